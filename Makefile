@@ -76,7 +76,7 @@ check-exposures: $(STAMP) ## fit 500 logs of exposures whose truth is known, and
 	$(BIN)/python -m benchmarks.exposures $(ARGS)
 
 bench: $(STAMP) ## measure impressions a second beside raw SQLite
-	$(BIN)/python -m benchmarks.impressions
+	$(BIN)/python -m benchmarks.impressions $(ARGS)
 
 bench-logging: $(STAMP) ## measure rows a second that the log takes beside sqlite3.executemany (fails below 0.6 of it)
 	$(BIN)/python -m benchmarks.bulk_logging $(ARGS)

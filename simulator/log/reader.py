@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from groundlings.simulator.log.reading.frames import FrameReader
+from groundlings.simulator.log.reading.impression_tables import Outcome
 from groundlings.simulator.log.reading.live import LiveReader, Spent
 from groundlings.simulator.log.reading.lost import LostPageReader
 from groundlings.simulator.log.reading.open_log import CHUNK_ROWS
 from groundlings.simulator.log.reading.participants import LoggedAgent, LoggedArm, LoggedItem
 from groundlings.simulator.log.reading.sessions import Rows, SessionReader, SessionRows
 from groundlings.simulator.log.reading.steps import StepReader
-from groundlings.simulator.log.reading.streams import IMPRESSION_COLUMNS, ArmRows, Outcome, StreamReader
+from groundlings.simulator.log.reading.streams import IMPRESSION_COLUMNS, ArmRows, StreamReader
 from groundlings.simulator.log.reading.sums import TOTALS, ReadUpTo, SumReader
 
 __all__ = [
