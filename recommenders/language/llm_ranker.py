@@ -196,9 +196,10 @@ class LlmRanker(AsyncRecommender):
         found = [each for each, _ in replies if each is not None]
         if not found and self._fallback == "none":
             call = replies[-1][1]
+            said = printable(call.reply.text, limit=_LONGEST_QUOTE) or "empty"
             raise ProviderError(
                 f"llm_ranker: {self._asker.model.name} gave no reply that names a candidate; the last one is "
-                f"{call.status}: {printable(call.reply.text, limit=_LONGEST_QUOTE) or 'empty'}. Say what is listed then "
+                f"{call.status}: {said}. Say what is listed then "
                 "(`fallback: candidates` in the recommender's options), or choose another model"
             )
         ranks = np.zeros(n)

@@ -10,6 +10,7 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,6 +27,7 @@ from groundlings.recommenders.contract import (
     toy_request,
 )
 from groundlings.recommenders.item_knn import ItemKnnRecommender
+from groundlings.recommenders.language.histories import Histories
 from groundlings.recommenders.language.llm_ranker import LlmRanker
 from groundlings.recommenders.language.wording import candidates_shown
 from groundlings.recommenders.popular import PopularRecommender
@@ -138,19 +140,12 @@ def test_rounds_show_other_orders_and_add_up_ranks():
     assert len({request.seed for request in asked(three)}) == 3
 
 
-@given(st.integers(0, 10**6))
-def test_rounds_take_away_what_belongs_to_a_place(user):
-    """Where a model repeats the list that it is shown, no item may gain from its number or from the list of `of`."""
-    places = RANDOM_PLACES.setdefault(user % TOY_SIZE, _first_place(user % TOY_SIZE))
-    assert 0 <= places < 6
-
-
-RANDOM_PLACES: dict[int, int] = {}
-
-
-def _first_place(user):
-    one = ranker(as_shown, candidates=6)
-    return ask(one.of, (user,), 6).items[0].tolist().index(ask(one, (user,), 6).items[0, 0])
+def test_no_place_of_the_list_of_candidates_is_favoured():
+    """A model that repeats the list shown would repeat that of `of`, were it shown in that order."""
+    one, users = ranker(as_shown, candidates=6), range(COLD_USER)
+    of, found = ask(one.of, users, 6).items, ask(one, users, 6).items
+    places = [of[user].tolist().index(found[user, 0]) for user in users]
+    assert len(set(places)) >= 4
 
 
 def test_prompts_tell_history_and_candidates_in_the_words_of_the_data():
@@ -195,11 +190,7 @@ def test_a_history_is_the_latest_items_and_grows_with_what_is_observed():
 def test_histories_in_parts_are_those_of_the_whole(rows, cut):
     users, items = (np.array([row[each] for row in rows], dtype=int) for each in (0, 1))
     whole = Interactions.of(users, items, None, np.arange(len(rows)), n_users=3, n_items=6)
-    from groundlings.recommenders.language.histories import Histories
-
-    parts = Histories.of(whole.take(np.arange(len(rows)) < cut), 4).followed_by(
-        whole.take(np.arange(len(rows)) >= cut)
-    )
+    parts = Histories.of(whole.take(np.arange(len(rows)) < cut), 4).followed_by(whole.take(np.arange(len(rows)) >= cut))
     assert parts.hash() == Histories.of(whole, 4).hash()
     for user in range(3):
         latest = list(dict.fromkeys(items[users == user][::-1].tolist()))[:4][::-1]
@@ -227,7 +218,7 @@ def test_titles_cannot_speak_to_the_model():
     "said", ["I like them all", '{"ranking":["Heat"]}', '{"ranking":[1,2]}', '{"ranking":[],"why":"-"}', ""]
 )
 def test_a_reply_that_names_no_candidate_is_unreadable_and_stops_the_run_unless_the_options_say_otherwise(said):
-    with pytest.raises(ProviderError, match="unreadable.*fallback: candidates"):
+    with pytest.raises(ProviderError, match=r"unreadable.*fallback: candidates"):
         ask(ranker(lambda request: said))
     ranking = ask(one := ranker(lambda request: said, fallback="candidates"))
     assert ranking.items.tolist() == ask(one.of).items.tolist()
@@ -253,8 +244,6 @@ def test_a_refused_question_is_logged_and_the_rounds_that_were_answered_decide()
 def test_nothing_is_asked_where_there_is_nothing_to_order():
     seen = np.ones((1, TOY_SIZE))
     seen[0, 3] = 0
-    import scipy.sparse as sp
-
     ranking = ask(one := ranker(), seen=sp.csr_array(seen))
     assert ranking.items[0, 0] == 3
     assert asked(one) == []
