@@ -193,13 +193,13 @@ class LlmRanker(AsyncRecommender):
 
     def _joined(self, n: int, replies: Sequence[tuple[Grounding | None, CallRecord]]) -> tuple[IntArray, FloatArray]:
         """The order of `n` candidates' places and each one's ranks added up; ties in the order of the candidates."""
-        found = [each for each, _ in replies if each is not None]
+        found = [each for each, _ in replies if each is not None and each.order]
         if not found and self._fallback == "none":
             call = replies[-1][1]
             said = printable(call.reply.text, limit=_LONGEST_QUOTE) or "empty"
             raise ProviderError(
-                f"llm_ranker: {self._asker.model.name} gave no reply that names a candidate; the last one is "
-                f"{call.status}: {said}. Say what is listed then "
+                f"llm_ranker: {self._asker.model.name} gave no reply that names a candidate; the last one "
+                f"({call.status}): {said}. Say what is listed then "
                 "(`fallback: candidates` in the recommender's options), or choose another model"
             )
         ranks = np.zeros(n)
@@ -235,14 +235,11 @@ def read_order(text: str, candidates: Sequence[str]) -> Grounding:
         candidates: Their names, in the order shown.
 
     Raises:
-        UnreadableReply: It is not the form asked for, or names no candidate.
+        UnreadableReply: It is not the form asked for; one that names no candidate has an empty order.
     """
     value = read_json(text)
     if not isinstance(value, dict) or list(value) != ["ranking"] or not isinstance(value["ranking"], list):
         raise UnreadableReply("expected an object with one key, ranking, and a list of names")
     if not all(isinstance(name, str) for name in value["ranking"]):
         raise UnreadableReply("ranking: expected names")
-    found = ground(value["ranking"], candidates)
-    if not found.order:
-        raise UnreadableReply("ranking: names no candidate")
-    return found
+    return ground(value["ranking"], candidates)

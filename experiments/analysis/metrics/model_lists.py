@@ -25,9 +25,10 @@ class ModelLists:
 
     Attributes:
         questions: Lists asked for.
-        unreadable: Replies that were not the form asked for, or named no candidate.
+        unreadable: Replies that were not the form asked for.
         unanswerable: Questions that the server refuses for good.
-        names: Names in the other replies.
+        nothing_named: Replies in that form that name no candidate; as the two above, they put nothing in order.
+        names: Names in readable replies.
         exact, normalised, near: Names matched to a candidate, by how (`recommenders.language.grounding`).
         ties: Of these, names that fitted several candidates alike.
         repeated: Names of candidates that the reply had named before.
@@ -39,6 +40,7 @@ class ModelLists:
     questions: int = 0
     unreadable: int = 0
     unanswerable: int = 0
+    nothing_named: int = 0
     names: int = 0
     exact: int = 0
     normalised: int = 0
@@ -65,6 +67,7 @@ class ModelLists:
         except UnreadableReply:
             self.unreadable += 1
             return
+        self.nothing_named += not found.order
         for name in _OF_A_REPLY:
             setattr(self, name, getattr(self, name) + getattr(found, name))
 
@@ -72,11 +75,14 @@ class ModelLists:
         """The counts in words."""
         failed = [f"{self.unreadable:,} unreadable"]
         failed += [f"{self.unanswerable:,} refused by the server"] if self.unanswerable else []
-        begin = f"{self.questions:,} lists asked of a language model, {' and '.join(failed)}"
+        begin = (
+            f"{self.questions:,} lists asked of a language model, {', '.join(failed)}, {self.nothing_named:,} without a "
+            "candidate"
+        )
         if not self.names:
             return begin
         return (
-            f"{begin}; in the others {self.hallucinated:,} of {self.names:,} names fit no candidate "
+            f"{begin}; in readable replies {self.hallucinated:,} of {self.names:,} names fit no candidate "
             f"({100 * self.hallucinated / self.names:.1f} % hallucinated), {self.repeated:,} are repeated, "
             f"{self.ties:,} fit several candidates alike, and {self.missing:,} of {self.candidates:,} candidates are "
             "not named"
@@ -88,7 +94,9 @@ class ModelLists:
 
 
 _OF_A_REPLY = tuple(
-    each.name for each in fields(ModelLists) if each.name not in ("questions", "unreadable", "unanswerable")
+    each.name
+    for each in fields(ModelLists)
+    if each.name not in ("questions", "unreadable", "unanswerable", "nothing_named")
 )
 """Counts that a `Grounding` has, too."""
 

@@ -103,5 +103,10 @@ def test_a_model_that_names_no_candidate_stops_the_run_or_is_counted(experiment,
     arm = json.loads((done.directory / "summary.json").read_text())["arms"][1]
     assert arm["model_lists"]["unreadable"] == arm["counts"]["calls"] == arm["model_lists"]["questions"]
     assert arm["model_lists"]["hallucination_rate"] is None
+    monkeypatch.setattr(scripted, "legal_reply", lambda request: '{"ranking":["The item that is not"]}')
+    made_up = run_experiment(experiment(options={"fallback": "candidates"}), tmp_path / "made_up")
+    found = json.loads((made_up.directory / "summary.json").read_text())["arms"][1]["model_lists"]
+    assert found["nothing_named"] == found["questions"] == found["names"] == found["hallucinated"]
+    assert (found["unreadable"], found["hallucination_rate"]) == (0, 1)
     with LogReader(done.directory) as log:
         assert set(log.calls().status) == {"unreadable"}
