@@ -25,13 +25,13 @@ from groundlings.recommenders.base import AsyncRecommender, fitted, hash_of
 from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question
 from groundlings.recommenders.language.grounding import Grounding, ground
 from groundlings.recommenders.language.histories import Histories
-from groundlings.recommenders.language.wording import TITLE_CHARACTERS, ItemWords
+from groundlings.recommenders.language.wording import ItemWords
 
 TEMPLATE = "llm_ranker"
 """Name of the prompt file; the log has it with its version ("llm_ranker-1")."""
 
-_NAME_CHARACTERS = TITLE_CHARACTERS + 16
-"""Of one name in a reply: a title, a year, and a number that should not be there."""
+_NUMBER_CHARACTERS = 4
+"""Of a number before a name in a reply, which should not be there ("20. ")."""
 _LONGEST_QUOTE = 100
 _BYTES_PER_TOKEN = 2
 """A cautious bound for the tokens of names: tokenizers take three or four bytes of most texts."""
@@ -162,7 +162,7 @@ class LlmRanker(AsyncRecommender):
             prompt=self._prompt,
             shared=self._prompt.fill("shared", many=words.many),
             told=self._told(int(request.users[row]), candidates[shown].tolist()),
-            schema=reply_schema(len(names)),
+            schema=reply_schema(names),
             more_tokens=math.ceil(sum(len(name.encode()) + 4 for name in names) / _BYTES_PER_TOKEN),
             seed=seed,
             row=row,
@@ -216,9 +216,18 @@ def _candidates(listed: ItemArray, most: int) -> ItemArray:
     return first[first != NO_ITEM]
 
 
-def reply_schema(candidates: int) -> dict[str, Any]:
-    """JSON Schema of a reply: names are free text, so that what a model makes up is seen and counted."""
-    names = {"type": "array", "items": {"type": "string", "maxLength": _NAME_CHARACTERS}, "maxItems": candidates}
+def reply_schema(candidates: Sequence[str]) -> dict[str, Any]:
+    """JSON Schema of a reply: as many names as candidates, in free text, so that what a model makes up is counted.
+
+    A small model that may stop early does: most of its lists are empty.
+    """
+    longest = max(map(len, candidates)) + _NUMBER_CHARACTERS
+    names = {
+        "type": "array",
+        "items": {"type": "string", "maxLength": longest},
+        "minItems": len(candidates),
+        "maxItems": len(candidates),
+    }
     return {
         "type": "object",
         "properties": {"ranking": names},
