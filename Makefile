@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 # `make -j` changes nothing: each target uses the cores itself, and mixed output helps nobody.
 .NOTPARALLEL:
-.PHONY: help install demo test check notebooks fuzz mutate check-aa check-exposures truth consumers neighbours bench bench-logging bench-scheduling bench-reading bench-tokens bench-saturation bench-million test-vllm
+.PHONY: help install demo test check notebooks fuzz mutate check-aa check-exposures truth consumers neighbours bench bench-logging bench-scheduling bench-reading bench-tokens bench-saturation bench-million growth test-vllm
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -76,7 +76,7 @@ check-exposures: $(STAMP) ## fit 500 logs of exposures whose truth is known, and
 	$(BIN)/python -m benchmarks.exposures $(ARGS)
 
 bench: $(STAMP) ## measure impressions a second beside raw SQLite
-	$(BIN)/python -m benchmarks.impressions
+	$(BIN)/python -m benchmarks.impressions $(ARGS)
 
 bench-logging: $(STAMP) ## measure rows a second that the log takes beside sqlite3.executemany (fails below 0.6 of it)
 	$(BIN)/python -m benchmarks.bulk_logging $(ARGS)
@@ -92,6 +92,9 @@ bench-tokens: $(STAMP) ## count calls and tokens a page of a language agent besi
 
 bench-saturation: $(STAMP) ## measure decisions a second beside a bare loop that asks the same model server
 	$(BIN)/python -m benchmarks.saturation
+
+growth: $(STAMP) ## hold memory and work of each phase to growing as users and items do, on small sizes, without seconds
+	$(BIN)/pytest -m growth $(ARGS)
 
 bench-million: $(STAMP) ## measure what a run of 10,000, 100,000 or 1,000,000 people takes: make bench-million SIZE=S, M or L
 	$(BIN)/python -m benchmarks.million --size $(or $(SIZE),S) $(ARGS)

@@ -1,6 +1,6 @@
 """Impressions a second, everything logged, beside what SQLite itself takes for the same rows.
 
-    python -m benchmarks.impressions [--people 5000] [--items 1682] [--days 5] [--arm popular --arm ease]
+    python -m benchmarks.impressions [--people 5000] [--items 1682] [--days 5] [--arm popular --arm ease] [--ray]
 
 The platform ranks, decides, checks and logs, in SQLite and in Parquet, in one process and in worker processes; the
 yardstick only inserts the very same rows, ready made, through `sqlite3.executemany` into the same tables. Who is like
@@ -18,14 +18,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from rich.console import Console
 from rich.table import Table
 
+from groundlings.environments.cores import usable_cores
 from groundlings.experiments.config.execution import ExecutionConfig
 from groundlings.experiments.config.schema import ExperimentConfig
-from groundlings.experiments.running.execution import usable_cores
 from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import Plan, build_plan
 from groundlings.experiments.running.simulating import simulate
@@ -39,9 +39,12 @@ GOAL = 1_000_000
 POURED = ("sessions", "impressions", "events")
 
 
+Engine: TypeAlias = Literal["process", "pool", "ray"]
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Wall seconds, and CPU seconds of this process and its workers."""
+    """Wall seconds, and CPU seconds of this process and the workers that it forked."""
 
     wall: float
     cpu: float
@@ -66,9 +69,15 @@ def main() -> None:
         }
     )
     costs: dict[str, Cost] = {}
+    few = {"name": "toy", "toy": {"n_users": 60, "n_items": 60, "interactions_per_user": 10}}
     with tempfile.TemporaryDirectory() as folder:
-        for engine in _engines():
+        for engine in _engines(arguments.ray):
             for store in ("SQLite", "Parquet"):
+                # A few people first: whoever comes first would pay for what all import.
+                tried = ExperimentConfig.model_validate({**config.model_dump(), "dataset": few})
+                _simulate(
+                    tried, engine, Path(folder) / "tried" / engine / store / LOG_NAME, in_parts=store == "Parquet"
+                )
                 place = Path(folder) / engine / store / LOG_NAME
                 known, costs[_name(engine, store)] = _simulate(config, engine, place, in_parts=store == "Parquet")
         rows = _read(Path(folder) / "process" / "SQLite" / LOG_NAME)
@@ -77,18 +86,26 @@ def main() -> None:
     _print(console, {name: len(table) for name, table in rows.items()}, costs)
 
 
-def _engines() -> tuple[Literal["process", "pool"], ...]:
-    return ("process", "pool") if why_no_fork() is None else ("process",)
+def _engines(with_ray: bool) -> list[Engine]:
+    engines: list[Engine] = ["process"]
+    if why_no_fork() is None:
+        engines.append("pool")
+    if with_ray:
+        import ray
+
+        # Started before: what a cluster takes to start is no part of what it takes to simulate.
+        ray.init("local", num_cpus=usable_cores(), include_dashboard=False, log_to_driver=False)
+        engines.append("ray")
+    return engines
 
 
-def _name(engine: str, store: str) -> str:
-    where = "one process" if engine == "process" else f"{usable_cores()} worker processes"
-    return f"groundlings, {where}, {store}"
+def _name(engine: Engine, store: str) -> str:
+    workers = usable_cores()
+    where = {"process": "one process", "pool": f"{workers} worker processes", "ray": f"Ray, {workers} workers"}
+    return f"{where[engine]}, {store}"
 
 
-def _simulate(
-    config: ExperimentConfig, engine: Literal["process", "pool"], log: Path, *, in_parts: bool
-) -> tuple[float, Cost]:
+def _simulate(config: ExperimentConfig, engine: Engine, log: Path, *, in_parts: bool) -> tuple[float, Cost]:
     """Seconds for getting to know everybody, and what simulating them by an engine takes."""
     log.parent.mkdir(parents=True)
     plan = build_plan(config.model_copy(update={"execution": ExecutionConfig(engine=engine)}))
@@ -112,6 +129,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--items", type=int, default=1_682)
     parser.add_argument("--days", type=int, default=5)
     parser.add_argument("--arm", action="append", help="a recommender; popular and ease if absent")
+    parser.add_argument("--ray", action="store_true", help="on a Ray cluster of this machine as well")
     return parser.parse_args()
 
 

@@ -132,6 +132,7 @@ class ActionSchema:
     interaction: str
     strength: str | None = None
     _by_name: Mapping[str, ActionSpec] = field(init=False, repr=False, compare=False)
+    _opinion: str | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         by_name: dict[str, ActionSpec] = {}
@@ -145,6 +146,7 @@ class ActionSchema:
                 )
             by_name[spec.name] = spec
         object.__setattr__(self, "_by_name", MappingProxyType(by_name))
+        object.__setattr__(self, "_opinion", next((name for name in OPINIONS if name in by_name), None))
         for role, name, kind in (("interaction", self.interaction, "flag"), ("strength", self.strength, "number")):
             if name is not None and (name not in self or self[name].per != "slot" or self[name].kind != kind):
                 raise ValueError(f"{role}: {name} is no declared {kind} per slot")
@@ -161,7 +163,7 @@ class ActionSchema:
     @property
     def opinion(self) -> str | None:
         """The number per slot by which people say what they think of an item: `rate`, `like`, or None of these."""
-        return next((name for name in OPINIONS if name in self), None)
+        return self._opinion
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -18,6 +18,9 @@ Messages say what was found, what was expected, where, and what to do about it.
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 _LONGEST_SHOWN = 120
 
 
@@ -64,6 +67,10 @@ class UnanswerablePrompt(ProviderError):
         self.what = what
         self.attempts = attempts
         self.from_store = from_store
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        made = partial(UnanswerablePrompt, what=self.what, attempts=self.attempts, from_store=self.from_store)
+        return made, self.args, self.__dict__
 
 
 class RunDirectoryError(UserError):

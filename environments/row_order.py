@@ -1,4 +1,4 @@
-"""Orders of rows: by user and time, and, where nobody knows times, a seeded one, the same whatever the order of the file.
+"""Orders of rows: by user and time, and, where nobody knows times, a seeded one, whatever the order of the file.
 
 Item numbers and the order of a file would be an order, too, but one that means something: the "latest" fifth of each
 history would be the items with the highest numbers.

@@ -29,6 +29,15 @@ def order_of(numbers: NDArray[np.integer]) -> IntArray:
     return packed
 
 
+def order_of_two(first: NDArray[np.integer], second: NDArray[np.integer]) -> IntArray:
+    """Places by the first number, then by the second, equal ones in the order they have, shape (n,); any numbers."""
+    low, lower = (int(each.min(initial=0)) for each in (first, second))
+    if max(int(first.max(initial=0)) - low, int(second.max(initial=0)) - lower) >= 1 << _BITS:
+        return np.lexsort((second, first))
+    order = order_of(second - lower)
+    return order[order_of(first[order] - low)]
+
+
 def pair_keys(first: NDArray[np.integer], second: NDArray[np.integer], n_second: int) -> tuple[IntArray, int]:
     """One number per pair, ascending by the first and then by the second, and the bits that the second takes of it.
 

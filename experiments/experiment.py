@@ -230,8 +230,7 @@ class Experiment:
 
         from groundlings.environments.interactions import KIND, WEIGHT
 
-        data, split = self._known
-        known = split.train
+        known, data = self._split.train, self._known[0]
         told = known.frame()
         return pd.DataFrame(
             {
@@ -248,12 +247,15 @@ class Experiment:
 
         recommender.fit(*experiment.training())
         """
-        data, split = self._known
-        return split.train, data.catalog
+        return self._split.train, self._dataset.catalog
 
     @cached_property
     def _dataset(self) -> Dataset:
         return self._supplied.dataset or load_dataset(self.config.dataset, notify=say, base=self.config.base)
+
+    @property
+    def _split(self) -> Split:
+        return self._known[1]
 
     @cached_property
     def _known(self) -> tuple[Dataset, Split]:

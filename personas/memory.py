@@ -52,7 +52,7 @@ class Memory:
 class MemoryOptions(BaseModel):
     """What an agent remembers, and which memories a prompt holds."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     pages: int = Field(default=3, ge=0)
     """Earlier pages of this session that a prompt holds in a line each; pages before them as a sum. 0 for none."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from groundlings.environments.actions import LegalActions
 from groundlings.environments.arrays import FloatArray, IntArray, seal_arrays
-from groundlings.environments.chat import CallRecord
+from groundlings.environments.chat import CallRecord, ChatModel
 from groundlings.environments.decision import Decision
 from groundlings.environments.earlier_names import EarlierAttribute
 from groundlings.environments.interactions import Interactions
@@ -239,4 +239,18 @@ class KnowsPreference(Protocol):
 
     def preference(self, users: IntArray) -> FloatArray:
         """Hidden appeal of every item to each user, shape (n, n_items), higher = liked better."""
+        ...
+
+
+@runtime_checkable
+class AsksModel(Protocol):
+    """A mind that asks a language model, and may ask it from several processes: sessions of a day share nothing."""
+
+    @property
+    def model(self) -> ChatModel:
+        """Who is asked."""
+        ...
+
+    def ask_through(self, model: ChatModel) -> None:
+        """Ask it in another way from now on, such as with connections of another process."""
         ...

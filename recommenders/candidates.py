@@ -13,10 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from groundlings.environments.arrays import NO_ITEM, FloatArray, IntArray, ItemArray
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.ranking import Ranking, RankingRequest
+from groundlings.environments.sorting import order_of, pair_keys
 from groundlings.recommenders.base import Recommender, ScoringRecommender, part_of
 
 CELLS_AT_ONCE = 2**22
@@ -60,15 +62,33 @@ class Candidates:
             n: Users.
             width: Columns of the result.
         """
-        order = np.lexsort((items, -scores, rows))
-        rows, items, scores = rows[order], items[order], scores[order]
         counts = np.bincount(rows, minlength=n)
+        longest = max(int(counts.max(initial=0)), width)
+        if n * longest > _MOST_PADDING * max(len(rows), n * width) or np.isnan(scores).any():
+            order = np.lexsort((items, -scores, rows))
+        else:
+            order = _by_row_and_score(rows, items, scores, counts)
+        rows, items, scores = rows[order], items[order], scores[order]
         places = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
         kept = places < width
         found = cls(np.full((n, width), NO_ITEM, dtype=np.int32), np.full((n, width), np.nan))
         found.items[rows[kept], places[kept]] = items[kept]
         found.scores[rows[kept], places[kept]] = scores[kept]
         return found
+
+
+_MOST_PADDING = 8
+
+
+def _by_row_and_score(rows: IntArray, items: IntArray, scores: FloatArray, counts: IntArray) -> IntArray:
+    """Pairs by row, then by falling score, then by item; arguments as of `Candidates.of_pairs`, and pairs a row."""
+    order = order_of(pair_keys(rows, items, int(items.max(initial=0)) + 1)[0])
+    starts = np.cumsum(counts) - counts
+    padded = np.full((len(counts), int(counts.max(initial=0))), np.inf)
+    real = np.arange(padded.shape[1]) < counts[:, None]
+    padded[real] = -scores[order]
+    by_score = np.argsort(padded, axis=1, kind="stable")
+    return order[(by_score + starts[:, None])[real]]
 
 
 class CandidateRecommender(Recommender):
@@ -227,35 +247,36 @@ def best_stored(scores: sp.csr_array, width: int) -> Candidates:
     n, n_items = scores.shape
     width = min(width, n_items)
     rows = np.repeat(np.arange(n), np.diff(scores.indptr))
-    items, values = scores.indices.astype(np.int64), scores.data
-    some = values != 0
-    rows, items, values = rows[some], items[some], values[some]
-    above = values > 0
-    enough = np.flatnonzero(above)[_among_best(rows[above], values[above], n, width)]
-    short = np.bincount(rows[above], minlength=n) < width
-    parts = [(rows[enough], items[enough], values[enough])]
+    items, values = scores.indices, scores.data
+    if not values.all():
+        some = values != 0
+        rows, items, values = rows[some], items[some], values[some]
+    above = np.arange(len(values)) if (values > 0).all() else np.flatnonzero(values > 0)
+    counts = np.bincount(rows[above], minlength=n)
+    enough = above[_among_best(values[above], counts, width)]
+    short = counts < width
+    parts = [(rows[enough], items[enough].astype(np.int64), values[enough])]
     if short.any():
         parts.append(_of_score_0(rows, items, np.flatnonzero(short), n_items, width))
-        below = ~above & short[rows]
-        parts.append((rows[below], items[below], values[below]))
+        below = (values <= 0) & short[rows]
+        parts.append((rows[below], items[below].astype(np.int64), values[below]))
     of_rows, of_items, of_scores = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Candidates.of_pairs(of_rows, of_items, of_scores, n, width)
 
 
-def _among_best(rows: IntArray, values: FloatArray, n: int, width: int) -> IntArray:
-    """Which values are at least the `width`-th of their row; rows ascend."""
-    counts = np.bincount(rows, minlength=n)
-    longest = int(counts.max(initial=0))
-    if longest <= width:
-        return np.arange(len(values))
-    padded = np.full((n, longest), -np.inf)
-    padded[rows, np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)] = values
-    padded.partition(longest - width, axis=1)
-    return np.flatnonzero(values >= padded[rows, longest - width])
+def _among_best(values: FloatArray, counts: IntArray, width: int) -> IntArray:
+    """Which values are at least the `width`-th of their row, rows one behind the other, so many values of each."""
+    moved, floor = values.copy(), np.full(len(counts), -np.inf)
+    ends = np.cumsum(counts)
+    for row in np.flatnonzero(counts > width).tolist():
+        own, place = moved[ends[row] - counts[row] : ends[row]], counts[row] - width
+        own.partition(place)
+        floor[row] = own[place]
+    return np.flatnonzero(values >= np.repeat(floor, counts))
 
 
 def _of_score_0(
-    rows: IntArray, items: IntArray, short: IntArray, n_items: int, width: int
+    rows: IntArray, items: NDArray[np.integer], short: IntArray, n_items: int, width: int
 ) -> tuple[IntArray, IntArray, FloatArray]:
     """The smallest item numbers that have no other score, `width` of each row that is short, as scored pairs.
 

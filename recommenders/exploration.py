@@ -8,10 +8,12 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, PositiveFloat
 
-from groundlings.environments.arrays import NO_ITEM, BoolArray, FloatArray, IntArray, ItemArray
+from groundlings.environments.arrays import NO_ITEM, BoolArray, FloatArray, ItemArray
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.ranking import Ranking, RankingRequest, top_items
-from groundlings.recommenders.base import AsyncRecommender, ScoringRecommender
+from groundlings.recommenders.base import AsyncRecommender, Recommender, ScoringRecommender
+from groundlings.recommenders.chances import first_left
+from groundlings.recommenders.chances import is_next as next_of
 from groundlings.recommenders.wrapping import WrappingRecommender
 
 
@@ -55,24 +57,34 @@ class EpsilonSlots(WrappingRecommender):
         place, chance_place = np.zeros((2, sessions), dtype=np.int64)
         rows = np.arange(sessions)
         for rank in range(size):
-            best = _first_left(inner.items, place, taken)
-            drawn = _first_left(chance, chance_place, taken)
+            best = first_left(inner.items, place, taken)
+            drawn = first_left(chance, chance_place, taken)
             items[:, rank] = np.where(explored[:, rank], drawn, best)
             items[~listed[:, rank], rank] = NO_ITEM
             is_next[:, rank] = items[:, rank] == best
             scores[:, rank] = inner.scores[rows, place]
             filled = listed[:, rank]
             taken[rows[filled], items[filled, rank]] = True
-        candidates = request.unseen_counts()[:, None] - np.arange(size)
-        chances = (1 - self.epsilon) * is_next + self.epsilon / np.maximum(candidates, 1)
         return Ranking(
             items=items,
             scores=np.where(explored | ~listed, np.nan, scores),
-            # A lone candidate has (1 - epsilon) + epsilon, which rounding may lift above 1.
-            propensities=np.where(listed, np.minimum(chances, 1.0), 1.0),
+            propensities=self._chances(request, items, is_next),
             explored=explored,
             propensity_kind="exact",
         )
+
+    def chances(self, request: RankingRequest, items: ItemArray) -> FloatArray:
+        """See `groundlings.recommenders.chances.KnowsChances`; TypeError where the recommender inside must wait."""
+        if not isinstance(self.of, Recommender):
+            raise TypeError(f"{type(self.of).__name__} takes its time, and its lists are not known beforehand")
+        inner = self.of.recommend(replace(request, size=items.shape[1])).items
+        return self._chances(request, items, next_of(inner, items, request.seen.shape[1]))
+
+    def _chances(self, request: RankingRequest, items: ItemArray, is_next: BoolArray) -> FloatArray:
+        candidates = request.unseen_counts()[:, None] - np.arange(items.shape[1])
+        chances = (1 - self.epsilon) * is_next + self.epsilon / np.maximum(candidates, 1)
+        # A lone candidate has (1 - epsilon) + epsilon, which rounding may lift above 1.
+        return np.where(items != NO_ITEM, np.minimum(chances, 1.0), 1.0)
 
 
 class PlackettLuce(WrappingRecommender):
@@ -100,9 +112,7 @@ class PlackettLuce(WrappingRecommender):
 
     def mix(self, request: RankingRequest, inner: Ranking) -> Ranking:  # noqa: ARG002 - see the docstring
         """See `WrappingRecommender.mix`; all scores count, and not the inner list alone."""
-        scores = self._scorer.score(request.users)
-        utilities = np.array(scores, dtype=np.float64) / self.temperature
-        request.hide_seen(utilities)
+        scores, utilities = self._utilities(request)
         lots = request.draws.uniform("plackett_luce", np.arange(utilities.shape[1])[None])
         gumbel = -np.log(-np.log(np.maximum(lots, 2.0**-54)))  # a lot of exactly 0 has no logarithm
         items = top_items(utilities + gumbel, request).items
@@ -116,16 +126,24 @@ class PlackettLuce(WrappingRecommender):
             propensity_kind="exact",
         )
 
+    def chances(self, request: RankingRequest, items: ItemArray) -> FloatArray:
+        """See `groundlings.recommenders.chances.KnowsChances`; an item that cannot be listed has no chance."""
+        _, utilities = self._utilities(request)
+        listed = items != NO_ITEM
+        rows = np.broadcast_to(np.arange(len(items))[:, None], items.shape)
+        possible = np.zeros(items.shape, dtype=np.bool_)
+        possible[listed] = np.isfinite(utilities[rows[listed], items[listed]])
+        # Behind an item that has no chance nothing is known of, and nothing asked about, the rest of the list.
+        possible = np.logical_and.accumulate(possible | ~listed, axis=1)
+        chances, _ = _plackett_luce_chances(utilities, np.where(possible, items, NO_ITEM).astype(np.int32))
+        return np.where(possible, chances, 0.0)
 
-def _first_left(queue: ItemArray, place: IntArray, taken: BoolArray) -> ItemArray:
-    """Move each row's place, in place, past the items of its queue that are taken; the items found there."""
-    rows = np.arange(len(queue))
-    while True:
-        found = queue[rows, place]
-        stale = (found != NO_ITEM) & taken[rows, found]
-        if not stale.any():
-            return found
-        place[stale] += 1
+    def _utilities(self, request: RankingRequest) -> tuple[FloatArray, FloatArray]:
+        """The scores of all items, and these over the temperature, -inf for what was seen, shape (n, n_items) each."""
+        scores = self._scorer.score(request.users)
+        utilities = np.array(scores, dtype=np.float64) / self.temperature
+        request.hide_seen(utilities)
+        return scores, utilities
 
 
 def _plackett_luce_chances(utilities: FloatArray, items: ItemArray) -> tuple[FloatArray, BoolArray]:

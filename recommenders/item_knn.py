@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
 from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.cores import usable_cores
 from groundlings.environments.interactions import rows_of
 from groundlings.recommenders.base import fitted
 from groundlings.recommenders.candidates import Candidates, best_stored, parts_of_rows
 from groundlings.recommenders.collaborative import RetrievingCollaborative
 from groundlings.recommenders.compiled import compiled
+from groundlings.recommenders.nearest_items import LARGE, nearest_items, short
 from groundlings.recommenders.strengths import Weights
 
 
@@ -43,6 +45,7 @@ class ItemKnnRecommender(RetrievingCollaborative):
         self.weighting = weighting
         self._histories = sp.csr_array((0, 0))
         self._similarity = sp.csr_array((0, 0))
+        self._near = self._similarity
 
     def learn(self, matrix: sp.csr_array) -> None:
         """See `CollaborativeRecommender.learn`."""
@@ -50,15 +53,19 @@ class ItemKnnRecommender(RetrievingCollaborative):
         counts = sp.csr_matrix(matrix).astype(np.float64)
         counts.sort_indices()
         weighted = tools.tf_idf_weight(counts) if self.weighting == "tf_idf" else counts
-        computer = compiled("irspack.recommenders._knn").CosineSimilarityComputer(
-            weighted.T,
-            self.shrinkage,
-            True,  # cosines, and not sums of products
-            1,  # thread
-        )
-        similarity = tools.remove_diagonal(computer.compute_similarity(counts.T, self.neighbours))
         self._histories = matrix
-        self._similarity = sp.csr_array(similarity.tocsc())
+        if matrix.shape[0] > LARGE:
+            self._similarity = nearest_items(counts, weighted, self.neighbours, self.shrinkage)
+        else:
+            computer = compiled("irspack.recommenders._knn").CosineSimilarityComputer(
+                weighted.T,
+                self.shrinkage,
+                True,  # cosines, and not sums of products
+                usable_cores(),  # each item's neighbours are the same whichever thread finds them
+            )
+            similarity = tools.remove_diagonal(computer.compute_similarity(counts.T, self.neighbours))
+            self._similarity = sp.csr_array(similarity.tocsc())
+        self._near = short(self._similarity)
 
     def affinity(self, users: IntArray) -> FloatArray:
         """See `CollaborativeRecommender.affinity`."""
@@ -69,11 +76,11 @@ class ItemKnnRecommender(RetrievingCollaborative):
         """See `RetrievingCollaborative.retrieve`: items that neighbour on the history; all others score 0."""
         n_items = self._similarity.shape[1]
         neighbours = np.diff(self._similarity.indptr)
-        rows = rows_of(self._histories, users)
+        rows = short(rows_of(self._histories, users))
         reached = np.add.reduceat(np.append(neighbours[rows.indices], 0), rows.indptr[:-1]) * (np.diff(rows.indptr) > 0)
         found = Candidates(np.empty((len(users), width), dtype=np.int32), np.empty((len(users), width)))
         for part in parts_of_rows(np.minimum(reached, n_items)):
-            some = best_stored(sp.csr_array(rows[part] @ self._similarity), width)
+            some = best_stored(sp.csr_array(rows[part] @ self._near), width)
             found.items[part], found.scores[part] = some.items, some.scores
         return found
 

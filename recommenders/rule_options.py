@@ -23,9 +23,7 @@ ItemId = Annotated[str, BeforeValidator(_id)]
 
 
 class _Options(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
 
 class ItemSet(_Options):

@@ -35,7 +35,7 @@ class ExposuresConfig(BaseModel):
     """A log of what was shown to real people, opened or not, for `groundlings calibrate`; no session of a run
     depends on it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     path: NamedPath
     """A CSV, TSV (`.tsv`) or Parquet file, one row per item shown; relative to the experiment file."""

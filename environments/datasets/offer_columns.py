@@ -15,7 +15,7 @@ _SHORT = {"from": "first_day", "to": "last_day"}
 class OfferColumns(BaseModel):
     """The file of prices, stock and promotions, and its columns."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     path: NamedPath
     """A CSV or Parquet file, one row per item and period; relative to the experiment file. It may be the items file."""
@@ -65,7 +65,7 @@ class OfferColumns(BaseModel):
 class OfferWeeks(BaseModel):
     """Which week of the data set `complete-journey` is simulated first."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     begins: str = Field(default="2017-12-04", pattern=r"^2017-\d{2}-\d{2}$")
     """The date whose offers are those of the first simulated day: the history may reach to the end of the year, and no

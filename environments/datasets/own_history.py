@@ -21,6 +21,7 @@ from groundlings.environments.datasets.times import Times, read_times
 from groundlings.environments.errors import DataError, shown
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.row_order import seeded_order
+from groundlings.environments.sorting import order_of_two
 
 Parts = NDArray[np.int8]
 
@@ -121,7 +122,7 @@ def read_history(
         order = seeded_order(history.take(_by_part(parts)), tuple(names.users), tuple(names.items))
         order = _by_part(parts)[order]
     else:
-        order = np.lexsort((history.users, history.timestamps))
+        order = order_of_two(history.timestamps, history.users)
     given = config.split is not None or held_out is not None
     if given:
         _refuse_empty_parts(config, rows, parts)
@@ -163,7 +164,8 @@ def _read(
         return None
     rows = np.arange(table.data.num_rows)
     every = _Read(table, rows, found[0], found[1], ratings, moments, parts, feedback)
-    return every if table.problems is None else every.take(np.flatnonzero(table.problems.usable(table)))
+    usable = None if table.problems is None else table.problems.usable(table)
+    return every if usable is None or usable.all() else every.take(np.flatnonzero(usable))
 
 
 def _optional(table: Table, name: str | None, key: str) -> Column | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import gc
 import logging
 import os
 import sys
@@ -27,7 +26,9 @@ from groundlings.environments.errors import (
 )
 from groundlings.experiments.cli.faults import errors, fault_of_memory, out_of_memory, usage_error
 from groundlings.experiments.cli.help_pages import BELIEVE, COMPARE, DATA, MODELS, RUN, Commands
+from groundlings.experiments.cli.options import ConfigArgument, Hours, Rate, RunArgument, SeedOption, SetOption, Version
 from groundlings.experiments.cli.signals import Stopped
+from groundlings.experiments.cli.startup import collect_seldom, load_mesa
 from groundlings.experiments.cli.streams import patient_streams
 from groundlings.experiments.terminal import Terminal, escape, say
 
@@ -41,40 +42,18 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="An experiment file (YAML).")]
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A directory that `groundlings run` wrote.")]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be repeated."),
-]
-SeedOption = Annotated[int | None, typer.Option("--seed", help="The seed, instead of the file's.")]
-
 CTRL_C = 130
-
-_OBJECTS_BEFORE_COLLECTING = 100_000
-"""New objects after which Python looks for cycles; with its own 700 a tenth of a short command goes into looking through
-modules that stay."""
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import version
-
-        say(f"groundlings {version('groundlings')}")
-        raise typer.Exit
 
 
 @app.callback()
-def groundlings(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
-    ] = False,
-) -> None:
+def groundlings(version: Version = False) -> None:
     """Test a recommender on simulated users before real users see it."""
 
 
 @app.command(rich_help_panel=RUN)
-def check(config: ConfigArgument, changes: SetOption = None, seed: SeedOption = None) -> None:
+def check(
+    config: ConfigArgument, changes: SetOption = None, seed: SeedOption = None, rate: Rate = None, hours: Hours = 1.0
+) -> None:
     """Validate an experiment file and print what a run would do and cost.
 
     Code that the file names as `module:Class` is imported, and so run; each is named before.
@@ -82,6 +61,7 @@ def check(config: ConfigArgument, changes: SetOption = None, seed: SeedOption = 
     from groundlings.environments.plugins import NamedCode, told_of_named_code
     from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.config.loading import load_config
+    from groundlings.experiments.running.asking_time import Wish
     from groundlings.experiments.running.cost import print_plan
     from groundlings.experiments.running.plan import build_plan
 
@@ -98,7 +78,7 @@ def check(config: ConfigArgument, changes: SetOption = None, seed: SeedOption = 
 
     with told_of_named_code(tell):
         plan = build_plan(load_config(config, changes or (), seed), progress=TerminalProgress(console))
-        print_plan(plan, console)
+        print_plan(plan, console, Wish(rate, hours))
 
 
 @app.command(rich_help_panel=RUN)
@@ -132,6 +112,7 @@ def run(
     ] = False,
 ) -> None:
     """Simulate all arms, write the log, then summary and report."""
+    load_mesa()
     from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.cli.run_output import print_as_json, print_outcome
     from groundlings.experiments.cli.ui import check_installed, opening_a_page
@@ -245,6 +226,7 @@ def _mount() -> None:
         exports,
         fidelity,
         model,
+        off_policy,
         personas,
         runs,
         schema,
@@ -262,6 +244,7 @@ def _mount() -> None:
     app.command("fidelity", rich_help_panel=BELIEVE)(fidelity.fidelity)
     app.command("validate", rich_help_panel=BELIEVE)(validate.validate)
     app.command("truth", rich_help_panel=BELIEVE)(truth.truth)
+    app.command("off-policy", rich_help_panel=BELIEVE)(off_policy.off_policy)
     app.command("warmup", rich_help_panel=BELIEVE)(warmup.warmup)
     app.command("ui", rich_help_panel=COMPARE)(ui.ui)
     app.add_typer(exports.app, cls=Commands)
@@ -316,7 +299,7 @@ def main() -> None:
     It exits with 0 when it is done, 1 for a fault of ours or where too little could be read, 2 for something the user
     can mend, 3 for a verdict to fail on, and where it was stopped with 130 (Ctrl-C), 143 (SIGTERM) or 129 (SIGHUP).
     """
-    gc.set_threshold(_OBJECTS_BEFORE_COLLECTING, *gc.get_threshold()[1:])
+    collect_seldom()
     warnings.showwarning = _show_warning
     if logging.lastResort is not None:  # what other packages log where nobody listens
         logging.lastResort.setFormatter(CleanFormatter())

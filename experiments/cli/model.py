@@ -68,6 +68,16 @@ def check(
     write: Annotated[
         Path | None, typer.Option("--write", metavar="YAML", help="A new file for the settings found (`mind.model`).")
     ] = None,
+    rate: Annotated[
+        int,
+        typer.Option(
+            "--rate",
+            metavar="N",
+            min=0,
+            max=1024,
+            help="Measure answers per second with N questions at a time (4 N calls), for `check --server-rate`.",
+        ),
+    ] = 0,
 ) -> None:
     """Probe what an endpoint supports, and how it wants to be asked: reply forms, log probabilities, seeds, caches."""
     from groundlings.experiments.archive.directory import write_text
@@ -87,6 +97,7 @@ def check(
             headers=headers_in(given.headers_env),
             given=given.model_dump(include={*given.LATER, *_KEPT}, exclude_unset=True),
             tell=lambda line: say(line, stderr=True),
+            at_once=rate,
         )
     )
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))

@@ -25,7 +25,7 @@ INTERLEAVED = "interleaved"
 
 
 class _Design(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class ParallelDesign(_Design):

@@ -13,9 +13,10 @@ class ExecutionConfig(Section):
     """Where sessions are simulated: it changes the speed, never the result, and a run may be resumed with another."""
 
     engine: Literal["auto", "process", "pool", "ray"] = "auto"
-    """`process` simulates in one process, `pool` in worker processes on this machine's cores, `ray` on a Ray cluster
-    (`groundlings[ray]`); `auto` takes `pool` where a run is large enough to gain by it and its arms can be simulated
-    elsewhere, else `process` (docs/scaling.md). `check` says which it is, and why."""
+    """`process` simulates in one process, `pool` in worker processes on this machine's cores (from which language
+    agents ask their model, too), `ray` on a Ray cluster (`groundlings[ray]`); `auto` takes `pool` where a run is large
+    enough to gain by it and its arms can be simulated elsewhere, else `process` (docs/scaling.md). `check` says which
+    it is, and why."""
     workers: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Worker processes of `pool`, tasks at a time of `ray`; as many as there are cores if absent."""
     address: Annotated[str, Field(min_length=1)] | None = None

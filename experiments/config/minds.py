@@ -175,9 +175,7 @@ class CalibratedMindConfig(CalibratedOptions):
 class PluginMindConfig(BaseModel):
     """A mind of your own, or of another package; all keys but `kind`, `model` and `max_unreadable` are its options."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="allow", use_attribute_docstrings=True, hide_input_in_errors=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True, allow_inf_nan=False)
 
     kind: str
     """The name of a plug-in, or `module:Class`."""

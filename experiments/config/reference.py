@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from groundlings.environments.errors import ConfigError, shown
+from groundlings.experiments.config.meanings import meanings
 from groundlings.experiments.config.schema import ExperimentConfig
 
 HEADER = """# Every key of an experiment file
@@ -30,7 +31,9 @@ def reference() -> str:
         lines += ["| key | value | default | meaning |", "|---|---|---|---|"]
         for name, field in section.model_fields.items():
             if not field.exclude:
-                lines.append(f"| `{name}` | {_type(field.annotation)} | {_default(field)} | {_meaning(field)} |")
+                lines.append(
+                    f"| `{name}` | {_type(field.annotation)} | {_default(field)} | {_meaning(section, name)} |"
+                )
     return "\n".join(lines) + "\n"
 
 
@@ -63,7 +66,7 @@ def keys_of(section: str) -> dict[str, tuple[Key, ...]]:
     wanted = _without_kinds(section)
     found = {
         path: tuple(
-            Key(name, _plain(_type(field.annotation)), _said_default(field), _plain(_meaning(field)))
+            Key(name, _plain(_type(field.annotation)), _said_default(field), _plain(_meaning(model, name)))
             for name, field in model.model_fields.items()
             if not field.exclude
         )
@@ -145,5 +148,5 @@ def _default(field: FieldInfo) -> str:
     return f"`{written}`".replace("|", "\\|")
 
 
-def _meaning(field: FieldInfo) -> str:
-    return " ".join((field.description or "").split()).replace("|", "\\|")
+def _meaning(section: type[BaseModel], name: str) -> str:
+    return " ".join(meanings(section).get(name, "").split()).replace("|", "\\|")

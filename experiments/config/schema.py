@@ -296,6 +296,15 @@ class ExperimentConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _replay_has_something_to_replay(self) -> ExperimentConfig:
+        if self.population.synthetic is not None and getattr(self.mind, "grounded", False) is True:
+            raise ValueError(
+                "mind.grounded: grounded replay decides by what an agent really did later, and nobody was a synthetic "
+                "user (population.synthetic); take one of the two out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _data_can_be_copied(self) -> ExperimentConfig:
         if self.copy_data and self.dataset.name != "own":
             raise ValueError(f"copy_data: only tables of your own are copied, found the data set {self.dataset.name}")

@@ -14,6 +14,4 @@ class Section(BaseModel):
     """A part of the experiment file: frozen, unknown keys refused."""
 
     # Values are kept out of messages: what stands in the wrong place may be a password. `loading` shows what it may.
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)

@@ -7,7 +7,7 @@ Point `data_path` at the arm's folder and name the data set `clicks` or `impress
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -45,9 +45,10 @@ def write(source: LogSource, directory: Path) -> Written:
             impressions.write_columns(arm, _marked(chunk))
         rows |= impressions.rows
     items = source.items()
+    people = [(agent.user_id, agent.persona["demographics"]) for agent in source.agents()]
     for arm in source.arms:
         for name in ("clicks", "impressions"):
-            rows |= _write_people(source, directory, arm, name)
+            rows |= _write_people(people, directory, arm, name)
             rows |= _write_items(items, directory, arm, name)
     return Written(rows, _notes(items))
 
@@ -59,19 +60,14 @@ def _marked(rows: pa.Table) -> pa.Table:
     return told.append_column("synthetic", pa.repeat(SYNTHETIC, len(rows)))
 
 
-def _write_people(source: LogSource, directory: Path, arm: Arm, name: str) -> dict[str, int]:
-    attributes = sorted({key for agent in source.agents() for key in agent.persona["demographics"]})
+def _write_people(
+    people: Sequence[tuple[str, Mapping[str, str]]], directory: Path, arm: Arm, name: str
+) -> dict[str, int]:
+    attributes = sorted({key for _, known in people for key in known})
     header = ("user_id:token", *(f"{one_line(key)}:token" for key in attributes), "synthetic:float")
     file = f"{arm.folder}/{name}/{name}.user"
     with TextTable(directory / file, "\t", header) as table:
-        table.write(
-            (
-                agent.user_id,
-                *(one_line(agent.persona["demographics"].get(key, "")) for key in attributes),
-                SYNTHETIC,
-            )
-            for agent in source.agents()
-        )
+        table.write((user, *(one_line(known.get(key, "")) for key in attributes), SYNTHETIC) for user, known in people)
         return {file: table.count}
 
 

@@ -101,13 +101,13 @@ def _written(column: pa.Array) -> pa.Array:
     return pc.fill_null(column.cast(pa.string()), "")
 
 
-def _content(texts: pa.Array) -> memoryview:
+def _content(texts: pa.Array) -> bytes:
     """All texts one behind the other, as they lie in memory."""
     import numpy as np
 
     _, offsets, content = texts.buffers()
     places = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
-    return memoryview(content)[places[0] : places[-1]]
+    return bytes(memoryview(content)[places[0] : places[-1]])
 
 
 def ratings_as_written(column: pa.ChunkedArray) -> pa.Array:

@@ -20,6 +20,7 @@ from groundlings.experiments.config.designs import SplitDesign, shares_of
 from groundlings.experiments.config.interventions import in_words
 from groundlings.experiments.config.schema import CalibratedMindConfig, LanguageMindConfig, PluginMindConfig
 from groundlings.experiments.config.variants import cells_of
+from groundlings.experiments.running.asking_time import Wish, asking_lines
 from groundlings.experiments.running.click_level import level_warning
 from groundlings.experiments.running.exposures import exposures_warning
 from groundlings.experiments.running.interventions import stated
@@ -96,8 +97,8 @@ def _people_words(plan: Plan) -> str:
     )
 
 
-def print_plan(plan: Plan, console: Console) -> None:
-    """Print the plan and its estimate."""
+def print_plan(plan: Plan, console: Console, wish: Wish | None = None) -> None:
+    """Print the plan and its estimate; `wish` is what somebody says of the servers that agents ask."""
     config, bound = plan.config, estimate(plan)
     table = Table(title=escape(config.name), title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(style="bold")
@@ -138,6 +139,8 @@ def print_plan(plan: Plan, console: Console) -> None:
         table.add_row("tokens", f"about {bound.prompt_tokens:,} in and {bound.completion_tokens:,} out at most")
         if bound.money is not None:
             table.add_row("money", f"about {bound.money:,.2f} at most, at the prices of mind.model.budget")
+        for row in asking_lines(plan, bound, wish or Wish()):
+            table.add_row(*row)
     elif isinstance(config.mind, PluginMindConfig) and config.mind.asked is not None:
         table.add_row("calls", escape(f"not known: {config.mind.kind} asks as it likes; mind.model.budget sets a cap"))
     else:

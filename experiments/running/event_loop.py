@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Event, current_thread, main_thread
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from groundlings.experiments.running.events import Changed, Progress, ProgressEvent, SessionsWritten
 
@@ -41,6 +41,21 @@ def outside_of_loops(work: Callable[[Progress], Result], progress: Progress) -> 
             return working.result()
         finally:
             stop.set()
+
+
+def completed(work: Coroutine[Any, Any, Result]) -> Result:
+    """What a coroutine returns, from an event loop of its own.
+
+    As `asyncio.run`, whose task keeps what is returned: when it takes its handler of Ctrl-C away, Python compares that
+    by its representation, and so writes out a whole data set.
+    """
+    found: list[Result] = []
+
+    async def kept() -> None:
+        found.append(await work)
+
+    asyncio.run(kept())
+    return found[0]
 
 
 @contextmanager

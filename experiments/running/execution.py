@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
+from groundlings.environments.cores import usable_cores
 from groundlings.environments.errors import ConfigError
 from groundlings.experiments.config.designs import INTERLEAVED, InterleavingDesign, SplitDesign, shares_of
-from groundlings.experiments.config.schema import PluginMindConfig
-from groundlings.personas.mind import looks_back
+from groundlings.experiments.config.schema import LanguageMindConfig, PluginMindConfig
+from groundlings.personas.mind import AsksModel, looks_back
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.registry import parts_of
 from groundlings.simulator.arm import Arm
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _FEWEST_SESSIONS = 4_000
 """Per arm and day, for `auto`: fewer are over before forking workers has paid off."""
+
+_MANY_AT_ONCE = 256
+"""Sessions, for `auto`: one process keeps up with fewer, unless a server answers in a fraction of a second."""
 
 _COHORT = 4_096
 """Sessions of a shard where the file does not say it."""
@@ -37,6 +40,7 @@ class Execution:
         engine: Where sessions are simulated.
         because: Why there.
         workers: Worker processes, or tasks at a time; None = as many as the cluster has cores.
+        asks: Whether worker processes are clients of a language model, which agents ask.
         address: Of a Ray cluster that runs already.
         staying: Arm -> why its sessions are simulated in this process all the same.
     """
@@ -46,13 +50,15 @@ class Execution:
     workers: int | None = 1
     address: str | None = None
     staying: Mapping[str, str] = field(default_factory=dict)
+    asks: bool = False
 
     @property
     def lines(self) -> Iterator[str]:
         """What is said of it before a run."""
         where: str = self.engine
         if self.engine != "process":
-            where += f", {self.workers} workers" if self.workers else ", all cores of the cluster"
+            kind = "client processes" if self.asks else "workers"
+            where += f", {self.workers} {kind}" if self.workers else ", all cores of the cluster"
         yield f"{where}: {self.because}"
         for arm, why in self.staying.items():
             yield f"arm {arm} stays in one process: {why}"
@@ -83,7 +89,8 @@ class Execution:
         """
         for arm in arms:
             stays = arm.name in self.staying
-            if engine is not IN_PROCESS and not stays and looks_back(arm.mind):
+            clients = self.asks and isinstance(arm.mind, AsksModel)
+            if engine is not IN_PROCESS and not clients and not stays and looks_back(arm.mind):
                 tell(f"arm {arm.name} stays in one process: its agents remember earlier sessions")
                 stays = True
             arm.engine = IN_PROCESS if stays else engine
@@ -93,7 +100,11 @@ class Execution:
             case "process":
                 return IN_PROCESS
             case "pool":
-                return WorkerPool(self.workers or 1, tell)
+                if not self.asks:
+                    return WorkerPool(self.workers or 1, tell)
+                from groundlings.simulator.engines.clients import ClientProcesses
+
+                return ClientProcesses(self.workers or 1, tell)
             case "ray":
                 from groundlings.simulator.engines.ray_cluster import RayCluster
 
@@ -121,8 +132,9 @@ def execution_of(
     asked_for = f"as execution.engine says{f', the cluster at {wanted.address}' if wanted.address else ''}"
     if wanted.engine == "process":
         return Execution("process", asked_for)
-    if plan.config.mind.asked is not None:
-        return Execution("process", "agents ask a language model; simulation.concurrency sets how many at once")
+    if why := _why_one_process_asks(plan):
+        return Execution("process", why)
+    asks = plan.config.mind.asked is not None
     arms = _arms(plan, recommenders, swaps or {})
     staying = {
         name: why for name, parts in arms.items() if (why := _why_it_stays(plan, parts, wanted.engine == "auto"))
@@ -134,16 +146,36 @@ def execution_of(
         here = workers if wanted.address is None else wanted.workers
         return Execution("ray", asked_for, here, wanted.address, staying)
     if wanted.engine == "pool":
-        return Execution("pool", asked_for, workers, staying=staying)
+        return Execution("pool", asked_for, workers, staying=staying, asks=asks)
     if why := why_no_fork():
         return Execution("process", why)
     if workers < 2:
         return Execution("process", "there is one core")
     sessions, shards = _largest_day(plan)
+    if asks:
+        many = f"about {sessions:,} sessions per arm and day, {plan.schedule.concurrency} at once"
+        return Execution("pool", many, workers, staying=staying, asks=True)
     if shards < 2 or sessions < _FEWEST_SESSIONS:
         return Execution("process", f"about {sessions:,} sessions per arm and day are too few to share out")
     enough = f"about {sessions:,} sessions per arm and day in {shards:,} shards"
     return Execution("pool", enough, workers, staying=staying)
+
+
+def _why_one_process_asks(plan: Plan) -> str | None:
+    """Why agents ask their language model from one process; None where they need not, or ask none."""
+    config = plan.config
+    asked, engine = config.mind.asked, config.execution.engine
+    if asked is None:
+        return None
+    one = "agents ask a language model; simulation.concurrency sets how many at once"
+    replayed = asked.store is not None and asked.store.mode == "replay"
+    if not isinstance(config.mind, LanguageMindConfig) or plan.supplied.mind or engine == "ray":
+        return one
+    if asked.provider not in ("endpoint", "scripted") and not replayed:
+        return f"agents ask a model that computes in this process (provider: {asked.provider})"
+    if engine == "pool" or (plan.schedule.concurrency >= _MANY_AT_ONCE and _largest_day(plan)[0] >= _FEWEST_SESSIONS):
+        return None
+    return one
 
 
 def _check_there(engine: str) -> None:
@@ -165,13 +197,6 @@ def _arms(
         return {INTERLEAVED: made}
     later = {name: {key: each for key, each in swaps.items() if key.partition(".")[2] == name} for name in made}
     return {name: {name: recommender, **later[name]} for name, recommender in made.items()}
-
-
-def usable_cores() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _largest_day(plan: Plan) -> tuple[int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -36,7 +35,7 @@ from groundlings.experiments.running.arm_minds import (
     preference_of,
 )
 from groundlings.experiments.running.calibration import CalibrationGround, calibrated
-from groundlings.experiments.running.event_loop import ctrl_c_at_once, outside_of_loops
+from groundlings.experiments.running.event_loop import completed, ctrl_c_at_once, outside_of_loops
 from groundlings.experiments.running.events import SILENT, Note, Progress, on_download, on_note
 from groundlings.experiments.running.execution import IN_ONE_PROCESS, Execution, execution_of
 from groundlings.experiments.running.foresight import check_recommenders
@@ -256,6 +255,8 @@ async def prepare(
         plan = _read(config, supplied or Supplied(), progress)
     asked = config.model_dump(include={"metrics", "plan"})
     plan = replace(plan, metrics=metrics_of(asked, plan.supplied.metrics, plan.environment.schema.names))
+    if ask and resumed is None and (made := plan.dataset.synthetic) is not None:
+        progress.event(Note(f"population: {len(made):,} synthetic users, made from {made.first:,} real ones"))
     for line in plan.returns.lines if ask and plan.returns is not None else ():
         progress.event(Note(line))
     if ask and resumed is None:
@@ -317,7 +318,7 @@ def build_plan(config: ExperimentConfig, *, supplied: Supplied | None = None, pr
         async with AsyncExitStack() as stack:
             return await prepare(config, stack, supplied=supplied, progress=events, ask=False)
 
-    return outside_of_loops(lambda events: asyncio.run(planned(events)), progress)
+    return outside_of_loops(lambda events: completed(planned(events)), progress)
 
 
 def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> Plan:

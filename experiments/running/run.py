@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack
@@ -21,7 +20,7 @@ from groundlings.experiments.archive.log_check import write_manifest
 from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.click_level import level_warning_of_run
-from groundlings.experiments.running.event_loop import outside_of_loops
+from groundlings.experiments.running.event_loop import completed, outside_of_loops
 from groundlings.experiments.running.events import SILENT, Note, Progress, RunBegins, on_measuring
 from groundlings.experiments.running.manifest import manifest, run_row
 from groundlings.experiments.running.plan import Plan, prepare
@@ -180,7 +179,7 @@ def _carried_out(
                 seconds = {"prepare": ready - began, "simulate": time.monotonic() - ready}
                 return plan, directory, found, seconds
 
-        return _measured(*asyncio.run(simulated()), progress=progress)
+        return _measured(*completed(simulated()), progress=progress)
 
 
 def _shown(plan: Plan, directory: Path, progress: Progress) -> None:

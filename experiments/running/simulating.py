@@ -110,7 +110,8 @@ async def _simulated(
         past = log.resume(plan.environment.schema, lists=lists)
         known = stated(plan.config)
         if log.leftovers:
-            progress.event(Note(f"{place}: removed {log.leftovers} files that a killed run had left and not committed"))
+            files = "1 file" if log.leftovers == 1 else f"{log.leftovers} files"
+            progress.event(Note(f"{place}: removed {files} that a killed run had left and not committed"))
         if past is None:
             log.begin(run, plan.arms, plan.population, known, personas_of(plan))
         else:

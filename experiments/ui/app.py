@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
@@ -96,6 +96,8 @@ def _readable(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[R
             return await endpoint(request)
         except GroundlingsError:
             raise
+        except ClientDisconnect:  # while it sent a form; nobody reads the answer
+            return PlainTextResponse("the form did not come whole", status_code=400)
         except (*FAULTS_OF_A_LOG, OSError) as fault:
             raise RunDirectoryError(
                 f"the run holds what no run writes, or was changed meanwhile ({type(fault).__name__}: "

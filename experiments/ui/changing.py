@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from groundlings.environments.errors import ConfigError, shown
 from groundlings.environments.plugins import nearest
-from groundlings.experiments.config.designs import INTERLEAVED
+from groundlings.experiments.config.designs import INTERLEAVED, InterleavingDesign
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.live_requests import add_request, read_request_of
 from groundlings.simulator.log.reader import LogReader
@@ -35,12 +35,14 @@ def ask_for_change(directory: Path, arms: Sequence[str], kind: str, value: str, 
     if not arms:
         raise ConfigError("mark the recommenders that are to change")
     content = _wanted(kind, value.strip())
-    if list(arms) != [INTERLEAVED]:
-        content["arms"] = list(arms)
     if day.strip():
         content["day"] = _number(day, "the day")
     with LogReader(directory) as log:
-        read_request_of(content, _config_of(log, directory))
+        config = _config_of(log, directory)
+        # Elsewhere an arm may have the name that interleaving gives its common one.
+        if not (isinstance(config.design, InterleavingDesign) and list(arms) == [INTERLEAVED]):
+            content["arms"] = list(dict.fromkeys(arms))
+        read_request_of(content, config)
         _check_items(log, content)
     add_request(directory, content)
 

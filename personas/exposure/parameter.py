@@ -13,7 +13,7 @@ from groundlings.personas.exposure.presets import Preset
 class Part(BaseModel):
     """A part of a calibration file: frozen, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Parameter(Part):

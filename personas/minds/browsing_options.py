@@ -14,7 +14,7 @@ from groundlings.personas.taste.utility import UtilityWeights
 class BrowsingOptions(BaseModel):
     """How agents browse; what they like is estimated from the data set."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     exposures: NamedPath | None = None
     """What a log of exposures says of looking, opening and leaving: a file from `groundlings calibrate --exposures`.

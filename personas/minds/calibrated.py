@@ -58,7 +58,7 @@ Term = Literal["evidence", "language"]
 class LanguageTermOptions(BaseModel):
     """What the model is asked, and what its weight is fitted on."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     question: QuestionOptions = QuestionOptions()
     """How much of person and item the model is shown."""

@@ -36,7 +36,7 @@ _ONE_TOKEN = Sampling(temperature=0.0, max_tokens=1)
 class QuestionOptions(BaseModel):
     """How much of person and item the model is shown."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     things: Annotated[str, Field(pattern=r"^[\w -]{1,40}$")] | None = None
     """What the site shows, in the plural; goes into the prompt. If absent, as the data set calls its items."""

@@ -23,7 +23,7 @@ Misdeed = Literal["none", "illegal", "unreadable"]
 class ScriptedOptions(BaseModel):
     """The rule."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     click: tuple[int, ...] = (0,)
     """Positions to open on every page, 0 for the first; empty slots are left alone."""

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class OfferOptions(BaseModel):
     """What prices and promotions do to the log-odds of opening an item; 0 for nothing."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     price: float | None = None
     """Per log(price / the item's own usual price). Estimated on the training history where it can be (dated offers that
@@ -23,7 +23,7 @@ class OfferOptions(BaseModel):
 class ShoppingOptions(BaseModel):
     """What happens between opening an item and paying for it, where `site.actions` has a cart or purchases."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     add_rate: float | None = Field(default=None, gt=0, le=1)
     """P(put into the cart | opened). Counted in the history where it tells views, carts and purchases apart, else 0.5

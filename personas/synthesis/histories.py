@@ -108,9 +108,20 @@ def make_histories(source: Source, wanted: Wanted, most_rows: int | None = None)
     known = source.known[places]
     if most_rows is None:
         return NewRows(taken, known)
-    later = _ends(whose, len(wanted.pairs)) - np.arange(len(whose))
-    kept = later <= most_rows
+    kept = _latest(whose, known, len(wanted.pairs), most_rows)
     return NewRows(taken.take(kept), known[kept])
+
+
+def _latest(whose: IntArray, known: BoolArray, n: int, most_rows: int) -> BoolArray:
+    """True for the latest rows of each user, an interaction always among them, shape (n_rows,)."""
+    later = _ends(whose, n) - np.arange(len(whose))
+    kept = later <= most_rows
+    bare = np.bincount(whose, known & kept, minlength=n) == 0
+    kept &= ~(bare[whose] & (later == most_rows))  # makes room where the latest rows are earlier stages only
+    latest = np.full(n, -1)
+    latest[whose[known]] = np.flatnonzero(known)  # of a user's interactions the last one stays
+    kept[latest[bare]] = True
+    return kept
 
 
 def _chosen_pairs(source: Source, wanted: Wanted) -> tuple[IntArray, IntArray]:

@@ -34,7 +34,7 @@ _PAIRS_AT_ONCE = 4_000_000
 _SHORT = 2**32
 """Cells of a part that 32 bits can number."""
 
-Cells = NDArray[np.uint32] | NDArray[np.int64]
+Cells = NDArray[np.integer]
 
 
 def histories(train: Interactions) -> tuple[IntArray, IntArray, IntArray]:
@@ -105,12 +105,14 @@ class Steps:
         whole = shape[0] * shape[1]
         places = self.places[self.starts[items.start] : self.starts[items.stop]]
         rows = np.repeat(np.arange(shape[0]), np.diff(self.starts[items.start : items.stop + 1]))
-        cells = (rows * shape[1]).astype(np.uint32 if whole <= _SHORT else np.int64)
-        found = [
+        numbers = rows * shape[1]
+        cells: Cells = numbers.astype(np.uint32) if whole <= _SHORT else numbers
+        found: list[Cells] = [
             *self._at_distance(places, cells, np.minimum(self.before[places], before), -1),
             *self._at_distance(places, cells, np.minimum(self.after[places], after), 1),
         ]
-        return _counted(np.concatenate(found) if found else cells[:0], shape)
+        joined: Cells = np.concatenate(found) if found else cells[:0]
+        return _counted(joined, shape)
 
     def _at_distance(self, places: IntArray, cells: Cells, room: IntArray, way: int) -> Iterator[Cells]:
         """The cell of each pair of a step and one before (`way` -1) or after it, those of one distance together.

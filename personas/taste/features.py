@@ -242,7 +242,8 @@ class Evidence:
     @cached_property
     def _all_listed(self) -> BoolArray:
         """Whether the latest users of an item are all of its users, shape (n_items,)."""
-        return np.diff(self.latest_users.indptr) == np.bincount(self.met.indices, minlength=self.n_items)
+        # Of users who tell of items: others may have the item, too. Lists are short, so that the logs are exact enough.
+        return np.diff(self.latest_users.indptr) == np.rint(np.expm1(self.popularity.astype(np.float64)))
 
     @cached_property
     def _followed(self) -> sp.csr_array:

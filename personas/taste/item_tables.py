@@ -111,6 +111,8 @@ def embed(information: sp.csr_array, *, quick: bool = False) -> Table:
     n_items = information.shape[0]
     matrix = sp.csr_array(information.maximum(information.T)).astype(np.float32 if quick else np.float64)
     size = min(DIMENSIONS, n_items)
+    values: NDArray[np.floating]
+    vectors: NDArray[np.floating]
     if n_items <= 4 * DIMENSIONS:
         values, vectors = scipy.linalg.eigh(matrix.toarray())
         leading = np.argsort(-values)[:size]

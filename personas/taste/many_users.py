@@ -1,9 +1,12 @@
 """Where users are very many, what is said of items is measured on a fixed random sample of them.
 
 Tables of items (what lies near what, item vectors, what ratings have in common) and the few weights that all users
-share are the same for everybody. More users make them a little more exact and the work on them longer without end. Up to
-`MANY` users nothing is left out. What is about a user is always measured on that user's own history, and what is
+share are the same for everybody. More users make them a little more exact, and the work on them longer without end. Up
+to `MANY` users nothing is left out. What is about a user is always measured on that user's own history, and what is
 counted of an item (popularity, season, bias) always on everybody.
+
+What it costs, with `MANY` set to half of the users of MovieLens-1M, on 1,000 of its validation users: an AUC of appeal
+of .9246 beside .9255, and .9241 with similar users found by way of a tenth of each item's latest users as well.
 """
 
 from __future__ import annotations

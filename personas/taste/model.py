@@ -28,6 +28,7 @@ from groundlings.environments.errors import DataError
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.split import LabelRows
 from groundlings.personas.taste.features import FEATURES, Evidence, Features
+from groundlings.personas.taste.many_users import MANY
 from groundlings.personas.taste.pair_memory import PairMemory
 from groundlings.personas.taste.regression import centre_and_scale, fit_logistic
 from groundlings.personas.taste.row_cache import CatalogRows
@@ -112,6 +113,8 @@ class Taste:
             "met_share": appeal.met_share,
             "fingerprint": self.fingerprint,
         }
+        if self.evidence.n_users > MANY:
+            described["sampled_beyond_users"] = MANY  # tables of items and lists of similar users: `many_users`
         if self.stars is not None:
             plain = self.weights.as_dict()
             described |= {"stars": plain["stars"], "star_labels": plain["star_labels"]}

@@ -202,7 +202,7 @@ def _rating_vectors(rated: Interactions, left_over: FloatArray) -> FloatArray:
     sampled = not rows.all()
     users, items, n_users = rated.users, rated.items, rated.n_users
     if sampled:
-        users, n_users = (np.cumsum(chosen) - 1)[users[rows]], np.count_nonzero(chosen)
+        users, n_users = (np.cumsum(chosen) - 1)[users[rows]], int(np.count_nonzero(chosen))
         items, left_over = items[rows], left_over[rows].astype(np.float32)
     per_user = (np.bincount(users, minlength=n_users) + BIAS_PRIOR).astype(left_over.dtype)
     per_item = (np.bincount(items, minlength=rated.n_items) + BIAS_PRIOR).astype(left_over.dtype)

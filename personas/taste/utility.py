@@ -31,7 +31,7 @@ FEATURES = ("appeal", "liking", "popularity")
 class UtilityWeights(BaseModel):
     """Log-odds of opening per unit of each feature."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     appeal: float = Field(default=0.0)
     """Per log-odds of meeting the item of one's own accord."""

@@ -297,7 +297,7 @@ class _Crew:
         worker.process.join(_ENDING_SECONDS)
         worker.process.kill()  # where it has closed its end and goes on
         worker.process.join()
-        how = _ending(worker.process.exitcode)
+        how = ending(worker.process.exitcode)
         worker.process.close()
         worker.connection.close()
         self._workers.remove(worker)
@@ -330,7 +330,7 @@ class _Crew:
         )
 
 
-def _ending(code: int | None) -> str:
+def ending(code: int | None) -> str:
     """How a process ended, as a predicate."""
     if code is not None and code < 0:
         try:

@@ -66,6 +66,24 @@ def simulate_what_is_asked(
     """
     from threadpoolctl import threadpool_limits
 
+    become_worker(not_ours, life)
+    held: dict[int, Simulated] = {}
+    with threadpool_limits(1), suppress(EOFError, OSError):  # the parent has closed its end
+        while True:
+            asked: int | Begins = connection.recv()
+            if isinstance(asked, Begins):
+                answer = Answer(asked.shard, attempted(partial(held.pop(asked.shard).outcome, asked.origin)))
+            else:
+                answer = simulated(asked, partial(_work, occasion, asked), held)
+            connection.send_bytes(packed(answer))
+
+
+def become_worker(not_ours: Iterable[Connection], life: tuple[int, int]) -> None:
+    """What a forked process does first: it lets go of what is the parent's, and ends when the parent does.
+
+    Args:
+        not_ours, life: As `simulate_what_is_asked` takes them.
+    """
     # Ctrl-C reaches every process of a terminal, and the parent decides what it means; its own handlers, and the
     # descriptor that wakes its event loop, are copies that must not be used.
     signal.set_wakeup_fd(-1)
@@ -77,15 +95,6 @@ def simulate_what_is_asked(
         each.close()
     os.close(life[1])
     Thread(target=_end_with_parent, args=(life[0],), daemon=True).start()
-    held: dict[int, Simulated] = {}
-    with threadpool_limits(1), suppress(EOFError, OSError):  # the parent has closed its end
-        while True:
-            asked: int | Begins = connection.recv()
-            if isinstance(asked, Begins):
-                answer = Answer(asked.shard, attempted(partial(held.pop(asked.shard).outcome, asked.origin)))
-            else:
-                answer = simulated(asked, partial(_work, occasion, asked), held)
-            connection.send_bytes(packed(answer))
 
 
 def simulated(number: int, work: Callable[[], Outcome | Simulated], held: dict[int, Simulated]) -> Answer:

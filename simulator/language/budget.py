@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -18,7 +18,7 @@ _A_MILLION = 1_000_000
 class Prices(BaseModel):
     """What a million tokens cost, in any one currency."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     prompt: float = Field(ge=0)
     """Read for the first time."""
@@ -37,7 +37,7 @@ class Prices(BaseModel):
 class BudgetConfig(BaseModel):
     """What a run may take at most; none = no limit. Replies read from a store take nothing."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     calls: int | None = Field(default=None, ge=0)
     """Answered calls."""
@@ -150,6 +150,11 @@ class BudgetedModel:
         return self._model.name
 
     @property
+    def model(self) -> ChatModel:
+        """Who is asked."""
+        return self._model
+
+    @property
     def fingerprint(self) -> str:
         """See `Fingerprinted.fingerprint`: that of the model it asks."""
         return fingerprint_of(self._model)
@@ -160,7 +165,18 @@ class BudgetedModel:
         Raises:
             BudgetExhausted: The request could take more than is left.
         """
-        most = _most_of(request)
+        return await self.within(most_of(request), lambda: self._model.ask(request))
+
+    async def within(self, most: Spent, send: Callable[[], Awaitable[ChatReply]]) -> ChatReply:
+        """Send a request once there is room for it.
+
+        Args:
+            most: The most that it can take.
+            send: Sends it, and waits for the reply.
+
+        Raises:
+            BudgetExhausted: It could take more than is left.
+        """
         while reached := self._exceeded(self.spent + self._set_aside + most):
             if not self._set_aside.calls:
                 raise BudgetExhausted(
@@ -171,13 +187,17 @@ class BudgetedModel:
             await self._settled.wait()
         self._set_aside += most
         try:
-            reply = await self._model.ask(request)
+            reply = await send()
             self._tell_of_estimates(reply)
             self.spent += Spent.by(reply)
         finally:
             self._set_aside -= most
             self._settled.set()
         return reply
+
+    def count_unanswered(self, most: Spent) -> None:
+        """Count a request that may have been answered, and whose answer was lost: at its most, so the cap holds."""
+        self.spent += replace(most, estimated_calls=1)
 
     async def close(self) -> None:
         """See `ChatModel.close`."""
@@ -216,7 +236,7 @@ class BudgetedModel:
         return ""
 
 
-def _most_of(request: ChatRequest) -> Spent:
+def most_of(request: ChatRequest) -> Spent:
     """The most that a request can take: no tokenizer makes more tokens than there are bytes."""
     sent = sum(len(message.content.encode()) + _TOKENS_ROUND_A_MESSAGE for message in request.messages)
     return Spent(1, sent, 0, request.max_tokens)

@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -201,6 +201,11 @@ class StoredModel:
         return self._name
 
     @property
+    def model(self) -> ChatModel | None:
+        """Who is asked for what the store does not hold."""
+        return self._model
+
+    @property
     def fingerprint(self) -> str:
         """See `Fingerprinted.fingerprint`: that of the model it asks."""
         return fingerprint_of(self._model) if self._model else self._name
@@ -212,15 +217,33 @@ class StoredModel:
             DataError: In replay, the store does not hold this request.
             UnanswerablePrompt: The model refuses this prompt, or did when it was recorded.
         """
-        text = canonical(request, self._name, self._replicate, self._settings)
+        text = self.canonical(request)
         key = hashlib.sha256(text.encode()).hexdigest()
+        model = self._model
+        return await self.kept_or(key, text, None if model is None else lambda: model.ask(request))
+
+    def canonical(self, request: ChatRequest) -> str:
+        """The text of a request in this store; its SHA-256 is the key."""
+        return canonical(request, self._name, self._replicate, self._settings)
+
+    async def kept_or(self, key: str, text: str, send: Callable[[], Awaitable[ChatReply]] | None) -> ChatReply:
+        """The kept reply of a request; else it is sent, and what comes of it is kept.
+
+        Args:
+            key, text: From `canonical`.
+            send: Sends it, and waits for the reply; None where nobody may be asked.
+
+        Raises:
+            DataError: It is not kept, and nobody may be asked.
+            UnanswerablePrompt: As for `ask`.
+        """
         async with self._asking.setdefault(key, asyncio.Lock()):
             if (kept := self._store.get(key)) is not None:
                 return replace(kept, from_store=True)
-            if self._model is None:
-                raise DataError(_missing(self._store, request, text, key))
+            if send is None:
+                raise DataError(_missing(self._store, text, key))
             try:
-                reply = await self._model.ask(request)
+                reply = await send()
             except UnanswerablePrompt as refusal:
                 self._store.put_refusal(key, text, refusal)
                 raise
@@ -274,20 +297,19 @@ def refuse_used(store: CallStore) -> None:
         )
 
 
-def _missing(store: CallStore, request: ChatRequest, text: str, key: str) -> str:
+def _missing(store: CallStore, text: str, key: str) -> str:
     """What a replay lacks, and what comes nearest to it."""
-    alike = store.alike(text)
+    alike, asked = store.alike(text), json.loads(text)
     if alike is None:
-        last = " ".join(request.messages[-1].content.split())[-_LONGEST_EXCERPT:]
+        last = " ".join(asked["messages"][-1][1].split())[-_LONGEST_EXCERPT:]
         why = f"no request with these messages is in it (the last one ends: {last!r})"
     else:
-        asked = json.loads(text)
         other = [
             f"{name} {alike.get(name)!r} (now {asked[name]!r})" for name in asked if asked[name] != alike.get(name)
         ]
         why = f"these messages were recorded with {', '.join(other)}"
     return (
-        f"{store.path}: holds no reply to request {key[:12]} of {json.loads(text)['model']} with seed {request.seed}: "
+        f"{store.path}: holds no reply to request {key[:12]} of {asked['model']} with seed {asked['seed']}: "
         f"{why}. The experiment is not the one that was recorded; mode: cache asks for what is missing"
     )
 

@@ -40,9 +40,7 @@ class EmbeddedOptions(BaseModel):
     """How the embedded model runs."""
 
     # Values are kept out of messages everywhere here: what stands in the wrong place may be a secret.
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
     path: NamedPath | None = None
     """A GGUF file of your own; none takes SmolLM2-135M-Instruct, fetched once (93 MB, Apache-2.0)."""
@@ -58,9 +56,7 @@ class EmbeddedOptions(BaseModel):
 class OfflineOptions(BaseModel):
     """How vLLM runs in this process."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
     batch: int = Field(default=256, ge=1)
     """Questions answered together at most; `simulation.concurrency` should be as large."""
@@ -73,9 +69,7 @@ class OfflineOptions(BaseModel):
 class EndpointOptions(BaseModel):
     """One endpoint of a pool; what is left out is as in the section above."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
     base_url: str
     """Its address."""
@@ -116,9 +110,7 @@ class EndpointOptions(BaseModel):
 class StoreConfig(BaseModel):
     """A record of every request and its reply, so that nothing is asked twice and a run can be repeated exactly."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
     path: NamedPath
     """A SQLite file."""
@@ -132,9 +124,7 @@ class StoreConfig(BaseModel):
 class ModelConfig(BaseModel):
     """Which language model answers, and how it is asked."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
     WITHOUT_EFFECT: ClassVar = (
         *("api_key_env", "timeout_seconds", "max_attempts", "outage_seconds", "first_contact_seconds", "concurrency"),

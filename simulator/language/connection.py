@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from functools import partial
 
 from groundlings.environments.chat import ChatReply, ChatRequest
 from groundlings.environments.cleaning import logger
@@ -82,7 +83,9 @@ class Connection:
         self._forms = ReplyForms(structured, forms_so_far)
         self._style = replace(style or RequestStyle(), send_seed=send_seed)
         self._strip_thinking = strip_thinking
-        self._wire = Wire(base_url, api_key, headers=headers, most_bytes=max_reply_bytes)
+        self._new_wire = partial(Wire, base_url, api_key, headers=headers, most_bytes=max_reply_bytes)
+        self._wire = self._new_wire()
+        self._of_the_parent: Wire | None = None
         self.replies = LoggableReplies(base_url, self._wire.echoes)
 
     @property
@@ -100,6 +103,25 @@ class Connection:
         self.capabilities = found
         self._dialect = found.dialect
         self._forms.know(found.dialect)
+
+    @property
+    def forms(self) -> ReplyForms:
+        """The forms in which it is asked for replies."""
+        return self._forms
+
+    def before_clients(self) -> None:
+        """See `ServesClients.before_clients`."""
+        self.pace.share()
+        self.health.share()
+
+    def begin_in_client(self, places: int) -> None:
+        """Begin anew in a forked process, with so many requests on their way at a time."""
+        self.concurrency = places
+        self.places = asyncio.Semaphore(places)
+        self.health.outstanding = 0
+        # Freed here, the copy of an open connection would take the parent's out of the parent's event loop.
+        self._of_the_parent = self._wire
+        self._wire = self._new_wire()
 
     def share_forms(self, other: Connection) -> None:
         """See `ReplyForms.share`."""

@@ -5,7 +5,8 @@ when a server makes its own grammar from a schema. The subset is what our reply 
 outside it is refused here, not approximated:
 
     object    `properties` in the order written, `required`, `additionalProperties: false`
-    array     `items`, `maxItems`, perhaps `minItems`; with `uniqueItems` only of listed values, and then in the order listed
+    array     `items`, `maxItems`, perhaps `minItems`; with `uniqueItems` only of listed values, without `minItems`, in
+              the order listed
     enum      numbers, strings, booleans
     integer   with `minimum` and `maximum`
     string    with `maxLength`, without escapes and control characters

@@ -7,6 +7,7 @@ from collections import deque
 
 from groundlings.simulator.language.faults import Fault
 from groundlings.simulator.language.provider_words import excerpt
+from groundlings.simulator.language.shared_numbers import SharedNumbers
 
 _FAULTS_BEFORE_REST = 3
 _LONGEST_REST_SECONDS = 60.0
@@ -16,6 +17,7 @@ _ENOUGH = 20
 _SLOWER_THAN_USUAL = 10.0
 _LEAST_PATIENCE_SECONDS = 10.0
 _SHOWN_CHARACTERS = 120
+_LAST_GOOD, _RESTING_UNTIL = 0, 1
 
 
 class Health:
@@ -28,22 +30,34 @@ class Health:
     def __init__(self, timeout_seconds: float) -> None:
         self.outstanding = 0
         """Requests given to it and not yet over, the waiting ones included."""
-        self.last_good = time.monotonic()
-        """When it last answered, or was made."""
+        self._moments: list[float] | SharedNumbers = [time.monotonic(), 0.0]
         self.last_fault = ""
         """What went wrong last, in a few words; "" where nothing has since it answered."""
         self.rest_told_until = 0.0
         """Until when nobody needs to hear again that it wants to be left alone."""
         self._timeout_seconds = timeout_seconds
         self._faults = 0
-        self._resting_until = 0.0
         self._latencies: deque[float] = deque(maxlen=_REMEMBERED)
+
+    @property
+    def last_good(self) -> float:
+        """When it last answered, or was made."""
+        return self._moments[_LAST_GOOD]
+
+    @last_good.setter
+    def last_good(self, moment: float) -> None:
+        self._moments[_LAST_GOOD] = moment
+
+    def share(self) -> None:
+        """Have all processes that are forked from here know when it answers, and when it wants to be left alone."""
+        if not isinstance(self._moments, SharedNumbers):
+            self._moments = SharedNumbers((self._moments[_LAST_GOOD], self._moments[_RESTING_UNTIL]))
 
     def succeeded(self, latency_seconds: float) -> None:
         """It answered."""
         self._faults = 0
-        self._resting_until = 0.0
         self.last_fault = ""
+        self._moments[_RESTING_UNTIL] = 0.0
         self.last_good = time.monotonic()
         self._latencies.append(latency_seconds)
 
@@ -58,7 +72,7 @@ class Health:
         rest = fault.wait_seconds or 0.0
         if self._faults >= _FAULTS_BEFORE_REST:
             rest = max(rest, 2.0 ** (self._faults - _FAULTS_BEFORE_REST))
-        self._resting_until = time.monotonic() + min(rest, _LONGEST_REST_SECONDS)
+        self._moments[_RESTING_UNTIL] = time.monotonic() + min(rest, _LONGEST_REST_SECONDS)
 
     @property
     def has_answered(self) -> bool:
@@ -68,7 +82,7 @@ class Health:
     @property
     def resting(self) -> bool:
         """Whether others should be asked if there are any; requests on their way are not touched."""
-        return time.monotonic() < self._resting_until
+        return time.monotonic() < self._moments[_RESTING_UNTIL]
 
     def silent(self, seconds: float) -> bool:
         """Whether it has failed again and again, and not once answered for so long."""

@@ -1,9 +1,10 @@
 """The openai client, and nothing round it: what a model server is sent and what it answers, once.
 
-Requests go through the client's own `get` and `post`, one floor below `chat.completions.create`, and on a transport of
-ours (`groundlings.simulator.language.transport`): what is sent and what comes back are checked here by the reply's
-schema, and the layers above and below would take three quarters of the time of a request. Exceptions of the client and
-of aiohttp carry the request, and with it the key, so none leaves this module.
+The first request to an address goes through the client's own `get` or `post`, one floor below
+`chat.completions.create`, and on a transport of ours (`groundlings.simulator.language.transport`); the later ones have
+its headers and go to the transport directly. What is sent and what comes back are checked here by the reply's schema,
+and the layers above and below would take most of the time of a request. Exceptions of the client and of aiohttp carry
+the request, and with it the key, so none leaves this module.
 """
 
 from __future__ import annotations
@@ -54,14 +55,14 @@ class Wire:
         self._api_key = api_key
         self._headers = headers or {}
         self._most_bytes = most_bytes
-        self._client: Client | None = None
+        self._open: tuple[Client, AiohttpTransport] | None = None
         self._opening = asyncio.Lock()
         self.echoes = KeyEchoes(api_key, *_secrets_in(self._headers))
 
     async def get(self, path: str) -> str:
         """What a GET is answered; see `post`."""
-        client = await self._opened()
-        return await self._answer(client.get(under(self._base_url, path), cast_to=httpx2.Response))
+        client, _ = await self._opened()
+        return await self._answer(_content(client.get(under(self._base_url, path), cast_to=httpx2.Response)))
 
     async def post(self, path: str, body: Mapping[str, Any]) -> str:
         """What a POST of a JSON object is answered, whatever it is.
@@ -72,18 +73,21 @@ class Wire:
             ConnectionError, TimeoutError: No whole answer came.
         """
         content = _as_json(body).encode()
-        client = self._client or await self._opened()
-        sent = client.post(under(self._base_url, path), cast_to=httpx2.Response, content=content)
-        return await self._answer(sent)
+        client, transport = self._open or await self._opened()
+        address = under(self._base_url, path)
+        template = client.template("post", address)
+        if template is not None:
+            return await self._answer(transport.exchange(template, content))
+        return await self._answer(_content(client.post(address, cast_to=httpx2.Response, content=content)))
 
     async def close(self) -> None:
         """Drop the connections; closing twice is harmless."""
-        if self._client is not None:
-            await self._client.close()
+        if self._open is not None:
+            await self._open[0].close()
 
-    async def _answer(self, request: Awaitable[httpx2.Response]) -> str:
+    async def _answer(self, request: Awaitable[bytes]) -> str:
         try:
-            return (await request).content.decode(errors="replace")  # JSON is UTF-8 (RFC 8259)
+            return (await request).decode(errors="replace")  # JSON is UTF-8 (RFC 8259)
         except BadStatus as error:
             error.said = self.echoes.without(error.said)
             if "location" in error.headers:
@@ -92,10 +96,10 @@ class Wire:
         except (openai.APIConnectionError, aiohttp.ClientError) as error:
             raise _cause(error) from None
 
-    async def _opened(self) -> Client:
-        """The client, made by the first request because its connections belong to that event loop."""
+    async def _opened(self) -> tuple[Client, AiohttpTransport]:
+        """The client and its transport, made by the first request because its connections belong to that event loop."""
         async with self._opening:
-            if self._client is None:
+            if self._open is None:
                 # Retries, deadlines and who may travel at a time are the pool's: the client's own would hide from the
                 # log how often a server failed. Proxies of the environment are for the outside world.
                 trust_env = not await goes_round_proxies(self._base_url)
@@ -110,7 +114,7 @@ class Wire:
                         f"model server {self._base_url}: a proxy in the environment is no address "
                         f"({printable(str(error))}); mend HTTP_PROXY, HTTPS_PROXY and ALL_PROXY"
                     ) from None
-                self._client = Client(
+                client = Client(
                     base_url=self._base_url,
                     api_key=self._api_key or _PLACEHOLDER,
                     default_headers=self._headers,
@@ -118,7 +122,12 @@ class Wire:
                     timeout=None,
                     http_client=transport,
                 )
-            return self._client
+                self._open = client, transport
+            return self._open
+
+
+async def _content(answer: Awaitable[httpx2.Response]) -> bytes:
+    return (await answer).content
 
 
 def _secrets_in(headers: Mapping[str, str]) -> Iterator[str]:

@@ -15,6 +15,7 @@ from groundlings.environments.chat import ChatReply, ChatRequest
 from groundlings.environments.cleaning import logger
 from groundlings.environments.errors import ProviderError, UnanswerablePrompt
 from groundlings.environments.random_streams import name_key
+from groundlings.simulator.language.client_seat import Seat
 from groundlings.simulator.language.connection import Connection
 from groundlings.simulator.language.faults import BadStatus, Fault, GarbledReply, back_off_seconds, fault_of
 from groundlings.simulator.language.model_list import Capabilities
@@ -141,6 +142,34 @@ class EndpointPool:
             while each.health.outstanding:
                 await asyncio.sleep(_POLL_SECONDS)
             await each.close()
+
+    @property
+    def most_clients(self) -> int:
+        """See `ServesClients.most_clients`."""
+        return min(each.concurrency for each in self._connections)
+
+    def before_clients(self) -> None:
+        """See `ServesClients.before_clients`: rate limits and rests are shared."""
+        for each in self._connections:
+            each.before_clients()
+
+    def begin_in_client(self, seat: Seat) -> None:
+        """See `ServesClients.begin_in_client`; contact was made before."""
+        self._tell = seat.tell
+        self._notices = Notices(seat.tell, lambda: self._connections)
+        self._starting, self._controlling = asyncio.Lock(), asyncio.Lock()
+        self._deadlines = set()
+        for each in self._connections:
+            each.begin_in_client(seat.share(each.concurrency))
+
+    @property
+    def findings(self) -> dict[tuple[str, ...], bool]:
+        """See `ServesClients.findings`."""
+        return self._connections[0].forms.findings
+
+    def learn(self, findings: dict[tuple[str, ...], bool]) -> None:
+        """See `ServesClients.learn`."""
+        self._connections[0].forms.learn(findings)  # all endpoints share them
 
     async def close(self) -> None:
         """See `ChatModel.close`."""

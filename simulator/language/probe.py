@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -29,6 +31,7 @@ _SCHEMA = {
 # Nothing here asks for JSON: a reply in that form can only come from the form that was sent.
 _FREE = ChatRequest((Message("user", "Tell me about the sea."),), _SCHEMA, 40, 0.0, None)
 _SHARED_WORDS = 400
+_ROUNDS = 4
 _FEWER_ALTERNATIVES = (10, 5, 3, 1)
 _NONE_GIVEN = "none given"
 _ATTEMPTS = 3
@@ -60,6 +63,7 @@ async def examine(
     headers: Mapping[str, str] | None = None,
     given: Settings | None = None,
     tell: Tell = no_one,
+    at_once: int = 0,
 ) -> list[Finding]:
     """Everything that Groundlings can make use of, tried one after the other on one endpoint.
 
@@ -67,6 +71,7 @@ async def examine(
         base_url, model, api_key, timeout_seconds, headers: As `Connection` takes them.
         given: Keys of `mind.model` that are known to be wanted; others are looked for.
         tell: Is told where the endpoint is waited for.
+        at_once: How many questions are asked at a time to measure its rate; 0 = it is not measured.
 
     Raises:
         ProviderError: Nobody answers, from the beginning or any more, or the key is wrong.
@@ -76,7 +81,12 @@ async def examine(
     endpoint = _Endpoint({**address, "headers": headers}, given or {}, tell)
     name, dialect = await endpoint.met()
     with told_while_waiting(tell, lambda: f"what model server {base_url} can do"):
-        return await _tried_out(endpoint, name, dialect)
+        findings = await _tried_out(endpoint, name, dialect)
+        if at_once and findings[0].works:
+            settings = {key: value for each in findings for key, value in each.settings.items()}
+            structured = settings.pop("structured", "none")
+            findings.append(await endpoint.tried(structured, _rate(at_once), "rate", settings, places=at_once))
+        return findings
 
 
 async def _tried_out(endpoint: _Endpoint, name: str, dialect: Dialect) -> list[Finding]:
@@ -122,9 +132,11 @@ class _Endpoint:
         async with self._opened("none", settings) as pool:
             return await pool.ask(self._as(request, settings))
 
-    async def tried(self, structured: Structured, work: _Work, what: str, settings: Settings) -> Finding:
-        """What some work found, or that it was refused."""
-        async with self._opened(structured, settings) as pool:
+    async def tried(
+        self, structured: Structured, work: _Work, what: str, settings: Settings, places: int = 1
+    ) -> Finding:
+        """What some work found with so many requests on their way at most, or that it was refused."""
+        async with self._opened(structured, settings, places) as pool:
             try:
                 return await work(lambda request: pool.ask(self._as(request, settings)))
             except ProviderError as error:
@@ -138,11 +150,12 @@ class _Endpoint:
         return replace(request, temperature=temperature, max_tokens=max(longer, request.max_tokens))
 
     @asynccontextmanager
-    async def _opened(self, structured: Structured, settings: Settings) -> AsyncIterator[EndpointPool]:
+    async def _opened(self, structured: Structured, settings: Settings, places: int = 1) -> AsyncIterator[EndpointPool]:
         url = self.address["base_url"]
         chosen = ModelConfig.model_validate({"provider": "endpoint", "base_url": url, **self.given, **settings})
         connection = Connection(
             **self.address,
+            concurrency=places,
             structured=structured,
             send_seed=chosen.send_seed,
             style=chosen.style,
@@ -241,6 +254,39 @@ async def _prefix_cache(ask: _Ask) -> Finding:
     assert reply is not None
     found = f"{reply.cached_tokens} of {reply.prompt_tokens} prompt tokens found in it"
     return Finding("prefix cache", reply.cached_tokens > 0, found if reply.cached_tokens else "none reported")
+
+
+def _rate(at_once: int) -> _Work:
+    async def work(ask: _Ask) -> Finding:
+        shared = " ".join(f"wave{number}" for number in range(_SHARED_WORDS))
+        replies: list[ChatReply] = []
+
+        async def asks(first: int) -> None:
+            for number in range(first, _ROUNDS * at_once, at_once):
+                messages = (Message("system", shared), Message("user", f"Tell me about wave {number}."))
+                replies.append(await ask(replace(_FREE, messages=messages, seed=number)))
+
+        began = time.perf_counter()
+        asking = [asyncio.create_task(asks(first)) for first in range(at_once)]
+        try:
+            await asyncio.gather(*asking)
+        finally:
+            for task in asking:
+                task.cancel()
+        rate = len(replies) / (time.perf_counter() - began)
+        each = [sum(counts) / len(replies) for counts in zip(*map(_tokens, replies), strict=True)]
+        return Finding(
+            "rate",
+            True,
+            f"{rate:,.1f} answers per second, {at_once} at a time: {each[0]:,.0f} tokens in, {each[1]:,.0f} of them "
+            f"cached, {each[2]:,.0f} out each",
+        )
+
+    return work
+
+
+def _tokens(reply: ChatReply) -> tuple[int, int, int]:
+    return reply.prompt_tokens, reply.cached_tokens, reply.completion_tokens
 
 
 def _short(text: str) -> str:

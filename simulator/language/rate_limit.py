@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+from groundlings.simulator.language.shared_numbers import SharedNumbers
 
 _MINUTE_SECONDS = 60.0
+_REQUESTS, _TOKENS = 0, 1
+"""Where it stands when the next one may be sent."""
 
 
 class Pace:
@@ -19,19 +25,32 @@ class Pace:
     def __init__(self, requests_per_minute: float | None = None, tokens_per_minute: float | None = None) -> None:
         self._seconds_a_request = _MINUTE_SECONDS / requests_per_minute if requests_per_minute else 0.0
         self._seconds_a_token = _MINUTE_SECONDS / tokens_per_minute if tokens_per_minute else 0.0
-        self._requests_free_at = 0.0
-        self._tokens_free_at = 0.0
+        self._free_at: list[float] | SharedNumbers = [0.0, 0.0]
+        self._alone: Callable[[], AbstractContextManager[None]] = nullcontext
+
+    def share(self) -> None:
+        """Spread the requests of all processes that are forked from here together, this one's included."""
+        if self._limited and not isinstance(self._free_at, SharedNumbers):
+            self._free_at = SharedNumbers(self._free_at)
+            self._alone = self._free_at.alone
 
     def reserve(self, tokens: int) -> float:
         """Seconds to wait before sending a request of so many tokens at most; its turn is taken at once."""
-        if not (self._seconds_a_request or self._seconds_a_token):
+        if not self._limited:
             return 0.0
         now = time.monotonic()
-        start = max(now, self._requests_free_at, self._tokens_free_at)
-        self._requests_free_at = start + self._seconds_a_request
-        self._tokens_free_at = start + self._seconds_a_token * tokens
+        with self._alone():
+            start = max(now, self._free_at[_REQUESTS], self._free_at[_TOKENS])
+            self._free_at[_REQUESTS] = start + self._seconds_a_request
+            self._free_at[_TOKENS] = start + self._seconds_a_token * tokens
         return start - now
 
     def settle(self, reserved: int, used: int) -> None:
         """Give back the tokens that a request reserved and did not use."""
-        self._tokens_free_at -= self._seconds_a_token * max(0, reserved - used)
+        if self._seconds_a_token:
+            with self._alone():
+                self._free_at[_TOKENS] -= self._seconds_a_token * max(0, reserved - used)
+
+    @property
+    def _limited(self) -> bool:
+        return bool(self._seconds_a_request or self._seconds_a_token)

@@ -54,6 +54,17 @@ class ReplyForms:
         """Go by the same findings as another endpoint: their replies are interchangeable only in one form."""
         self._takes, self._gates = other._takes, other._gates
 
+    @property
+    def findings(self) -> dict[_Kind, bool]:
+        """Whether the servers take a form, by kind of reply, as far as that is settled."""
+        return dict(self._takes)
+
+    def learn(self, findings: dict[_Kind, bool]) -> None:
+        """Note what another process has settled; what is settled here stays."""
+        for kind, takes in findings.items():
+            self._takes.setdefault(kind, takes)
+            self._gates.setdefault(kind, asyncio.Event()).set()
+
     def know(self, dialect: Dialect) -> None:
         """Note whose server it is, which tells the form that is tried first."""
         if self._structured != "auto":

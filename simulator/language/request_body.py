@@ -109,7 +109,20 @@ def _every_key_required(schema: Mapping[str, Any]) -> bool:
     return required and all(_every_key_required(part) for part in parts)
 
 
-_as_text = json.JSONEncoder().encode
+def _as_text(schema: Mapping[str, Any]) -> str:
+    """The schema as text, found by identity: minds keep the few that serve a whole run."""
+    known = _texts.get(id(schema))
+    if known is None or known[0] is not schema:
+        if len(_texts) >= _MOST_TEXTS:
+            _texts.clear()
+        known = _texts[id(schema)] = schema, _encode(schema)
+    return known[1]
+
+
+_encode = json.JSONEncoder().encode
+_MOST_TEXTS = 1024
+_texts: dict[int, tuple[Mapping[str, Any], str]] = {}
+"""Identity -> the schema, which so keeps its identity, and its text."""
 
 
 @lru_cache(maxsize=1024)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from groundlings.environments.chat import ChatReply, ChatRequest
 from groundlings.environments.errors import ProviderError
+from groundlings.simulator.language.client_seat import Seat
 
 Rule = Callable[[ChatRequest], str]
 
@@ -31,6 +33,7 @@ class ScriptedModel:
     """
 
     def __init__(self, replies: Rule | Iterable[str], name: str = "scripted") -> None:
+        self._is_a_rule = callable(replies)
         self._rule = replies if callable(replies) else _in_turn(iter(replies))
         self._name = name
         self.requests: list[ChatRequest] = []
@@ -57,6 +60,25 @@ class ScriptedModel:
 
     async def close(self) -> None:
         """See `ChatModel.close`; there is nothing to free."""
+
+    @property
+    def most_clients(self) -> int:
+        """See `ServesClients.most_clients`; a list of replies is of one process."""
+        return sys.maxsize if self._is_a_rule else 1
+
+    def before_clients(self) -> None:
+        """See `ServesClients.before_clients`; nothing is shared."""
+
+    def begin_in_client(self, seat: Seat) -> None:
+        """See `ServesClients.begin_in_client`; nothing belongs to a process."""
+
+    @property
+    def findings(self) -> dict[tuple[str, ...], bool]:
+        """See `ServesClients.findings`; there are none."""
+        return {}
+
+    def learn(self, findings: dict[tuple[str, ...], bool]) -> None:
+        """See `ServesClients.learn`."""
 
 
 def legal_reply(request: ChatRequest) -> str:

@@ -1,8 +1,8 @@
 """The openai client with less work per request.
 
 The client and its transports put together headers, addresses, cookies and redirects anew for every request, which takes
-several times as long as sending it. Here all requests to one address differ in their bodies only: the client makes the
-first one, the later ones copy it with another body, and aiohttp sends them.
+several times as long as sending it. Here all requests to one address differ in their bodies only: the client makes and
+sends the first one, and `AiohttpTransport.exchange` sends the later ones with the same headers, past the client.
 """
 
 from __future__ import annotations
@@ -80,6 +80,10 @@ class Client(openai.AsyncOpenAI):
         self.organization = self.project = None
         self._templates: dict[tuple[str, str], RequestTemplate] = {}
 
+    def template(self, method: str, address: str) -> RequestTemplate | None:
+        """What all requests to an address share; None before the first of them."""
+        return self._templates.get((method, address))
+
     def _build_request(self, options: Any, *, retries_taken: int = 0) -> httpx2.Request:
         """The step that Azure's client overrides as well."""
         key = (options.method, options.url)
@@ -110,23 +114,27 @@ class AiohttpTransport(openai.DefaultAioHttpClient):
         """See `httpx2.AsyncClient.send`; the whole body is read.
 
         Only the body of an answer reaches the client, which trips over some character sets and encodings in headers.
+        """
+        assert isinstance(request, TemplatedRequest)
+        content = await self.exchange(request.template, request.body)
+        return httpx2.Response(_SUCCESS, content=content, request=request)
+
+    async def exchange(self, template: RequestTemplate, body: bytes | None) -> bytes:
+        """The whole body of the answer to a request.
 
         Raises:
             BadStatus: The answer's status is not one of success.
             GarbledReply: The body is too long, or cannot be unpacked.
         """
-        assert isinstance(request, TemplatedRequest)
         if self._session is None:
             self._session = self._open()
-        address, headers = request.template.address, request.template.headers
         async with self._session.request(
-            request.method, address, headers=headers, data=request.body, allow_redirects=False
+            template.first.method, template.address, headers=template.headers, data=body, allow_redirects=False
         ) as answer:
             if not _SUCCESS <= answer.status < _NO_SUCCESS:
                 said = await beginning_of(answer, min(_MOST_BYTES_OF_AN_ERROR, self._most_bytes))
                 raise BadStatus(answer.status, said.decode(errors="replace"), dict(answer.headers))
-            content = await body_of(answer, self._most_bytes)
-            return httpx2.Response(answer.status, content=content, request=request)
+            return await body_of(answer, self._most_bytes)
 
     async def aclose(self) -> None:
         """Drop the connections; closing twice is harmless."""

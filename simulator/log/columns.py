@@ -92,7 +92,10 @@ def holds_nothing(column: Column) -> bool:
         return True
     if isinstance(column, np.ndarray) and column.dtype.kind != "O":
         return column.dtype.kind == "f" and bool(np.isnan(column).all())
-    return all(value is None for value in column)
+    if len(column) and column[0] is not None:
+        return False
+    cells = column.tolist() if isinstance(column, np.ndarray) else column
+    return cells.count(None) == len(cells)
 
 
 def _cells(column: Column, nan_is_null: bool) -> Sequence[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from groundlings.simulator.log.reading.frames import FrameReader
+from groundlings.simulator.log.reading.impression_tables import Outcome
 from groundlings.simulator.log.reading.live import LiveReader, Spent
 from groundlings.simulator.log.reading.lost import LostPageReader
 from groundlings.simulator.log.reading.open_log import CHUNK_ROWS
@@ -10,7 +11,7 @@ from groundlings.simulator.log.reading.participants import LoggedAgent, LoggedAr
 from groundlings.simulator.log.reading.replies import ReplyReader
 from groundlings.simulator.log.reading.sessions import Rows, SessionReader, SessionRows
 from groundlings.simulator.log.reading.steps import StepReader
-from groundlings.simulator.log.reading.streams import IMPRESSION_COLUMNS, ArmRows, Outcome, StreamReader
+from groundlings.simulator.log.reading.streams import IMPRESSION_COLUMNS, ArmRows, StreamReader
 from groundlings.simulator.log.reading.sums import TOTALS, ReadUpTo, SumReader
 
 __all__ = [
@@ -30,7 +31,9 @@ __all__ = [
 ]
 
 
-class LogReader(FrameReader, SumReader, StepReader, LiveReader, LostPageReader, ReplyReader, SessionReader, StreamReader):
+class LogReader(
+    FrameReader, SumReader, StepReader, LiveReader, LostPageReader, ReplyReader, SessionReader, StreamReader
+):
     """A run's log, open for reading. It changes nothing, and it reads logs of every released schema.
 
     - DataFrames, one row per thing: `impressions`, `sessions`, `events`, `calls`, `interactions`, `agents`, `items`,

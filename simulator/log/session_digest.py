@@ -146,4 +146,4 @@ def _hashes(heads: NDArray[np.void], ids: IntArray, hanging: Mapping[Layout, Rec
 
 
 def _bytes_of(rows: NDArray[Any]) -> memoryview:
-    return memoryview(np.ascontiguousarray(rows).view(np.uint8).reshape(-1))
+    return np.ascontiguousarray(rows).view(np.uint8).reshape(-1).data

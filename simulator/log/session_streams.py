@@ -70,8 +70,11 @@ class Sessions:
         """A few thousand sessions at a time: arm_id and day of each, their heads, their ids, and what hangs on them."""
         for found in self._heads() if self._behind is None else self._parts(self._behind):
             (ids, heads), whose, hanging = found
-            rest = {layout: stream.up_to(int(ids[-1])) for layout, stream in self._streams.items()}
-            yield whose, heads, ids, {**hanging, **rest}
+            for layout, stream in self._streams.items():
+                rows = stream.up_to(int(ids[-1]))
+                if rows is not None:
+                    hanging[layout] = rows
+            yield whose, heads, ids, hanging
 
     def _heads(self) -> Iterator[tuple[Records, NDArray[np.void], dict[Layout, Records]]]:
         columns = ("session_id", "arm_id", "day", *SESSIONS.columns)

@@ -15,6 +15,7 @@ from groundlings.environments.errors import ConfigError
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.recommenders.base import Recommender, ScoringRecommender
+from groundlings.recommenders.chances import chances_of
 from groundlings.recommenders.contract import checkerboard, toy_catalog
 from groundlings.recommenders.degraded import DegradedRecommender
 from groundlings.recommenders.exploration import EpsilonSlots, PlackettLuce
@@ -305,3 +306,42 @@ def test_another_day_is_another_list():
     recommender = EpsilonSlots(Fixed(np.arange(50.0)), 0.5)
     days = [recommender.recommend(request_for(np.zeros(50), 20, day=day)).items for day in (0, 1)]
     assert not np.array_equal(*days)
+
+
+@pytest.mark.parametrize(
+    "made", [lambda inner: EpsilonSlots(inner, EPSILON), lambda inner: PlackettLuce(inner, TEMPERATURE)]
+)
+def test_the_chances_of_a_list_that_was_drawn_are_those_that_were_logged(made):
+    policy, request = made(Fixed(SCORES)), request_for(SEEN, SIZE, sessions=200)
+    ranking = policy.recommend(request)
+    assert chances_of(policy, request, ranking.items) == pytest.approx(ranking.propensities)
+
+
+@pytest.mark.parametrize("chance", [epsilon_chance, None], ids=["epsilon", "plackett_luce"])
+def test_the_chances_of_any_list_are_those_of_its_policy(chance):
+    lists = np.array(list(permutations(UNSEEN, SIZE)), dtype=np.int32)
+    policy = EpsilonSlots(Fixed(SCORES), EPSILON) if chance else PlackettLuce(Fixed(SCORES), TEMPERATURE)
+    found = chances_of(policy, request_for(SEEN, SIZE, sessions=len(lists)), lists)
+    assert found.prod(axis=1).sum() == pytest.approx(1)
+    if chance:
+        expected = [[chance(item, each[:rank]) for rank, item in enumerate(each)] for each in lists.tolist()]
+        assert found == pytest.approx(np.array(expected))
+
+
+def test_a_policy_without_chance_gives_all_of_it_to_the_next_best_item():
+    lists = np.array([[0, 5, 2], [5, 0, 2], [0, 2, 5], [0, 5, NO_ITEM]], dtype=np.int32)
+    found = chances_of(Fixed(SCORES), request_for(SEEN, SIZE, sessions=4), lists)
+    assert found.tolist() == [[1, 1, 1], [0, 1, 1], [1, 0, 1], [1, 1, 1]]
+
+
+def test_what_cannot_be_listed_has_no_chance():
+    seen_item, policy = SEEN.index(1), PlackettLuce(Fixed(SCORES), TEMPERATURE)
+    found = chances_of(policy, request_for(SEEN, SIZE), np.array([[0, seen_item, 2]], dtype=np.int32))
+    assert found[0, 0] > 0
+    assert found[0, 1] == 0
+
+
+def test_a_policy_that_does_not_tell_its_chances_is_refused():
+    request = request_for(SEEN, SIZE)
+    with pytest.raises(ConfigError, match="the chances of RandomOrderRecommender are not known"):
+        chances_of(RandomOrderRecommender(), request, np.zeros((1, SIZE), dtype=np.int32))

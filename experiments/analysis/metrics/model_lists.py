@@ -75,10 +75,8 @@ class ModelLists:
         """The counts in words."""
         failed = [f"{self.unreadable:,} unreadable"]
         failed += [f"{self.unanswerable:,} refused by the server"] if self.unanswerable else []
-        begin = (
-            f"{self.questions:,} lists asked of a language model, {', '.join(failed)}, {self.nothing_named:,} without a "
-            "candidate"
-        )
+        failed.append(f"{self.nothing_named:,} without a candidate")
+        begin = f"{self.questions:,} lists asked of a language model, {', '.join(failed)}"
         if not self.names:
             return begin
         return (

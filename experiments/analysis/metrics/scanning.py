@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 BY_DAY = ["arm_id", "agent_id", "day"]
 
+_WALKED = ("agent_id", "day", "session_id", "page", "item_number")
+
 _SUMS = ["shown", "popularity", "novelty", "pages", "distance"]
 
 
@@ -114,12 +116,14 @@ def _squares(rows: sp.csr_array) -> FloatArray:
 def _whole_sessions(log: LogReader) -> Iterator[tuple[int, IntArray]]:
     """Impressions as numbers, some whole sessions of an arm at a time, in the order of happening: agent_id, day,
     session_id, page, item (its place in the catalog), shape (n, 5)."""
+    import pyarrow as pa
+
     places = np.array(log.item_numbers(), dtype=np.int64)
-    chunks = log.impression_chunks(["agent_id", "day", "session_id", "page", "item_number"])
-    for arm_id, of_arm in groupby(chunks, key=itemgetter(0)):
-        waiting = np.zeros((0, 5), dtype=np.int64)
+    batches = log.impression_batches(dict.fromkeys(_WALKED, pa.int64()))
+    for arm_id, of_arm in groupby(batches, key=itemgetter(0)):
+        waiting = np.zeros((0, len(_WALKED)), dtype=np.int64)
         for _, rows in of_arm:
-            waiting = np.concatenate([waiting, np.array(rows, dtype=np.int64)])
+            waiting = np.concatenate([waiting, np.column_stack([column.to_numpy() for column in rows.columns])])
             last = waiting[:, 2] == waiting[-1, 2]  # its session may go on in the next chunk
             if not last.all():
                 yield arm_id, _placed(waiting[~last], places)

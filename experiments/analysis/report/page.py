@@ -37,6 +37,7 @@ from groundlings.experiments.analysis.report.sections.results import results_sec
 from groundlings.experiments.analysis.report.sections.whom import whom_section
 from groundlings.experiments.analysis.report.sections.why import why_section
 from groundlings.experiments.analysis.report.skeleton import frame, page_environment
+from groundlings.experiments.analysis.report.svg import settings
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.archive.log_check import SOME_ROWS, check_log, warn_of_changes
 from groundlings.simulator.log.reader import LogReader
@@ -89,16 +90,19 @@ def _write_page(material: Material, told: Callable[[int, int], None] | None) -> 
         sections.append(make(material))
     pictures = [picture for section in sections for picture in section.pictures]
     note = f"{formatting.opening(summary, material.split)} {formatting.NOT_VALIDATED.capitalize()}."
-    for number, picture in enumerate(pictures):
-        tell(len(SECTIONS) + round(len(SECTIONS) * number / len(pictures)), 2 * len(SECTIONS))
-        files.write_bytes(run_dir / f"{picture.name}.png", picture.png(note))
     context = common_context(material)
+    with settings():
+        context["pictures"] = {}
+        for number, picture in enumerate(pictures):
+            tell(len(SECTIONS) + round(len(SECTIONS) * number / len(pictures)), 2 * len(SECTIONS))
+            drawn = picture.drawn()
+            files.write_bytes(run_dir / f"{picture.name}.png", picture.png(drawn, note))
+            context["pictures"][picture.name] = picture.inline(drawn)
+        context["keys"] = draw_keys(pictures, material.style)
     for section in sections:
         if shared := context.keys() & section.context.keys():
             raise RuntimeError(f"two sections of the report give templates the same names: {sorted(shared)}")
         context |= section.context
-    context["keys"] = draw_keys(pictures, material.style)
-    context["pictures"] = {picture.name: picture.inline() for picture in pictures}
     path = run_dir / files.REPORT_NAME
     environment = page_environment()
     context |= frame(environment, _contents(context), SCRIPTS)

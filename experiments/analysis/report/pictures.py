@@ -8,7 +8,7 @@ from functools import partial
 
 from groundlings.experiments.analysis.report.figures import draw_key
 from groundlings.experiments.analysis.report.palette import Style
-from groundlings.experiments.analysis.report.svg import Draw, ornaments, sheet, svg
+from groundlings.experiments.analysis.report.svg import Draw, Drawing, ornaments, sheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +37,20 @@ class Picture:
     columns: int
     size: tuple[float, float]
 
-    def inline(self) -> list[str]:
+    def drawn(self) -> list[Drawing]:
+        """The panels, once for page and sheet."""
+        return [Drawing(panel.draw, *self.size) for panel in self.panels]
+
+    def inline(self, drawn: Sequence[Drawing]) -> list[str]:
         """Each panel as SVG for the page."""
         return [
-            svg(panel.draw, f"{self.name}-{number}", panel.words, *self.size)
-            for number, panel in enumerate(self.panels)
+            drawing.svg(f"{self.name}-{number}", panel.words)
+            for number, (panel, drawing) in enumerate(zip(self.panels, drawn, strict=True))
         ]
 
-    def png(self, note: str) -> bytes:
+    def png(self, drawn: Sequence[Drawing], note: str) -> bytes:
         """All panels on one sheet, a note below."""
-        return sheet([panel.draw for panel in self.panels], self.title, note, self.columns, self.size)
+        return sheet(drawn, self.title, note, self.columns, self.size)
 
 
 def draw_keys(pictures: Sequence[Picture], style: Mapping[str, Style]) -> dict[str, dict[str, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from groundlings.experiments.analysis.compare import Estimate
 from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
-from groundlings.experiments.analysis.comparison.held_out import RealEffect
+from groundlings.experiments.analysis.comparison.held_out import HeldOut, RealEffect
 from groundlings.experiments.analysis.comparison.real_behaviour import extrapolated as rests_on
 from groundlings.experiments.analysis.report.formatting import count, decimal, plural, signed
 from groundlings.experiments.analysis.report.verdict_sentences import lift, primary
@@ -94,16 +94,21 @@ def people(comparison: Comparison) -> str:
     if found is None:
         return ""
     if found.missing:
-        return f"What real people do with these arms is not known: {found.missing}."
+        return f"What real people do with these arms is not known: {found.missing}.{_synthetic(found)}"
     part = "" if found.asked == found.with_items else f"{count(found.asked)} drawn of "
     which = "items, known ones among them," if found.repeats else "new items"
     return (
         f"Real behaviour: lists of the first day, scored by the {which} that {part}{count(found.with_items)} of "
         f"{plural(found.population, 'real user' if found.of_real_users else 'agent')} really met in the held-out part."
-        f"{' The agents are synthetic users, whom nothing real is known of.' if found.of_real_users else ''}"
+        f"{_synthetic(found)}"
         f"{f' {found.no_exposures[:1].upper()}{found.no_exposures[1:]}.' if found.no_exposures else ''}"
         f"{f' {swapped(comparison)}' if swapped(comparison) else ''}"
     )
+
+
+def _synthetic(found: HeldOut) -> str:
+    """That nothing real is known of the agents themselves, where that is so."""
+    return " The agents are synthetic users, whom nothing real is known of." if found.of_real_users else ""
 
 
 def spoken(comparison: Comparison) -> str:

@@ -10,15 +10,21 @@ import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from html import escape
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from groundlings.environments.cleaning import printable
 from groundlings.experiments.analysis.report.palette import LIGHT
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.backends.backend_svg import RendererSVG
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
@@ -28,6 +34,15 @@ _TOLD = "told\x1f"
 
 _LETTERS_AN_INCH = 14
 _DPI = 180
+_POINTS = 72
+"""Of SVG, an inch."""
+_PAD = 1 / 24
+"""Inches between what stands around the axes and the edge."""
+_GAP = 0.12
+"""Inches between panels of a sheet."""
+_USUAL_PLACE = (0.14, 0.17, 0.76, 0.68)
+"""Left, bottom, width and height of axes, as parts of the picture."""
+_DRAWING: ContextVar[bool] = ContextVar("_DRAWING", default=False)
 _SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: it can be read aloud, searched and scaled
     "svg.hashsalt": "groundlings",
@@ -39,6 +54,7 @@ _SETTINGS: dict[Any, Any] = {
     "axes.spines.left": False,
     "axes.edgecolor": LIGHT["rule"],
     "axes.axisbelow": True,
+    "axes.titley": 1.0,  # nothing stands between title and axes: no need to look each time
     "axes.facecolor": "none",
     "xtick.color": LIGHT["rule"],
     "ytick.color": LIGHT["rule"],
@@ -50,65 +66,92 @@ _SETTINGS: dict[Any, Any] = {
 }
 
 
-def svg(draw: Draw, name: str, label: str, width: float, height: float) -> str:
-    """One panel as inline SVG.
+class Drawing:
+    """One panel, drawn and laid out: as SVG, and as pixels, without being drawn anew."""
 
-    Args:
-        draw: Draws on the axes it is given.
-        name: Made part of every id, so that panels can share a page.
-        label: The panel in words.
-        width, height: In inches; the page scales it.
-    """
-    with _figure(width, height) as figure:
-        draw(figure.add_subplot())
-        return _inline(_document(figure), name, f'role="img" aria-label="{escape(label)}"')
+    def __init__(self, draw: Draw, width: float, height: float) -> None:
+        """Draw it.
+
+        Args:
+            draw: Draws on the axes it is given.
+            width, height: In inches; the page scales it.
+        """
+        with settings():
+            self._figure = _figure(width, height)
+            draw(self._figure.add_subplot())
+            _lay_out(self._figure)
+
+    def svg(self, name: str, label: str) -> str:
+        """As inline SVG.
+
+        Args:
+            name: Made part of every id, so that panels can share a page.
+            label: The panel in words.
+        """
+        with settings():
+            return _inline(_document(self._figure), name, f'role="img" aria-label="{escape(label)}"')
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """On light paper, shape (height, width, 3), `DPI` pixels an inch."""
+        with settings():
+            return _pixels(self._figure)
+
+    def legend(self) -> tuple[list[Artist], list[str]]:
+        """Marks of lines and their names."""
+        handles, names = self._figure.axes[0].get_legend_handles_labels()
+        return list(handles), list(map(str, names))
+
+
+def svg(draw: Draw, name: str, label: str, width: float, height: float) -> str:
+    """One panel as inline SVG; see `Drawing`."""
+    return Drawing(draw, width, height).svg(name, label)
 
 
 def ornaments(draw: Draw, names: Sequence[str], width: float, height: float) -> list[str]:
     """As `svg`, without margins, for what says nothing that the text beside it does not; drawn once for all names."""
-    with _figure(width, height) as figure:
-        figure.set_layout_engine(None)
+    with settings():
+        figure = _figure(width, height)
         draw(figure.add_axes((0.04, 0.0, 0.92, 1.0)))
         document = _document(figure)
     return [_inline(document, name, 'aria-hidden="true"') for name in names]
 
 
-def sheet(draws: Sequence[Draw], title: str, note: str, columns: int, panel: tuple[float, float]) -> bytes:
+def sheet(drawings: Sequence[Drawing], title: str, note: str, columns: int, panel: tuple[float, float]) -> bytes:
     """Panels side by side as a PNG on light paper: title and names of lines, if there are any, above, a note below.
 
     Args:
-        draws: Panels, row by row.
+        drawings: Panels, row by row.
         title: One line.
         note: Broken into lines where it must be.
         columns: Panels a row.
         panel: Width and height of one, in inches.
     """
-    rows = -(-len(draws) // columns)
+    rows = -(-len(drawings) // columns)
     title, note = printable(title), printable(note)
-    lines = textwrap.wrap(note, int(panel[0] * columns * _LETTERS_AN_INCH))
+    width = (panel[0] + _GAP) * columns + _GAP
+    lines = textwrap.wrap(note, int(width * _LETTERS_AN_INCH))
     foot = 0.2 + 0.15 * len(lines)
-    with _figure(panel[0] * columns, panel[1] * rows) as figure:
-        figure.set_facecolor(LIGHT["paper"])
-        for number, draw in enumerate(draws, start=1):
-            draw(figure.add_subplot(rows, columns, number))
-        handles, names = figure.axes[0].get_legend_handles_labels()
-        across = max(1, int(panel[0] * columns / (0.75 + 0.08 * max(map(len, names), default=1))))
-        head = 0.55 + (0.1 + 0.2 * -(-len(names) // across) if names else 0.0)
-        height = panel[1] * rows + head + foot
-        figure.set_figheight(height)
+    handles, names = drawings[0].legend()
+    across = max(1, int(width / (0.75 + 0.08 * max(map(len, names), default=1))))
+    head = 0.55 + (0.1 + 0.2 * -(-len(names) // across) if names else 0.0)
+    height = (panel[1] + _GAP) * rows + head + foot
+    with settings():
+        figure = _figure(width, height)
         if names:
             corner = (0.01, 1 - 0.42 / height)
             figure.legend(
                 handles, names, loc="upper left", bbox_to_anchor=corner, ncols=across, fontsize=9, handlelength=2.8
             )
-        area = (0.01, foot / height, 0.98, 1 - (foot + head) / height)
-        figure.set_layout_engine("constrained", rect=area, hspace=0.07, wspace=0.06)
         figure.text(0.018, 1 - 0.18 / height, title, fontsize=14, fontweight="bold", color=LIGHT["ink"], va="top")
         figure.text(0.018, 0.1 / height, "\n".join(lines), fontsize=8.5, color=LIGHT["muted"], va="bottom")
-        _lay_out(figure, _DPI)
-        stream = io.BytesIO()
-        figure.savefig(stream, format="png", dpi=_DPI, metadata={"Software": None})
-    return stream.getvalue()
+        paper = _pixels(figure)
+        for number, drawing in enumerate(drawings):
+            pixels = drawing.pixels()
+            row, column = divmod(number, columns)
+            top = round((head + (panel[1] + _GAP) * row) * _DPI)
+            left = round((_GAP + (panel[0] + _GAP) * column) * _DPI)
+            paper[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
+        return _png(paper)
 
 
 def tell_values(line: Line2D | None, texts: Sequence[str]) -> None:
@@ -123,20 +166,30 @@ def tell_values(line: Line2D | None, texts: Sequence[str]) -> None:
 
 
 @contextmanager
-def _figure(width: float, height: float) -> Iterator[Figure]:
-    """A figure outside pyplot: no window system, no global state, and nothing of the user's own settings."""
+def settings() -> Iterator[None]:
+    """Nothing of the user's own settings; whoever draws much says so once, because setting them all takes a while."""
+    if _DRAWING.get():
+        yield
+        return
     mpl = _matplotlib()
+    token = _DRAWING.set(True)
+    try:
+        with mpl.rc_context(), warnings.catch_warnings():
+            mpl.rcdefaults()  # a matplotlibrc can ask for LaTeX, or for fonts and sizes that fit another page
+            mpl.rcParams.update(_SETTINGS)
+            # Names may be written in scripts that the font of the pictures lacks: a box stands for each letter there,
+            # and the page beside it, which has the reader's fonts, shows them.
+            warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from", category=UserWarning)
+            yield
+    finally:
+        _DRAWING.reset(token)
+
+
+def _figure(width: float, height: float) -> Figure:
+    """A figure outside pyplot: no window system, and no global state."""
     from matplotlib.figure import Figure
 
-    with mpl.rc_context(), warnings.catch_warnings():
-        mpl.rcdefaults()  # a matplotlibrc can ask for LaTeX, or for fonts and sizes that fit another page
-        mpl.rcParams.update(_SETTINGS)
-        # Names may be written in scripts that the font of the pictures lacks: a box stands for each letter there, and
-        # the page beside it, which has the reader's fonts, shows them.
-        warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from", category=UserWarning)
-        # Of a panel with little in it and long names beside it there is nothing to lay out; it is drawn all the same.
-        warnings.filterwarnings("ignore", message=r"constrained_layout not applied", category=UserWarning)
-        yield Figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(width, height), dpi=_POINTS, facecolor="none")
 
 
 def _matplotlib() -> ModuleType:
@@ -159,22 +212,61 @@ def _matplotlib() -> ModuleType:
     return mpl
 
 
-def _lay_out(figure: Figure, dpi: float) -> None:
-    """Find places for all that is on a figure; `savefig` would draw it once more than it needs to find them."""
-    figure.set_dpi(dpi)
-    layout = figure.get_layout_engine()
-    if layout is not None:
-        layout.execute(figure)
-        figure.set_layout_engine(None)
+def _lay_out(figure: Figure) -> None:
+    """Give the axes all the room that what stands around them leaves.
+
+    Names and numbers around the axes are measured once, at the size that the axes have in most pictures. Matplotlib's
+    own layouts measure them twice, which takes longer than all drawing.
+    """
+    (axes,) = figure.axes
+    axes.set_position(_USUAL_PLACE)
+    inside = axes.get_window_extent()
+    outside = axes.get_tightbbox(_renderer(figure, io.StringIO()), for_layout_only=True) or inside
+    whole, pad = figure.bbox, _PAD * figure.dpi
+    left, bottom = inside.x0 - outside.x0 + pad, inside.y0 - outside.y0 + pad
+    right, top = outside.x1 - inside.x1 + pad, outside.y1 - inside.y1 + pad
+    width, height = whole.width - left - right, whole.height - bottom - top
+    if width > 0 and height > 0:  # else there is more around the axes than the picture has room for
+        axes.set_position((left / whole.width, bottom / whole.height, width / whole.width, height / whole.height))
+
+
+def _renderer(figure: Figure, stream: io.StringIO) -> RendererSVG:
+    """What measures text as it will be written, and writes."""
+    from matplotlib.backends.backend_svg import RendererSVG
+
+    figure.set_dpi(_POINTS)
+    size = figure.bbox
+    return RendererSVG(  # type: ignore[no-untyped-call]
+        size.width, size.height, stream, image_dpi=_POINTS, metadata={"Date": None}
+    )
 
 
 def _document(figure: Figure) -> str:
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-
-    FigureCanvasSVG(figure)  # measures text as it will be written
-    _lay_out(figure, FigureCanvasSVG.fixed_dpi)
     stream = io.StringIO()
-    figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
+    renderer = _renderer(figure, stream)
+    figure.draw(renderer)
+    renderer.finalize()  # type: ignore[no-untyped-call]
+    return stream.getvalue()
+
+
+def _pixels(figure: Figure) -> NDArray[np.uint8]:
+    """A figure on light paper, shape (height, width, 3)."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure.set_dpi(_DPI)
+    figure.set_facecolor(LIGHT["paper"])
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    figure.set_facecolor("none")
+    return np.array(canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    from matplotlib.image import imsave
+
+    stream = io.BytesIO()
+    metadata: dict[str, Any] = {"Software": None}
+    imsave(stream, pixels, format="png", dpi=_DPI, metadata=metadata)
     return stream.getvalue()
 
 

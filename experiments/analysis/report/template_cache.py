@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import jinja2
 from jinja2.bccache import Bucket
@@ -40,13 +40,13 @@ class TemplateCache(jinja2.BytecodeCache):
             return
         with suppress(OSError):
             directory.mkdir(parents=True, exist_ok=True)
-            descriptor, draft = tempfile.mkstemp(dir=directory)
-            try:
-                with open(descriptor, "wb") as file:
-                    bucket.write_bytecode(file)
-                Path(draft).replace(directory / bucket.key)
-            except OSError:
-                Path(draft).unlink(missing_ok=True)
+            with NamedTemporaryFile(dir=directory, delete=False) as draft:
+                try:
+                    bucket.write_bytecode(draft)
+                    draft.flush()
+                    Path(draft.name).replace(directory / bucket.key)
+                except OSError:
+                    Path(draft.name).unlink(missing_ok=True)
 
 
 @cache

@@ -1,13 +1,15 @@
-"""The headline records, for the terminal and the top of the page, in the order of the seven parts."""
+"""The headline records, for the terminal and the top of the page, in the order of the eight parts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from groundlings.experiments.labs.fidelity.distributions import FLOOR
 from groundlings.experiments.labs.fidelity.language_rows import CONTRIBUTION, SAMPLE
 from groundlings.experiments.labs.fidelity.list_reader import READER
 from groundlings.experiments.labs.fidelity.records import Record
+from groundlings.experiments.labs.fidelity.synthetic_users import PART as SYNTHETIC_USERS
 
 _CHOSEN = (
     ("interaction", "uniform 1:1", "f1", "Interaction 1:1, F1"),
@@ -58,6 +60,17 @@ _READ = (
 )
 """Figures of the list reader, which has no verdict."""
 
+_SYNTHETIC = (
+    ("items per user ks", "items per user, KS"),
+    ("item popularity jsd", "item popularity, JSD"),
+    ("icc ratio", "ICC of ratings, synthetic over real"),
+    ("spread of taste ratio", "spread of taste, synthetic over real"),
+    ("correlations", "correlations of traits, largest difference"),
+    ("distance to closest fitted record, median", "distance to the closest real history"),
+    ("copies", "copies"),
+)
+"""Figures of synthetic users, which have no verdict."""
+
 _SHOWN = {"real people": "real users", "real people, met later": "real users, held out"}
 """Baselines that the table names in the glossary's words; records keep their names."""
 
@@ -101,7 +114,27 @@ def headlines(records: Sequence[Record]) -> list[Headline]:
     for task, metric, label in _READ:
         if (task, metric) in read:
             rows.append(Headline(label, read[task, metric], _beside(read[task, metric], records)))
-    return rows
+    return rows + _of_synthetic_users(records)
+
+
+def _of_synthetic_users(records: Sequence[Record]) -> list[Headline]:
+    """Rows of part 8, by the way in which the users were made."""
+    own = [record for record in records if record.part == SYNTHETIC_USERS and record.kind == "reference"]
+    found = {(record.scorer, record.metric): record for record in own}
+    return [
+        Headline(f"Synthetic users ({scorer}): {label}", found[scorer, metric], _beside_real(found[scorer, metric]))
+        for scorer in dict.fromkeys(record.scorer for record in own)
+        for metric, label in _SYNTHETIC
+        if (scorer, metric) in found
+    ]
+
+
+def _beside_real(record: Record) -> str:
+    """The floor, or what real users have."""
+    if record.baseline is None:
+        return ""
+    name = "floor, real v real" if record.baseline.scorer == FLOOR else record.baseline.scorer
+    return f"{record.baseline.value:.3f} {_SHOWN.get(name, name)}"
 
 
 def _is_of(record: Record, task: str | None) -> bool:

@@ -152,6 +152,11 @@ DISTANCES: Mapping[str, tuple[str, Distance]] = {
 """What two tables are compared by: definition and function; 0 is alike."""
 
 
+def _rated(figure: Callable[[Histories], float]) -> Callable[[Histories], float]:
+    """The figure where there are ratings, else NaN."""
+    return lambda table: figure(table) if table.stars.sum() else float("nan")
+
+
 def likeness(table: Histories) -> float:
     """Mean cosine of the histories of two users."""
     lengths = np.sqrt(np.maximum(np.diff(table.met.indptr), 1))
@@ -166,10 +171,13 @@ def category_spread(table: Histories) -> float:
 
 
 SPREADS: Mapping[str, tuple[str, Callable[[Histories], float]]] = {
-    "icc ratio": ("ICC(1) of ratings by user,", lambda table: intraclass_correlation(table.stars, table.values)),
+    "icc ratio": (
+        "ICC(1) of ratings by user,",
+        _rated(lambda table: intraclass_correlation(table.stars, table.values)),
+    ),
     "sd ratio, mean ratings": (
         "Standard deviation of users' mean ratings,",
-        lambda table: spreads(table.stars, table.values)["between people"] if table.stars.sum() else float("nan"),
+        _rated(lambda table: spreads(table.stars, table.values)["between people"]),
     ),
     "sd ratio, log items": ("Standard deviation of log items per user,", lambda table: float(table.traits[:, 0].std())),
     "spread of taste ratio": ("Standard deviation of users' shares of categories,", category_spread),

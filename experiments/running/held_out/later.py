@@ -6,7 +6,6 @@ cache, under the run's own id. No code is imported that the run's files name, an
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 from contextlib import suppress
@@ -19,7 +18,7 @@ from groundlings.experiments.archive.directory import CONFIG_NAME, write_text
 from groundlings.experiments.archive.strangers import strange
 from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.config.schema import ExperimentConfig
-from groundlings.experiments.running.event_loop import outside_of_loops
+from groundlings.experiments.running.event_loop import completed, outside_of_loops
 from groundlings.experiments.running.events import SILENT, Note, Progress
 from groundlings.experiments.running.held_out.figures import VERSION, cache_directory
 from groundlings.experiments.running.held_out.measuring import ArmMeasurement
@@ -73,7 +72,7 @@ def _measured(directory: Path, run: dict[str, Any], progress: Progress) -> HeldO
     plan = build_plan(config)
     if plan.dataset.fingerprint != run["dataset_hash"]:
         raise RunDirectoryError("its data set is not the same any more")
-    return outside_of_loops(lambda _: asyncio.run(ArmMeasurement(plan).finished()), progress)
+    return outside_of_loops(lambda _: completed(ArmMeasurement(plan).finished()), progress)
 
 
 def _code_of_its_own(config: ExperimentConfig) -> str:

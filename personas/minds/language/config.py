@@ -15,7 +15,7 @@ Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1,
 class MoodOptions(BaseModel):
     """What moves the mood of an agent; settings, not estimates. Everybody arrives rested and curious about anything."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     weight: float = Field(default=0.5, gt=0, le=1)
     """How much the last page counts in the satisfaction with the session so far."""
@@ -32,7 +32,7 @@ class MoodOptions(BaseModel):
 class ReflectionOptions(BaseModel):
     """When an agent makes one thought of its last sessions: one more call to the model."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     every: int = Field(default=5, ge=0)
     """At the end of every so many sessions of an agent; 0 for never."""
@@ -43,7 +43,7 @@ class ReflectionOptions(BaseModel):
 class InterviewOptions(BaseModel):
     """What an agent is asked when a session is over: one more call to the model, for all questions together."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     questions: tuple[Question, ...] = ()
     """Free questions, such as "What was missing?"; none for no interview."""
@@ -58,7 +58,7 @@ class GradedOptions(BaseModel):
     fit slope and intercept on held-out people before reading levels.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     slope: float = Field(default=1.0, ge=0)
     """Of opening a slot."""
@@ -69,7 +69,7 @@ class GradedOptions(BaseModel):
 class LanguageOptions(BaseModel):
     """How a language agent is asked; which model is asked is said elsewhere (`model`)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     decision: Literal["verdict", "graded"] = "verdict"
     """`verdict` reads one compact reply a page; `graded` asks a yes-or-no question a slot, reads probabilities from the

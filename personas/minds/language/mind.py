@@ -72,6 +72,15 @@ class LanguageMind:
         self._looking_back = LookingBack(population, self._memory, self._renderer, self._asker, options)
 
     @property
+    def model(self) -> ChatModel:
+        """See `AsksModel.model`."""
+        return self._asker.model
+
+    def ask_through(self, model: ChatModel) -> None:
+        """See `AsksModel.ask_through`."""
+        self._asker.model = model
+
+    @property
     def actions(self) -> frozenset[str]:
         """See `Mind.actions`; carts and purchases are read from a verdict, and not asked for slot by slot."""
         return FEED_ACTIONS | SHOP_ACTIONS if self._options.decision == "verdict" else FEED_ACTIONS

@@ -45,7 +45,8 @@ def why_of(directory, primary="likes_per_session", **how):
 def _undrawn(monkeypatch):
     """Pictures take longer than these runs; other tests look at them."""
     pictures = "groundlings.experiments.analysis.report.pictures"
-    monkeypatch.setattr(f"{pictures}.svg", lambda *_: "<svg></svg>")
+    monkeypatch.setattr(f"{pictures}.Picture.drawn", lambda _: [])
+    monkeypatch.setattr(f"{pictures}.Picture.inline", lambda picture, _: ["<svg></svg>" for _ in picture.panels])
     monkeypatch.setattr(f"{pictures}.ornaments", lambda _, names, *__: ["<svg></svg>" for _ in names])
     monkeypatch.setattr(f"{pictures}.sheet", lambda *_: b"")
 

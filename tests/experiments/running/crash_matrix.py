@@ -4,12 +4,13 @@
 
 The run is killed with SIGKILL when the n-th call of one of our own functions begins. As many points are drawn from each
 phase of a run's life, and printed with the function that was about to start: the test sees what they covered. Each run
-is a process forked from this one, which has imported what a run imports, and pictures are blank; either would take most
-of the time.
+is a process forked from this one, which has imported what a run imports and compiled the templates of the page, and
+pictures are blank; each of these would take most of the time.
 """
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -19,11 +20,13 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import yaml
 
 import groundlings.experiments.analysis.metrics
 import groundlings.experiments.analysis.report
 from groundlings.environments.errors import RunDirectoryError
+from groundlings.experiments.analysis.report.skeleton import page_environment
 from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.running.run import resume_experiment, run_experiment
 
@@ -77,6 +80,8 @@ def main() -> None:
         with suppress(ImportError):  # some packages give names to modules that cannot be imported by them
             importlib.import_module(name)
     leave_pictures_blank()
+    compile_templates()
+    gc.disable()  # nobody lives long enough to look for cycles
     phases = in_child(lambda: phase_of_each_call(path, folder / "whole"))
     digest = in_child(lambda: resume_experiment(folder / "whole").digest)
     chance = random.Random(11)
@@ -113,12 +118,19 @@ def in_child(work) -> str:
 
 def leave_pictures_blank() -> None:
     """All of our own work on pictures is done, and none of what matplotlib does to lay out and write them."""
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
+    from groundlings.experiments.analysis.report import svg
 
-    blank = {"png": b"", "svg": '<svg viewBox="0 0 1 1"></svg>'}
-    ConstrainedLayoutEngine.execute = lambda *_: None
-    Figure.savefig = lambda _, stream, *, format, **options: stream.write(blank[format])
+    svg._lay_out = lambda _: None
+    svg._document = lambda _: '<svg viewBox="0 0 1 1"></svg>'
+    svg._pixels = lambda _: np.zeros((1, 1, 3), dtype=np.uint8)
+    svg._png = lambda _: b""
+
+
+def compile_templates() -> None:
+    """Every run finds the templates of the page as the second report of a process does."""
+    environment = page_environment()
+    for name in environment.list_templates(extensions=["j2", "css"]):
+        environment.get_template(name)
 
 
 def modules_of_a_run(path: Path, out: Path) -> str:

@@ -80,7 +80,7 @@ def test_an_arm_that_changes_is_no_copy_of_one_that_does_not(asked):
 
 def test_the_report_says_what_was_changed(asked, monkeypatch):
     monkeypatch.setattr("groundlings.experiments.analysis.report.pictures.Picture.png", lambda *_: b"")
-    monkeypatch.setattr("groundlings.experiments.analysis.report.pictures.Picture.inline", lambda _: [])
+    monkeypatch.setattr("groundlings.experiments.analysis.report.pictures.Picture.inline", lambda *_: [])
     with LogReader(asked) as log:
         write_report(asked, log, summarise(log))
     page = (asked / "report.html").read_text()

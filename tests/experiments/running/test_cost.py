@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running.asking_time import Wish
 from groundlings.experiments.running.cost import print_plan
 from groundlings.experiments.running.events import Note, RunBegins
 from groundlings.experiments.running.plan import build_plan
@@ -58,3 +59,44 @@ def test_check_says_how_people_are_divided():
     text = " ".join(console.file.getvalue().split())
     assert "split: popular 25 %, knn 75 %; log shared" in text
     assert "at most 100 = 50 people x 2 days" in text
+
+
+ASKING = SMALL | {
+    "simulation": {"days": 5, "visit_probability": 0.5},
+    "site": {"page_size": 4, "max_pages": 4},
+    "mind": {"kind": "language", "model": {"provider": "endpoint", "base_url": "http://127.0.0.1:9/v1"}},
+}
+
+
+def _told(config, wish=None):
+    console = Console(file=io.StringIO(), width=300)
+    print_plan(build_plan(ExperimentConfig.model_validate(config)), console, wish)
+    return " ".join(console.file.getvalue().split())
+
+
+def test_check_says_what_asking_takes_and_that_the_rate_is_assumed():
+    text = _told(ASKING)
+    assert "asking about 525 calls, if people come as likely and see all pages: 11 s with 1 server" in text
+    assert "1 of 50 answers per second each, an assumption (--server-rate)" in text
+    assert "million 1,000,000 calls: about" in text
+    assert "5.6 h with 1 server, 6 servers for 1 h (--hours)" in text
+
+
+def test_check_plans_for_the_rate_hours_servers_and_prices_that_are_given():
+    two = {"provider": "endpoint", "endpoints": [{"base_url": f"http://127.0.0.1:{port}/v1"} for port in (8, 9)]}
+    prices = {"budget": {"prices": {"prompt": 1.0, "completion": 2.0}}}
+    text = _told(ASKING | {"mind": {"kind": "language", "model": two | prices}}, Wish(2000.0, 0.1))
+    assert "servers: 2 of 2000 answers per second each, as said" in text
+    assert "4.2 min with 2 servers, 2 servers for 0.1 h (--hours)" in text
+    million = text.partition("million 1,000,000 calls: about ")[2]
+    tokens_in, tokens_out, money = (
+        float(million.split(mark)[0].split()[-1]) for mark in (" million tokens in", " out,", "; ")
+    )
+    assert money == pytest.approx(tokens_in + 2 * tokens_out, abs=1)
+
+
+@pytest.mark.parametrize("provider", ["embedded", "scripted"])
+def test_nothing_is_assumed_of_what_is_no_server(provider):
+    mind = {"kind": "language", "model": {"provider": provider}}
+    assert "answers per second" not in _told(ASKING | {"mind": mind})
+    assert "1 of 0.7 answers per second each, as said" in _told(ASKING | {"mind": mind}, Wish(0.7))

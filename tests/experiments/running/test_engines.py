@@ -304,7 +304,7 @@ def test_what_cannot_be_simulated_elsewhere_stays_and_says_why(module):
     (line,) = lines_of(arms=mixed[2:3])
     assert line.startswith("process: Own is not part of Groundlings, and may hold threads")
     (line,) = lines_of(**ASKING, execution=pool())
-    assert line == "process: agents ask a language model; simulation.concurrency sets how many at once"
+    assert line == "pool, 2 client processes: as execution.engine says"
     (line,) = lines_of(arms=[{"name": "best", "recommender": "oracle"}])
     assert line.startswith("process: it ranks by the hidden preference")
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from groundlings.experiments.config.schema import ExperimentConfig
-from groundlings.experiments.running.event_loop import outside_of_loops
+from groundlings.experiments.running.event_loop import completed, outside_of_loops
 from groundlings.experiments.running.events import SessionsWritten
 from groundlings.experiments.running.run import resume_experiment, run_experiment
 
@@ -57,3 +57,17 @@ def test_an_error_comes_out_as_it_is_and_progress_is_heard():
     with pytest.raises(Interrupted):
         asyncio.run(cell())
     assert heard == [SessionsWritten(1)]
+
+
+class Unwritten:
+    """What takes long to write out, and so never is."""
+
+    def __repr__(self) -> str:
+        raise AssertionError("written out")
+
+
+def test_what_a_loop_returns_is_not_written_out():
+    async def work():
+        return Unwritten()
+
+    assert isinstance(completed(work()), Unwritten)

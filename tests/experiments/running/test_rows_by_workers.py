@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from groundlings.environments.errors import DataError
+from groundlings.environments.errors import DataError, WorkerLost
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.events import SILENT
 from groundlings.experiments.running.manifest import run_row
@@ -140,7 +140,7 @@ class Mortal(PopularRecommender):
 
 @pytest.fixture
 def mortal(module, tmp_path, monkeypatch):
-    """The arm, and the file that says what ends its worker: `ranking`, `numbering` rows, or `failing`."""
+    """The arm, and the file that says what ends its worker: `ranking`, `numbering` (once or `always`), or `failing`."""
     name = module(MORTAL.format(place=str(tmp_path / "trap"), parent=os.getpid()))
     numbered = LaidOut.numbered
 
@@ -148,6 +148,8 @@ def mortal(module, tmp_path, monkeypatch):
         own = importlib.import_module(name)
         if origin.session > 10 and own.told("numbering"):
             own.die()
+        if 8 <= origin.session < 15 and own.told("always"):
+            os.kill(os.getpid(), signal.SIGKILL)
         return numbered(rows, origin)
 
     monkeypatch.setattr(LaidOut, "numbered", mortally)
@@ -181,6 +183,23 @@ def test_what_lies_behind_a_shard_that_fails_is_simulated_again_when_the_run_is_
     with LogReader(ours) as log, LogReader(ParquetStore(tmp_path / "whole" / LOG_NAME)) as whole:
         assert log.digest() == whole.digest()
         assert not log.check_seals().faults
+
+
+def test_rows_behind_those_that_end_every_worker_are_not_written_before_them(mortal, tmp_path):
+    arms, trap = mortal
+    ours = in_parts(tmp_path / "lost")
+    trap.write_text("always")
+    with pytest.raises(WorkerLost):
+        simulated(ours, config_of(arms=arms, execution=POOL))
+    with LogReader(ours) as log:
+        assert log.query("SELECT max(session_id) AS last FROM sessions")["last"].tolist() == [7]
+        assert not log.check_seals().faults
+    trap.unlink()
+    simulated(ours, config_of(arms=arms, execution=POOL))
+    simulated(in_parts(tmp_path / "whole"), config_of(arms=arms, execution=POOL))
+    assert contents(tmp_path / "lost").keys() == contents(tmp_path / "whole").keys()
+    with LogReader(ours) as log, LogReader(ParquetStore(tmp_path / "whole" / LOG_NAME)) as uninterrupted:
+        assert log.digest() == uninterrupted.digest()
 
 
 MOMENTS = (

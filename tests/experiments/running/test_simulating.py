@@ -17,6 +17,7 @@ from groundlings.personas.minds.earlier_days import EarlierDays
 from groundlings.recommenders.popular import PopularRecommender
 from groundlings.simulator.log.begun import Change, begun_in
 from groundlings.simulator.log.digest import digest
+from groundlings.simulator.log.parquet import ParquetStore
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.store import LOG_NAME, open_log, store_at
 from groundlings.simulator.log.writer import LogWriter
@@ -215,3 +216,14 @@ def test_a_log_alone_holds_what_a_run_in_a_directory_would(simulated, tmp_path):
     simulated()
     log_experiment(ExperimentConfig.model_validate(SMALL), tmp_path / "alone.db")
     assert digest(open_log(tmp_path / "alone.db")) == digest(open_log(tmp_path / LOG_NAME))
+
+
+def test_files_that_a_killed_run_left_are_named_when_it_goes_on(tmp_path):
+    config = ExperimentConfig.model_validate(SMALL)
+    place, listener = ParquetStore(tmp_path / LOG_NAME), Listener()
+    log_experiment(config, place)
+    next((tmp_path / "parts").rglob("*.parquet")).with_name("000099.parquet").write_bytes(b"half")
+    log_experiment(config, place, listener)
+    assert [event.line for event in listener.events if isinstance(event, Note)] == [
+        f"{place}: removed 1 file that a killed run had left and not committed"
+    ]

@@ -15,6 +15,7 @@ from groundlings.experiments.exports.quality.real import RealData
 from groundlings.experiments.exports.source import LogSource
 from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.run import run_experiment
+from groundlings.experiments.split_out.writing import write_split
 
 USERS = 40
 TOY = {"name": "toy", "toy": {"n_users": USERS, "n_items": 60, "interactions_per_user": 15}}
@@ -118,6 +119,14 @@ def test_a_log_of_synthetic_users_is_not_held_against_what_they_really_did(plan)
         RealData.of(plan)
 
 
+def test_the_training_part_is_written_with_the_synthetic_users_to_serve(tmp_path):
+    write_split(experiment(), tmp_path / "split")
+    served = (tmp_path / "split" / "users.csv").read_text()
+    assert served.count("synthetic-") == 90
+    train = (tmp_path / "split" / "train.csv").read_text()
+    assert train.count("synthetic-") == 90 * 12
+
+
 def test_too_large_a_population_is_told_how_to_get_one():
     with pytest.raises(ConfigError, match=r"found 90, .* has 40 people .*population\.synthetic"):
         build_plan(experiment(population={"size": 90}))
@@ -130,3 +139,8 @@ def test_a_file_that_asks_for_none_means_what_it_always_meant():
 def test_only_synthetic_histories_are_cut():
     with pytest.raises(ValueError, match="only synthetic histories are cut"):
         experiment(population={"size": 9, "longest_history": 4})
+
+
+def test_nothing_that_really_happened_can_be_replayed_for_synthetic_users():
+    with pytest.raises(ValueError, match=r"mind\.grounded: .*population\.synthetic"):
+        experiment(mind={"kind": "behavioural", "grounded": True})

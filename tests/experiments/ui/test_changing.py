@@ -146,3 +146,10 @@ def test_a_pipe_in_the_place_of_the_file_is_not_waited_for(running) -> None:
     os.mkfifo(running / REQUESTS_NAME)
     with pytest.raises(RunDirectoryError, match="no plain file"):
         ask_for_change(running, ["popular"], "max_pages", "1", "2")
+
+
+def test_an_arm_that_is_called_as_interleaving_calls_its_own_changes_alone(tmp_path) -> None:
+    arms = [SMALL["arms"][0], {"name": "interleaved", "recommender": "random_order"}]
+    log_experiment(ExperimentConfig.model_validate({**SMALL, "arms": arms}), tmp_path / "log.db")
+    ask_for_change(tmp_path, ["interleaved"], "max_pages", "1", "2")
+    assert json.loads((tmp_path / REQUESTS_NAME).read_text())["arms"] == ["interleaved"]

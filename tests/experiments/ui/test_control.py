@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import socket
+
 import pytest
 
 from groundlings.experiments.running.live_file import STOP_NAME
 from groundlings.experiments.ui.guard import Access
 
+FORM = "application/x-www-form-urlencoded"
 QUERY = "SELECT name, count(*) AS sessions FROM sessions JOIN arms USING (arm_id) GROUP BY name ORDER BY name"
 
 
@@ -69,3 +73,17 @@ def test_a_server_that_others_reach_controls_nothing(small_run, serve) -> None:
 
 def test_a_body_that_is_too_long_is_refused_unread(site) -> None:
     assert asked(site, "SELECT 1 --" + "x" * 200_000).status == 403
+
+
+def test_a_browser_that_leaves_while_it_sends_a_form_is_no_fault_of_the_server(site, caplog, monkeypatch) -> None:
+    monkeypatch.setattr(logging.getLogger("uvicorn.error"), "handlers", [caplog.handler])
+    asked = (
+        f"POST {site.key('one')}/sql HTTP/1.1\r\nHost: 127.0.0.1:{site.port}\r\nOrigin: http://127.0.0.1:{site.port}"
+    )
+    with socket.create_connection(("127.0.0.1", site.port), timeout=30) as connection:
+        connection.sendall(f"{asked}\r\nContent-Type: {FORM}\r\nContent-Length: 100\r\n\r\ntoken=".encode())
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(65_536):
+            pass
+    assert site.get("/").status == 200
+    assert not caplog.records

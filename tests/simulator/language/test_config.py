@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from groundlings.environments.chat import Sampling
 from groundlings.environments.errors import ConfigError
+from groundlings.experiments.config.meanings import meanings
 from groundlings.simulator.language.build import build_chat_model
 from groundlings.simulator.language.config import EmbeddedOptions, ModelConfig
 
@@ -22,7 +23,7 @@ def test_a_dump_reads_back_as_itself():
 
 @pytest.mark.parametrize("config", [ModelConfig, EmbeddedOptions])
 def test_every_field_is_described(config):
-    assert all(field.description for field in config.model_fields.values())
+    assert meanings(config).keys() == config.model_fields.keys()
 
 
 @pytest.mark.parametrize("field", ["api_key", "API-Key", "token", "secret"])

@@ -117,3 +117,34 @@ def test_a_file_that_is_no_model_is_told(tmp_path):
     path.write_bytes(os.urandom(2048))
     with pytest.raises(ProviderError, match=r"llama\.cpp cannot load .*no\.gguf"):
         asyncio.run(build_chat_model(ModelConfig(embedded=EmbeddedOptions(path=path))))
+
+
+def test_two_client_processes_ask_one_server_the_questions_of_one_process(tmp_path):
+    from groundlings.experiments.config.schema import ExperimentConfig
+    from groundlings.experiments.running.simulating import log_experiment
+    from groundlings.simulator.language.build import own_weights
+    from groundlings.simulator.language.embedded import EmbeddedModel, ServerSettings
+    from groundlings.simulator.log.reader import LogReader
+
+    def asked(name, model, execution):
+        config = {
+            "name": name,
+            "seed": 1,
+            "dataset": {"name": "toy", "toy": {"n_users": 3, "n_items": 20, "interactions_per_user": 5}},
+            "simulation": {"concurrency": 2},
+            "site": {"page_size": 2, "max_pages": 1},
+            "mind": {"kind": "language", "model": model},
+            "arms": [{"name": "popular", "recommender": "popular"}],
+            "execution": execution,
+        }
+        log_experiment(ExperimentConfig.model_validate(config), tmp_path / name)
+        with LogReader(tmp_path / name) as log:
+            return log.calls(columns=["session_id", "seed", "messages", "status"])
+
+    server = asyncio.run(EmbeddedModel.open(ServerSettings(asyncio.run(own_weights()))))
+    endpoint = {"provider": "endpoint", "base_url": server.base_url, "concurrency": 2}
+    found = asked("two", endpoint, {"engine": "pool", "workers": 2})
+    asyncio.run(server.close())
+    # The first page's questions follow from no reply; replies may differ in rounding with what a prefix cache holds.
+    assert found.equals(asked("one", {"provider": "scripted"}, {"engine": "process"}))
+    assert found["status"].tolist() == ["ok"] * 3

@@ -116,3 +116,35 @@ def test_what_is_written_reads_back_whatever_stands_in_it(tmp_path, monkeypatch)
     written = (tmp_path / "m.yaml").read_text()
     assert yaml.safe_load(written)["model"] == odd
     assert not set(odd) & set(written) - set("ab")
+
+
+def test_a_rate_is_measured_with_as_many_questions_at_a_time_as_are_said_and_only_where_asked_for(mock):
+    async def slow(request):
+        await asyncio.sleep(0.02)
+        return web.json_response(mock.completion("Waves."))
+
+    async def scenario(at_once):
+        async with mock.Server(every=slow) as server:
+            found = {each.what: each for each in await examine(server.url, None, None, 5.0, at_once=at_once)}
+            return found, server.most_open
+
+    found, open_at_once = asyncio.run(scenario(6))
+    assert open_at_once == 6
+    assert "answers per second, 6 at a time: 30 tokens in, 20 of them cached, 5 out each" in found["rate"].detail
+    assert "rate" not in asyncio.run(scenario(0))[0]
+
+
+def test_a_server_that_refuses_so_many_questions_has_no_rate_and_all_else(mock):
+    async def handler(request):
+        if "wave " in (await request.json())["messages"][-1]["content"]:
+            return web.json_response({"error": {"message": "too long"}}, status=400)
+        return web.json_response(mock.completion("Waves."))
+
+    async def scenario():
+        async with mock.Server(every=handler) as server:
+            return {each.what: each for each in await examine(server.url, None, None, 5.0, at_once=2)}
+
+    found = asyncio.run(scenario())
+    assert found["chat"].works
+    assert not found["rate"].works
+    assert "too long" in found["rate"].detail

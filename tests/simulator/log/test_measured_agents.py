@@ -185,7 +185,7 @@ def test_an_agent_takes_sixty_bytes_and_no_persona_is_made(tmp_path, monkeypatch
         connection.executemany(f"INSERT INTO agents ({', '.join(names)}) VALUES ({marks})", rows)
         pages = connection.execute("PRAGMA page_count").fetchone()[0] - before
         (size,) = connection.execute("PRAGMA page_size").fetchone()
-    assert pages * size / len(rows) <= 70
+    assert pages * size / len(rows) <= 60
 
 
 def test_what_is_not_known_is_null():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -87,12 +88,17 @@ def _guests(material: Material, people: Sequence[Chosen], first: Sequence[DaySto
 
 def _fitting(material: Material, told: DayStory, most: int) -> Markup:
     """A story with as many pages per session as fit; of sessions of one page all of it."""
-    html = story_html(told, material.style)
-    for pages in _PAGES[1:]:
-        if len(html) <= most:
-            break
-        html = story_html(told, material.style, pages)
-    return html
+    found: dict[int, Markup] = {}
+
+    def fits(choice: int) -> bool:
+        found[choice] = story_html(told, material.style, _PAGES[choice])
+        return len(found[choice]) <= most
+
+    if not fits(0):
+        # The fewer pages, the shorter: half of the other choices are left after each try.
+        bisect_left(range(len(_PAGES)), True, lo=1, key=fits)
+    fitting = [choice for choice, html in found.items() if len(html) <= most]
+    return found[min(fitting, default=len(_PAGES) - 1)]
 
 
 def _title(material: Material, chosen: Chosen, told: DayStory) -> tuple[str, str]:

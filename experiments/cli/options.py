@@ -1,0 +1,42 @@
+"""Options and arguments that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from groundlings.experiments.terminal import say
+
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be repeated."),
+]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="The seed, instead of the file's.")]
+Rate = Annotated[
+    float | None,
+    typer.Option(
+        "--server-rate",
+        metavar="N",
+        min=0.001,
+        help="Answers per second of one model server, for the plan; `groundlings model check --rate` measures it.",
+    ),
+]
+Hours = Annotated[float, typer.Option("--hours", metavar="H", min=0.01, help="How long asking may take, for the plan.")]
+
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="An experiment file (YAML).")]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A directory that `groundlings run` wrote.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        say(f"groundlings {version('groundlings')}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+]

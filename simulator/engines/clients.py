@@ -1,0 +1,111 @@
+"""Client processes: sessions of agents that ask a language model, on several cores, with one budget and one store.
+
+An event loop that asks, writes prompts and checks replies fills a core at some thousand decisions per second, and a
+server may be faster. Here each of several processes has a loop and connections of its own, and sessions are handed out
+to them one by one. They are forked when an occasion of a day begins, as those of `pool`; `client` says what they do.
+This process keeps the budget, the store of replies and the log (`groundlings.simulator.language.admission`); limits of
+rate and rests that a server asks for are numbers in shared memory.
+
+Replies are drawn by seeds that depend on agent, day and page, so a run comes out as in one process. Memories reach this
+process with the sessions that made them, and every client with the next fork: nobody needs those of others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+
+from groundlings.environments.sessions import Sessions
+from groundlings.personas.mind import AsksModel
+from groundlings.simulator.engines.clientele import Clientele
+from groundlings.simulator.engines.engine import IN_PROCESS
+from groundlings.simulator.language.admission import layers
+from groundlings.simulator.language.client_seat import ServesClients
+from groundlings.simulator.shards import Occasion, Outcome
+
+
+class ClientProcesses:
+    """Simulates agents that ask a model in client processes; see the module.
+
+    Args:
+        clients: How many, at most.
+        tell: Is told of clients that were killed, and what clients have to say of servers.
+
+    Attributes:
+        lost: Clients that were killed; the sessions that they had begun were begun again.
+    """
+
+    def __init__(self, clients: int, tell: Callable[[str], None] = lambda _: None) -> None:
+        self._clients = clients
+        self._tell = tell
+        self._told: set[str] = set()
+        self.lost = 0
+
+    def outcomes(
+        self, occasion: Occasion, concurrency: int, cut_short: Callable[[Sessions], None]
+    ) -> AsyncGenerator[Outcome, None]:
+        """See `Engine.outcomes`; where there is no work for two clients, this process asks.
+
+        Raises:
+            WorkerLost: The same session has lost its client `ATTEMPTS` times.
+        """
+        clients = min(self._clients, concurrency, len(occasion), most_clients(occasion.snapshot.mind))
+        if clients < 2:
+            return IN_PROCESS.outcomes(occasion, concurrency, cut_short)
+        return self._outcomes(occasion, clients, concurrency, cut_short)
+
+    def over(self, arm: str) -> None:
+        """See `Engine.over`."""
+
+    def close(self) -> None:
+        """See `Engine.close`: clients end with their occasion."""
+
+    async def _outcomes(
+        self, occasion: Occasion, clients: int, concurrency: int, cut_short: Callable[[Sessions], None]
+    ) -> AsyncGenerator[Outcome, None]:
+        try:
+            crew = Clientele(occasion, clients, concurrency, self._tell_once)
+        except OSError as fault:
+            self._tell_once(f"asked from one process, because no other could be started ({fault.strerror})")
+            async for outcome in IN_PROCESS.outcomes(occasion, concurrency, cut_short):
+                yield outcome
+            return
+        try:
+            for number in range(len(occasion)):
+                while number not in crew.answers:
+                    for loss in await crew.work(until=number):
+                        self.lost += 1
+                        self._tell(f"{occasion.words}: {loss}")
+                    for stop in crew.stopped():
+                        self._tell(f"{occasion.words}: {stop}")
+                yield crew.take(number)
+        except (Exception, asyncio.CancelledError):
+            await crew.wind_up()
+            for number in sorted(crew.answers):
+                if not isinstance(crew.answers[number], BaseException):
+                    yield crew.take(number)
+            raise
+        finally:
+            for number in crew.open:
+                cut_short(occasion.sessions(number))
+            crew.dismiss()
+
+    def _tell_once(self, line: str) -> None:
+        """Several clients find out the same."""
+        if line not in self._told:
+            self._told.add(line)
+            self._tell(line)
+
+
+def most_clients(mind: object) -> int:
+    """How many processes a mind's model can be asked from: 1 where it belongs to this one."""
+    if not isinstance(mind, AsksModel):
+        return 1
+    store, _, servers = layers(mind.model)
+    if isinstance(servers, ServesClients):
+        return servers.most_clients
+    return 1 if servers is not None or store is None else _ANY
+
+
+_ANY = 1_000
+"""A replay asks nobody."""

@@ -1,0 +1,86 @@
+"""The bench on a run: each estimator beside what really happened, and what cannot be said."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from groundlings.environments.errors import ConfigError
+from groundlings.experiments.cli.off_policy import off_policy
+from groundlings.experiments.experiment import Experiment
+from groundlings.experiments.labs.off_policy.bench import OWN_WORLD, try_estimators
+from groundlings.experiments.labs.off_policy.estimators import ESTIMATORS
+
+LOG = {"recommender": "plackett_luce", "options": {"of": {"recommender": "popular"}, "temperature": 9.0}}
+SECTIONS = {
+    "dataset": {"name": "toy", "toy": {"n_users": 40, "n_items": 12, "interactions_per_user": 4}},
+    "seed": 3,
+    "simulation": {"days": 1},
+    "site": {"page_size": 2, "max_pages": 1},
+    "mind": {"kind": "behavioural", "random_click_rate": 0.3},
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    place = tmp_path_factory.mktemp("off_policy") / "run"
+    arms = {"popular": "popular", "log": LOG, "random": "random_order"}
+    Experiment(arms=arms, **SECTIONS).run(place)
+    return place
+
+
+@pytest.fixture(scope="module")
+def findings(run):
+    return try_estimators(run, groups=5)
+
+
+def test_every_estimator_stands_beside_the_policys_own_world(findings):
+    assert findings.logging == "log", "the first arm that draws lots and knows its chances"
+    assert (findings.users, findings.per_group) == (40, 8)
+    assert {(row.policy, row.estimator) for row in findings.rows} == {
+        ("popular", name) for name in (*ESTIMATORS, OWN_WORLD)
+    }
+    assert set(findings.left_out) == {"random"}
+    assert len({row.truth for row in findings.rows}) == 1
+    assert 0 < findings.effective["popular"] < 40
+    assert next(name for name, _ in findings.ranking()) != "ips"
+    assert len(findings.frame()) == len(findings.rows)
+
+
+def test_the_truth_is_what_the_policys_world_expects(findings, run):
+    from groundlings.experiments.experiment import open_run
+
+    impressions = open_run(run).impressions()
+    popular = impressions[impressions.arm == "popular"]
+    assert findings.rows[0].truth == pytest.approx(popular.p_click.sum() / 40)
+    own = next(row for row in findings.rows if row.estimator == OWN_WORLD)
+    assert own.estimate == pytest.approx(popular.clicked.sum() / 40)
+    trivial = next(row for row in findings.rows if row.estimator == "on_policy")
+    assert trivial.estimate == pytest.approx(impressions[impressions.arm == "log"].clicked.sum() / 40)
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({"logging": "popular"}, "all of its propensities are 1"),
+        ({"logging": "nobody"}, "arm nobody: found no such arm that can log; expected one of popular, log, random"),
+        ({"groups": 1}, "groups: found 1; expected 2 to 40"),
+        ({"groups": 41}, "groups: found 41; expected 2 to 40"),
+    ],
+)
+def test_what_cannot_be_tried_is_refused(run, given, complaint):
+    with pytest.raises(ConfigError, match=complaint):
+        try_estimators(run, **given)
+
+
+def test_the_command_prints_a_table_and_writes_the_figures(run, tmp_path):
+    alone = typer.Typer()
+    alone.command()(off_policy)
+    outcome = CliRunner().invoke(alone, [str(run), "--groups", "5", "--json", str(tmp_path / "f.json")])
+    assert outcome.exit_code == 0, outcome.output
+    assert "popular: truth" in outcome.output
+    assert "left out random" in outcome.output
+    assert json.loads((tmp_path / "f.json").read_text())["logging"] == "log"
