@@ -19,8 +19,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 NEAR = 0.9
-"""Of the longer text. The code of Hou et al. takes a candidate whose name stands anywhere in a line instead, so that
-"Alien" is found in "Aliens"."""
+"""Of the longer text. The code of Hou et al. (2024) asks for more than 0.9 of the candidate's name, and also takes a
+candidate whose name holds the line or stands in it, so that "Alien" is found in "Aliens"."""
 
 _NUMBERED = re.compile(r"\s*(?:[-*\u2022]|\(?\d{1,3}[.):])\s+")
 _YEAR = re.compile(r"\s*\(\d{3,4}\)\s*$")
