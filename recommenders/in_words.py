@@ -27,6 +27,7 @@ IN_WORDS: Mapping[str, str] = {
     "item_knn": "shows items that were chosen by the same users as those in the user's history",
     "item_mean": "shows the best rated items, the same to everybody",
     "liked_knn": "shows items that were liked by the same users as those that the user liked",
+    "llm_ranker": "a language model ranks another recommender's first items by the user's history",
     "mmr": "another recommender, its list spread over categories",
     "oracle": "shows what each simulated user secretly likes most",
     "plackett_luce": "another recommender, its list drawn by chance, better items more often",

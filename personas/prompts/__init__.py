@@ -18,55 +18,17 @@ what it is. Whoever changes a text raises its version: a test holds the two toge
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
-from string import Template
 
-_VERSION = re.compile(r"version: (\d+)\n")
-_HEADING = re.compile(r"^# (\w+)\n", re.MULTILINE)
+from groundlings.environments.prompts import Prompt, read_prompt
 
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """The text of one kind of question.
-
-    Attributes:
-        name: Files and versions ("verdict-1+agent-1"), as the log has it.
-        sha256: Of the files' text, in hexadecimal.
-        sections: Heading -> text.
-    """
-
-    name: str
-    sha256: str
-    sections: Mapping[str, Template] = field(compare=False)
-
-    def fill(self, section: str, **values: object) -> str:
-        """The text of a section; a marker without a value, or a section that is not there, is a KeyError."""
-        return self.sections[section].substitute(values)
+__all__ = ["Prompt", "load_prompt", "worded_prompt"]
 
 
 @cache
 def load_prompt(*names: str) -> Prompt:
     """The sections of `personas/prompts/NAME.md` for all names together; no section may stand in two of them."""
-    known: list[str] = []
-    sections: dict[str, Template] = {}
-    total = hashlib.sha256()
-    for name in names:
-        text = files(__package__).joinpath(f"{name}.md").read_text(encoding="utf-8")
-        version = _VERSION.match(text)
-        if version is None:
-            raise ValueError(f"{name}.md must begin with a line `version: N`")
-        _, *parts = _HEADING.split(text)
-        for heading, body in zip(parts[::2], parts[1::2], strict=True):
-            if heading in sections:
-                raise ValueError(f"{name}.md: the section {heading!r} stands in another file as well")
-            sections[heading] = Template(body.strip())
-        known.append(f"{name}-{version[1]}")
-        total.update(text.encode())
-    return Prompt("+".join(known), total.hexdigest(), sections)
+    return read_prompt(__package__, *names)
 
 
 @cache

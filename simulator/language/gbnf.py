@@ -5,7 +5,8 @@ when a server makes its own grammar from a schema. The subset is what our reply 
 outside it is refused here, not approximated:
 
     object    `properties` in the order written, `required`, `additionalProperties: false`
-    array     `items`, `maxItems`; with `uniqueItems` only of listed values, and then in the order listed
+    array     `items`, `maxItems`, perhaps `minItems`; with `uniqueItems` only of listed values, without `minItems`, in
+              the order listed
     enum      numbers, strings, booleans
     integer   with `minimum` and `maximum`
     string    with `maxLength`, without escapes and control characters
@@ -87,15 +88,21 @@ class _Rules:
             return self._set(schema)
         if "maxItems" not in schema:
             raise ValueError("an array needs maxItems; without a bound a reply may never end")
-        item, most = self.value(schema["items"]), schema["maxItems"]
+        item, least, most = self.value(schema["items"]), schema.get("minItems", 0), schema["maxItems"]
+        if least > most:
+            raise ValueError(f"no array has at least {least} items and at most {most}")
         if most == 0:
             return '"[]"'
         name = self._name(item)
+        if least:
+            return self._name(f'"[" {name} ("," {name}){{{least - 1},{most - 1}}} "]"')
         return self._name(f'"[" ({name} ("," {name}){{0,{most - 1}}})? "]"')
 
     def _set(self, schema: Mapping[str, Any]) -> str:
         if "enum" not in schema["items"]:
             raise ValueError("an array with uniqueItems needs items with an enum")
+        if "minItems" in schema:
+            raise ValueError("an array with uniqueItems takes no minItems here")
         values = schema["items"]["enum"]
         most = min(schema.get("maxItems", len(values)), len(values))
         if most == 0:

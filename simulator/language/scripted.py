@@ -128,5 +128,6 @@ def _drawn(schema: Mapping[str, Any], rng: np.random.Generator) -> Any:
             chosen = rng.permutation(len(values))[: rng.integers(schema["maxItems"] + 1)]
             return [values[place] for place in sorted(chosen)]
         case "array":
-            return [_drawn(schema["items"], rng) for _ in range(rng.integers(schema["maxItems"] + 1))]
+            least = schema.get("minItems", 0)
+            return [_drawn(schema["items"], rng) for _ in range(rng.integers(least, schema["maxItems"] + 1))]
     raise ValueError(f"no reply for the schema {json.dumps(dict(schema))}")

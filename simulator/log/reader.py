@@ -8,6 +8,7 @@ from groundlings.simulator.log.reading.live import LiveReader, Spent
 from groundlings.simulator.log.reading.lost import LostPageReader
 from groundlings.simulator.log.reading.open_log import CHUNK_ROWS
 from groundlings.simulator.log.reading.participants import LoggedAgent, LoggedArm, LoggedItem
+from groundlings.simulator.log.reading.replies import ReplyReader
 from groundlings.simulator.log.reading.sessions import Rows, SessionReader, SessionRows
 from groundlings.simulator.log.reading.steps import StepReader
 from groundlings.simulator.log.reading.streams import IMPRESSION_COLUMNS, ArmRows, StreamReader
@@ -30,7 +31,9 @@ __all__ = [
 ]
 
 
-class LogReader(FrameReader, SumReader, StepReader, LiveReader, LostPageReader, SessionReader, StreamReader):
+class LogReader(
+    FrameReader, SumReader, StepReader, LiveReader, LostPageReader, ReplyReader, SessionReader, StreamReader
+):
     """A run's log, open for reading. It changes nothing, and it reads logs of every released schema.
 
     - DataFrames, one row per thing: `impressions`, `sessions`, `events`, `calls`, `interactions`, `agents`, `items`,
@@ -39,7 +42,7 @@ class LogReader(FrameReader, SumReader, StepReader, LiveReader, LostPageReader, 
       arms on the way: `logged_interventions`.
     - Sums for metrics: `session_totals`, `sessions_by_end`, `events_by_kind`, `items_shown`, ...
     - What led from being shown to being liked or bought: `steps_by_page`, `steps_by_slot`, `items_by_step`, ...
-    - Pages of which nothing is known, with the reason: `lost_pages`.
+    - Pages of which nothing is known, with the reason: `lost_pages`; replies to one prompt: `replies_to`.
     - One session: `sessions_of_agent`, `session`, ...
     - While it is written, or page by page: `newer_session_totals`, `spent_since`, `calls_after`, `users_after`.
     - Chunks of constant memory: `impression_chunks`, `table_chunks`.

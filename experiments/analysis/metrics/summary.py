@@ -13,6 +13,7 @@ from groundlings.experiments.analysis.metrics.counts import ArmCounts, count_arm
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.definitions import METRICS
 from groundlings.experiments.analysis.metrics.lost import LostPages, altogether, read_lost
+from groundlings.experiments.analysis.metrics.model_lists import ModelLists, read_model_lists
 from groundlings.experiments.analysis.metrics.registry import absent_metrics, metrics_of
 from groundlings.experiments.analysis.metrics.totals import RunTotals, Totals
 from groundlings.experiments.config.designs import design_of
@@ -42,6 +43,7 @@ class ArmSummary:
             declared they are the plan's, and that of the primary metric is the effect of the verdict.
         counts: How much of everything there was.
         lost: The pages of which nothing is known, and why.
+        model_lists: What a language model made of the candidates that it was to rank; None where none was asked.
     """
 
     name: str
@@ -52,6 +54,7 @@ class ArmSummary:
     differences: Mapping[str, Difference]
     counts: ArmCounts
     lost: LostPages
+    model_lists: ModelLists | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,7 @@ class Summary:
                     "metrics": {name: asdict(estimate) for name, estimate in arm.metrics.items()},
                     "counts": {**asdict(arm.counts), "censored": arm.counts.censored},
                     "lost": arm.lost.as_dict(),
+                    **({"model_lists": arm.model_lists.as_dict()} if arm.model_lists else {}),
                     "days": [
                         {"day": day, "metrics": {name: asdict(estimate) for name, estimate in metrics.items()}}
                         for day, metrics in enumerate(arm.days)
@@ -152,7 +156,7 @@ def summarise(
     design, names = design_of(found["config"]), [arm.name for arm in arms]
     estimator = estimator_of(design, run["seed"], names, log.user_ids(), LoggedPersonas(log))
     counts = count_arms(log, measured.sessions, [arm.arm_id for arm in arms])
-    lost = read_lost(log, counts, run["mind"])
+    lost, listed = read_lost(log, counts, run["mind"]), read_model_lists(log, found["config"])
     baseline: Totals | None = None
     summaries = []
     for arm in arms:
@@ -169,6 +173,7 @@ def summarise(
                 else planned.get(arm.name) or _differences(totals, baseline, estimator, wanted),
                 counts=counts[arm.arm_id],
                 lost=lost[arm.arm_id],
+                model_lists=listed.get(arm.arm_id),
             )
         )
         baseline = baseline or totals

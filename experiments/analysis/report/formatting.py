@@ -69,6 +69,11 @@ def unknown(summary: Summary) -> str:
     )
 
 
+def model_lists(summary: Summary) -> tuple[str, ...]:
+    """What language models made of candidates, a sentence per arm that asked for lists."""
+    return tuple(f"{arm.name}: {arm.model_lists.sentence()}." for arm in summary.arms if arm.model_lists)
+
+
 def absent(summary: Summary) -> tuple[str, ...]:
     """Shipped metrics that these data cannot have, in a sentence per reason: "n/a: likes per session (...)"."""
     reasons: dict[str, list[str]] = {}

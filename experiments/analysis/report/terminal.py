@@ -24,6 +24,7 @@ from groundlings.experiments.analysis.report.formatting import (
     denominators,
     interval,
     mean,
+    model_lists,
     signed,
     unknown,
     verdict,
@@ -123,7 +124,7 @@ def _caption(summary: Summary) -> str:
         for metric in summary.metrics
         if metric.name in summary.missing
     )
-    caption += "".join(f"\n{escape(line)}" for line in absent(summary))
+    caption += "".join(f"\n{escape(line)}" for line in (*absent(summary), *model_lists(summary)))
     if changed := summary.run["accepted_changes"]:
         caption += f"\n[red]Two experiments[/]: changed on resume: {escape(', '.join(changed))}."
     if lost := unknown(summary):

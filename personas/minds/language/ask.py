@@ -12,6 +12,7 @@ from groundlings.environments.arrays import FloatArray
 from groundlings.environments.chat import CallRecord, ChatModel, ChatReply, ChatRequest, Message, ParseStatus, Sampling
 from groundlings.environments.errors import ConfigError, UnanswerablePrompt, UnreadableReply
 from groundlings.environments.random_streams import Draws
+from groundlings.environments.replies import refused
 from groundlings.personas.minds.language.text import one_line
 from groundlings.personas.prompts import Prompt
 
@@ -127,22 +128,8 @@ class Asker:
 
 
 def unanswered(prompt: Prompt, request: ChatRequest, model: ChatModel, refusal: UnanswerablePrompt) -> CallRecord:
-    """The record of a question that the server refuses for good: its words in the place of a reply, and no tokens.
-
-    Servers do not say what a refusal took, so the count of tokens is marked as estimated.
-    """
-    reply = ChatReply(
-        text=refusal.what,
-        model=model.name,
-        fingerprint="",
-        prompt_tokens=0,
-        cached_tokens=0,
-        completion_tokens=0,
-        latency_seconds=0.0,
-        attempts=refusal.attempts,
-        from_store=refusal.from_store,
-        tokens_estimated=True,
-    )
+    """The record of a question that the server refuses for good: its words in the place of a reply, and no tokens."""
+    reply = refused(model, refusal)
     return CallRecord(request, reply, prompt.name, prompt.sha256, "unanswerable")
 
 

@@ -11,7 +11,6 @@ step and no slot can be named twice; `null` is no stars. Where a site takes no s
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
@@ -20,6 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from groundlings.environments import levels
 from groundlings.environments.errors import UnreadableReply
+from groundlings.environments.replies import read_json
 from groundlings.personas.minds.language.basket import Basket
 
 REASON_CHARACTERS = 60
@@ -29,7 +29,6 @@ LIKE_WORDS = {"like": 1.0, "dislike": 0.0}
 """What a reply says of an opened item where people like and dislike -> the value of the action `like`."""
 
 _SLOT = re.compile(r"0|[1-9][0-9]{0,8}")
-_FENCED = re.compile(r"\s*```(?:json)?\n(.*)\n```\s*", re.DOTALL)
 _LONGEST_FEELING = 40
 
 
@@ -203,7 +202,7 @@ def read_thought(text: str, characters: int) -> Thought:
 
 def read_interview(text: str, questions: int, characters: int) -> tuple[str, ...]:
     """Read the answers, in the order of the questions; `UnreadableReply` as for `read_reply`."""
-    value = _json(text)
+    value = read_json(text)
     wanted = [str(number) for number in range(1, questions + 1)]
     if not isinstance(value, dict) or sorted(value) != sorted(wanted):
         raise UnreadableReply(f"expected an object with the keys {', '.join(wanted)}")
@@ -217,22 +216,11 @@ def read_interview(text: str, questions: int, characters: int) -> tuple[str, ...
 def read_form(text: str, form: type[_Form]) -> _Form:
     """One line of JSON as `form`; raises `UnreadableReply`."""
     try:
-        return form.model_validate(_json(text))
+        return form.model_validate(read_json(text))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "the reply"
         raise UnreadableReply(f"{where}: {first['msg']}") from None
-
-
-def _json(text: str) -> Any:
-    """The value of a text; white space and one Markdown fence round the whole of it are no part of it."""
-    fenced = _FENCED.fullmatch(text)
-    try:
-        return _DECODER.decode(fenced[1] if fenced else text)
-    except RecursionError:
-        raise UnreadableReply("it is nested too deeply") from None
-    except ValueError as error:
-        raise UnreadableReply(f"it is not JSON ({error})") from None
 
 
 def _object(properties: Mapping[str, Any], required: Sequence[str] | None = None) -> dict[str, Any]:
@@ -249,17 +237,3 @@ def _text(characters: int) -> dict[str, Any]:
 def _refuse_long(text: str, where: str, characters: int) -> None:
     if not text.isprintable() or len(text) > characters:
         raise UnreadableReply(f"{where}: expected at most {characters} characters on one line")
-
-
-def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    if len(set(keys)) < len(keys):
-        raise ValueError("a key stands there twice")
-    return dict(pairs)
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON")
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_no_key_twice, parse_constant=_no_constant)

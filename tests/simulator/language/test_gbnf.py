@@ -90,6 +90,8 @@ def violations(value: object, schema: dict) -> list[str]:
         case "array":
             if not isinstance(value, list) or len(value) > schema.get("maxItems", len(value)):
                 return ["array"]
+            if len(value) < schema.get("minItems", 0):
+                return ["array"]
             if schema.get("uniqueItems") and len({json.dumps(each) for each in value}) < len(value):
                 return ["unique"]
             return [fault for each in value for fault in violations(each, schema["items"])]
@@ -129,7 +131,9 @@ def _objects(parts: st.SearchStrategy) -> st.SearchStrategy:
 
 
 def _arrays(parts: st.SearchStrategy) -> st.SearchStrategy:
-    lists = st.tuples(parts, st.integers(0, 3)).map(lambda p: {"type": "array", "items": p[0], "maxItems": p[1]})
+    lists = st.tuples(parts, st.integers(0, 3), st.integers(0, 3)).map(
+        lambda p: {"type": "array", "items": p[0], "minItems": min(p[1:]), "maxItems": max(p[1:])}
+    )
     sets = st.tuples(enums, st.integers(0, 6)).map(
         lambda p: {"type": "array", "items": p[0], "maxItems": p[1], "uniqueItems": True}
     )

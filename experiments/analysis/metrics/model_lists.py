@@ -1,0 +1,115 @@
+"""What language models made of the candidates that they were to rank: names matched, made up, repeated and left out.
+
+Nothing of it is logged apart: it is read off the calls, from the question and the reply as they were, with the function
+that the recommender itself reads replies with (`recommenders.language`). So anybody can recompute it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from groundlings.environments.errors import UnreadableReply
+from groundlings.environments.plugins import PYTHON_OBJECT
+from groundlings.recommenders.language.llm_ranker import TEMPLATE, read_order
+from groundlings.recommenders.language.wording import candidates_shown
+
+if TYPE_CHECKING:
+    from groundlings.simulator.log.reader import LogReader
+
+
+@dataclass(slots=True)
+class ModelLists:
+    """The replies of one arm's language model, counted; counts of this log, not estimates of others.
+
+    Attributes:
+        questions: Lists asked for.
+        unreadable: Replies that were not the form asked for.
+        unanswerable: Questions that the server refuses for good.
+        nothing_named: Replies in that form that name no candidate; as the two above, they put nothing in order.
+        names: Names in readable replies.
+        exact, normalised, near: Names matched to a candidate, by how (`recommenders.language.grounding`).
+        ties: Of these, names that fitted several candidates alike.
+        repeated: Names of candidates that the reply had named before.
+        hallucinated: Names that fit no candidate.
+        candidates: Candidates of the readable replies.
+        missing: Of these, candidates that the reply does not name.
+    """
+
+    questions: int = 0
+    unreadable: int = 0
+    unanswerable: int = 0
+    nothing_named: int = 0
+    names: int = 0
+    exact: int = 0
+    normalised: int = 0
+    near: int = 0
+    ties: int = 0
+    repeated: int = 0
+    hallucinated: int = 0
+    candidates: int = 0
+    missing: int = 0
+
+    @property
+    def hallucination_rate(self) -> float | None:
+        """Hallucinated names by names in readable replies, None where there is none."""
+        return self.hallucinated / self.names if self.names else None
+
+    def count(self, status: str, question: str, reply: str) -> None:
+        """Add one call."""
+        self.questions += 1
+        if status == "unanswerable":
+            self.unanswerable += 1
+            return
+        try:
+            found = read_order(reply, candidates_shown(question))
+        except UnreadableReply:
+            self.unreadable += 1
+            return
+        self.nothing_named += not found.order
+        for name in _OF_A_REPLY:
+            setattr(self, name, getattr(self, name) + getattr(found, name))
+
+    def sentence(self) -> str:
+        """The counts in words."""
+        failed = [f"{self.unreadable:,} unreadable"]
+        failed += [f"{self.unanswerable:,} refused by the server"] if self.unanswerable else []
+        failed.append(f"{self.nothing_named:,} without a candidate")
+        begin = f"{self.questions:,} lists asked of a language model, {', '.join(failed)}"
+        if not self.names:
+            return begin
+        return (
+            f"{begin}; in readable replies {self.hallucinated:,} of {self.names:,} names fit no candidate "
+            f"({100 * self.hallucinated / self.names:.1f} % hallucinated), {self.repeated:,} are repeated, "
+            f"{self.ties:,} fit several candidates alike, and {self.missing:,} of {self.candidates:,} candidates are "
+            "not named"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {**asdict(self), "hallucination_rate": self.hallucination_rate}
+
+
+_OF_A_REPLY = tuple(
+    each.name
+    for each in fields(ModelLists)
+    if each.name not in ("questions", "unreadable", "unanswerable", "nothing_named")
+)
+"""Counts that a `Grounding` has, too."""
+
+
+def read_model_lists(log: LogReader, config: Mapping[str, Any]) -> dict[int, ModelLists]:
+    """arm_id -> what its language model made of candidates; arms that asked for no list are absent.
+
+    Args:
+        log: The run's.
+        config: The run's configuration as plain values; calls are looked through only where an arm may ask a model.
+    """
+    arms = [arm for arm in config.get("arms") or () if isinstance(arm, Mapping)]
+    if not any(arm.get("model") or str(arm.get("recommender")).startswith(PYTHON_OBJECT) for arm in arms):
+        return {}
+    found: dict[int, ModelLists] = {}
+    for each in log.replies_to(TEMPLATE):
+        found.setdefault(each.arm_id, ModelLists()).count(each.status, each.question, each.reply)
+    return found

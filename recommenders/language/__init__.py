@@ -1,0 +1,9 @@
+"""Recommenders that ask a language model, and the parts that they share.
+
+histories.py     what a user did, as item numbers: the training history and this arm's own log, nothing else
+wording.py       histories and candidates as words
+asking.py        one question to the arm's model, one logged call
+grounding.py     names in a reply -> candidates; what fits none is counted
+llm_ranker.py    the recommender `llm_ranker`
+llm_ranker.md    its prompts
+"""

@@ -1,0 +1,78 @@
+"""One question to the language model of an arm, and the call as the log keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from groundlings.environments.chat import CallRecord, ChatModel, ChatRequest, Message, Sampling
+from groundlings.environments.errors import UnanswerablePrompt, UnreadableReply
+from groundlings.environments.prompts import Prompt
+from groundlings.environments.replies import refused
+
+_Read = TypeVar("_Read")
+
+LARGEST_SEED = 2**31
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question.
+
+    Attributes:
+        prompt: The text it was made from.
+        shared: What is the same in every question of the arm; it comes first, so that prefix caches find it.
+        told: What belongs to this question.
+        schema: JSON Schema of the reply.
+        more_tokens: What the reply may take beyond the model's own `max_tokens`.
+        seed: Of the sampling.
+        row: The session of the request that it is for.
+    """
+
+    prompt: Prompt
+    shared: str
+    told: str
+    schema: Mapping[str, Any]
+    more_tokens: int
+    seed: int
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Puts questions to a model, once each: no second try, so that a page costs what its recommender says.
+
+    Attributes:
+        model: Who is asked; it bounds how many calls are open at a time.
+        sampling: How replies are drawn.
+    """
+
+    model: ChatModel
+    sampling: Sampling
+
+    async def ask(self, question: Question, read: Callable[[str], _Read]) -> tuple[_Read | None, CallRecord]:
+        """What was said, None where it could not be read or the server refuses to answer, and the call.
+
+        Args:
+            question: What is asked.
+            read: Reads a reply; raises `UnreadableReply`.
+        """
+        request = ChatRequest(
+            messages=(Message("system", question.shared), Message("user", question.told)),
+            reply_schema=question.schema,
+            max_tokens=self.sampling.max_tokens + question.more_tokens,
+            temperature=self.sampling.temperature,
+            seed=question.seed,
+        )
+        prompt, row = question.prompt, question.row
+        try:
+            reply = await self.model.ask(request)
+        except UnanswerablePrompt as refusal:
+            reply = refused(self.model, refusal)
+            return None, CallRecord(request, reply, prompt.name, prompt.sha256, "unanswerable", row)
+        try:
+            said = read(reply.text)
+        except UnreadableReply:
+            return None, CallRecord(request, reply, prompt.name, prompt.sha256, "unreadable", row)
+        return said, CallRecord(request, reply, prompt.name, prompt.sha256, "ok", row)
