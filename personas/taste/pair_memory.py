@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from groundlings.environments.arrays import FloatArray, IntArray
 
 PLACES = 2**21
-"""Pairs that are kept, 16 bytes each; a pair takes the place of another one that hashes there."""
+"""Pairs that are kept, 16 bytes each; a pair takes the place of another one that hashes there. Memory that no pair has
+come to is none yet."""
 
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(64 - 21)
-_NO_PAIR = np.uint64(2**64 - 1)
 
 
 class PairMemory:
@@ -39,11 +39,11 @@ class PairMemory:
         shared = mmap.mmap(-1, 16 * PLACES)
         self._values = np.frombuffer(shared, np.float64, PLACES)
         self._checks = np.frombuffer(shared, np.uint64, PLACES, 8 * PLACES)
-        self._checks[:] = _NO_PAIR
 
     def of(self, users: IntArray, items: IntArray) -> FloatArray:
         """The values of some pairs, shape (n,)."""
-        pairs = (users * self._n_items + items).astype(np.uint64)
+        # From 1 on: an empty place, which holds zeros, is that of pair 0.
+        pairs = (users * self._n_items + items + 1).astype(np.uint64)
         places = ((pairs * _SPREAD) >> _SHIFT).astype(np.int64)
         values = self._values[places]
         missing = np.flatnonzero((self._checks[places] ^ _scrambled(values)) != pairs)
