@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from threading import current_thread, main_thread
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log import tables
@@ -16,6 +17,8 @@ from groundlings.simulator.log.parts import RESTORE, Part, fault_of, schema_of
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
+
+Result = TypeVar("Result")
 
 _SETTINGS = (
     "SET integer_division = true",  # as in SQLite and PostgreSQL
@@ -92,16 +95,16 @@ class QueryEngine:
 
     def run(self, sql: str, values: Sequence[Any]) -> None:
         """Begin to answer one SELECT; `Asked` reads the answer."""
-        with stoppable():
-            self.connection.execute(self._one_select(sql), list(values))
+        statement = self._one_select(sql)
+        answered(self.connection, lambda: self.connection.execute(statement, list(values)))
 
     def batches(self, sql: str, rows: int) -> Iterator[pa.RecordBatch]:
         """The answer to one SELECT as Arrow has it, about so many rows at a time."""
         self._one_select(sql)
-        with stoppable():
-            reader = self.connection.sql(sql).to_arrow_reader(rows)
+        reader = answered(self.connection, lambda: self.connection.sql(sql).to_arrow_reader(rows))
         try:
-            yield from reader
+            while (batch := answered(self.connection, lambda: next(reader, None))) is not None:
+                yield batch
         finally:
             reader.close()
 
@@ -114,15 +117,26 @@ class QueryEngine:
         return statements[0]
 
 
-@contextmanager
-def stoppable() -> Iterator[None]:
-    """Let a signal end a query as it ends anything else: DuckDB looks at it, and drops what its handler raised."""
-    try:
-        yield
-    except RuntimeError as fault:
-        if str(fault) == "Query interrupted":
-            raise KeyboardInterrupt from None
-        raise
+def answered(connection: duckdb.DuckDBPyConnection, ask: Callable[[], Result]) -> Result:
+    """What DuckDB answers; a signal that comes meanwhile ends it as it ends anything else.
+
+    DuckDB looks for signals between its own steps, and some steps last as long as the query. So another thread asks,
+    and this one waits and can be woken.
+
+    Args:
+        connection: To DuckDB.
+        ask: Asks it.
+    """
+    if current_thread() is not main_thread():  # signals reach no other thread
+        return ask()
+    with ThreadPoolExecutor(1, thread_name_prefix="groundlings") as beside:
+        asking = beside.submit(ask)
+        try:
+            return asking.result()
+        except BaseException:
+            if not asking.done():
+                connection.interrupt()
+            raise
 
 
 def quoted(text: str) -> str:
@@ -197,8 +211,8 @@ class Asked:
         if self._engine is None:
             return []
         try:
-            with stoppable():
-                rows = self._engine.connection.fetchmany(size)
+            connection = self._engine.connection
+            rows = answered(connection, lambda: connection.fetchmany(size))
         except Exception as fault:
             self.close()
             raise self._explained(fault) from None
