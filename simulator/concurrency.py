@@ -64,7 +64,7 @@ def rare_collections() -> Iterator[None]:
     """
     thresholds = gc.get_threshold()
     gc.freeze()
-    gc.set_threshold(_OBJECTS_PER_COLLECTION, *thresholds[1:])
+    gc.set_threshold(max(_OBJECTS_PER_COLLECTION, thresholds[0]), *thresholds[1:])
     try:
         yield
     finally:

@@ -100,6 +100,8 @@ def in_process(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]
             patch.setattr(sys, "stderr", streams[1])
             patch.setattr(sys, "argv", ["groundlings", *map(str, words)])
             patch.setattr(warnings, "showwarning", warnings.showwarning)
+            # What a command does for its own short life would have this process keep what nobody needs any more.
+            patch.setattr("groundlings.experiments.cli.main.collect_seldom", lambda: None)
             with pytest.raises(SystemExit) as left:
                 main()
             out, errors = (stream.buffer.getvalue().decode() for stream in streams)  # type: ignore[attr-defined]

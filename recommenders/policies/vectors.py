@@ -73,15 +73,17 @@ class SessionVectors:
 def _leading(matrix: sp.csr_array, width: int) -> Vectors:
     """Right singular vectors times their singular values, the largest first, shape (n_items, width).
 
-    Their signs are made the same on every machine: the largest entry of each is positive.
+    Their signs are made the same on every machine: the largest entry of each is positive, the first of several.
     """
     from scipy.sparse.linalg import svds
 
     _, values, directions = svds(matrix, k=width, v0=np.ones(min(matrix.shape)))
     order = np.argsort(-values, kind="stable")
     found = directions[order].T * values[order]
-    largest = np.abs(found).argmax(axis=0)
-    return np.asarray(found * np.where(found[largest, np.arange(width)] < 0, -1.0, 1.0), dtype=np.float32)
+    # Entries that differ by rounding alone are equally large: the first of them says the sign.
+    large = np.abs(found) >= (1 - 1e-6) * np.abs(found).max(axis=0)
+    signs = np.where(found[large.argmax(axis=0), np.arange(width)] < 0, -1.0, 1.0)
+    return np.asarray(found * signs, dtype=np.float32)
 
 
 def _of_users(matrix: sp.csr_array, items: Vectors) -> tuple[Vectors, IntArray]:

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from pydantic import BaseModel, ValidationError
 
 from groundlings.environments.datasets import DATASETS, DatasetConfig, load_dataset
 from groundlings.environments.datasets.config import DATASET_NAMES, ScaleConfig, ToyOptions
 from groundlings.environments.errors import ConfigError
+from groundlings.experiments.config.meanings import meanings
 
 OWN = {
     "interactions": {"path": "h.csv", "user": "u", "item": "i", "timestamp": "t"},
     "items": {"path": "i.csv", "id": "i", "title": "t"},
 }
+
+
+def sections_of(section):
+    """A section and all that it may hold."""
+    found, waiting = set(), [section]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, type) and issubclass(each, BaseModel):
+            if each not in found:
+                found.add(each)
+                waiting += [field.annotation for field in each.model_fields.values()]
+        else:
+            waiting += get_args(each)
+    return found
 
 
 class Experiment(BaseModel):
@@ -69,9 +86,8 @@ def test_a_toy_must_fit_its_items():
 
 
 def test_every_field_is_described():
-    schema = DatasetConfig.model_json_schema()
-    for part in (schema, *schema["$defs"].values()):
-        assert all("description" in field for field in part["properties"].values())
+    for section in sections_of(DatasetConfig):
+        assert set(meanings(section)) == set(section.model_fields), section
 
 
 def test_every_name_has_an_entry():

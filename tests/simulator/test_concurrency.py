@@ -82,8 +82,13 @@ def test_one_failure_cancels_the_others_and_is_raised():
 
 
 def test_the_garbage_collector_is_as_before_once_the_days_are_over():
-    before = gc.get_threshold()
-    with rare_collections():
-        assert gc.get_freeze_count() > 0
-        assert gc.get_threshold()[0] > before[0]
-    assert (gc.get_threshold(), gc.get_freeze_count()) == (before, 0)
+    usual = gc.get_threshold()
+    try:
+        for before, within in ((700, 10_000), (50_000, 50_000)):
+            gc.set_threshold(before, *usual[1:])
+            with rare_collections():
+                assert gc.get_freeze_count() > 0
+                assert gc.get_threshold()[0] == within
+            assert (gc.get_threshold(), gc.get_freeze_count()) == ((before, *usual[1:]), 0)
+    finally:
+        gc.set_threshold(*usual)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import sqlite3
@@ -75,7 +76,7 @@ def test_run_report_and_digest_agree(groundlings, config, tmp_path):
     assert "random" in done.stdout
     assert "popular" in done.stdout
     printed = groundlings("digest", "here").stdout.strip()
-    assert len(printed) == 64
+    assert re.fullmatch("v2:[0-9a-f]{64}", printed)
     assert printed in done.stdout
     summary = (tmp_path / "here/summary.json").read_text()
     assert groundlings("report", "here").returncode == 0

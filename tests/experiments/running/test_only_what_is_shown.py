@@ -97,6 +97,7 @@ def test_only_few_places_of_personas_make_whole_rows_and_none_of_them_is_on_the_
     }
     assert {path: count for path, count in found.items() if count} == {
         "repeats/known_items.py": 1,  # levels of users who meet items again
+        "synthesis/donors.py": 1,  # of 500 users, with at most 20,000 others
         "taste/content.py": 2,  # new items, in the warm-up lab
         "taste/features.py": 3,  # rows that bounds and labs ask for
         "taste/item_tables.py": 1,  # at most 256 items

@@ -15,10 +15,10 @@ WIDTH = 2
 
 @pytest.fixture(scope="module")
 def interactions():
-    """Two groups of users who have nothing in common; item 4 was never met."""
-    users = np.array([0, 0, 1, 1, 2, 2, 3, 3])
-    items = np.array([0, 1, 0, 1, 2, 3, 2, 3])
-    return Interactions.of(users, items, None, np.arange(8), n_users=5, n_items=5)
+    """Two groups of users, of three and of two, who have nothing in common; item 4 and user 4 met nothing."""
+    users = np.array([0, 0, 1, 1, 5, 5, 2, 2, 3, 3])
+    items = np.array([0, 1, 0, 1, 0, 1, 2, 3, 2, 3])
+    return Interactions.of(users, items, None, np.arange(10), n_users=6, n_items=5)
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +37,11 @@ def test_items_that_the_same_users_chose_point_the_same_way(vectors):
 def test_a_user_is_the_mean_of_the_history_and_nobody_is_nothing(vectors):
     assert vectors.users[0] == pytest.approx(vectors.items[:2].mean(axis=0))
     assert (vectors.users[4] == 0).all()
-    assert vectors.histories.tolist() == [2, 2, 2, 2, 0]
+    assert vectors.histories.tolist() == [2, 2, 2, 2, 0, 2]
 
 
 def test_vectors_do_not_depend_on_the_order_of_interactions(interactions, vectors):
-    again = SessionVectors.fit(interactions.take(np.arange(8)[::-1]), WIDTH)
+    again = SessionVectors.fit(interactions.take(np.arange(10)[::-1]), WIDTH)
     assert again.items == pytest.approx(vectors.items, abs=1e-5)
 
 
@@ -54,7 +54,7 @@ def test_more_directions_than_the_data_have_are_zero(interactions, vectors):
 
 
 def test_later_interactions_move_users_and_no_item(interactions, vectors):
-    more = Interactions.of(np.array([4]), np.array([2]), None, np.array([9]), n_users=5, n_items=5)
+    more = Interactions.of(np.array([4]), np.array([2]), None, np.array([19]), n_users=6, n_items=5)
     after = vectors.of_history(interactions.joined(more))
     assert (after.items == vectors.items).all()
     assert after.users[4] == pytest.approx(vectors.items[2])
