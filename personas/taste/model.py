@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
+from weakref import ref
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -127,7 +128,14 @@ class Taste:
     @cached_property
     def known_pairs(self) -> PairMemory:
         """`appeal_of`, kept once computed; shared by all minds of this taste."""
-        return PairMemory(self.appeal_of, self.n_items)
+        taste = ref(self)  # so that the table, which is large, is given back as soon as nobody needs the taste
+
+        def appeal(users: IntArray, items: IntArray) -> FloatArray:
+            asked = taste()
+            assert asked is not None, "whoever asks has the taste"
+            return asked.appeal_of(users, items)
+
+        return PairMemory(appeal, self.n_items)
 
     @cached_property
     def catalog_rows(self) -> CatalogRows:

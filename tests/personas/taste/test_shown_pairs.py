@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -258,3 +260,12 @@ def test_the_share_of_similar_users_is_the_same_for_items_with_more_users_than_a
     dense = few_listed.column("people", np.arange(90))
     assert np.allclose(few_listed.column_of_pairs("people", users, items), dense.ravel(), atol=1e-5)
     assert np.allclose(said, all_listed.column("people", np.arange(90)).ravel(), atol=1e-5)
+
+
+def test_the_table_is_given_back_with_its_taste(toy_taste):
+    taste = replace(toy_taste)
+    gone = weakref.ref(taste)
+    users = np.arange(3)
+    assert np.array_equal(taste.known_pairs.of(users, users), toy_taste.known_pairs.of(users, users))
+    del taste
+    assert gone() is None, "without waiting for the garbage collector"
