@@ -15,10 +15,10 @@ WIDTH = 2
 
 @pytest.fixture(scope="module")
 def interactions():
-    """Two groups of users, of three and of two, who have nothing in common; item 4 and user 4 met nothing."""
-    users = np.array([0, 0, 1, 1, 5, 5, 2, 2, 3, 3])
-    items = np.array([0, 1, 0, 1, 0, 1, 2, 3, 2, 3])
-    return Interactions.of(users, items, None, np.arange(10), n_users=6, n_items=5)
+    """Three users know items 0, 1 and 5, two others items 2 and 3; item 4 and user 4 are by themselves."""
+    users = np.array([0, 0, 0, 1, 1, 1, 5, 5, 5, 2, 2, 3, 3])
+    items = np.array([0, 1, 5, 0, 1, 5, 0, 1, 5, 2, 3, 2, 3])
+    return Interactions.of(users, items, None, np.arange(13), n_users=6, n_items=6)
 
 
 @pytest.fixture(scope="module")
@@ -35,26 +35,26 @@ def test_items_that_the_same_users_chose_point_the_same_way(vectors):
 
 
 def test_a_user_is_the_mean_of_the_history_and_nobody_is_nothing(vectors):
-    assert vectors.users[0] == pytest.approx(vectors.items[:2].mean(axis=0))
+    assert vectors.users[0] == pytest.approx(vectors.items[[0, 1, 5]].mean(axis=0))
     assert (vectors.users[4] == 0).all()
-    assert vectors.histories.tolist() == [2, 2, 2, 2, 0, 2]
+    assert vectors.histories.tolist() == [3, 3, 2, 2, 0, 3]
 
 
 def test_vectors_do_not_depend_on_the_order_of_interactions(interactions, vectors):
-    again = SessionVectors.fit(interactions.take(np.arange(10)[::-1]), WIDTH)
+    again = SessionVectors.fit(interactions.take(np.arange(13)[::-1]), WIDTH)
     assert again.items == pytest.approx(vectors.items, abs=1e-5)
 
 
 def test_more_directions_than_the_data_have_are_zero(interactions, vectors):
     wide = SessionVectors.fit(interactions, 9)
-    assert wide.items.shape == (5, 9)
-    assert (wide.items[:, 4:] == 0).all()
+    assert wide.items.shape == (6, 9)
+    assert (wide.items[:, 5:] == 0).all()
     nothing = SessionVectors.fit(interactions.take(np.zeros(0, dtype=np.int64)), WIDTH)
     assert (nothing.items == 0).all()
 
 
 def test_later_interactions_move_users_and_no_item(interactions, vectors):
-    more = Interactions.of(np.array([4]), np.array([2]), None, np.array([19]), n_users=6, n_items=5)
+    more = Interactions.of(np.array([4]), np.array([2]), None, np.array([19]), n_users=6, n_items=6)
     after = vectors.of_history(interactions.joined(more))
     assert (after.items == vectors.items).all()
     assert after.users[4] == pytest.approx(vectors.items[2])
@@ -68,5 +68,5 @@ def test_a_row_says_what_was_clicked_and_how_far_the_session_is(vectors):
     assert len(row) == observation_length(WIDTH)
     assert row[:2] == pytest.approx(vectors.users[0])
     assert row[2:4] == pytest.approx((vectors.items[0] + vectors.items[3]) / 2)
-    assert row[4:] == pytest.approx([2 / 3, np.log(3) / 10, 2 / 3, 1.0])
+    assert row[4:] == pytest.approx([2 / 3, np.log(4) / 10, 2 / 3, 1.0])
     assert (fresh == 0).all()
