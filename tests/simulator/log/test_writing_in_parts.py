@@ -12,6 +12,7 @@ from groundlings.simulator.interventions import Intervention
 from groundlings.simulator.log.parquet import ParquetStore
 from groundlings.simulator.log.parts import FOLDER
 from groundlings.simulator.log.seal_check import check_seals
+from groundlings.simulator.log.sqlite import SqliteStore
 from groundlings.simulator.log.store import LOG_NAME, open_log
 from groundlings.simulator.log.writer import ArmRow, LogWriter
 from tests.simulator.log.test_log import RUN, FewPeople
@@ -94,3 +95,45 @@ def test_a_change_is_written_and_sealed_behind_all_sessions_before_it(session_of
 
     assert asyncio.run(written()) == ([(3,)], [(2, "withdraw")])
     assert sealed(path) == [*BEGINNING, "rows", "state", "rows", "state"]
+
+
+@pytest.mark.parametrize("kind", [SqliteStore, ParquetStore])
+def test_rows_that_others_laid_out_are_those_that_the_writer_lays_out(session_of, make_mind, tmp_path, kind):
+    record, tables = session_of(make_mind(pages=2)), ("sessions", "impressions", "events")
+
+    def rows_of(path):
+        engine = open_log(path)
+        assert check_seals(engine).faults == ()
+        with engine.connect() as connection:
+            found = [connection.exec_driver_sql(f"SELECT * FROM {name} ORDER BY 1").all() for name in tables]
+        engine.dispose()
+        return found
+
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    with LogWriter(kind(tmp_path / "one" / LOG_NAME)) as log:
+        log.begin(RUN, ARMS, FewPeople())
+        for _ in range(3):
+            log.write(record, arm="second", sim_time=7, policy_version="v")
+        log.close()
+
+    async def others():
+        with LogWriter(kind(tmp_path / "two" / LOG_NAME)) as log:
+            log.begin(RUN, ARMS, FewPeople())
+            log.write(record, arm="second", sim_time=7, policy_version="v")
+            destination = log.destination("second", sim_time=7, policy_version="v")
+            with closing(sqlite3.connect(tmp_path / "two" / LOG_NAME)) as other:
+                assert other.execute("SELECT count(*) FROM seals").fetchone() == (len(BEGINNING) + 1,), "committed"
+            assert destination.in_files == (kind is ParquetStore)
+            first, second = (destination.lay_out(record) for _ in range(2))
+            rows, later = (laid_out.numbered(log.claim(laid_out.counts)) for laid_out in (first, second))
+            assert (log.follows(rows), log.follows(later)) == (True, False)
+            with pytest.raises(RuntimeError, match=r"rows begin at .*, and those before them end at"):
+                log.write(later, arm="second", sim_time=7, policy_version="v")
+            for each in (rows, later):
+                log.write(each, arm="second", sim_time=7, policy_version="v")
+            assert not log.follows(later), "they are written"
+            log.close()
+
+    asyncio.run(others())
+    assert rows_of(tmp_path / "two" / LOG_NAME) == rows_of(tmp_path / "one" / LOG_NAME)
