@@ -198,7 +198,7 @@ class _Crew:
             until: The shard whose outcome is wanted first; others are begun so far ahead of it.
 
         Raises:
-            WorkerLost: See `WorkerPool.records`.
+            WorkerLost: See `WorkerPool.outcomes`.
         """
         self._hand_out(until)
         done, _ = await asyncio.wait(self._reading, timeout=_LOOKS_SECONDS, return_when=asyncio.FIRST_COMPLETED)
