@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import AsyncExitStack, contextmanager, suppress
 
 import pytest
@@ -15,6 +16,7 @@ from groundlings.experiments.running.plan import prepare
 from groundlings.experiments.running.simulating import CutShort, log_experiment, simulate
 from groundlings.personas.minds.earlier_days import EarlierDays
 from groundlings.recommenders.popular import PopularRecommender
+from groundlings.simulator.interventions import Intervention
 from groundlings.simulator.log.begun import Change, begun_in
 from groundlings.simulator.log.digest import digest
 from groundlings.simulator.log.parquet import ParquetStore
@@ -227,3 +229,68 @@ def test_files_that_a_killed_run_left_are_named_when_it_goes_on(tmp_path):
     assert [event.line for event in listener.events if isinstance(event, Note)] == [
         f"{place}: removed 1 file that a killed run had left and not committed"
     ]
+
+
+class Asks:
+    """Asks that an item be withdrawn on the second day, as long as nothing else is known to have been asked."""
+
+    def __init__(self):
+        self.known, self.closed = None, 0
+
+    def taken_up(self, known):
+        self.known = list(known)
+
+    def new(self, day, arms):
+        if day != 1 or "popular" not in arms or any(each.origin == "live" for each in self.known):
+            return []
+        return [Intervention("popular", 1, "withdraw", {"items": ["i1"]}, "live", 1)]
+
+    def close(self):
+        self.closed += 1
+
+
+def test_what_was_asked_while_it_ran_is_known_once_when_it_goes_on(tmp_path):
+    stated = [{"day": 2, "arms": ["popular"], "withdraw": ["i2"]}]
+    config = ExperimentConfig.model_validate({**SMALL, "interventions": stated, "simulation": {"days": 3}})
+
+    class Stops(Listener):
+        def event(self, event):
+            super().event(event)
+            if sum(isinstance(each, SessionsWritten) for each in self.events) == 3:
+                raise ZeroDivisionError
+
+    async def whole(asks, listener):
+        async with AsyncExitStack() as stack:
+            plan = await prepare(config, stack)
+            await simulate(plan, run_row(plan), tmp_path / LOG_NAME, listener, requests=asks)
+
+    first, second = Asks(), Asks()
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(whole(first, Stops()))
+    assert [each.origin for each in first.known] == ["file"]
+    asyncio.run(whole(second, Listener()))
+    assert sorted(each.origin for each in second.known) == ["file", "live"]
+    assert (first.closed, second.closed) == (0, 1)
+    with LogReader(tmp_path / LOG_NAME) as log:
+        assert sorted(log.interventions().origin) == ["file", "live"]
+
+
+def test_sessions_are_simulated_where_the_engine_says(tmp_path, monkeypatch):
+    asked, ranked = tmp_path / "asked", PopularRecommender.recommend
+
+    def recommend(recommender, request):
+        with asked.open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        return ranked(recommender, request)
+
+    monkeypatch.setattr(PopularRecommender, "recommend", recommend)
+    config = {
+        **SMALL,
+        "mind": {"kind": "behavioural", "cohort_size": 5},
+        "arms": SMALL["arms"][:1],
+        "execution": {"engine": "pool", "workers": 2},
+    }
+    log_experiment(ExperimentConfig.model_validate(config), tmp_path / LOG_NAME)
+    processes = set(map(int, asked.read_text().split()))
+    assert processes
+    assert os.getpid() not in processes
