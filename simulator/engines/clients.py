@@ -12,12 +12,12 @@ process with the sessions that made them, and every client with the next fork: n
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable
 
 from groundlings.environments.sessions import Sessions
 from groundlings.personas.mind import AsksModel
 from groundlings.simulator.engines.clientele import Clientele
+from groundlings.simulator.engines.crew import outcomes_of
 from groundlings.simulator.engines.engine import IN_PROCESS
 from groundlings.simulator.language.admission import layers
 from groundlings.simulator.language.client_seat import ServesClients
@@ -52,7 +52,12 @@ class ClientProcesses:
         clients = min(self._clients, concurrency, len(occasion), most_clients(occasion.snapshot.mind))
         if clients < 2:
             return IN_PROCESS.outcomes(occasion, concurrency, cut_short)
-        return self._outcomes(occasion, clients, concurrency, cut_short)
+        try:
+            crew = Clientele(occasion, clients, concurrency, self._tell_once)
+        except OSError as fault:
+            self._tell_once(f"asked from one process, because no other could be started ({fault.strerror})")
+            return IN_PROCESS.outcomes(occasion, concurrency, cut_short)
+        return outcomes_of(crew, occasion, cut_short, self._lose, self._tell)
 
     def over(self, arm: str) -> None:
         """See `Engine.over`."""
@@ -60,35 +65,9 @@ class ClientProcesses:
     def close(self) -> None:
         """See `Engine.close`: clients end with their occasion."""
 
-    async def _outcomes(
-        self, occasion: Occasion, clients: int, concurrency: int, cut_short: Callable[[Sessions], None]
-    ) -> AsyncGenerator[Outcome, None]:
-        try:
-            crew = Clientele(occasion, clients, concurrency, self._tell_once)
-        except OSError as fault:
-            self._tell_once(f"asked from one process, because no other could be started ({fault.strerror})")
-            async for outcome in IN_PROCESS.outcomes(occasion, concurrency, cut_short):
-                yield outcome
-            return
-        try:
-            for number in range(len(occasion)):
-                while number not in crew.answers:
-                    for loss in await crew.work(until=number):
-                        self.lost += 1
-                        self._tell(f"{occasion.words}: {loss}")
-                    for stop in crew.stopped():
-                        self._tell(f"{occasion.words}: {stop}")
-                yield crew.take(number)
-        except (Exception, asyncio.CancelledError):
-            await crew.wind_up()
-            for number in sorted(crew.answers):
-                if not isinstance(crew.answers[number], BaseException):
-                    yield crew.take(number)
-            raise
-        finally:
-            for number in crew.open:
-                cut_short(occasion.sessions(number))
-            crew.dismiss()
+    def _lose(self, loss: str) -> None:
+        self.lost += 1
+        self._tell(loss)
 
     def _tell_once(self, line: str) -> None:
         """Several clients find out the same."""

@@ -30,6 +30,7 @@ from multiprocessing.context import ForkProcess
 from groundlings.environments.errors import WorkerLost
 from groundlings.environments.sessions import Sessions
 from groundlings.personas.mind import GetsReady
+from groundlings.simulator.engines.crew import outcomes_of
 from groundlings.simulator.engines.engine import IN_PROCESS
 from groundlings.simulator.engines.stopped import StoppedWorkers
 from groundlings.simulator.engines.worker import ATTEMPTS, Answer, Begins, simulate_what_is_asked, unpacked
@@ -93,7 +94,7 @@ class WorkerPool:
                 self._tell(f"simulated in one process, because no other could be started ({fault.strerror})")
             self._refused = True
             return IN_PROCESS.outcomes(occasion, concurrency, cut_short)
-        return self._outcomes(crew, occasion, cut_short)
+        return outcomes_of(crew, occasion, cut_short, self._lose, self._tell)
 
     def over(self, arm: str) -> None:
         """See `Engine.over`."""
@@ -101,27 +102,9 @@ class WorkerPool:
     def close(self) -> None:
         """See `Engine.close`: workers end with their occasion."""
 
-    async def _outcomes(
-        self, crew: _Crew, occasion: Occasion, cut_short: Callable[[Sessions], None]
-    ) -> AsyncGenerator[Outcome, None]:
-        try:
-            for number in range(len(occasion)):
-                while number not in crew.answers:
-                    for loss in await crew.work(until=number):
-                        self.lost += 1
-                        self._tell(f"{occasion.words}: {loss}")
-                    for stop in crew.stopped():
-                        self._tell(f"{occasion.words}: {stop}")
-                yield crew.take(number)
-        except (Exception, asyncio.CancelledError):
-            for number in sorted(crew.answers):
-                if not isinstance(crew.answers[number], BaseException):
-                    yield crew.take(number)
-            raise
-        finally:
-            for number in crew.open:
-                cut_short(occasion.sessions(number))
-            crew.dismiss()
+    def _lose(self, loss: str) -> None:
+        self.lost += 1
+        self._tell(loss)
 
 
 @dataclass(eq=False)
@@ -234,6 +217,9 @@ class _Crew:
             for holder in self._workers:
                 if shard in holder.laid_out:
                     holder.send(Begins(shard, origin))
+
+    async def wind_up(self) -> None:
+        """See `Crew.wind_up`: what has arrived is among the answers."""
 
     def dismiss(self) -> None:
         """End all workers; they hold nothing that is needed."""
