@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import scipy.sparse as sp
@@ -25,6 +25,9 @@ from groundlings.environments.catalog import Catalog
 from groundlings.environments.errors import NotFitted
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.ranking import Ranking, RankingRequest, top_items
+
+if TYPE_CHECKING:
+    from groundlings.recommenders.learning import Lessons
 
 Learnt = TypeVar("Learnt")
 
@@ -77,6 +80,14 @@ class AsyncRecommender(ABC):
 
     def observe(self, interactions: Interactions) -> None:  # noqa: B027 - most recommenders learn in `fit` only
         """Take note of simulated interactions after their day, maybe in several parts (for those that learn daily)."""
+
+    async def learn(self, lessons: Lessons) -> None:  # noqa: B027 - most recommenders learn in `fit` alone
+        """Learn further by asking a language model, through `lessons.ask`.
+
+        Awaited after `fit`, and after `observe` where lists follow that rest on it; not handed on to recommenders
+        inside of this one, which are asked to learn before it. What is asked depends on what was fitted and observed
+        and on `lessons.root` alone: the same question is answered from the log of an interrupted run.
+        """
 
     def state(self) -> str:
         """The policy version: a short hash of all that has been learnt; the same state gives the same rankings."""

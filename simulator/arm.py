@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,6 +13,7 @@ import scipy.sparse as sp
 
 from groundlings.environments.arrays import BoolArray, IntArray, ItemArray
 from groundlings.environments.catalog import Catalog
+from groundlings.environments.chat import CallRecord
 from groundlings.environments.environment import Environment
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.interactions import Interactions, rows_of
@@ -20,6 +22,7 @@ from groundlings.environments.repeats import NEVER, OwnClock, RepeatRule
 from groundlings.environments.sessions import Sessions
 from groundlings.personas.mind import Mind, Shown, looks_back, notices
 from groundlings.recommenders.base import AsyncRecommender
+from groundlings.recommenders.learning import Lessons, asks_to_learn, learn
 from groundlings.simulator.effects import Effects, Wanted
 from groundlings.simulator.engines.engine import IN_PROCESS, Engine, may_wait
 from groundlings.simulator.log.shard_rows import ShardRows
@@ -35,6 +38,9 @@ if TYPE_CHECKING:
     from groundlings.simulator.session_schedule import Returns, SessionSchedule
 
 SECONDS_PER_DAY = 86_400
+
+_LESSONS_WAIT = 1.0
+"""Seconds that a call of learning may wait to be committed: what a kill costs at most."""
 
 _LAID_OUT_FROM = 1_024
 """Sessions in a shard from which on its rows are laid out where it is simulated, and committed by themselves."""
@@ -86,6 +92,8 @@ class Arm:
         self._fitted = False
         self._returns: ReturnState | None = None
         self._sessions_per_day = 1
+        self._lessons: Lessons | None = None
+        self._taught: list[CallRecord] = []
         self._clicks_today: list[Interactions] = []
         self._sold_today: list[Sold] = []
         self._shelf = None if self.offers is None else Shelf(self.offers, self._opening_time)
@@ -154,6 +162,40 @@ class Arm:
                 "keep fewer items, or give it more memory"
             ) from fault
         self._fitted = True
+
+    async def learn(self, day: int, log: LogWriter) -> int:
+        """Have the recommender learn by asking, where it does, from what it was fitted on and has observed.
+
+        Args:
+            day: The day before which it learns.
+            log: Gets the calls as they are made, so that none is asked for again.
+
+        Returns:
+            Questions that a model was asked; answers that the log of an interrupted run held are not among them.
+        """
+        if not self._fitted or not asks_to_learn(self.recommender):
+            return 0
+        if self._lessons is None:
+            self._lessons = Lessons(self.seed, self.past.answers, self._taught.append)
+        lessons = self._lessons
+        lessons.closed = self.past.reaches(day)
+        asked, done = lessons.asked, asyncio.ensure_future(learn(self.recommender, lessons))
+        try:
+            while not done.done():
+                await asyncio.wait({done}, timeout=_LESSONS_WAIT)
+                self._keep_lessons(day, log)
+        except BaseException:
+            done.cancel()
+            await asyncio.wait({done})
+            raise
+        finally:
+            self._keep_lessons(day, log)
+        done.result()
+        return lessons.asked - asked
+
+    def _keep_lessons(self, day: int, log: LogWriter) -> None:
+        calls, self._taught[:] = list(self._taught), []
+        log.teach(self.name, day, calls)
 
     async def day(
         self,

@@ -62,6 +62,7 @@ async def live_together(
     watch: LostPageWatch | None = None,
     after_first_fit: Callable[[Arm], Awaitable[None]] | None = None,
     interventions: Interventions | None = None,
+    on_learnt: Callable[[str, int, int], None] | None = None,
 ) -> None:
     """Simulate all days of some arms; after each day every one of them gets the clicks of all of them.
 
@@ -76,6 +77,7 @@ async def live_together(
         after_first_fit: Is given each arm before the first day, its recommender fitted on the history alone; it may ask
             for lists. Not called for an arm whose first days the log of an interrupted run holds.
         interventions: What changes in the arms at the beginning of a day; None where nothing does.
+        on_learnt: Is told where a recommender has learnt by asking: the arm, the day before which, and calls made.
 
     Raises:
         TooMuchUnreadable: The watch says so.
@@ -90,6 +92,7 @@ async def live_together(
 
                 # 2. Before the day, on schedule, recommenders are fitted on all interactions so far; new ones at once.
                 for arm in _fit(arms if schedule.fits_before(day) else swapped, day, schedule, interventions):
+                    await _learn(arm, day, log, on_learnt)
                     if day == 0 and after_first_fit is not None:
                         await after_first_fit(arm)
 
@@ -102,9 +105,18 @@ async def live_together(
                 clicks = [arm.take_clicks() for arm in arms]
                 for arm in arms:
                     arm.learn_from(clicks)
+                    if day + 1 < schedule.next_fit(day):  # a fit would forget it, and behind the last day nobody asks
+                        await _learn(arm, day + 1, log, on_learnt)
     finally:
         for arm in arms:
             arm.stop()
+
+
+async def _learn(arm: Arm, day: int, log: LogWriter, on_learnt: Callable[[str, int, int], None] | None) -> None:
+    """Have the recommender of an arm learn by asking before a day, where it does."""
+    asked = await arm.learn(day, log)
+    if asked and on_learnt is not None:
+        on_learnt(arm.name, day, asked)
 
 
 def _fit(arms: Sequence[Arm], day: int, schedule: Schedule, interventions: Interventions | None) -> Iterator[Arm]:

@@ -9,6 +9,7 @@ import numpy as np
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray, ItemArray
 from groundlings.environments.interactions import Interactions
 from groundlings.personas.memory import Memory
+from groundlings.recommenders.learning import Answer
 from groundlings.simulator.cohorts import clicks_at
 from groundlings.simulator.returns.signals import Signals, Topics
 
@@ -93,10 +94,12 @@ class Past:
     Attributes:
         days: The days lived through; of the last one perhaps only a part.
         memories: What the agents have kept of them, oldest first.
+        answers: What its recommender was told when it learnt by asking.
     """
 
     days: tuple[PastDay, ...] = ()
     memories: tuple[Memory, ...] = ()
+    answers: tuple[Answer, ...] = ()
 
     def on(self, day: int, sim_time: int | None = None) -> PastDay:
         """The first sessions of a day that are in the log, or those of a later time of the day."""

@@ -101,6 +101,10 @@ async def _simulated(
         if after_first_fit is not None:
             await after_first_fit(arm.name, arm.recommender)
 
+    def learnt(arm: str, day: int, calls: int) -> None:
+        asked = "1 question" if calls == 1 else f"{calls:,} questions"
+        progress.event(Note(f"arm {arm}: its recommender learnt from {asked} to its model before day {day + 1}"))
+
     watch = LostPageWatch(getattr(plan.config.mind, "max_unreadable", 1.0))
     with LogWriter(place) as log:
         minds = [arm.mind for stage in plan.stages for arm in stage]
@@ -136,7 +140,9 @@ async def _simulated(
                 if past is not None:
                     _go_on(arms, past)
                 try:
-                    await live_together(arms, plan.schedule, log, on_sessions(progress), watch, look, interventions)
+                    await live_together(
+                        arms, plan.schedule, log, on_sessions(progress), watch, look, interventions, learnt
+                    )
                 finally:
                     if cut_short is not None:
                         ids = plan.dataset.people.user_ids

@@ -51,6 +51,16 @@ class Asker:
     model: ChatModel
     sampling: Sampling
 
+    def request(self, question: Question) -> ChatRequest:
+        """What a question is to the model."""
+        return ChatRequest(
+            messages=(Message("system", question.shared), Message("user", question.told)),
+            reply_schema=question.schema,
+            max_tokens=self.sampling.max_tokens + question.more_tokens,
+            temperature=self.sampling.temperature,
+            seed=question.seed,
+        )
+
     async def ask(self, question: Question, read: Callable[[str], _Read]) -> tuple[_Read | None, CallRecord]:
         """What was said, None where it could not be read or the server refuses to answer, and the call.
 
@@ -58,13 +68,7 @@ class Asker:
             question: What is asked.
             read: Reads a reply; raises `UnreadableReply`.
         """
-        request = ChatRequest(
-            messages=(Message("system", question.shared), Message("user", question.told)),
-            reply_schema=question.schema,
-            max_tokens=self.sampling.max_tokens + question.more_tokens,
-            temperature=self.sampling.temperature,
-            seed=question.seed,
-        )
+        request = self.request(question)
         prompt, row = question.prompt, question.row
         try:
             reply = await self.model.ask(request)

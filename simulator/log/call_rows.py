@@ -48,6 +48,11 @@ def call_rows(
     ]
 
 
+def call_cells(call: CallRecord) -> tuple[Any, ...]:
+    """What a row of `lessons` holds of a call: the cells of one of `calls`, without alternatives of the first token."""
+    return (*_call(call)[:-1], *_about_reply(call.reply))
+
+
 def _call(call: CallRecord) -> tuple[Any, ...]:
     request, reply = call.request, call.reply
     messages = [{"role": message.role, "content": message.content} for message in request.messages]

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, inspect, text
 
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log import measured_agents, tables
+from groundlings.simulator.log.lesson_rows import lessons
 from groundlings.simulator.log.migrations import LEDGER
 from groundlings.simulator.log.parts import FOLDER
 
@@ -51,13 +52,13 @@ def refuse_foreign(connection: Connection, where: object) -> None:
 
 def refuse_disguised(connection: Connection, where: object) -> None:
     """Raise `RunDirectoryError` where a view stands in the place of a table: reading it would run what it says."""
-    views = sorted({*tables.metadata.tables, LEDGER, FOLDER} & set(inspect(connection).get_view_names()))
+    views = sorted({*tables.metadata.tables, LEDGER, FOLDER, lessons.name} & set(inspect(connection).get_view_names()))
     if views:
         raise RunDirectoryError(f"{where}: {views[0]} is a view, expected a table; restore the log from a copy")
 
 
 def _foreign(connection: Connection) -> Iterator[str]:
-    ours = {*tables.metadata.tables, LEDGER, FOLDER}
+    ours = {*tables.metadata.tables, LEDGER, FOLDER, lessons.name}
     query = _SQLITE if connection.dialect.name == "sqlite" else _POSTGRES
     for kind, name, table in connection.execute(text(query)):
         if (kind == "table" and name in ours) or (kind == "index" and name in tables.INDEXES and table in ours):
@@ -68,7 +69,7 @@ def _foreign(connection: Connection) -> Iterator[str]:
     if measured and not measured_agents.is_ours(connection):
         yield "computed columns of agents"
     for table in sorted(ours & set(here.get_table_names()) - {LEDGER, FOLDER}):
-        known = set(tables.metadata.tables[table].columns.keys())
+        known = set((lessons if table == lessons.name else tables.metadata.tables[table]).columns.keys())
         if measured and table == measured_agents.stored.name:
             known |= set(measured_agents.stored.columns.keys())
         found = [column["name"] for column in here.get_columns(table)]

@@ -10,6 +10,7 @@ from sqlalchemy import Boolean, Column, Connection, Float, Integer, Table, inspe
 from groundlings.simulator.log import measured_agents, tables
 from groundlings.simulator.log.columnar import columnar
 from groundlings.simulator.log.digest import digest
+from groundlings.simulator.log.lesson_rows import lessons
 from groundlings.simulator.log.migrations import SCHEMA_VERSION, schema_version
 from groundlings.simulator.log.store import Store, named_faults
 from groundlings.simulator.log.tables import LARGE
@@ -21,6 +22,7 @@ _JSON: Mapping[str, Mapping[str, type[dict[str, object]] | type[list[object]]]] 
     "agents": {"persona": dict, "demographics": dict},
     "calls": {"messages": list, "first_token": list},
     "moods": {"boredom": dict},
+    "lessons": {"messages": list},
 }
 """Text columns that hold JSON, by table, and what the JSON is."""
 
@@ -64,7 +66,8 @@ def _complaints(connection: Connection) -> Iterator[str]:
         yield "the table schema_migrations names no version"
         return
     measured = {measured_agents.stored.name: measured_agents.stored} if measured_agents.are_measured(connection) else {}
-    for each in tables.metadata.sorted_tables:
+    later = (lessons,) if here.has_table(lessons.name) else ()
+    for each in (*tables.metadata.sorted_tables, *later):
         table = measured.get(each.name, each)
         if not here.has_table(table.name):
             if table.name in _SINCE and version < _SINCE[table.name]:

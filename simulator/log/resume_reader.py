@@ -18,6 +18,7 @@ from groundlings.simulator.interventions import Intervention
 from groundlings.simulator.log.agent_state_rows import read_memories
 from groundlings.simulator.log.begun import Begun, read_begun
 from groundlings.simulator.log.intervention_rows import read_interventions
+from groundlings.simulator.log.lesson_rows import read_answers
 from groundlings.simulator.log.numbering import next_origin
 from groundlings.simulator.log.row_layout import Origin
 from groundlings.simulator.log.store import Store
@@ -101,7 +102,7 @@ def read_past(
         _day(rows, done.get(when, []), origin, seen.get(when, _NOTHING_SHOWN) if lists else None)
         for when, rows in _by_occasion(past_sessions)
     )
-    return Past(days, read_memories(connection, arm_id, origin.agent))
+    return Past(days, read_memories(connection, arm_id, origin.agent), read_answers(connection, arm_id))
 
 
 def _lists(arm_id: int) -> Select[Any]:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, inspect, text
 
 from groundlings.recommenders.interleaving import TEAM_DRAFT
 from groundlings.simulator.log.columnar import columnar
+from groundlings.simulator.log.lesson_rows import absorb_lessons
 from groundlings.simulator.log.measured_agents import are_measured, persona_texts
 from groundlings.simulator.log.reading.batches import read_in_pieces
 from groundlings.simulator.log.row_texts import RowTexts, usable
@@ -118,6 +119,7 @@ def digest_of_rows(connection: Connection) -> str:
         _take_in(total, connection, _PLACES)
     if inspect(connection).has_table("interventions"):
         _take_in(total, connection, _INTERVENTIONS)
+    absorb_lessons(total, connection)
     return total.hexdigest()
 
 

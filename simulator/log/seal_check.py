@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, Row, Table, func, inspect, select
 
 from groundlings.simulator.log import measured_agents, tables
 from groundlings.simulator.log.canonical import PIECE_ROWS, Hash, NotOurs, absorb, kinds_of
+from groundlings.simulator.log.lesson_rows import lesson_faults
 from groundlings.simulator.log.migrations import schema_version
 from groundlings.simulator.log.part_check import part_faults
 from groundlings.simulator.log.seals import (
@@ -124,7 +125,13 @@ class _Check:
         blocks = [covers for covers, _ in rows]
         counts = [sum(covers[name][1] for name in NUMBERED) for covers in blocks]
         chosen = _drawn(counts, most_rows)
-        faults = [*self._beginnings(), *self._state(), *self._fates(blocks, [rows[number] for number in chosen])]
+        taught = [(covers["first"], covers["rows"], seal.content) for covers, seal in self._pairs("lessons")]
+        faults = [
+            *self._beginnings(),
+            *self._state(),
+            *self._fates(blocks, [rows[number] for number in chosen]),
+            *lesson_faults(self._connection, taught),
+        ]
         return SealReport(
             sealed=True,
             faults=tuple(faults),

@@ -22,7 +22,7 @@ from groundlings.simulator.log.canonical import PIECE_ROWS, Hash, Kind, absorb, 
 from groundlings.simulator.log.columns import Columns, Row
 from groundlings.simulator.log.row_layout import Block, Origin
 
-SealKind: TypeAlias = Literal["run", "arms", "agents", "items", "rows", "state", "manifest", "unsealed"]
+SealKind: TypeAlias = Literal["run", "arms", "agents", "items", "rows", "lessons", "state", "manifest", "unsealed"]
 
 STATE = ("status", "finished_at", "identity")
 """Columns of `runs` that change in the life of a run; the others are written once."""

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, inspect, text
 from groundlings.environments.arrays import IntArray
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.canonical import absorb
+from groundlings.simulator.log.lesson_rows import absorb_lessons
 from groundlings.simulator.log.measured_agents import are_measured, persona_texts
 from groundlings.simulator.log.reading.batches import streamed
 from groundlings.simulator.log.session_records import HANGING, Layout, Names, Places
@@ -56,6 +57,7 @@ def digest_of_sessions(connection: Connection) -> str:
     _take_in_agents(total, connection)
     if inspect(connection).has_table(tables.interventions.name):
         _take_in(total, "interventions", connection.execute(text(_INTERVENTIONS)).all(), "twtt")
+    absorb_lessons(total, connection)
     arms = {row.arm_id: row.name for row in connection.execute(text("SELECT arm_id, name FROM arms")).all()}
     names = _names(connection)
     try:

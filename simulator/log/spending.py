@@ -22,6 +22,14 @@ FROM calls JOIN sessions USING (session_id) JOIN arms USING (arm_id)
 WHERE NOT calls.from_store
 GROUP BY arms.name, arms.recommender, team, asked_by
 """
+_OF_LESSONS = """
+SELECT arms.name AS arm, '' AS policy, NULL AS team, 'recommender' AS asked_by, count(*) AS calls,
+       sum(prompt_tokens) AS prompt, sum(cached_tokens) AS cached, sum(completion_tokens) AS completion,
+       count(CASE WHEN tokens_estimated THEN 1 END) AS estimated
+FROM lessons JOIN arms USING (arm_id)
+WHERE NOT from_store
+GROUP BY arms.name
+"""
 _TEAM = "(SELECT name FROM arms AS teams WHERE teams.arm_id = calls.team_arm_id)"
 AGENT, RECOMMENDER = "agent", "recommender"
 """Who asks, as the column `calls.asked_by` has it; a log without that column has asked for agents alone."""
@@ -64,7 +72,9 @@ def spent_in(store: Store) -> Spending:
                 team=_TEAM if "team_arm_id" in known else "NULL",
                 estimated="calls.tokens_estimated" if "tokens_estimated" in known else "FALSE",
             )
-            rows = connection.execute(text(query)).all()
+            rows = [*connection.execute(text(query)).all()]
+            if inspector.has_table("lessons"):
+                rows += connection.execute(text(_OF_LESSONS)).all()
             arms = connection.execute(text("SELECT name, recommender FROM arms")).all()
     finally:
         engine.dispose()

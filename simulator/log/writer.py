@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, text, update
 
 from groundlings.environments.actions import ActionSchema
+from groundlings.environments.chat import CallRecord
 from groundlings.environments.errors import BudgetExhausted, RunDirectoryError, TooMuchUnreadable, UserError
 from groundlings.personas.population import Population
 from groundlings.simulator.interventions import Intervention
@@ -24,6 +25,7 @@ from groundlings.simulator.log.commit_window import MOST_PAGES_OF_PARTS, WINDOW_
 from groundlings.simulator.log.connection import WritingConnection
 from groundlings.simulator.log.integrity import damage_in
 from groundlings.simulator.log.intervention_rows import write_interventions
+from groundlings.simulator.log.lesson_rows import write_lessons
 from groundlings.simulator.log.numbering import first_origin, next_ids
 from groundlings.simulator.log.participants import ArmRow, Personas, as_json, item_rows, write_agents
 from groundlings.simulator.log.resume_reader import PastRun, read_resumption
@@ -209,6 +211,16 @@ class LogWriter:
         with self._connection.transaction() as connection:
             chain = self._add(connection, sessions, self._chain)
         self._written, self._chain = sessions.counts.after(sessions.origin), chain
+
+    def teach(self, arm: str, day: int, calls: Sequence[CallRecord]) -> None:
+        """Commit what the recommender of an arm asked in order to learn, before a day."""
+        if not calls:
+            return
+        self.flush()
+        with self._connection.transaction() as connection:
+            sealed = write_lessons(connection, self._arms[arm], day, calls)
+            chain = None if self._chain is None else write_seal(connection, self._chain, "lessons", *sealed)
+        self._chain = chain
 
     def flush(self) -> None:
         """Commit every accepted cohort."""

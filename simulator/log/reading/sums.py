@@ -15,6 +15,7 @@ import numpy as np
 from sqlalchemy import text
 
 from groundlings.environments.errors import RunDirectoryError
+from groundlings.simulator.log.lesson_rows import has_lessons
 from groundlings.simulator.log.reading.open_log import OpenLog
 
 if TYPE_CHECKING:
@@ -75,6 +76,16 @@ SELECT arm_id, latency_seconds
 FROM calls JOIN sessions USING (session_id)
 WHERE NOT from_store
 """
+
+_LESSONS = """
+SELECT arm_id, count(*) AS calls, count(CASE WHEN from_store THEN 1 END) AS from_store, sum(attempts - 1) AS retries,
+       0 AS reasked, sum(prompt_tokens) AS prompt_tokens, sum(cached_tokens) AS cached_tokens,
+       sum(completion_tokens) AS completion_tokens
+FROM lessons
+GROUP BY arm_id
+"""
+
+_LESSON_LATENCIES = "SELECT arm_id, latency_seconds FROM lessons WHERE NOT from_store"
 
 # In numbers: a text per session would be most of what is read.
 _LENGTHS = """
@@ -233,11 +244,22 @@ class SumReader(OpenLog):
     def call_totals(self) -> pd.DataFrame:
         """One row per arm that asked a language model: arm_id, calls, from_store (read from a record), retries,
         reasked, prompt_tokens, cached_tokens and completion_tokens."""
-        return self._ask(_CALLS)
+        return self._with_lessons(_CALLS, _LESSONS)
 
     def call_latencies(self) -> pd.DataFrame:
         """One row per call that was not read from a record: arm_id, latency_seconds."""
-        return self._ask(_LATENCIES)
+        return self._with_lessons(_LATENCIES, _LESSON_LATENCIES)
+
+    def _with_lessons(self, of_sessions: str, of_lessons: str) -> pd.DataFrame:
+        """The answer about calls, with those that recommenders learnt from where there are any."""
+        import pandas as pd
+
+        found = self._ask(of_sessions)
+        with self._connected() as connection:
+            if not has_lessons(connection):
+                return found
+        both = pd.concat([found, self._ask(of_lessons)], ignore_index=True)
+        return both if "calls" not in both else both.groupby("arm_id", as_index=False).sum()
 
     def session_lengths(self) -> pd.DataFrame:
         """One row per session that was shown something: arm_id, agent_id, pages, by_choice (1 = the agent left) and

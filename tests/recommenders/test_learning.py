@@ -1,0 +1,154 @@
+"""Recommenders that learn by asking: what was asked is kept, resumed, counted and never asked for twice."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+
+import numpy as np
+import pytest
+
+from groundlings.environments.chat import ChatModel, Sampling
+from groundlings.environments.errors import BudgetExhausted, RunDirectoryError
+from groundlings.environments.prompts import Prompt
+from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running.run import resume_experiment, run_experiment
+from groundlings.recommenders.base import ScoringRecommender, hash_of
+from groundlings.recommenders.blend import BlendRecommender
+from groundlings.recommenders.contract import TOY_SIZE, checkerboard, toy_catalog
+from groundlings.recommenders.language.asking import Asker, Question
+from groundlings.recommenders.learning import Lessons, learn, learners
+from groundlings.recommenders.popular import PopularRecommender
+from groundlings.recommenders.supplied import TrainedRecommender
+from groundlings.simulator.language import scripted
+from groundlings.simulator.log.reader import LogReader
+
+pytestmark = pytest.mark.usefixtures("quick_report")
+
+
+def counts_of(interactions):
+    return np.bincount(interactions.users, minlength=interactions.n_users).astype(float)
+
+
+class AsksOften(ScoringRecommender):
+    """Asks a question per user and day about how much the user has, and ranks by the lengths of the replies."""
+
+    def __init__(self, model: ChatModel, sampling: Sampling):
+        self.asker = Asker(model, sampling)
+        self.known = None
+        self.lengths = None
+
+    def fit(self, interactions, catalog):
+        self.counts, self.lengths = counts_of(interactions), np.zeros(interactions.n_items)
+
+    def observe(self, interactions):
+        self.counts = self.counts + counts_of(interactions)
+
+    async def learn(self, lessons):
+        async def one(user, count):
+            told = f"User {user} has {count:.0f}"
+            question = Question(Prompt("asks-1", "0" * 64, {}), "Say something.", told, {}, 10, 1, 0)
+            return len(await lessons.ask(self.asker, question, str) or "")
+
+        said = await asyncio.gather(*(one(user, count) for user, count in enumerate(self.counts)))
+        self.lengths = np.resize(np.array(said, dtype=float), len(self.lengths))
+
+    def score(self, users):
+        return np.tile(self.lengths, (len(users), 1))
+
+    def state(self):
+        return hash_of(self.lengths)
+
+
+@pytest.fixture
+def experiment(tmp_path, monkeypatch):
+    monkeypatch.setattr(scripted, "legal_reply", lambda request: "a" * (len(request.messages[-1].content) % 7))
+
+    def made(budget=None, **further):
+        model = {"provider": "scripted", "concurrency": 1}
+        return ExperimentConfig.model_validate(
+            {
+                "name": "learnt",
+                "seed": 5,
+                "dataset": {"name": "toy", "toy": {"n_users": 6, "n_items": 30, "interactions_per_user": 8}},
+                "simulation": {"days": 3},
+                "site": {"page_size": 4, "max_pages": 2},
+                "mind": "behavioural",
+                "arms": [
+                    {"name": "popular", "recommender": "popular"},
+                    {
+                        "name": "asking",
+                        "recommender": "ruled",
+                        "options": {"of": {"recommender": f"{__name__}:AsksOften"}},
+                        "model": {**model, **({"budget": {"calls": budget}} if budget else {})},
+                    },
+                ],
+                "base": tmp_path,
+                **further,
+            }
+        )
+
+    return made
+
+
+def lessons_of(run):
+    with LogReader(run) as log:
+        return log.query("SELECT day, messages FROM lessons ORDER BY lesson_id")
+
+
+def test_a_run_that_stops_while_learning_goes_on_to_the_same_digest_and_asks_nothing_twice(experiment, tmp_path):
+    whole = run_experiment(experiment(), tmp_path / "whole")
+    total = len(lessons_of(whole.directory))
+    with pytest.raises(BudgetExhausted):
+        run_experiment(experiment(budget=4), tmp_path / "run")
+    assert len(lessons_of(tmp_path / "run")) == 4
+    config = tmp_path / "run" / "config.yaml"
+    config.write_text(config.read_text().replace("calls: 4", f"calls: {total}"))
+    done = resume_experiment(tmp_path / "run")
+    assert done.digest == whole.digest
+    asked = lessons_of(done.directory)
+    assert len(asked) == total == len(asked.messages.unique())
+    assert asked.day.min() == 0 < asked.day.max(), "what was observed is asked about as well"
+    with LogReader(done.directory) as log:
+        assert log.call_totals().set_index("arm_id").calls.tolist() == [total]
+        assert log.check_seals().faults == ()
+        assert log.foreign() == ()
+
+
+@pytest.mark.parametrize(
+    ("statement", "fault"),
+    [
+        ("UPDATE lessons SET reply = 'x' WHERE lesson_id = 3", "rows of lessons were changed"),
+        ("DELETE FROM lessons WHERE lesson_id = 3", "rows of lessons were removed"),
+        ("DROP TABLE lessons", "rows of lessons were removed"),
+    ],
+)
+def test_a_changed_lesson_is_seen_in_seals_and_digest(experiment, tmp_path, statement, fault):
+    done = run_experiment(experiment(simulation={"days": 1}), tmp_path / "run")
+    with sqlite3.connect(done.directory / "log.db") as log:
+        log.execute(statement)
+    with LogReader(done.directory) as log:
+        assert log.check_seals().faults == (fault,)
+        assert log.digest() != done.digest
+
+
+def test_the_same_question_is_asked_once_even_at_the_same_moment_and_one_that_was_trained_before_asks_nothing():
+    model = scripted.ScriptedModel(lambda request: "yes")
+    one, other = AsksOften(model, Sampling(0.0, 8)), AsksOften(model, Sampling(0.0, 8))
+    both = BlendRecommender((one, PopularRecommender(), other))
+    both.fit(checkerboard(), toy_catalog())
+    calls = []
+    lessons = Lessons(1, keep=calls.append)
+    asyncio.run(learn(both, lessons))
+    assert len(model.requests) == len(calls) == lessons.asked == TOY_SIZE
+    assert one.state() == other.state()
+    assert learners(TrainedRecommender(both, name="both")) == []
+
+
+def test_a_log_that_lacks_a_call_which_its_sessions_rest_on_is_refused():
+    asking = AsksOften(scripted.ScriptedModel(lambda request: "yes"), Sampling(0.0, 8))
+    asking.fit(checkerboard(), toy_catalog())
+    lessons = Lessons(1)
+    lessons.closed = True
+    with pytest.raises(RunDirectoryError, match="is not there"):
+        asyncio.run(learn(asking, lessons))
