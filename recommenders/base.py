@@ -81,7 +81,7 @@ class AsyncRecommender(ABC):
     def observe(self, interactions: Interactions) -> None:  # noqa: B027 - most recommenders learn in `fit` only
         """Take note of simulated interactions after their day, maybe in several parts (for those that learn daily)."""
 
-    async def learn(self, lessons: Lessons) -> None:  # noqa: B027 - most recommenders learn in `fit` alone
+    async def learn_by_asking(self, lessons: Lessons) -> None:  # noqa: B027 - most recommenders learn in `fit` alone
         """Learn further by asking a language model, through `lessons.ask`.
 
         Awaited after `fit`, and after `observe` where lists follow that rest on it; not handed on to recommenders

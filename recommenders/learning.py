@@ -1,6 +1,6 @@
 """How recommenders learn by asking a language model: once per question, with every call kept.
 
-`fit` and `observe` wait for nothing. A recommender that learns by asking writes `AsyncRecommender.learn` as well, which
+`fit` and `observe` wait for nothing. A recommender that learns by asking writes `AsyncRecommender.learn_by_asking` as well, which
 the simulator awaits behind them, and asks through `Lessons`: an answer that the arm has had is never asked for again.
 So a run that was interrupted learns the same from its log, and a refit pays only for what is new. That is also the
 response library of Shu et al. (2024, RAH), whose key is the question here.
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from groundlings.environments.arrays import IntArray
 from groundlings.environments.chat import CallRecord, ChatRequest
 from groundlings.environments.errors import RunDirectoryError, UnreadableReply
 
@@ -58,6 +59,7 @@ class Lessons:
 
     Args:
         root: The seed of the run, for draws (`Draws.for_sessions`).
+        served: Users whom lists are made for, row numbers, ascending; None = all. Others need not be learnt about.
         known: Answers that the log of an interrupted run holds.
         keep: Is given each call that was made.
     """
@@ -65,10 +67,11 @@ class Lessons:
     def __init__(
         self,
         root: int,
+        served: IntArray | None = None,
         known: Iterable[Answer] = (),
         keep: Callable[[CallRecord], None] = lambda _: None,
     ) -> None:
-        self.root = root
+        self.root, self.served = root, served
         self.closed = False
         """Whether sessions that rest on these lessons are in the log, so that all answers must be known."""
         self.asked = 0
@@ -121,7 +124,7 @@ async def learn(recommender: AsyncRecommender, lessons: Lessons) -> None:
     One that was trained before keeps what it has learnt.
     """
     for each in reversed(learners(recommender)):
-        await each.learn(lessons)
+        await each.learn_by_asking(lessons)
 
 
 def learners(recommender: AsyncRecommender) -> list[AsyncRecommender]:
@@ -132,7 +135,11 @@ def learners(recommender: AsyncRecommender) -> list[AsyncRecommender]:
 
     parts = [part for part in parts_of(recommender) if isinstance(part, AsyncRecommender)]
     trained = [id(part) for each in parts if isinstance(each, TrainedRecommender) for part in parts_of(each)]
-    return [part for part in parts if type(part).learn is not AsyncRecommender.learn and id(part) not in trained]
+    return [
+        part
+        for part in parts
+        if type(part).learn_by_asking is not AsyncRecommender.learn_by_asking and id(part) not in trained
+    ]
 
 
 def asks_to_learn(recommender: AsyncRecommender) -> bool:

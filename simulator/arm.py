@@ -176,7 +176,8 @@ class Arm:
         if not self._fitted or not asks_to_learn(self.recommender):
             return 0
         if self._lessons is None:
-            self._lessons = Lessons(self.seed, self.past.answers, self._taught.append)
+            served = np.unique(self.users if self.residents is None else self.users[self.residents])
+            self._lessons = Lessons(self.seed, served, self.past.answers, self._taught.append)
         lessons = self._lessons
         lessons.closed = self.past.reaches(day)
         asked, done = lessons.asked, asyncio.ensure_future(learn(self.recommender, lessons))

@@ -44,7 +44,7 @@ class AsksOften(ScoringRecommender):
     def observe(self, interactions):
         self.counts = self.counts + counts_of(interactions)
 
-    async def learn(self, lessons):
+    async def learn_by_asking(self, lessons):
         async def one(user, count):
             told = f"User {user} has {count:.0f}"
             question = Question(Prompt("asks-1", "0" * 64, {}), "Say something.", told, {}, 10, 1, 0)
