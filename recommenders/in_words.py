@@ -11,6 +11,7 @@ from groundlings.recommenders.interleaving import TEAM_DRAFT
 from groundlings.recommenders.registry import SHIPPED, find_recommender
 
 IN_WORDS: Mapping[str, str] = {
+    "agentcf": "a language model ranks by notes that user agents and item agents wrote about each other",
     "als": "learns each user's tastes from who chose what (matrix factorisation)",
     "anti_oracle": "shows what each simulated user secretly likes least",
     "bias_svd": "predicts how each user would rate each item (matrix factorisation)",

@@ -30,6 +30,7 @@ from groundlings.recommenders.supplied import AsyncFunctionRecommender, Function
 ENTRY_POINT_GROUP = "groundlings.recommenders"
 
 SHIPPED = {
+    "agentcf": "groundlings.recommenders.language.agentcf:AgentCf",
     "als": "groundlings.recommenders.als:AlsRecommender",
     "anti_oracle": "groundlings.recommenders.oracle:AntiOracleRecommender",
     "bias_svd": "groundlings.recommenders.bias_svd:BiasSvdRecommender",

@@ -66,6 +66,8 @@ class LlmRanker(AsyncRecommender):
             order of `of`; with `none` the run stops.
     """
 
+    template = TEMPLATE
+
     def __init__(
         self,
         of: AsyncRecommender,
@@ -79,15 +81,15 @@ class LlmRanker(AsyncRecommender):
     ) -> None:
         if of.randomised:
             raise ConfigError(
-                f"llm_ranker needs candidates whose lists are not drawn by lot, and {type(of).__name__} draws lots: "
-                "the propensities would not be known. Choose another one for `of`"
+                f"{self.template} needs candidates whose lists are not drawn by lot, and {type(of).__name__} draws "
+                "lots: the propensities would not be known. Choose another one for `of`"
             )
         self.of = of
         self.sees_hidden_preference = of.sees_hidden_preference
         self._asker = Asker(model, sampling)
         self._most, self._length, self._rounds = candidates, history, rounds
         self._style, self._fallback = prompt, fallback
-        self._prompt = read_prompt(__package__, TEMPLATE)
+        self._prompt = read_prompt(__package__, self.template)
         self._histories: Histories | None = None
         self._words: ItemWords | None = None
 
@@ -198,7 +200,7 @@ class LlmRanker(AsyncRecommender):
             call = replies[-1][1]
             said = printable(call.reply.text, limit=_LONGEST_QUOTE) or "empty"
             raise ProviderError(
-                f"llm_ranker: {self._asker.model.name} gave no reply that names a candidate; the last one "
+                f"{self.template}: {self._asker.model.name} gave no reply that names a candidate; the last one "
                 f"({call.status}): {said}. Say what is listed then "
                 "(`fallback: candidates` in the recommender's options), or choose another model"
             )

@@ -12,11 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from groundlings.environments.errors import UnreadableReply
 from groundlings.environments.plugins import PYTHON_OBJECT
+from groundlings.recommenders.language.agentcf import TEMPLATE as AGENTCF
 from groundlings.recommenders.language.llm_ranker import TEMPLATE, read_order
 from groundlings.recommenders.language.wording import candidates_shown
 
 if TYPE_CHECKING:
     from groundlings.simulator.log.reader import LogReader
+
+
+_TEMPLATES = (TEMPLATE, AGENTCF)
+"""Whose questions ask for candidates in an order."""
 
 
 @dataclass(slots=True)
@@ -110,6 +115,7 @@ def read_model_lists(log: LogReader, config: Mapping[str, Any]) -> dict[int, Mod
     if not any(arm.get("model") or str(arm.get("recommender")).startswith(PYTHON_OBJECT) for arm in arms):
         return {}
     found: dict[int, ModelLists] = {}
-    for each in log.replies_to(TEMPLATE):
-        found.setdefault(each.arm_id, ModelLists()).count(each.status, each.question, each.reply)
+    for template in _TEMPLATES:
+        for each in log.replies_to(template):
+            found.setdefault(each.arm_id, ModelLists()).count(each.status, each.question, each.reply)
     return found
