@@ -34,6 +34,7 @@ IN_WORDS: Mapping[str, str] = {
     "plackett_luce": "another recommender, its list drawn by chance, better items more often",
     "policy": "a policy trained by reinforcement learning chooses each page",
     "popular": "shows what most users chose, the same to everybody",
+    "rah": "another recommender, without what an assistant predicts the user to dislike",
     "random_order": "shows items in random order",
     "ruled": "another recommender under business rules (pinned, left out, capped, moved up)",
 }

@@ -2,8 +2,8 @@
 
 `fit` and `observe` wait for nothing. A recommender that learns by asking writes `AsyncRecommender.learn_by_asking` as
 well, which the simulator awaits behind them, and asks through `Lessons`: an answer that the arm has had is never asked
-for again. So a run that was interrupted learns the same from its log, and a refit pays only for what is new. That is also the
-response library of Shu et al. (2024, RAH), whose key is the question here.
+for again. So a run that was interrupted learns the same from its log, and a refit pays only for what is new. That is
+also the response library of Shu et al. (2024, RAH), whose key is the question here.
 """
 
 from __future__ import annotations

@@ -53,6 +53,7 @@ SHIPPED = {
     "plackett_luce": "groundlings.recommenders.exploration:PlackettLuce",
     "policy": "groundlings.recommenders.policies.policy:PolicyRecommender",
     "popular": "groundlings.recommenders.popular:PopularRecommender",
+    "rah": "groundlings.recommenders.language.rah:Rah",
     "random_order": "groundlings.recommenders.random_order:RandomOrderRecommender",
     "ruled": "groundlings.recommenders.rules:RuledRecommender",
 }

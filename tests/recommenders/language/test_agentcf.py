@@ -1,10 +1,11 @@
-"""The recommender `agentcf` keeps the contract; its agents learn from wrong choices, and its lists are made of notes."""
+"""The recommender `agentcf` keeps the contract; its agents learn from wrong choices, and lists are made of notes."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import json
+import re
 from importlib.resources import files
 
 import numpy as np
@@ -41,11 +42,13 @@ def agent(request):
     told = request.messages[-1].content
     if shown := candidates_shown(told):
         kind = told.partition("odd items")[1]
-        return json.dumps({"ranking": sorted(shown, key=lambda name: int(name.split()[1]) % 2 != bool(kind))})
+        return json.dumps(
+            {"ranking": sorted(shown, key=lambda name: int(re.findall(r"\d+", name)[0]) % 2 != bool(kind))}
+        )
     keys = list(request.reply_schema["properties"])
     if keys == ["why", "chosen"]:
         return json.dumps({"why": "it comes first", "chosen": 1})
-    right = int(told.partition('choose is "Item ')[2].split('"')[0] if keys == ["note"] else 0)
+    right = int(re.findall(r'really choose is "\D*(\d+)', told)[0]) if keys == ["note"] else 0
     return json.dumps({key: f"notes {'odd' if right % 2 else 'even'} items as {key}" for key in keys})
 
 
