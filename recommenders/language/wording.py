@@ -15,6 +15,12 @@ CANDIDATES_HEADING = "Candidates:"
 """The line before the candidates; every item stands behind its number, so no title can be this line."""
 
 
+def shown_name(title: str, year: int | None) -> str:
+    """A title on one line, with the year in brackets where it is known."""
+    line = one_line(title, TITLE_CHARACTERS)
+    return line if year is None else f"{line} ({year})"
+
+
 class ItemWords:
     """Items of a catalogue as one line each.
 
@@ -33,7 +39,7 @@ class ItemWords:
     def name(self, item: int) -> str:
         """A title on one line, with the year in brackets where it is known."""
         year = self._catalog.years[item]
-        return self.title(item) if year != year else f"{self.title(item)} ({int(year)})"
+        return shown_name(self._catalog.titles[item], None if year != year else int(year))
 
     def numbered(self, items: Sequence[int]) -> str:
         """The names of some items, one a line, numbered from 1."""
