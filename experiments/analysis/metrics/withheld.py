@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,20 +12,6 @@ from groundlings.recommenders.language.wording import candidates_shown, shown_na
 
 if TYPE_CHECKING:
     from groundlings.simulator.log.reader import LogReader
-
-_CALLS = """
-SELECT agent_id, calls.status, messages, reply
-FROM calls JOIN sessions USING (session_id) JOIN arms USING (arm_id)
-WHERE arms.name = :arm AND substr(template, 1, {length}) = '{template}-'
-ORDER BY call_id
-"""
-
-_SHOWN = """
-SELECT agent_id, title, year, clicked, rating
-FROM impressions JOIN sessions USING (session_id) JOIN arms USING (arm_id) JOIN items USING (item_id)
-WHERE arms.name = :arm
-ORDER BY impression_id
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,39 +53,39 @@ def withheld_outcomes(log: LogReader, *, arm: str, beside: str) -> WithheldOutco
     Raises:
         ConfigError: There is no such arm.
     """
-    names = set(log.query("SELECT name FROM arms").name)
-    if missing := {arm, beside} - names:
-        raise ConfigError(f"found no arm {sorted(missing)[0]!r} in the log, expected one of {', '.join(sorted(names))}")
-    calls = log.query(_CALLS.format(length=len(TEMPLATE) + 1, template=TEMPLATE), arm=arm)
-    unreadable = hallucinated = 0
+    arms = {each.name: each.arm_id for each in log.visited_arms()}
+    if missing := {arm, beside} - set(arms):
+        raise ConfigError(
+            f"found no sessions of an arm {sorted(missing)[0]!r} in the log, expected one of {', '.join(sorted(arms))}"
+        )
+    lists = unreadable = hallucinated = 0
     pairs: dict[tuple[int, str], None] = {}
-    for call in calls.itertuples():
-        shown = candidates_shown(json.loads(str(call.messages))[-1]["content"])
+    for call in log.replies_to(TEMPLATE):
+        if call.arm_id != arms[arm]:
+            continue
+        lists += 1
+        shown = candidates_shown(call.question)
         try:
-            found = read_disliked(str(call.reply), shown)
+            found = read_disliked(call.reply, shown)
         except UnreadableReply:
             unreadable += 1
             continue
         hallucinated += found.hallucinated
-        pairs.update(dict.fromkeys((int(str(call.agent_id)), shown[place]) for place in found.order))
-    fates = _fates(log, beside)
+        pairs.update(dict.fromkeys((call.agent_id, shown[place]) for place in found.order))
+    fates = _fates(log, arms[beside])
     counts = {"liked": 0, "clicked": 0, "passed": 0, "not_known": 0}
     for pair in pairs:
         counts[fates.get(pair, "not_known")] += 1
-    return WithheldOutcomes(len(calls), unreadable, hallucinated, len(pairs), **counts)
+    return WithheldOutcomes(lists, unreadable, hallucinated, len(pairs), **counts)
 
 
-def _fates(log: LogReader, arm: str) -> Mapping[tuple[int, str], str]:
+def _fates(log: LogReader, arm_id: int) -> Mapping[tuple[int, str], str]:
     """(agent, item as assistants are shown it) -> what the agent did with it in an arm; the first time counts."""
     like_from = float(log.run()["like_from"])
     fates: dict[tuple[int, str], str] = {}
-    for row in log.query(_SHOWN, arm=arm).itertuples():
-        clicked, rating = row.clicked, row.rating
-        if clicked is None or clicked != clicked:
-            continue
-        year = None if row.year is None or row.year != row.year else int(float(str(row.year)))
-        fate = "passed"
-        if clicked:
-            fate = "liked" if rating is not None and float(str(rating)) >= like_from else "clicked"
-        fates.setdefault((int(str(row.agent_id)), shown_name(str(row.title), year)), fate)
+    for agent, title, year, clicked, rating in log.outcomes_by_title(arm_id):
+        if clicked is not None:
+            liked = rating is not None and rating >= like_from
+            fate = "passed" if not clicked else "liked" if liked else "clicked"
+            fates.setdefault((agent, shown_name(title, year)), fate)
     return fates

@@ -9,9 +9,16 @@ from dataclasses import dataclass
 from groundlings.simulator.log.reading.open_log import OpenLog
 
 _REPLIES = """
-SELECT arm_id, status, messages, reply
+SELECT arm_id, status, messages, reply, agent_id
 FROM calls JOIN sessions USING (session_id)
 WHERE substr(template, 1, {length}) = '{template}-'
+"""
+
+_OUTCOMES = """
+SELECT agent_id, title, year, clicked, rating
+FROM impressions JOIN sessions USING (session_id) JOIN items USING (item_id)
+WHERE arm_id = {arm_id}
+ORDER BY impression_id
 """
 
 
@@ -24,12 +31,14 @@ class LoggedReply:
         status: As `CallRecord.status`.
         question: The last message that the model was shown.
         reply: What it said.
+        agent_id: The agent of the session.
     """
 
     arm_id: int
     status: str
     question: str
     reply: str
+    agent_id: int
 
 
 class ReplyReader(OpenLog):
@@ -45,4 +54,10 @@ class ReplyReader(OpenLog):
             raise ValueError(f"{template!r} is no name of a prompt file")
         for chunk in self._chunks(_REPLIES.format(template=template, length=len(template) + 1)):
             for row in chunk:
-                yield LoggedReply(int(row[0]), str(row[1]), json.loads(row[2])[-1]["content"], str(row[3]))
+                yield LoggedReply(int(row[0]), str(row[1]), json.loads(row[2])[-1]["content"], str(row[3]), int(row[4]))
+
+    def outcomes_by_title(self, arm_id: int) -> Iterator[tuple[int, str, int | None, bool | None, float | None]]:
+        """Agent, title, year, whether it was clicked (None = not known) and rating of every impression of an arm."""
+        for chunk in self._chunks(_OUTCOMES.format(arm_id=int(arm_id))):
+            for agent, title, year, clicked, rating in chunk:
+                yield int(agent), str(title), year, None if clicked is None else bool(clicked), rating

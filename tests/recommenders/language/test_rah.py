@@ -14,6 +14,7 @@ import pytest
 from groundlings.environments.chat import Sampling
 from groundlings.environments.errors import ConfigError, ProviderError
 from groundlings.environments.interactions import Interactions
+from groundlings.experiments.analysis.metrics.withheld import withheld_outcomes
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.run import run_experiment
 from groundlings.recommenders.contract import TOY_SIZE, RecommenderContract, checkerboard, toy_catalog, toy_request
@@ -179,3 +180,13 @@ def test_a_run_with_assistants_at_one_call_at_a_time_ends_with_the_same_digest(t
     assert first.digest == again.digest
     with LogReader(first.directory) as log:
         assert len(log.calls()) > 0 < int(log.query("SELECT count(*) AS n FROM lessons").n[0])
+        found = withheld_outcomes(log, arm="assisted", beside="popular")
+        assert found.lists == len(log.calls())
+        assert found.withheld == found.liked + found.clicked + found.passed + found.not_known > found.not_known
+        shown = log.query(
+            "SELECT DISTINCT agent_id, title FROM impressions JOIN sessions USING (session_id) "
+            "JOIN arms USING (arm_id) JOIN items USING (item_id) WHERE name = 'popular' AND NOT clicked"
+        )
+        assert 0 < found.passed <= len(shown)
+        with pytest.raises(ConfigError, match="an arm 'missing'"):
+            withheld_outcomes(log, arm="assisted", beside="missing")
