@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import signal
 import sqlite3
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -60,9 +66,13 @@ class AsksOften(ScoringRecommender):
         return hash_of(self.lengths)
 
 
+def short_or_long(request):
+    return "a" * (len(request.messages[-1].content) % 7)
+
+
 @pytest.fixture
 def experiment(tmp_path, monkeypatch):
-    monkeypatch.setattr(scripted, "legal_reply", lambda request: "a" * (len(request.messages[-1].content) % 7))
+    monkeypatch.setattr(scripted, "legal_reply", short_or_long)
 
     def made(budget=None, **further):
         model = {"provider": "scripted", "concurrency": 1}
@@ -113,6 +123,56 @@ def test_a_run_that_stops_while_learning_goes_on_to_the_same_digest_and_asks_not
         assert log.call_totals().set_index("arm_id").calls.tolist() == [total]
         assert log.check_seals().faults == ()
         assert log.foreign() == ()
+
+
+def test_a_run_killed_while_its_recommender_learns_keeps_what_was_answered(experiment, tmp_path):
+    whole = run_experiment(experiment(), tmp_path / "whole")
+    killed = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            KILLED,
+            __name__,
+            json.dumps(experiment().model_dump(mode="json")),
+            str(tmp_path / "run"),
+        ],
+        check=False,
+        capture_output=True,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert len(lessons_of(tmp_path / "run")) == 4
+    done = resume_experiment(tmp_path / "run")
+    assert done.digest == whole.digest
+    assert len(lessons_of(done.directory)) == len(lessons_of(whole.directory))
+
+
+KILLED = """
+import importlib, json, os, signal, sys, time
+from pathlib import Path
+from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running.run import run_experiment
+from groundlings.recommenders.learning import Lessons
+from groundlings.simulator.arm import Arm
+from groundlings.simulator.language import scripted
+scripted.legal_reply = importlib.import_module(sys.argv[1]).short_or_long
+keep = Arm._keep_lessons
+def kept(arm, day, log):
+    keep(arm, day, log)
+    if arm._lessons is not None and arm._lessons.asked >= 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+Arm._keep_lessons = kept
+ask = Lessons.ask
+async def slowly(lessons, *question):
+    import asyncio
+    while lessons.asked >= 4:
+        await asyncio.sleep(0.05)
+    return await ask(lessons, *question)
+Lessons.ask = slowly
+run_experiment(ExperimentConfig.model_validate(json.loads(sys.argv[2])), Path(sys.argv[3]))
+"""
+"""A run whose process is killed once four answers of its first learning are committed."""
 
 
 @pytest.mark.parametrize(
