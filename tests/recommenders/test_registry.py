@@ -87,7 +87,11 @@ def test_available_recommenders_lists_a_line_each():
 @pytest.mark.parametrize(
     ("spec", "options", "complaint"),
     [
-        ("eese", {}, r"arms\[1\].recommender: there is no recommender 'eese' \(did you mean 'ease'\?\). Known: als"),
+        (
+            "eese",
+            {},
+            r"arms\[1\].recommender: there is no recommender 'eese' \(did you mean 'ease'\?\). Known: agentcf, als",
+        ),
         ("als", {"factor": 3}, r"arms\[1\].options.factor: als has no such option \(did you mean 'factors'\?\); it"),
         ("popular", {"size": 3}, r"arms\[1\].options.size: popular has no such option; it has no options"),
         ("random_order", {"seed": 3}, "random_order has no such option"),
