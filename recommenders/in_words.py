@@ -13,6 +13,7 @@ from groundlings.recommenders.registry import SHIPPED, find_recommender
 IN_WORDS: Mapping[str, str] = {
     "als": "learns each user's tastes from who chose what (matrix factorisation)",
     "anti_oracle": "shows what each simulated user secretly likes least",
+    "bert4rec": "a neural network fills in what is missing at the end of the user's history",
     "bias_svd": "predicts how each user would rate each item (matrix factorisation)",
     "blend": "joins the lists of several recommenders",
     "bpr": "learns to rank what users chose above the rest (matrix factorisation)",
@@ -35,6 +36,7 @@ IN_WORDS: Mapping[str, str] = {
     "popular": "shows what most users chose, the same to everybody",
     "random_order": "shows items in random order",
     "ruled": "another recommender under business rules (pinned, left out, capped, moved up)",
+    "sasrec": "a neural network tells the next item from the order of the user's history",
 }
 """Name of each shipped recommender -> what it does."""
 

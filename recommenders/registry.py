@@ -32,6 +32,7 @@ ENTRY_POINT_GROUP = "groundlings.recommenders"
 SHIPPED = {
     "als": "groundlings.recommenders.als:AlsRecommender",
     "anti_oracle": "groundlings.recommenders.oracle:AntiOracleRecommender",
+    "bert4rec": "groundlings.recommenders.neural.bert4rec:Bert4Recommender",
     "bias_svd": "groundlings.recommenders.bias_svd:BiasSvdRecommender",
     "blend": "groundlings.recommenders.blend:BlendRecommender",
     "bpr": "groundlings.recommenders.bpr:BprRecommender",
@@ -54,6 +55,7 @@ SHIPPED = {
     "popular": "groundlings.recommenders.popular:PopularRecommender",
     "random_order": "groundlings.recommenders.random_order:RandomOrderRecommender",
     "ruled": "groundlings.recommenders.rules:RuledRecommender",
+    "sasrec": "groundlings.recommenders.neural.sasrec:SasRecommender",
 }
 
 RECOMMENDERS = ExtensionPoint("recommender", ENTRY_POINT_GROUP, SHIPPED)
