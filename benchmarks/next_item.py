@@ -18,7 +18,6 @@ import numpy as np
 import scipy.sparse as sp
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
-from groundlings.environments.catalog import Catalog
 from groundlings.environments.datasets import DatasetConfig, load_dataset
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import Draws
@@ -76,34 +75,25 @@ def main() -> None:
     context = RecommenderContext(dataset.catalog, dataset.people.user_ids, Path())
     first = None
     for name in arguments.recommenders:
-        found, seconds, note = _measured(
-            name, json.loads(arguments.options), context, dataset.catalog, train, users, targets
-        )
+        recommender = build_recommender(name, json.loads(arguments.options), context)
+        assert isinstance(recommender, Recommender)
+        started = time.process_time()
+        recommender.fit(train, dataset.catalog)
+        seconds, found = time.process_time() - started, gains(recommender, users, targets, train)
         first = found if first is None else first
         print(
             f"{name:12} NDCG@10 {with_interval(found)}, against {arguments.recommenders[0]} "
-            f"{with_interval(found - first)}, {len(users)} {arguments.people} users, {seconds:.0f} s of CPU{note}",
+            f"{with_interval(found - first)}, {len(users)} {arguments.people} users, {seconds:.0f} s of CPU{_epochs(recommender)}",
             flush=True,
         )
 
 
-def _measured(
-    name: str,
-    options: dict[str, object],
-    context: RecommenderContext,
-    catalog: Catalog,
-    train: Interactions,
-    users: IntArray,
-    targets: IntArray,
-) -> tuple[FloatArray, float, str]:
-    recommender = build_recommender(name, options, context)
-    assert isinstance(recommender, Recommender)
-    started = time.process_time()
-    recommender.fit(train, catalog)
-    seconds = time.process_time() - started
-    epochs = getattr(recommender, "measured", None)
-    note = "" if epochs is None else f", best epoch {int(np.argmax(epochs)) + 1} of {len(epochs)} ({epochs.max():.4f})"
-    return gains(recommender, users, targets, train), seconds, note
+def _epochs(recommender: Recommender) -> str:
+    """How long a network was trained, "" for other recommenders."""
+    measured = getattr(recommender, "measured", None)
+    if measured is None:
+        return ""
+    return f", best epoch {int(np.argmax(measured)) + 1} of {len(measured)} ({measured.max():.4f})"
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ class Bert4Recommender(SequentialRecommender):
 
     Needs `pip install 'groundlings[neural]'`. Network and training are those of the paper: random items of a history
     are hidden, the loss is the cross-entropy over all items, and a list is what the network tells of a hidden item
-    behind the last one. It learns from a fifth of the places that `sasrec` learns from, so it wants more epochs: results
-    reported for it differ most by how long it was trained (Petrov and Macdonald 2022).
+    behind the last one. It learns from a fifth of the places that `sasrec` learns from, so it wants more epochs:
+    results reported for it differ most by how long it was trained (Petrov and Macdonald 2022).
 
     Args:
         length: Latest items of a user that are looked at, with the hidden one.

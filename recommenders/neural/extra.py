@@ -15,5 +15,5 @@ def require_torch(recommender: str) -> None:
     """
     if find_spec("torch") is None:
         raise ConfigError(
-            f"recommender {recommender} needs PyTorch; install it with: pip install 'groundlings[neural]'"
+            f"recommender {recommender}: found no PyTorch; install it with: pip install 'groundlings[neural]'"
         )

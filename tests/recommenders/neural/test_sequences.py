@@ -1,5 +1,7 @@
 """Histories in the order of time, as rows for a network."""
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,14 +51,9 @@ def test_a_dislike_is_no_choice():
 def test_every_item_but_the_first_follows_its_predecessor_in_exactly_one_window(rows, length):
     sequences = Sequences.of(interactions(rows))
     windows = sequences.windows(length)
-    found = sorted(
-        (int(before), int(after))
-        for row in windows
-        for before, after in zip(row[:-1], row[1:], strict=True)
-        if before != N_ITEMS
-    )
+    found = sorted((int(before), int(after)) for row in windows for before, after in pairwise(row) if before != N_ITEMS)
     items = [of_user(sequences, user) for user in range(N_USERS)]
-    assert found == sorted(pair for own in items for pair in zip(own[:-1], own[1:], strict=True))
+    assert found == sorted(pair for own in items for pair in pairwise(own))
 
 
 @given(ROWS, st.integers(1, 6))

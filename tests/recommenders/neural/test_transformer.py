@@ -12,9 +12,8 @@ def network(style, seed=3):
     shape = Shape(style, n_items=9, length=6, width=8, blocks=2, heads=2)
     rng = np.random.default_rng(seed)
     weights = initial_weights(shape, seed)
-    return shape, {
-        name: values + rng.normal(0, 0.3, values.shape).astype(np.float32) for name, values in weights.items()
-    }
+    shaken = {name: values + rng.normal(0, 0.3, values.shape) for name, values in weights.items()}
+    return shape, {name: values.astype(np.float32) for name, values in shaken.items()}
 
 
 def rows_of(shape, n=40):
