@@ -66,26 +66,27 @@ def main() -> None:
     parser.add_argument("dataset")
     parser.add_argument("recommenders", nargs="+")
     parser.add_argument("--options", default="{}", help="JSON; for every recommender named")
-    parser.add_argument("--people", choices=("validation", "test"), default="test")
+    parser.add_argument("--people", nargs="+", choices=("validation", "test"), default=["test"])
     arguments = parser.parse_args()
     dataset = load_dataset(DatasetConfig(name=arguments.dataset))
     train, users, targets = last_out(dataset.history)
-    chosen = in_validation(users) == (arguments.people == "validation")
-    users, targets = users[chosen], targets[chosen]
+    halves = {"validation": in_validation(users), "test": ~in_validation(users)}
     context = RecommenderContext(dataset.catalog, dataset.people.user_ids, Path())
-    first = None
+    first = np.zeros(len(users))
     for name in arguments.recommenders:
         recommender = build_recommender(name, json.loads(arguments.options), context)
         assert isinstance(recommender, Recommender)
         started = time.process_time()
         recommender.fit(train, dataset.catalog)
-        seconds, found = time.process_time() - started, gains(recommender, users, targets, train)
-        first = found if first is None else first
-        print(
-            f"{name:12} NDCG@10 {with_interval(found)}, against {arguments.recommenders[0]} "
-            f"{with_interval(found - first)}, {len(users)} {arguments.people} users, {seconds:.0f} s of CPU{_epochs(recommender)}",
-            flush=True,
-        )
+        cost = f"{time.process_time() - started:.0f} s of CPU{_epochs(recommender)}"
+        found = gains(recommender, users, targets, train)
+        first = found if name == arguments.recommenders[0] else first
+        for people in arguments.people:
+            own = halves[people]
+            gain = f"NDCG@10 {with_interval(found[own])}, more than {arguments.recommenders[0]} by"
+            print(
+                f"{name}, {own.sum()} {people} users: {gain} {with_interval((found - first)[own])}, {cost}", flush=True
+            )
 
 
 def _epochs(recommender: Recommender) -> str:

@@ -48,7 +48,7 @@ class Bert4Recommender(SequentialRecommender):
         learning_rate: PositiveFloat = 0.001,
         batch_size: PositiveInt = 128,
         epochs: Annotated[int, Field(ge=1, le=10_000)] = 400,
-        patience: PositiveInt = 20,
+        patience: PositiveInt = 40,
         seed: NonNegativeInt = 0,
     ) -> None:
         super().__init__(Shape("bert4rec", 0, length, width, blocks, heads), batch_size, None)
