@@ -37,6 +37,7 @@ SHIPPED = {
     "blend": "groundlings.recommenders.blend:BlendRecommender",
     "bpr": "groundlings.recommenders.bpr:BprRecommender",
     "buy_again": "groundlings.recommenders.buy_again:BuyAgainRecommender",
+    "contextual_bandit": "groundlings.recommenders.policies.contextual_bandit:ContextualBandit",
     "content_knn": "groundlings.recommenders.content_knn:ContentKnnRecommender",
     "degraded": "groundlings.recommenders.degraded:DegradedRecommender",
     "ease": "groundlings.recommenders.ease:EaseRecommender",
