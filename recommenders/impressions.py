@@ -29,7 +29,7 @@ class Impressions:
 
     @classmethod
     def of(cls, users: IntArray, items: IntArray, interactions: Interactions) -> Impressions:
-        """Put together what was shown, a row per impression in any order, and the day's interactions of the same arm."""
+        """From what was shown, a row per impression in any order, and the day's interactions of the same arm."""
         n_items = interactions.n_items
         shown, bits = pair_keys(users, items, n_items)
         taken, _ = pair_keys(interactions.users, interactions.items, n_items)

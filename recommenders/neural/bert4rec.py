@@ -61,9 +61,7 @@ class Bert4Recommender(SequentialRecommender):
         from groundlings.recommenders.neural.training import Training, trained
 
         training = Training(
-            loss="softmax",
-            negatives=0,
-            calibration=0.0,
+            negatives=None,
             mask_share=self.mask_share,
             dropout=self.dropout,
             learning_rate=self.learning_rate,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
@@ -10,6 +10,4 @@ Length: TypeAlias = Annotated[int, Field(ge=2, le=1_000)]
 NetworkWidth: TypeAlias = Annotated[int, Field(ge=1, le=1_024)]
 Blocks: TypeAlias = Annotated[int, Field(ge=1, le=12)]
 Dropout: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
-Calibration: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 MaskShare: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
-Loss = Literal["softmax", "gbce"]

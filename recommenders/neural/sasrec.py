@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from groundlings.environments.arrays import FloatArray
-from groundlings.recommenders.neural.options import Blocks, Calibration, Dropout, Length, Loss, NetworkWidth
+from groundlings.recommenders.neural.options import Blocks, Dropout, Length, NetworkWidth
 from groundlings.recommenders.neural.sequences import Sequences
 from groundlings.recommenders.neural.sequential import SequentialRecommender
 from groundlings.recommenders.neural.transformer import Shape, Weights
@@ -19,8 +19,8 @@ class SasRecommender(SequentialRecommender):
     Needs `pip install 'groundlings[neural]'`. The network is that of the paper: learnt places, blocks of attention that
     looks back only, and a product with the item's vector. The paper trains it with one random negative per place, which
     makes it overconfident; the default here is the cross-entropy over all items, with which it is on a par with
-    BERT4Rec or better (Klenitskiy and Vasilev 2023). `loss: gbce` draws negatives and corrects for it, as gSASRec does
-    (Petrov and Macdonald 2023); `loss: gbce, negatives: 1, calibration: 0` is nearly the paper's.
+    BERT4Rec or better (Klenitskiy and Vasilev 2023). With `negatives` it is the cross-entropy over the right item and so
+    many drawn ones, for large catalogues, as in the same study.
 
     Args:
         length: Latest items of a user that are looked at.
@@ -28,9 +28,7 @@ class SasRecommender(SequentialRecommender):
         blocks: Layers of attention.
         heads: Attention heads of a layer; the width is a multiple of them.
         dropout: Numbers left out at random in training.
-        loss: "softmax" compares with all items; "gbce" with drawn ones, for catalogues beyond some 20,000 items.
-        negatives: Items drawn for a batch, for "gbce".
-        calibration: How far scores are kept from overconfidence, 0 = not at all, 1 = wholly, for "gbce".
+        negatives: Items drawn for each batch, which the right ones are compared with; all items if absent.
         learning_rate: Of Adam.
         batch_size: Histories of a step.
         epochs: At most.
@@ -47,19 +45,15 @@ class SasRecommender(SequentialRecommender):
         blocks: Blocks = 2,
         heads: PositiveInt = 1,
         dropout: Dropout = 0.2,
-        loss: Loss = "softmax",
-        negatives: PositiveInt = 256,
-        calibration: Calibration = 0.75,
+        negatives: PositiveInt | None = None,
         learning_rate: PositiveFloat = 0.001,
         batch_size: PositiveInt = 128,
         epochs: Annotated[int, Field(ge=1, le=10_000)] = 200,
         patience: PositiveInt = 10,
         seed: NonNegativeInt = 0,
     ) -> None:
-        super().__init__(
-            Shape("sasrec", 0, length, width, blocks, heads), batch_size, None if loss == "softmax" else negatives
-        )
-        self.dropout, self.loss, self.negatives, self.calibration = dropout, loss, negatives, calibration
+        super().__init__(Shape("sasrec", 0, length, width, blocks, heads), batch_size, negatives)
+        self.dropout, self.negatives = dropout, negatives
         self.learning_rate, self.batch_size, self.epochs, self.patience = learning_rate, batch_size, epochs, patience
         self.seed = seed
 
@@ -68,9 +62,7 @@ class SasRecommender(SequentialRecommender):
         from groundlings.recommenders.neural.training import Training, trained
 
         training = Training(
-            loss=self.loss,
             negatives=self.negatives,
-            calibration=self.calibration,
             mask_share=0.0,
             dropout=self.dropout,
             learning_rate=self.learning_rate,

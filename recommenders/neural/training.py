@@ -15,7 +15,6 @@ import torch
 from torch.nn import functional
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
-from groundlings.recommenders.neural.options import Loss
 from groundlings.recommenders.neural.sequences import Sequences, hidden_items
 from groundlings.recommenders.neural.transformer import (
     ROWS_AT_ONCE,
@@ -36,9 +35,7 @@ class Training:
     """How a network is trained.
 
     Attributes:
-        loss: "softmax" over all items, or "gbce" with sampled negatives (see `recommenders.neural.sasrec`).
-        negatives: Items drawn for each batch, for "gbce".
-        calibration: 0 is plain binary cross-entropy, 1 gives probabilities as without sampling, for "gbce".
+        negatives: Items drawn for each batch, which the right ones are compared with; None = all items.
         mask_share: Items that `bert4rec` hides in training.
         dropout: Numbers left out at random.
         learning_rate: Of Adam.
@@ -48,9 +45,7 @@ class Training:
         seed: Of all draws.
     """
 
-    loss: Loss
-    negatives: int
-    calibration: float
+    negatives: int | None
     mask_share: float
     dropout: float
     learning_rate: float
@@ -153,9 +148,11 @@ def _loss(
         asked, targets = np.where(where, shape.mask, rows), rows
     found = states(_Torch(training.dropout), learnt, shape, np.ascontiguousarray(asked))[torch.from_numpy(where)]
     right = torch.from_numpy(targets[where])
-    if training.loss == "softmax":
+    if training.negatives is None:
         return functional.cross_entropy(_scores(learnt, found, shape.n_items), right)
-    return _gbce(shape, training, learnt, found, right, rng)
+    count = min(training.negatives, shape.n_items - 1)
+    drawn = torch.from_numpy(rng.choice(shape.n_items, count, replace=False))
+    return _sampled_loss(learnt, found, right, drawn)
 
 
 def _scores(learnt: dict[str, torch.Tensor], found: torch.Tensor, n_items: int) -> torch.Tensor:
@@ -163,26 +160,16 @@ def _scores(learnt: dict[str, torch.Tensor], found: torch.Tensor, n_items: int) 
     return scores + learnt["item_bias"] if "item_bias" in learnt else scores
 
 
-def _gbce(
-    shape: Shape,
-    training: Training,
-    learnt: dict[str, torch.Tensor],
-    found: torch.Tensor,
-    right: torch.Tensor,
-    rng: np.random.Generator,
+def _sampled_loss(
+    learnt: dict[str, torch.Tensor], found: torch.Tensor, right: torch.Tensor, drawn: torch.Tensor
 ) -> torch.Tensor:
-    """Generalised binary cross-entropy (Petrov and Macdonald 2023); a batch shares its negatives."""
-    count = min(training.negatives, shape.n_items - 1)
-    drawn = torch.from_numpy(rng.choice(shape.n_items, count, replace=False))
-    table, bias = learnt["items"], learnt.get("item_bias")
-    good = (found * functional.embedding(right, table)).sum(dim=-1)
+    """Cross-entropy of the right items among themselves and the drawn ones, which a batch shares."""
+    table = learnt["items"]
+    good = (found * functional.embedding(right, table)).sum(dim=-1, keepdim=True)
     bad = found @ functional.embedding(drawn, table).T
-    if bias is not None:
-        good, bad = good + bias[right], bad + bias[drawn]
-    sampled = count / (shape.n_items - 1)
-    power = sampled * (training.calibration * (1 - 1 / sampled) + 1 / sampled)
-    wrong = functional.softplus(bad).masked_fill(drawn[None] == right[:, None], 0.0)
-    return (power * functional.softplus(-good) + wrong.sum(dim=-1)).mean() / (count + 1)
+    bad = bad.masked_fill(drawn[None] == right[:, None], -torch.inf)  # it is there once already
+    scores = torch.cat([good, bad], dim=1)
+    return functional.cross_entropy(scores, torch.zeros(len(right), dtype=torch.int64))
 
 
 def _quality(

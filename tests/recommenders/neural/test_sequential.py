@@ -40,7 +40,7 @@ def test_heads_must_divide_the_width(kind):
 def test_memory_of_all_items_is_bounded_and_drawn_ones_take_less():
     world = checkerboard()
     large = Interactions.of(world.users, world.items, None, world.timestamps, n_users=20, n_items=100_000)
-    everything, drawn = SasRecommender().memory_bytes(large), SasRecommender(loss="gbce").memory_bytes(large)
+    everything, drawn = SasRecommender().memory_bytes(large), SasRecommender(negatives=256).memory_bytes(large)
     assert everything > 128 * 50 * 100_000 * 4
     assert drawn < everything / 4
 
@@ -61,13 +61,13 @@ class TestBert4Rec(Trained):
         return Bert4Recommender(**{**SMALL, "epochs": 2})
 
 
-@pytest.fixture(scope="module", params=["sasrec", "sasrec gbce", "bert4rec"])
+@pytest.fixture(scope="module", params=["sasrec", "sasrec with negatives", "bert4rec"])
 def trained(request):
     pytest.importorskip("torch")
     options = {**SMALL, "epochs": 150, "patience": 150}
     recommender = {
         "sasrec": lambda: SasRecommender(**options),
-        "sasrec gbce": lambda: SasRecommender(**options, loss="gbce", negatives=10),
+        "sasrec with negatives": lambda: SasRecommender(**options, negatives=10),
         "bert4rec": lambda: Bert4Recommender(**options),
     }[request.param]()
     recommender.fit(ring(), toy_catalog())

@@ -42,12 +42,10 @@ def built(**options):
     return bandit
 
 
-def asked(n, size=N_ITEMS, first=0):
+def asked(n, size=N_ITEMS):
     """A request of one user, n times over: their draws differ, and nothing was seen."""
     seen = sp.csr_array((n, N_ITEMS))
-    return RankingRequest(
-        np.zeros(n, dtype=np.int64), size, seen, Draws.for_sessions(3, np.arange(first, first + n), 0)
-    )
+    return RankingRequest(np.zeros(n, dtype=np.int64), size, seen, Draws.for_sessions(3, np.arange(n), 0))
 
 
 def a_day(taken):
