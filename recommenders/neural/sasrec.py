@@ -18,8 +18,8 @@ class SasRecommender(SequentialRecommender):
 
     Needs `pip install 'groundlings[neural]'`. The network is that of the paper: learnt places, blocks of attention that
     looks back only, and a product with the item's vector. The paper trains it with one random negative per place, which
-    makes it overconfident; the default here is the cross-entropy over all items, with which it is on a par with
-    BERT4Rec or better (Klenitskiy and Vasilev 2023). With `negatives` it is the cross-entropy over the right item and
+    makes it overconfident; the default here is the cross-entropy over all items, with which it outperforms BERT4Rec
+    (Klenitskiy and Vasilev 2023). With `negatives` it is the cross-entropy over the right item and
     so many drawn ones, for large catalogues, as in the same study.
 
     Args:

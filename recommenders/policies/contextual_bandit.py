@@ -75,7 +75,12 @@ class ContextualBandit(Recommender):
         self.sees_hidden_preference = retriever.sees_hidden_preference
         self._vectors: SessionVectors | None = None
         self._popularity = np.zeros(0)
-        self._forget()
+        size = 4 + 2 * width
+        self._first = np.zeros(size)
+        self._first[1] = trust
+        self._precision, self._moment, self._impressions = ridge * np.eye(size), np.zeros(size), 0
+        self._further = np.random.default_rng(seed).normal(size=(size, samples))
+        self._update()
 
     def fit(self, interactions: Interactions, catalog: Catalog) -> None:
         """Fit the retriever and see what users did; what impressions have taught stays."""
@@ -125,14 +130,6 @@ class ContextualBandit(Recommender):
         vectors = self._vectors.items, self._vectors.users
         own = hash_of(*vectors, self._popularity, self._precision, self._moment)
         return hash_of(np.array([self.retriever.state(), own]))
-
-    def _forget(self) -> None:
-        size = 4 + 2 * self.width
-        self._first = np.zeros(size)
-        self._first[1] = self.trust
-        self._precision, self._moment, self._impressions = self.ridge * np.eye(size), np.zeros(size), 0
-        self._further = np.random.default_rng(self.seed).normal(size=(size, self.samples))
-        self._update()
 
     def _update(self) -> None:
         """The mean of the coefficients, and a matrix that turns independent normal numbers into deviations from it."""
