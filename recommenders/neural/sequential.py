@@ -77,6 +77,10 @@ class SequentialRecommender(LatentFactorRecommender):
         items[:, -1] = self._weights.get("item_bias", 0.0)
         return people, items
 
+    def check_users(self, users: IntArray) -> None:  # noqa: ARG002 - everybody can be ranked for
+        """Raise `ConfigError` before the first day where PyTorch is not installed."""
+        require_torch(self.name)
+
     def observe(self, interactions: Interactions) -> None:
         """See `AsyncRecommender.observe`: the vectors of these users follow; the weights stay."""
         self._sequences = fitted(self._sequences, self).followed_by(interactions)

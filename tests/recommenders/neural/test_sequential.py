@@ -29,6 +29,8 @@ def test_without_pytorch_it_names_the_extra(kind, monkeypatch):
     monkeypatch.setattr("groundlings.recommenders.neural.extra.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"pip install 'groundlings\[neural\]'"):
         kind().fit(checkerboard(), toy_catalog())
+    with pytest.raises(ConfigError, match=r"pip install 'groundlings\[neural\]'"):  # before a run begins
+        kind().check_users(np.arange(3))
 
 
 @pytest.mark.parametrize("kind", BOTH)
