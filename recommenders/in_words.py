@@ -38,6 +38,7 @@ IN_WORDS: Mapping[str, str] = {
     "popular": "shows what most users chose, the same to everybody",
     "rah": "another recommender, without what an assistant predicts the user to dislike",
     "random_order": "shows items in random order",
+    "recmind": "a language model looks things up, then ranks another recommender's first items",
     "ruled": "another recommender under business rules (pinned, left out, capped, moved up)",
     "sasrec": "a neural network tells the next item from the order of the user's history",
 }

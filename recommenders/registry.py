@@ -57,6 +57,7 @@ SHIPPED = {
     "popular": "groundlings.recommenders.popular:PopularRecommender",
     "rah": "groundlings.recommenders.language.rah:Rah",
     "random_order": "groundlings.recommenders.random_order:RandomOrderRecommender",
+    "recmind": "groundlings.recommenders.language.recmind:RecMind",
     "ruled": "groundlings.recommenders.rules:RuledRecommender",
     "sasrec": "groundlings.recommenders.neural.sasrec:SasRecommender",
 }

@@ -6,4 +6,7 @@ asking.py        one question to the arm's model, one logged call
 grounding.py     names in a reply -> candidates; what fits none is counted
 llm_ranker.py    the recommender `llm_ranker`
 llm_ranker.md    its prompts
+agent_loop.py    steps of thought, tool and answer, for recommenders that look things up; their tools are in tools/
+recmind.py       the recommender `recmind`
+agentcf.py       the recommender `agentcf`, rah.py `rah`; pairs.py and judged.py: what they learn from
 """

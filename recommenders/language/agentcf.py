@@ -179,7 +179,7 @@ class AgentCf(LlmRanker):
         )
         return await lessons.ask(self._asker, question, lambda text: _read(text, keys))
 
-    def _told(self, user: int, shown: Sequence[int]) -> str:
+    def _told(self, user: int, shown: Sequence[int], notes: Sequence[str] = ()) -> str:  # noqa: ARG002 - of others
         """The notes of the user and the candidates, and the history where it is shown."""
         words, fill = fitted(self._words, self), self._prompt.fill
         items, kinds = fitted(self._histories, self).of_user(user)

@@ -152,9 +152,15 @@ class LlmRanker(AsyncRecommender):
         return list(await asyncio.gather(*(self._round(request, row, candidates, draws, each) for each in rounds)))
 
     async def _round(
-        self, request: RankingRequest, row: int, candidates: ItemArray, draws: Draws, number: int
+        self,
+        request: RankingRequest,
+        row: int,
+        candidates: ItemArray,
+        draws: Draws,
+        number: int,
+        notes: Sequence[str] = (),
     ) -> tuple[Grounding | None, CallRecord]:
-        """One question of one session."""
+        """One question of one session; `notes` are what was found out before it."""
         words = fitted(self._words, self)
         lots = draws.uniform(f"llm_ranker order {number}", candidates[None, :].astype(np.int64))[0]
         shown = np.argsort(lots, kind="stable")
@@ -163,7 +169,7 @@ class LlmRanker(AsyncRecommender):
         question = Question(
             prompt=self._prompt,
             shared=self._prompt.fill("shared", many=words.many),
-            told=self._told(int(request.users[row]), candidates[shown].tolist()),
+            told=self._told(int(request.users[row]), candidates[shown].tolist(), notes),
             schema=reply_schema(names),
             more_tokens=math.ceil(sum(len(name.encode()) + 4 for name in names) / _BYTES_PER_TOKEN),
             seed=seed,
@@ -174,7 +180,7 @@ class LlmRanker(AsyncRecommender):
             return None, call
         return replace(found, order=tuple(int(shown[place]) for place in found.order)), call
 
-    def _told(self, user: int, shown: Sequence[int]) -> str:
+    def _told(self, user: int, shown: Sequence[int], notes: Sequence[str] = ()) -> str:  # noqa: ARG002 - there are none
         """The history and the candidates, as the prompt's style has it."""
         words, fill = fitted(self._words, self), self._prompt.fill
         items, kinds = fitted(self._histories, self).of_user(user)

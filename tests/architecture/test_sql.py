@@ -14,7 +14,10 @@ PACKAGES = ("environments", "personas", "recommenders", "simulator", "experiment
 ROOT = Path(__file__).parents[2]
 OWNER = ROOT / "simulator" / "log"
 METRICS = ROOT / "experiments" / "analysis" / "metrics"
-DECLARED = tuple(METRICS / f"{name}.py" for name in ("definitions", "declaration", "shop", "returning"))
+DECLARED = (
+    *(METRICS / f"{name}.py" for name in ("definitions", "declaration", "shop", "returning")),
+    ROOT / "recommenders" / "language" / "tools" / "catalogue.py",  # a database of its own, with a table of that name
+)
 SQL = re.compile(rf"\b(FROM|JOIN|INTO|UPDATE|TABLE)\s+({'|'.join(metadata.tables)})\b")
 
 

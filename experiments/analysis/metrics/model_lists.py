@@ -7,21 +7,75 @@ that the recommender itself reads replies with (`recommenders.language`). So any
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from groundlings.environments.errors import UnreadableReply
 from groundlings.environments.plugins import PYTHON_OBJECT
+from groundlings.recommenders.language.agent_loop import FAILED, FINISH, NONE, read_step
 from groundlings.recommenders.language.agentcf import TEMPLATE as AGENTCF
 from groundlings.recommenders.language.llm_ranker import TEMPLATE, read_order
+from groundlings.recommenders.language.recmind import NOTES_HEADING, STEPS
+from groundlings.recommenders.language.recmind import TEMPLATE as RECMIND
 from groundlings.recommenders.language.wording import candidates_shown
 
 if TYPE_CHECKING:
     from groundlings.simulator.log.reader import LogReader
 
 
-_TEMPLATES = (TEMPLATE, AGENTCF)
+_TEMPLATES = (TEMPLATE, AGENTCF, RECMIND)
 """Whose questions ask for candidates in an order."""
+
+
+@dataclass(slots=True)
+class AgentSteps:
+    """What an agent did before it made its lists, counted.
+
+    Attributes:
+        questions: Steps asked for, other ways included.
+        unreadable, unanswerable: As in `ModelLists`; each ends the steps of its list.
+        tools: Tools used.
+        failed: Of these, requests that the tool could not serve.
+        other_ways: Of these, tools used as another way beside a step.
+        exhausted: Lists whose steps were used up before the agent said that it knew enough.
+    """
+
+    questions: int = 0
+    unreadable: int = 0
+    unanswerable: int = 0
+    tools: int = 0
+    failed: int = 0
+    other_ways: int = 0
+    exhausted: int = 0
+
+    def count(self, status: str, question: str, reply: str) -> None:
+        """Add the question for one step."""
+        self.questions += 1
+        if status != "ok":
+            self.unanswerable += status == "unanswerable"
+            self.unreadable += status == "unreadable"
+            self.exhausted -= 1
+            return
+        action = read_step(reply).action
+        self.exhausted -= action == FINISH
+        if action not in (FINISH, NONE):
+            self.tools += 1
+            # The second question offers to leave it at that, the first to finish.
+            self.other_ways += f'"{NONE}"' in question.rpartition("\n\n")[2]
+
+    def count_list(self, question: str) -> None:
+        """Add the question for a list, which shows what the steps found."""
+        self.exhausted += 1
+        notes = question.partition(f"{NOTES_HEADING}\n")[2].partition("\n\n")[0].splitlines()
+        self.failed += sum(f" -> {FAILED}" in note for note in notes)
+
+    def sentence(self) -> str:
+        """The counts in words."""
+        return (
+            f"{self.tools:,} tools used in {self.questions:,} steps, {self.failed:,} of them could not serve what was "
+            f"asked; {self.unreadable + self.unanswerable:,} steps without a readable reply, {self.exhausted:,} lists "
+            "ran out of steps"
+        )
 
 
 @dataclass(slots=True)
@@ -40,6 +94,7 @@ class ModelLists:
         hallucinated: Names that fit no candidate.
         candidates: Candidates of the readable replies.
         missing: Of these, candidates that the reply does not name.
+        steps: What was done before the lists were asked for; None where nothing is.
     """
 
     questions: int = 0
@@ -55,6 +110,7 @@ class ModelLists:
     hallucinated: int = 0
     candidates: int = 0
     missing: int = 0
+    steps: AgentSteps | None = field(default=None)
 
     @property
     def hallucination_rate(self) -> float | None:
@@ -82,6 +138,8 @@ class ModelLists:
         failed += [f"{self.unanswerable:,} refused by the server"] if self.unanswerable else []
         failed.append(f"{self.nothing_named:,} without a candidate")
         begin = f"{self.questions:,} lists asked of a language model, {', '.join(failed)}"
+        if self.steps is not None:
+            begin += f"; {self.steps.sentence()}"
         if not self.names:
             return begin
         return (
@@ -93,13 +151,15 @@ class ModelLists:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return {**asdict(self), "hallucination_rate": self.hallucination_rate}
+        counts = asdict(self)
+        steps = counts.pop("steps")
+        return {**counts, "hallucination_rate": self.hallucination_rate, **({"steps": steps} if steps else {})}
 
 
 _OF_A_REPLY = tuple(
     each.name
     for each in fields(ModelLists)
-    if each.name not in ("questions", "unreadable", "unanswerable", "nothing_named")
+    if each.name not in ("questions", "unreadable", "unanswerable", "nothing_named", "steps")
 )
 """Counts that a `Grounding` has, too."""
 
@@ -118,4 +178,15 @@ def read_model_lists(log: LogReader, config: Mapping[str, Any]) -> dict[int, Mod
     for template in _TEMPLATES:
         for each in log.replies_to(template):
             found.setdefault(each.arm_id, ModelLists()).count(each.status, each.question, each.reply)
+            if template == RECMIND:
+                _steps_of(found[each.arm_id]).count_list(each.question)
+    for each in log.replies_to(STEPS):
+        if each.arm_id in found:  # a run that was cut short may have steps without a list
+            _steps_of(found[each.arm_id]).count(each.status, each.question, each.reply)
     return found
+
+
+def _steps_of(lists: ModelLists) -> AgentSteps:
+    if lists.steps is None:
+        lists.steps = AgentSteps()
+    return lists.steps

@@ -8,6 +8,7 @@ import shutil
 import pytest
 
 from groundlings.environments.errors import RunDirectoryError
+from groundlings.experiments.archive.directory import check_server
 from groundlings.experiments.archive.inventory import delete_run
 from groundlings.simulator.log.postgres import PostgresStore
 from groundlings.simulator.log.store import store_at
@@ -77,3 +78,21 @@ def test_a_run_that_was_moved_takes_its_log_along(original, server, database, tm
         delete_run(original)
     delete_run(moved)
     assert not server.run("SELECT 1 FROM pg_namespace WHERE nspname = 'run_first'", database)
+
+
+@pytest.mark.parametrize(
+    ("role", "expected"),
+    [
+        ("LOGIN CONNECTION LIMIT 0", "takes no further connections; close some"),
+        ("LOGIN", "expected UTF8|may not create schemas"),
+    ],
+)
+def test_a_server_that_cannot_take_a_run_is_no_run_to_resume(server, database, role, expected):
+    server.run(f"CREATE ROLE barred {role}", database)
+    try:
+        with pytest.raises(RunDirectoryError, match=expected) as told:
+            check_server(server.url(database, user="barred"))
+    finally:
+        server.run("DROP ROLE barred", database)
+    assert "resume" not in str(told.value)
+    assert "safe" not in str(told.value)

@@ -1,0 +1,136 @@
+"""One loop for recommenders that act in steps: think, use a tool, read what it answers, and maybe try another way.
+
+The loop has no opinion of its own: it asks for a step, uses the tool that the step names, and notes both. It ends when
+the model says so, when the steps are used up, or when a reply cannot be read; whoever began it goes on from the notes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from groundlings.environments.chat import CallRecord
+from groundlings.environments.errors import UnreadableReply
+from groundlings.environments.prompts import one_line
+from groundlings.environments.replies import read_json
+from groundlings.recommenders.language.asking import Asker, Question
+from groundlings.recommenders.language.tools.tool import LONGEST, Seat, Tool, ToolFault
+
+FINISH = "finish"
+NONE = "none"
+FAILED = "failed: "
+"""What the answer to a request begins with that a tool could not serve."""
+
+_THOUGHT, _INPUT = 160, 160
+"""Characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a model wants to do next.
+
+    Attributes:
+        thought: Why, in its own words.
+        action: Name of a tool, `FINISH` or `NONE`.
+        request: What the tool is asked.
+    """
+
+    thought: str
+    action: str
+    request: str
+
+
+@dataclass(slots=True)
+class Trace:
+    """What came of the steps.
+
+    Attributes:
+        notes: A line for each tool that was used, in order; other ways stand behind the step that they were other
+            ways of.
+        calls: The questions asked, in order.
+    """
+
+    notes: list[str] = field(default_factory=list)
+    calls: list[CallRecord] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLoop:
+    """Acts in steps.
+
+    Attributes:
+        asker: Puts the questions.
+        tools: What may be used.
+        steps: How many at most.
+        alternatives: How many other ways may be tried beside each step. None is dropped: what they found is noted as
+            well (*self-inspiring*, Wang et al. 2024), unlike in a search that keeps the best branch alone.
+    """
+
+    asker: Asker
+    tools: Sequence[Tool]
+    steps: int
+    alternatives: int
+
+    async def run(self, seat: Seat, question: Callable[[int, int, Sequence[str], dict[str, Any]], Question]) -> Trace:
+        """The notes and calls of one session.
+
+        Args:
+            seat: For whom.
+            question: The question for a step, from its number (0, 1, ...), which way it is (0 the first, then the
+                others), the notes so far and the JSON Schema of the reply.
+        """
+        trace = Trace()
+        for number in range(self.steps):
+            for way in range(1 + self.alternatives):
+                schema = self._schema(FINISH if way == 0 else NONE)
+                asked = question(number, way, trace.notes, schema)
+                step, call = await self.asker.ask(asked, partial(_read, schema))
+                trace.calls.append(call)
+                if step is None or step.action == FINISH:
+                    return trace
+                if step.action == NONE:
+                    break
+                mark = f"{number + 1}{'' if way == 0 else ' (another way)'}"
+                trace.notes.append(f"{mark}. {self._noted(step, seat)}")
+        return trace
+
+    def _noted(self, step: Step, seat: Seat) -> str:
+        """The tool, what it was asked and what it answered, on one line."""
+        (tool,) = (each for each in self.tools if each.name == step.action)
+        try:
+            answer = tool.use(step.request, seat)
+        except ToolFault as fault:
+            answer = f"{FAILED}{fault}"
+        return f"{tool.name} {one_line(step.request, _INPUT)} -> {one_line(answer, LONGEST)}"
+
+    def _schema(self, end: str) -> dict[str, Any]:
+        return {
+            "type": "object",
+            "properties": {
+                "thought": {"type": "string", "maxLength": _THOUGHT},
+                "action": {"type": "string", "enum": [*(tool.name for tool in self.tools), end]},
+                "input": {"type": "string", "maxLength": _INPUT},
+            },
+            "required": ["thought", "action", "input"],
+            "additionalProperties": False,
+        }
+
+
+def _read(schema: dict[str, Any], text: str) -> Step:
+    """The step that a reply gives; raises `UnreadableReply`."""
+    step = read_step(text)
+    if step.action not in schema["properties"]["action"]["enum"]:
+        raise UnreadableReply("action: expected one of those listed")
+    return step
+
+
+def read_step(text: str) -> Step:
+    """The step that a reply gives, whatever tools there were; raises `UnreadableReply`."""
+    value = read_json(text)
+    if not isinstance(value, dict) or list(value) != ["thought", "action", "input"]:
+        raise UnreadableReply("expected an object with the keys thought, action and input")
+    if not all(isinstance(each, str) for each in value.values()):
+        raise UnreadableReply("expected texts")
+    return Step(value["thought"], value["action"], value["input"])

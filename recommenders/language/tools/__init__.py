@@ -1,0 +1,10 @@
+"""Tools of recommenders that act in steps: what a recommender may know, asked for in words.
+
+tool.py        the protocol, and what a tool knows of the user in hand
+catalogue.py   `sql`: one SELECT over the items and the user's own history
+search.py      `search`: the items whose words fit a text
+summary.py     `summarise`: what all users made of an item
+
+All of them read the training part and this arm's own log, and nothing else. A tool answers in one line; a request that
+it cannot serve raises `ToolFault`, whose words the model is told, so that it may mend the request.
+"""

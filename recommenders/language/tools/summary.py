@@ -1,0 +1,50 @@
+"""The tool `summarise`: what all users made of an item."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from groundlings.environments.catalog import Catalog
+from groundlings.environments.interactions import Interactions
+from groundlings.recommenders.language.grounding import normal
+from groundlings.recommenders.language.tools.tool import Seat, ToolFault
+from groundlings.recommenders.language.wording import ItemWords
+
+
+class ItemSummary:
+    """Says of an item how many users took it, how they rated it, and what most of them took as well.
+
+    Args:
+        catalog: The items.
+        interactions: What the recommender has learnt from.
+    """
+
+    name = "summarise"
+    about = "the name of one item; answers how many users took it, their mean rating, and what they took as well"
+
+    def __init__(self, catalog: Catalog, interactions: Interactions) -> None:
+        self._words, self._interactions = ItemWords(catalog), interactions
+        self._numbers: dict[str, int] = {}
+        for item in reversed(range(len(catalog.item_ids))):  # of equal names the first counts
+            self._numbers[normal(self._words.title(item))] = item
+        for item in reversed(range(len(catalog.item_ids))):
+            self._numbers[normal(self._words.name(item))] = item
+
+    def use(self, request: str, seat: Seat) -> str:  # noqa: ARG002 - the same for all users
+        """The summary; raises `ToolFault` where the catalogue has no item of that name."""
+        item = self._numbers.get(normal(request))
+        if item is None:
+            raise ToolFault(f"none of the {self._words.many} is called that")
+        matrix = self._interactions.matrix
+        takers = np.flatnonzero(np.asarray(matrix[:, [item]].todense()).ravel())
+        parts = [f"{self._words.name(item)} was taken by {len(takers)} of {matrix.shape[0]} users"]
+        rated = (self._interactions.items == item) & ~np.isnan(self._interactions.ratings)
+        if rated.any():
+            parts.append(f"mean rating {self._interactions.ratings[rated].mean():.2f} of {rated.sum()} ratings")
+        together = np.bincount(matrix[takers].indices, minlength=matrix.shape[1])
+        together[item] = 0
+        also = [other for other in np.argsort(-together, kind="stable")[:3].tolist() if together[other]]
+        if also:
+            named = ", ".join(f"{self._words.name(other)} ({together[other]})" for other in also)
+            parts.append(f"of these users many took {named}")
+        return "; ".join(parts)
