@@ -14,11 +14,13 @@ IN_WORDS: Mapping[str, str] = {
     "agentcf": "a language model ranks by notes that user agents and item agents wrote about each other",
     "als": "learns each user's tastes from who chose what (matrix factorisation)",
     "anti_oracle": "shows what each simulated user secretly likes least",
+    "bert4rec": "a neural network fills in what is missing at the end of the user's history",
     "bias_svd": "predicts how each user would rate each item (matrix factorisation)",
     "blend": "joins the lists of several recommenders",
     "bpr": "learns to rank what users chose above the rest (matrix factorisation)",
     "buy_again": "shows what the user chose before, the most regular first",
     "content_knn": "gives items that nobody chose yet the scores of the items most like them",
+    "contextual_bandit": "learns from its own impressions what is clicked, and explores what it does not know",
     "degraded": "another recommender with some slots filled at random",
     "ease": "learns which items are chosen together (a linear model)",
     "epsilon_slots": "another recommender, each slot filled at random with a fixed probability",
@@ -37,6 +39,7 @@ IN_WORDS: Mapping[str, str] = {
     "rah": "another recommender, without what an assistant predicts the user to dislike",
     "random_order": "shows items in random order",
     "ruled": "another recommender under business rules (pinned, left out, capped, moved up)",
+    "sasrec": "a neural network tells the next item from the order of the user's history",
 }
 """Name of each shipped recommender -> what it does."""
 

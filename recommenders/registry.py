@@ -33,10 +33,12 @@ SHIPPED = {
     "agentcf": "groundlings.recommenders.language.agentcf:AgentCf",
     "als": "groundlings.recommenders.als:AlsRecommender",
     "anti_oracle": "groundlings.recommenders.oracle:AntiOracleRecommender",
+    "bert4rec": "groundlings.recommenders.neural.bert4rec:Bert4Recommender",
     "bias_svd": "groundlings.recommenders.bias_svd:BiasSvdRecommender",
     "blend": "groundlings.recommenders.blend:BlendRecommender",
     "bpr": "groundlings.recommenders.bpr:BprRecommender",
     "buy_again": "groundlings.recommenders.buy_again:BuyAgainRecommender",
+    "contextual_bandit": "groundlings.recommenders.policies.contextual_bandit:ContextualBandit",
     "content_knn": "groundlings.recommenders.content_knn:ContentKnnRecommender",
     "degraded": "groundlings.recommenders.degraded:DegradedRecommender",
     "ease": "groundlings.recommenders.ease:EaseRecommender",
@@ -56,6 +58,7 @@ SHIPPED = {
     "rah": "groundlings.recommenders.language.rah:Rah",
     "random_order": "groundlings.recommenders.random_order:RandomOrderRecommender",
     "ruled": "groundlings.recommenders.rules:RuledRecommender",
+    "sasrec": "groundlings.recommenders.neural.sasrec:SasRecommender",
 }
 
 RECOMMENDERS = ExtensionPoint("recommender", ENTRY_POINT_GROUP, SHIPPED)

@@ -23,6 +23,7 @@ from groundlings.environments.sessions import Sessions
 from groundlings.personas.mind import Mind, Shown, looks_back, notices
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.learning import Lessons, asks_to_learn, learn
+from groundlings.recommenders.impressions import Impressions, learners_in
 from groundlings.simulator.effects import Effects, Wanted
 from groundlings.simulator.engines.engine import IN_PROCESS, Engine, may_wait
 from groundlings.simulator.log.shard_rows import ShardRows
@@ -101,13 +102,24 @@ class Arm:
             arm=self.name,
             frame=self.history.take(np.zeros(0, dtype=np.int64)),
             sold=self.offers is not None,
-            shown=notices(self.mind) and self.mind.counts_shown(),
+            shown=self.counts_shown,
         )
         self._shown_today: list[Shown] = []
+        self._own_today = self._interactions_today()
         self._today: int  # both are of the day that goes on
         self._not_shown: sp.csr_array
         self._withdrawn: BoolArray | None = None
         self._days = np.zeros(0, dtype=np.int64) if self.clock is None else self.clock.days(self.history)
+
+    @property
+    def counts_shown(self) -> bool:
+        """Whether its mind or its recommender needs to know what was shown."""
+        return (notices(self.mind) and self.mind.counts_shown()) or self.learns_from_impressions
+
+    @property
+    def learns_from_impressions(self) -> bool:
+        """Whether its recommender, or one inside of it, learns from what was shown."""
+        return bool(learners_in(self.recommender))
 
     @property
     def people(self) -> int:
@@ -144,6 +156,7 @@ class Arm:
     def swap(self, recommender: AsyncRecommender) -> None:
         """Have another recommender make the lists, once it is fitted."""
         self.recommender, self._fitted = recommender, False
+        self._wanted = replace(self._wanted, shown=self.counts_shown)
         if may_wait(recommender):  # it may hold connections, which workers would lack
             self.engine.over(self.name)
             self.engine = IN_PROCESS
@@ -263,7 +276,8 @@ class Arm:
         """The interactions of today in this arm, in agent order; a second call gets none."""
         today, self._clicks_today = self._interactions_today(), []
         # Sessions that the log held are joined with those that filled its gaps.
-        return today.take(np.argsort(today.users, kind="stable"))
+        self._own_today = today.take(np.argsort(today.users, kind="stable"))
+        return self._own_today
 
     def learn_from(self, clicks: Sequence[Interactions]) -> None:
         """Add today's interactions, of all arms that share the log, to the history.
@@ -273,10 +287,14 @@ class Arm:
         self.history = self.history.joined(*clicks)
         if self.clock is not None:
             self._days = np.concatenate([self._days, *(np.full(len(each), self._today) for each in clicks)])
+        shown = self._shown()
         if notices(self.mind):
             nothing = self.history.take(np.zeros(0, dtype=np.int64))
-            self.mind.notice(self._today, nothing.joined(*clicks), self._shown())
+            told = shown if self.mind.counts_shown() else Shown(*2 * (np.zeros(0, dtype=np.int64),))
+            self.mind.notice(self._today, nothing.joined(*clicks), told)
         if self._fitted:
+            for learner in learners_in(self.recommender):
+                learner.observe_impressions(Impressions.of(shown.users, shown.items, self._own_today))
             for each in clicks:
                 self.recommender.observe(each)
 

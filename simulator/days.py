@@ -124,7 +124,8 @@ def _fit(arms: Sequence[Arm], day: int, schedule: Schedule, interventions: Inter
 
     Yields each arm right after its fit: what is made for one fit is not needed for the next.
 
-    A later fit, or another recommender, replaces what was learnt, so a fit whose days are all in the log is not needed.
+    A later fit, or another recommender, replaces what was learnt, so a fit whose days are all in the log is not needed;
+    only what impressions have taught outlives a fit, and was learnt between these fits.
     """
     for arm in arms:
         until = schedule.next_fit(day)
@@ -134,3 +135,5 @@ def _fit(arms: Sequence[Arm], day: int, schedule: Schedule, interventions: Inter
             _logger.debug("fitting the recommender of arm %s", arm.name)
             arm.fit()
             yield arm
+        elif arm.learns_from_impressions:
+            arm.fit()

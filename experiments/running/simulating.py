@@ -21,7 +21,6 @@ from groundlings.experiments.running.live_requests import LiveRequests
 from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import Plan, prepare
 from groundlings.experiments.running.sizes import personas_of
-from groundlings.personas.mind import notices
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.simulator.arm import Arm
 from groundlings.simulator.days import live_together
@@ -107,8 +106,7 @@ async def _simulated(
 
     watch = LostPageWatch(getattr(plan.config.mind, "max_unreadable", 1.0))
     with LogWriter(place) as log:
-        minds = [arm.mind for stage in plan.stages for arm in stage]
-        counted = any(notices(mind) and mind.counts_shown() for mind in minds)
+        counted = any(arm.counts_shown for stage in plan.stages for arm in stage)
         returns = plan.schedule.returns
         lists = counted or (returns is not None and returns.reads_lists)
         past = log.resume(plan.environment.schema, lists=lists)

@@ -13,6 +13,9 @@ from groundlings.environments.interactions import Interactions
 
 Vectors = NDArray[np.float32]
 
+_SMALL = 64
+"""Users or items up to which all directions are worked out."""
+
 
 @dataclass(frozen=True, slots=True)
 class SessionVectors:
@@ -77,7 +80,12 @@ def _leading(matrix: sp.csr_array, width: int) -> Vectors:
     """
     from scipy.sparse.linalg import svds
 
-    _, values, directions = svds(matrix, k=width, v0=np.ones(min(matrix.shape)))
+    if min(matrix.shape) <= _SMALL:
+        # Directions of equal values are often there, and ARPACK answers another mixture of them each time.
+        _, values, directions = np.linalg.svd(matrix.toarray(), full_matrices=False)
+        values, directions = values[:width], directions[:width]
+    else:
+        _, values, directions = svds(matrix, k=width, v0=np.ones(min(matrix.shape)))
     order = np.argsort(-values, kind="stable")
     found = directions[order].T * values[order]
     # Entries that differ by rounding alone are equally large: the first of them says the sign.

@@ -67,8 +67,10 @@ def read_resumption(
         return None
     arm_ids = {row.name: row.arm_id for row in connection.execute(select(arms.c.name, arms.c.arm_id))}
     origin = next_origin(connection, store)
+    changes = read_interventions(connection)
+    lists = lists or any(each.kind == "recommender" for each in changes)  # the new one may learn from what it showed
     past = {name: read_past(connection, arm_id, origin, schema, lists=lists) for name, arm_id in arm_ids.items()}
-    return Resumption(begun.run_id, arm_ids, origin, PastRun(begun, past, read_interventions(connection)))
+    return Resumption(begun.run_id, arm_ids, origin, PastRun(begun, past, changes))
 
 
 def read_past(

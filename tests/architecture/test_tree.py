@@ -57,7 +57,10 @@ def test_nothing_generated_is_tracked() -> None:
     assert [name for name in names if generated.search(name)] == []
 
 
-ADAPTERS = {"groundlings.experiments.gym.stable_baselines": "stable_baselines3"}
+ADAPTERS = {
+    "groundlings.experiments.gym.stable_baselines": "stable_baselines3",
+    "groundlings.recommenders.neural.training": "torch",
+}
 """Modules that only users of a library import, which is not installed for tests."""
 
 

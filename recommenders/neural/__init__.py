@@ -1,0 +1,1 @@
+"""Recommenders that train a neural network with PyTorch, and rank with numpy."""

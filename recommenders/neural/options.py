@@ -1,0 +1,13 @@
+"""Kinds of options that `sasrec` and `bert4rec` share."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
+
+Length: TypeAlias = Annotated[int, Field(ge=2, le=1_000)]
+NetworkWidth: TypeAlias = Annotated[int, Field(ge=1, le=1_024)]
+Blocks: TypeAlias = Annotated[int, Field(ge=1, le=12)]
+Dropout: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
+MaskShare: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
