@@ -22,8 +22,8 @@ from groundlings.environments.repeats import NEVER, OwnClock, RepeatRule
 from groundlings.environments.sessions import Sessions
 from groundlings.personas.mind import Mind, Shown, looks_back, notices
 from groundlings.recommenders.base import AsyncRecommender
-from groundlings.recommenders.learning import Lessons, asks_to_learn, learn
 from groundlings.recommenders.impressions import Impressions, learners_in
+from groundlings.recommenders.learning import Lessons, asks_to_learn, learn
 from groundlings.simulator.effects import Effects, Wanted
 from groundlings.simulator.engines.engine import IN_PROCESS, Engine, may_wait
 from groundlings.simulator.log.shard_rows import ShardRows
