@@ -241,6 +241,11 @@ class SumReader(OpenLog):
         found = self._rows(_EVENTS.format(kinds=", ".join(f":{mark}" for mark in marks)), **marks)
         return {(row["arm_id"], row["kind"]): int(row["events"]) for row in found}
 
+    def learnt_by_asking(self) -> bool:
+        """Whether a recommender of the run asked a language model in order to learn: whether there is `lessons`."""
+        with self._connected() as connection:
+            return has_lessons(connection)
+
     def call_totals(self) -> pd.DataFrame:
         """One row per arm that asked a language model: arm_id, calls, from_store (read from a record), retries,
         reasked, prompt_tokens, cached_tokens and completion_tokens."""
