@@ -23,7 +23,7 @@ def read_costs(directory: Path, log: LogReader, summary: Summary) -> dict[str, C
     """
     spending = spent_in(store_at(directory))
     prices = {arm["name"]: _prices(arm) for arm in log.run()["config"].get("arms") or ()}
-    learning = _learning(log)
+    learning = log.questions_to_learn()
     # Latencies are not logged apart by who asked, so they are told where only recommenders ask.
     alone = not spending.agents.calls
     return {
@@ -54,14 +54,3 @@ def _cost(arm: ArmSummary, spent: Spent, prices: Prices | None, learning: int, a
 def _prices(arm: dict[str, Any]) -> Prices | None:
     given = ((arm.get("model") or {}).get("budget") or {}).get("prices")
     return None if given is None else Prices.model_validate(given)
-
-
-def _learning(log: LogReader) -> dict[str, int]:
-    """Arm -> questions asked in order to learn, without those read from a record."""
-    if not log.learnt_by_asking():
-        return {}
-    found = log.query(
-        "SELECT arms.name AS arm, count(*) AS n FROM lessons JOIN arms USING (arm_id) WHERE NOT from_store "
-        "GROUP BY arms.name"
-    )
-    return dict(zip(found.arm.tolist(), found.n.astype(int).tolist(), strict=True))

@@ -109,7 +109,8 @@ def answer(findings: Findings) -> tuple[str, str]:
     column = next((each for each in findings.columns if each.part == "users" and not each.missing), None)
     if column is None:
         return "Not known", "No outcome could be measured."
-    better, worse = [], []
+    better: list[str] = []
+    worse: list[str] = []
     for row in findings.rows:
         figure = row.figures.get(column.name)
         if figure is None or figure.difference is None or not figure.difference.excludes_zero or row.bound:
@@ -136,7 +137,7 @@ def csv_of_arms(findings: Findings) -> str:
 def csv_of_groups(findings: Findings) -> str:
     """One row per arm, figure and group of users or items."""
     names = ["arm", "of", "grouping", "group", "figure", "mean", "low", "high", "n", "share_of_interactions"]
-    rows = [
+    rows: list[dict[str, object]] = [
         {
             "arm": each.arm, "of": each.of, "grouping": each.grouping, "group": each.group, "figure": each.figure,
             "mean": each.value.mean, "low": each.value.low, "high": each.value.high, "n": each.value.n,
