@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 # `make -j` changes nothing: each target uses the cores itself, and mixed output helps nobody.
 .NOTPARALLEL:
-.PHONY: help install demo test check notebooks fuzz mutate check-aa check-exposures truth consumers neighbours bench bench-logging bench-scheduling bench-reading bench-tokens bench-saturation bench-million growth test-vllm
+.PHONY: help install demo paradigms test check notebooks fuzz mutate check-aa check-exposures truth consumers neighbours bench bench-logging bench-scheduling bench-reading bench-tokens bench-saturation bench-million growth test-vllm
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -32,6 +32,11 @@ install: $(STAMP) ## install Groundlings and its tools into .venv (again only wh
 demo: $(STAMP) ## run real people and a real language model, then write runs/quickstart/report.html
 	rm -rf runs/quickstart
 	$(BIN)/groundlings run experiments/configs/quickstart.yaml --out runs/quickstart
+
+paradigms: $(STAMP) ## hold recommenders of every paradigm against popularity, in one table (25 minutes; SIZE=small: 6)
+	rm -rf runs/paradigms$(if $(SIZE),-$(SIZE))
+	$(BIN)/groundlings run experiments/configs/paradigms$(if $(SIZE),_$(SIZE)).yaml --out runs/paradigms$(if $(SIZE),-$(SIZE))
+	$(BIN)/groundlings paradigms runs/paradigms$(if $(SIZE),-$(SIZE))
 
 test: $(STAMP) ## run the tests; ARGS="..." is handed to pytest
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)

@@ -227,6 +227,7 @@ def _mount() -> None:
         fidelity,
         model,
         off_policy,
+        paradigms,
         personas,
         runs,
         schema,
@@ -239,6 +240,7 @@ def _mount() -> None:
     app.command("schema", rich_help_panel=RUN)(schema.schema)
     app.command("agent", rich_help_panel=COMPARE)(agent.agent)
     app.command("compare", rich_help_panel=COMPARE)(compare.compare)
+    app.command("paradigms", rich_help_panel=COMPARE)(paradigms.paradigms)
     app.command("power", rich_help_panel=RUN)(compare.power)
     app.command("calibrate", rich_help_panel=BELIEVE)(calibrate.calibrate)
     app.command("fidelity", rich_help_panel=BELIEVE)(fidelity.fidelity)

@@ -85,6 +85,9 @@ FROM lessons
 GROUP BY arm_id
 """
 
+_QUESTIONS_TO_LEARN = """
+SELECT arms.name AS arm, count(*) AS n FROM lessons JOIN arms USING (arm_id) WHERE NOT from_store GROUP BY arms.name
+"""
 _LESSON_LATENCIES = "SELECT arm_id, latency_seconds FROM lessons WHERE NOT from_store"
 
 # In numbers: a text per session would be most of what is read.
@@ -240,6 +243,14 @@ class SumReader(OpenLog):
         marks = {f"kind_{number}": kind for number, kind in enumerate(kinds)}
         found = self._rows(_EVENTS.format(kinds=", ".join(f":{mark}" for mark in marks)), **marks)
         return {(row["arm_id"], row["kind"]): int(row["events"]) for row in found}
+
+    def questions_to_learn(self) -> dict[str, int]:
+        """Arm -> questions that its recommender asked in order to learn, without those read from a record."""
+        with self._connected() as connection:
+            if not has_lessons(connection):
+                return {}
+        found = self._ask(_QUESTIONS_TO_LEARN)
+        return dict(zip(found.arm.tolist(), found.n.astype(int).tolist(), strict=True))
 
     def call_totals(self) -> pd.DataFrame:
         """One row per arm that asked a language model: arm_id, calls, from_store (read from a record), retries,

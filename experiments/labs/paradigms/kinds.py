@@ -1,0 +1,31 @@
+"""The paradigm of each shipped recommender."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+PARADIGMS: Mapping[str, tuple[str, ...]] = {
+    "not personal": ("popular", "group_popular", "item_mean", "random_order"),
+    "collaborative filtering": ("item_knn", "liked_knn", "als", "bias_svd", "bpr", "ease"),
+    "content": ("content_knn", "feature_regression"),
+    "the user's own past": ("buy_again",),
+    "sequential": ("sasrec", "bert4rec"),
+    "bandit": ("contextual_bandit",),
+    "reinforcement learning": ("policy",),
+    "language model as ranker": ("llm_ranker",),
+    "agents of language models": ("agentcf", "rah"),
+    "around another recommender": ("blend", "degraded", "epsilon_slots", "mmr", "plackett_luce", "ruled"),
+    "lists from elsewhere": ("external",),
+    "bound": ("oracle", "anti_oracle"),
+}
+"""Paradigm -> its recommenders."""
+
+OWN = "own"
+"""The paradigm of a recommender that is not shipped."""
+
+_OF = {name: paradigm for paradigm, names in PARADIGMS.items() for name in names}
+
+
+def paradigm_of(recommender: str) -> str:
+    """The paradigm of a recommender, by its name in the experiment file."""
+    return _OF.get(recommender, OWN)

@@ -1,0 +1,27 @@
+"""The comparison as one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+from groundlings.experiments.analysis.report.formatting import decimal
+from groundlings.experiments.analysis.report.lab_page import render_lab_page
+from groundlings.experiments.labs.paradigms.findings import Findings
+from groundlings.experiments.labs.paradigms.tables import PARTS, answer, tables_of
+
+
+def render_page(findings: Findings) -> str:
+    """The page as text."""
+    return render_lab_page(
+        "groundlings.experiments.labs.paradigms",
+        "paradigms.html.j2",
+        {**PARTS, "groups": "Groups of users and items", "definitions": "What each figure is"},
+        {
+            "lab_name": "paradigms",
+            "run_name": findings.experiment,
+            "question": f"Does any recommender serve users better than {findings.baseline}?",
+            "answer": answer(findings),
+            "findings": findings,
+            "tables": tables_of(findings),
+            "labels": {column.name: column.label for column in findings.columns},
+            "decimal": decimal,
+        },
+    )

@@ -1,0 +1,171 @@
+"""The comparison as tables of words, for terminal and page, and as rows for CSV."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from io import StringIO
+
+from groundlings.experiments.analysis.compare import Difference, Estimate
+from groundlings.experiments.analysis.report.formatting import NOT_KNOWN, count, decimal, signed
+from groundlings.experiments.labs.paradigms.findings import Column, Cost, Figure, Findings, Row
+
+PARTS = {
+    "users": "What users did, and what their held-out part says",
+    "lists": "What was shown",
+    "fairness": "Whether active users are served better",
+    "cost": "What it costs",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TableOfWords:
+    """One table.
+
+    Attributes:
+        part, title: Which.
+        headings: Of its columns, the arm's name first.
+        rows: Cells as text.
+        missing: Labels of figures that are not known, each with the reason.
+    """
+
+    part: str
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    missing: tuple[str, ...] = ()
+
+
+def tables_of(findings: Findings) -> tuple[TableOfWords, ...]:
+    """The tables, in the order of `PARTS`."""
+    return (*(_of_part(findings, part) for part in PARTS if part != "cost"), _of_cost(findings))
+
+
+def _of_part(findings: Findings, part: str) -> TableOfWords:
+    columns = [column for column in findings.columns if column.part == part]
+    known = [column for column in columns if not column.missing]
+    first = ("arm", "paradigm") if part == "users" else ("arm",)
+    rows = tuple(
+        (_name(row), *((row.paradigm,) if part == "users" else ()), *(_cell(row, column) for column in known))
+        for row in findings.rows
+    )
+    missing = tuple(f"{column.label}: {column.missing}" for column in columns if column.missing)
+    headings = (*first, *(column.label for column in known))
+    return TableOfWords(part, PARTS[part], headings, rows if known else (), missing)
+
+
+def _of_cost(findings: Findings) -> TableOfWords:
+    headings = (
+        "arm", "calls", "of them to learn", "calls per page", "tokens in per page", "tokens out per page", "money",
+        "seconds per call, median", "hallucinated names",
+    )  # fmt: skip
+    return TableOfWords(
+        "cost", PARTS["cost"], headings, tuple((_name(row), *_costs(row.cost)) for row in findings.rows)
+    )
+
+
+def _costs(cost: Cost) -> Sequence[str]:
+    if not cost.calls:
+        return (*("0",) * 6, NOT_KNOWN, NOT_KNOWN)
+    rate = cost.hallucination_rate
+    estimated = " (estimated)" if cost.estimated_calls else ""
+    return (
+        count(cost.calls),
+        count(cost.learning),
+        decimal(cost.per_page(cost.calls), 2),
+        decimal(cost.per_page(cost.prompt_tokens), 0) + estimated,
+        decimal(cost.per_page(cost.completion_tokens), 0) + estimated,
+        "no prices given" if cost.money is None else decimal(cost.money, 4),
+        decimal(cost.seconds.get("p50"), 2) if cost.seconds else NOT_KNOWN,
+        NOT_KNOWN if rate is None else f"{100 * rate:.1f} % of {cost.names:,}",
+    )
+
+
+def _name(row: Row) -> str:
+    return f"{row.name} (bound)" if row.bound else row.name
+
+
+def _cell(row: Row, column: Column) -> str:
+    figure = row.figures.get(column.name)
+    if figure is None or figure.value.mean is None:
+        return NOT_KNOWN
+    text = decimal(figure.value.mean, column.decimals) + _ends(figure.value, column.decimals)
+    gap = figure.difference
+    if gap is None or gap.difference is None:
+        return text
+    return f"{text}; {signed(gap.difference, column.decimals)}{_ends(gap, column.decimals)}"
+
+
+def _ends(found: Estimate | Difference, decimals: int) -> str:
+    if found.low is None or found.high is None:
+        return ""
+    write = signed if isinstance(found, Difference) else decimal
+    return f" [{write(found.low, decimals)}, {write(found.high, decimals)}]"
+
+
+def answer(findings: Findings) -> tuple[str, str]:
+    """A word or two, and a sentence: which arms' first outcome clearly differs from the first arm's."""
+    column = next((each for each in findings.columns if each.part == "users" and not each.missing), None)
+    if column is None:
+        return "Not known", "No outcome could be measured."
+    better: list[str] = []
+    worse: list[str] = []
+    for row in findings.rows:
+        figure = row.figures.get(column.name)
+        if figure is None or figure.difference is None or not figure.difference.excludes_zero or row.bound:
+            continue
+        (better if (figure.difference.difference or 0) > 0 else worse).append(row.name)
+    words = [
+        f"{label} {', '.join(names)}" for label, names in (("higher with", better), ("lower with", worse)) if names
+    ]
+    said = "; ".join(words) or "no arm's interval excludes zero"
+    among = sum(not row.bound for row in findings.rows) - 1
+    return (
+        "Yes" if better else "Not shown",
+        f"{column.label} against {findings.baseline}, {findings.agents:,} users: {said} "
+        f"({among} arms compared, 95 % intervals, not adjusted for their number).",
+    )
+
+
+def csv_of_arms(findings: Findings) -> str:
+    """One row per arm: each figure with its interval, its difference to the first arm and the agents behind it."""
+    rows = [_csv_row(findings, row) for row in findings.rows]
+    return _csv(rows, list(rows[0]))
+
+
+def csv_of_groups(findings: Findings) -> str:
+    """One row per arm, figure and group of users or items."""
+    names = ["arm", "of", "grouping", "group", "figure", "mean", "low", "high", "n", "share_of_interactions"]
+    rows: list[dict[str, object]] = [
+        {
+            "arm": each.arm, "of": each.of, "grouping": each.grouping, "group": each.group, "figure": each.figure,
+            "mean": each.value.mean, "low": each.value.low, "high": each.value.high, "n": each.value.n,
+            "share_of_interactions": each.beside,
+        }
+        for each in findings.groups
+    ]  # fmt: skip
+    return _csv(rows, names)
+
+
+def _csv_row(findings: Findings, row: Row) -> dict[str, object]:
+    cells: dict[str, object] = {"arm": row.name, "recommender": row.recommender, "paradigm": row.paradigm,
+                                "bound": row.bound}  # fmt: skip
+    for column in findings.columns:
+        figure = row.figures.get(column.name) or Figure(Estimate(None, None, None, None, 0, 0))
+        value, gap = figure.value, figure.difference
+        cells |= {column.name: value.mean, f"{column.name}_low": value.low, f"{column.name}_high": value.high,
+                  f"{column.name}_n": value.n}  # fmt: skip
+        for end in ("difference", "low", "high"):
+            name = f"{column.name}_difference" if end == "difference" else f"{column.name}_difference_{end}"
+            cells[name] = None if gap is None else getattr(gap, end)
+    cost = {name: cell for name, cell in asdict(row.cost).items() if name != "seconds"}
+    return cells | cost | {f"seconds_{name}": row.cost.seconds.get(name) for name in ("p50", "p90", "p99")}
+
+
+def _csv(rows: Sequence[dict[str, object]], names: Sequence[str]) -> str:
+    text = StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

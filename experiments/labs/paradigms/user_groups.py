@@ -1,0 +1,61 @@
+"""What arms are worth to groups of users, by activity, taste and what is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from groundlings.environments.arrays import FloatArray
+from groundlings.experiments.analysis.compare import Estimate, mean_interval
+from groundlings.experiments.analysis.comparison.persona_columns import LoggedPersonas
+from groundlings.experiments.analysis.comparison.segments import in_order, levels_of
+from groundlings.experiments.analysis.comparison.split import split_difference
+from groundlings.experiments.labs.paradigms.findings import GroupFigure
+from groundlings.personas.profile import LEVELS
+from groundlings.simulator.log.reader import LogReader
+
+FEWEST = 10
+"""Agents that a group needs to be shown; an interval of fewer says nothing."""
+
+_ACTIVITY = "activity"
+
+
+def group_means(of_users: Mapping[str, Mapping[str, FloatArray]], log: LogReader) -> list[GroupFigure]:
+    """Mean of each figure in each group with enough agents who have a value.
+
+    Args:
+        of_users: Figure -> arm -> one value per agent, in the order of the log, NaN where there is none.
+        log: The run's.
+    """
+    rows = []
+    for attribute, of_agents in levels_of(LoggedPersonas(log).columns()).items():
+        names = np.array(of_agents)
+        for level in in_order(set(of_agents) - {""}):
+            for figure, arms in of_users.items():
+                for arm, values in arms.items():
+                    value = mean_interval(values[names == level])
+                    if value.n >= FEWEST:
+                        rows.append(GroupFigure(arm, "users", attribute, level, figure, value))
+    return rows
+
+
+def activity_gap(values: Mapping[str, FloatArray], log: LogReader) -> Mapping[str, Estimate] | str:
+    """Mean of the most active third of users less that of the least active, by arm; why there is none, if so.
+
+    Args:
+        values: Arm -> one value per agent.
+        log: The run's.
+    """
+    levels = levels_of(LoggedPersonas(log).columns()).get(_ACTIVITY)
+    if levels is None:
+        return "agents do not differ in activity"
+    names = np.array(levels)
+    found: dict[str, Estimate] = {}
+    for arm, ours in values.items():
+        gap = split_difference(ours[names == LEVELS[-1]], ours[names == LEVELS[0]])
+        parts = [int((~np.isnan(ours[names == level])).sum()) for level in (LEVELS[-1], LEVELS[0])]
+        if min(parts) < FEWEST:
+            return f"fewer than {FEWEST} users of the most or the least active third have a value"
+        found[arm] = Estimate(gap.difference, gap.standard_error, gap.low, gap.high, sum(parts), len(ours) - sum(parts))
+    return found

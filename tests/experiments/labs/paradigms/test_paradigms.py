@@ -1,0 +1,183 @@
+"""Recommenders side by side: the report's figures, first pages by the held-out part, costs, and what is not known."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from groundlings.environments.errors import ConfigError
+from groundlings.experiments.cli.paradigms import paradigms
+from groundlings.experiments.config.loading import load_config
+from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.experiment import Experiment
+from groundlings.experiments.labs.paradigms.comparing import compare_paradigms
+from groundlings.experiments.labs.paradigms.kinds import OWN, PARADIGMS, paradigm_of
+from groundlings.experiments.labs.paradigms.page import render_page
+from groundlings.experiments.labs.paradigms.tables import answer, tables_of
+from groundlings.experiments.running.plan import build_plan
+from groundlings.experiments.running.run import run_experiment
+from groundlings.recommenders.language.wording import candidates_shown
+from groundlings.recommenders.registry import SHIPPED
+from groundlings.simulator.language import scripted
+from groundlings.simulator.log.reader import LogReader
+
+CONFIGS = Path(__file__).parents[4] / "experiments" / "configs"
+SECTIONS = {
+    "seed": 3,
+    "dataset": {"name": "toy", "toy": {"n_users": 60, "n_items": 40, "interactions_per_user": 8}},
+    "simulation": {"days": 2},
+    "site": {"page_size": 4, "max_pages": 2},
+    "mind": {"kind": "behavioural", "random_click_rate": 0.3},
+}
+PRICES = {"prompt": 1000.0, "completion": 2000.0}
+
+
+def with_one_made_up(request):
+    names = candidates_shown(request.messages[-1].content)[::-1]
+    return json.dumps({"ranking": [*names, "The item that is not"]})
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    place = tmp_path_factory.mktemp("paradigms")
+    arms = [
+        {"name": "popular", "recommender": "popular"},
+        {"name": "<b>knn", "recommender": "item_knn"},
+        {"name": "twin", "recommender": "popular"},
+        {
+            "name": "ranked",
+            "recommender": "llm_ranker",
+            "options": {"of": {"recommender": "popular"}, "candidates": 5},
+            "model": {"provider": "scripted", "budget": {"prices": PRICES}},
+        },
+    ]
+    config = ExperimentConfig.model_validate({"name": "beside", "arms": arms, "base": place, **SECTIONS})
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("groundlings.experiments.analysis.report.write_report", lambda directory, *_: directory)
+        patched.setattr(scripted, "legal_reply", with_one_made_up)
+        return run_experiment(config, place / "run").directory
+
+
+@pytest.fixture(scope="module")
+def findings(run):
+    return compare_paradigms(run)
+
+
+def test_every_shipped_recommender_has_one_paradigm():
+    named = [name for names in PARADIGMS.values() for name in names]
+    assert sorted(named) == sorted(SHIPPED)
+    assert paradigm_of("my.module:Mine") == OWN
+
+
+def test_outcomes_are_those_of_the_summary(findings, run):
+    arms = {arm["name"]: arm for arm in json.loads((run / "summary.json").read_text())["arms"]}
+    for row in findings.rows:
+        assert row.figures["view_ratio"].value.mean == arms[row.name]["metrics"]["view_ratio"]["mean"]
+    popular, _, twin, _ = findings.rows
+    assert popular.figures["view_ratio"].difference is None
+    for column in ("view_ratio", "ndcg_at_4"):
+        assert twin.figures[column].difference.difference == 0
+    assert twin.figures["coverage"].value == popular.figures["coverage"].value
+
+
+def test_first_pages_are_scored_by_the_held_out_part(findings, run):
+    plan = build_plan(load_config(run / "config.yaml"))
+    people, items = plan.dataset.people.user_ids, plan.dataset.catalog.item_ids
+    hits = []
+    with LogReader(run) as log:
+        shown = log.impressions("ranked")
+        agents = set(log.user_ids())
+    for user, rows in shown[(shown.day == 0) & (shown.page == 1)].groupby("user_id"):
+        number = people.index(user)
+        later = set(plan.split.test.matrix[[number]].indices) - set(plan.split.train.matrix[[number]].indices)
+        if user in agents and later:
+            hits.append(bool(later & {items.index(name) for name in rows.item_id}))
+    found = next(row for row in findings.rows if row.name == "ranked").figures["hit_at_4"].value
+    assert found.n == len(hits) > 0
+    assert found.mean == pytest.approx(np.mean(hits))
+
+
+def test_calls_tokens_money_and_made_up_names_are_those_of_the_log(findings, run):
+    with LogReader(run) as log:
+        calls = log.calls()
+    popular, *_, ranked = (row.cost for row in findings.rows)
+    assert (popular.calls, popular.money, popular.hallucinated) == (0, None, None)
+    assert ranked.calls == len(calls) > 0
+    assert ranked.prompt_tokens == calls.prompt_tokens.sum()
+    spent = calls.prompt_tokens.sum() * PRICES["prompt"] + calls.completion_tokens.sum() * PRICES["completion"]
+    assert ranked.money == pytest.approx(spent / 1e6)
+    assert ranked.hallucination_rate == pytest.approx(len(calls) / ranked.names)
+    assert ranked.per_page(ranked.calls) == ranked.calls / ranked.pages
+
+
+def test_groups_of_users_and_items_stand_beside_what_was_wanted(findings):
+    users = [each for each in findings.groups if each.of == "users"]
+    assert users
+    assert all(each.value.n >= findings.fewest for each in users)
+    thirds = [each for each in findings.groups if each.grouping == "popularity" and each.arm == "popular"]
+    assert sum(each.value.mean for each in thirds) == pytest.approx(1)
+    assert sum(each.beside for each in thirds) == pytest.approx(1)
+    shown = {each.group: each.value.mean for each in thirds}
+    assert findings.rows[0].figures["cold_share"].value.mean == shown["least popular third"]
+
+
+def test_what_cannot_be_known_says_why_and_is_no_zero(run, tmp_path):
+    shutil.copy(run / "log.db", tmp_path)
+    found = compare_paradigms(tmp_path)
+    missing = {column.name: column.missing for column in found.columns if column.missing}
+    assert "its data cannot be read" in missing["ndcg_at_4"]
+    assert "popularity_lift" in missing
+    assert all("ndcg_at_4" not in row.figures for row in found.rows)
+    users = tables_of(found)[0]
+    assert "NDCG@4" not in users.headings
+    assert any(reason.startswith("NDCG@4") for reason in users.missing)
+    assert "Not known: NDCG@4" in render_page(found)
+
+
+def test_interleaved_arms_are_refused(tmp_path, quick_report):
+    arms = {"popular": "popular", "random": "random_order"}
+    Experiment(arms=arms, design="interleaving", **SECTIONS).run(tmp_path / "run")
+    with pytest.raises(ConfigError, match="found interleaving; expected parallel or split"):
+        compare_paradigms(tmp_path / "run")
+
+
+def test_the_command_prints_tables_and_writes_csv_and_page(findings, run, tmp_path):
+    alone = typer.Typer()
+    alone.command()(paradigms)
+    outcome = CliRunner().invoke(alone, [str(run), "--out", str(tmp_path)])
+    assert outcome.exit_code == 0, outcome.output
+    assert "What it costs" in outcome.output
+    with (tmp_path / "paradigms.csv").open() as lines:
+        rows = list(csv.DictReader(lines))
+    assert [row["arm"] for row in rows] == ["popular", "<b>knn", "twin", "ranked"]
+    assert float(rows[3]["view_ratio"]) == findings.rows[3].figures["view_ratio"].value.mean
+    assert rows[0]["view_ratio_difference"] == ""
+    with (tmp_path / "paradigms_groups.csv").open() as lines:
+        assert len(list(csv.DictReader(lines))) == len(findings.groups)
+    page = (tmp_path / "paradigms.html").read_text()
+    assert "&lt;b&gt;knn" in page
+    assert "<b>knn" not in page
+    assert answer(findings)[1].partition(":")[0] in page
+    printed = CliRunner().invoke(alone, [str(run), "--out", str(tmp_path), "--json"])
+    assert json.loads(printed.output)["rows"][0]["paradigm"] == "not personal"
+
+
+def test_the_page_is_fit_for_everybody(findings, tmp_path, fit_for_everybody):
+    path = tmp_path / "paradigms.html"
+    path.write_text(render_page(findings))
+    fit_for_everybody(path)
+
+
+def test_both_shipped_files_have_the_same_arms_with_popularity_first():
+    large, small = (load_config(CONFIGS / f"{name}.yaml") for name in ("paradigms", "paradigms_small"))
+    assert [arm.name for arm in large.arms] == [arm.name for arm in small.arms]
+    assert large.arms[0].recommender == "popular"
+    assert len({paradigm_of(arm.recommender) for arm in large.arms}) >= 6
+    assert all(arm.recommender in SHIPPED for arm in large.arms)
