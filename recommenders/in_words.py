@@ -40,6 +40,7 @@ IN_WORDS: Mapping[str, str] = {
     "random_order": "shows items in random order",
     "ruled": "another recommender under business rules (pinned, left out, capped, moved up)",
     "sasrec": "a neural network tells the next item from the order of the user's history",
+    "text_embedding": "learns each user's tastes from who chose what, and of new items from their texts",
 }
 """Name of each shipped recommender -> what it does."""
 

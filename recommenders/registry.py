@@ -59,6 +59,7 @@ SHIPPED = {
     "random_order": "groundlings.recommenders.random_order:RandomOrderRecommender",
     "ruled": "groundlings.recommenders.rules:RuledRecommender",
     "sasrec": "groundlings.recommenders.neural.sasrec:SasRecommender",
+    "text_embedding": "groundlings.recommenders.text_embedding:TextEmbeddingRecommender",
 }
 
 RECOMMENDERS = ExtensionPoint("recommender", ENTRY_POINT_GROUP, SHIPPED)
