@@ -300,12 +300,20 @@ def _explain(path: Path, node: yaml.Node, location: Sequence[Key], message: str,
     return f"{where}: {'.'.join(map(str, location)) or 'the file'}: {message}"
 
 
+def _read_as(key: yaml.Node) -> str:
+    """What a key is called once it was read: `null:` is None, `yes:` is True."""
+    try:
+        return str(yaml_reading.parse(str(key.value)))
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return str(key.value)
+
+
 def _line(node: yaml.Node, location: Sequence[Key]) -> int:
     """The line of a key, or of the innermost section that should hold it."""
     line = node.start_mark.line
     for key in location:
         if isinstance(node, yaml.MappingNode):
-            found = [(name, value) for name, value in node.value if name.value == str(key)]
+            found = [(name, value) for name, value in node.value if str(key) in (name.value, _read_as(name))]
             if not found:
                 break
             line, node = found[0][0].start_mark.line, found[0][1]

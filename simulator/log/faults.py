@@ -17,8 +17,8 @@ _logger = logger(__name__)
 _SAFE = "all committed sessions are safe"
 
 _BY_STATE = {
-    "53100": f"the server's disk is full; {_SAFE}, free some space and resume the run",
-    "53300": f"the server takes no further connections; {_SAFE}, close some or raise max_connections",
+    "53100": "the server's disk is full; {safe}, free some space and {go_on}",
+    "53300": "the server takes no further connections; {safe}, close some or raise max_connections",
     "42501": "the user lacks a right; runs need CREATE on the database, and the schema groundlings belongs to "
     "whoever logged there first",
     "42P01": "the tables of this run are gone from the server; restore its schema from a backup, or start a new run",
@@ -26,23 +26,26 @@ _BY_STATE = {
     "XX001": "the database is damaged; restore it from a backup",
     "XX002": "an index of the database is damaged; REINDEX it, or restore a backup",
 }
-"""PostgreSQL's SQLSTATE -> what to do."""
+"""PostgreSQL's SQLSTATE -> what to do; {safe} and {go_on} depend on whether anything was begun."""
 
 _BY_WORDS = {
     "password": "the server refused the password, or none was given; put it into PGPASSWORD or ~/.pgpass",
     "does not exist": "create what is missing (`createdb`, `createuser`), or mend log.url",
     "no pg_hba.conf entry": "the server lets nobody in from here; mend its pg_hba.conf or log.url",
+    "too many": "the server takes no further connections; close some or raise max_connections",
+    "connection slots": "the server takes no further connections; close some or raise max_connections",
     "NUL": "PostgreSQL stores no NUL characters, and something in this session holds one; log this run to SQLite",
     "0x00": "PostgreSQL stores no NUL characters, and something in this session holds one; log this run to SQLite",
 }
 
 
 @contextmanager
-def named_faults(where: object) -> Iterator[None]:
+def named_faults(where: object, begun: bool = True) -> Iterator[None]:
     """Turn what a disk, a server or a damaged file does to a log into one clear error.
 
     Args:
         where: The log, as a message calls it.
+        begun: Whether there may be a run that can be resumed.
 
     Raises:
         RunDirectoryError: The database failed.
@@ -54,13 +57,13 @@ def named_faults(where: object) -> Iterator[None]:
         lost = isinstance(fault, DBAPIError) and fault.connection_invalidated
         if lost:
             _logger.warning("%s: the connection to the database was lost", where)
-        explained = _of_sqlite(cause) if isinstance(cause, sqlite3.Error) else _of_postgres(cause, lost)
+        explained = _of_sqlite(cause) if isinstance(cause, sqlite3.Error) else _of_postgres(cause, begun, lost)
         raise RunDirectoryError(f"{where}: {explained}") from None
     except Exception as fault:
         # COPY goes to the driver itself, past SQLAlchemy; its errors are known by their module, which may be absent.
         if not type(fault).__module__.startswith("psycopg"):
             raise
-        raise RunDirectoryError(f"{where}: {_of_postgres(fault)}") from None
+        raise RunDirectoryError(f"{where}: {_of_postgres(fault, begun)}") from None
 
 
 def _of_sqlite(fault: sqlite3.Error) -> str:
@@ -84,14 +87,15 @@ def _of_sqlite(fault: sqlite3.Error) -> str:
     return text
 
 
-def _of_postgres(fault: Any, lost: bool = False) -> str:
+def _of_postgres(fault: Any, begun: bool, lost: bool = False) -> str:
     text = " ".join(str(fault).split())
     state = getattr(fault, "sqlstate", None)
+    safe, go_on = (_SAFE, "resume the run") if begun else ("nothing was begun", "begin again")
     if state in _BY_STATE:
-        return f"{_BY_STATE[state]} ({text})"
+        return f"{_BY_STATE[state].format(safe=safe, go_on=go_on)} ({text})"
     connecting = state is None and text.startswith(_CONNECTING)
     if not connecting and (lost or state is None or state.startswith(("08", "57P"))) and type(fault).__name__ in _LOST:
-        return f"the connection to the server was lost; {_SAFE}, resume the run when the server is back ({text})"
+        return f"the connection to the server was lost; {safe}, {go_on} when the server is back ({text})"
     for words, advice in _BY_WORDS.items():
         if words in text:
             return f"{advice} ({text})"

@@ -9,19 +9,25 @@ runs of a database and gives each a number, from which its ids begin: they are u
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote, unquote_to_bytes
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, text
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import AddConstraint
 
+from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.columns import Row
 from groundlings.simulator.log.faults import named_faults
+from groundlings.simulator.log.trusted_hosts import ADDRESS_NAME
 
 if TYPE_CHECKING:
     from groundlings.simulator.log.parquet import PartKeeper
@@ -37,6 +43,8 @@ _KEEPALIVES = (("tcp_keepalives_idle", "30"), ("tcp_keepalives_interval", "10"),
 """How the server finds out that a machine is gone which cannot say so."""
 
 _SHARED = "groundlings"
+_MADE_IN = "Groundlings run in "
+"""What a schema's comment begins with; the path of the run directory follows."""
 _LOGS = f"""
 CREATE TABLE {_SHARED}.logs (
     number BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -53,10 +61,13 @@ class PostgresStore:
     Attributes:
         url: The database, without a password: that is taken from PGPASSWORD or ~/.pgpass.
         schema: The run's own.
+        directory: The run directory that names it; None where there is none. The server notes it with the schema, so
+            that a copy of the directory is told from the one that the log belongs to.
     """
 
     url: str
     schema: str
+    directory: Path | None = field(default=None, compare=False)
     nan_is_null: ClassVar[bool] = False
 
     def __str__(self) -> str:
@@ -83,7 +94,7 @@ class PostgresStore:
         """
         engine = self.for_writing()
         try:
-            with named_faults(self), engine.begin() as connection:
+            with named_faults(self, begun=False), engine.begin() as connection:
                 self._refuse_other_encodings(connection)
                 if not connection.execute(
                     text("SELECT has_database_privilege(current_user, current_database(), 'CREATE')")
@@ -113,6 +124,11 @@ class PostgresStore:
             text(f"INSERT INTO {_SHARED}.logs (schema) VALUES (:schema) ON CONFLICT DO NOTHING"),
             {"schema": self.schema},
         )
+        self._refuse_copies(connection)
+        if self.directory is not None:
+            # Quoted as in an address: ASCII without quotes, whatever the bytes of the path.
+            here = quote(os.fsencode(self.directory.absolute()))
+            connection.execute(text(f"COMMENT ON SCHEMA {self.schema} IS '{_MADE_IN}{here}'"))
 
     def first_id(self, connection: Connection) -> int:
         """Ids of all runs of a database differ."""
@@ -173,6 +189,7 @@ class PostgresStore:
                     f"{self}: the database does not list this schema as one of a run, so nothing was removed; if its "
                     "tables are not needed, drop it there yourself"
                 )
+            self._refuse_copies(connection)
             connection.execute(text(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE"))
 
     def _engine(self, read_only: str) -> Engine:
@@ -203,6 +220,27 @@ class PostgresStore:
             f"{self}: another process is working on this run; wait for it or stop it (of a machine that is gone, the "
             "server notices after about a minute)"
         )
+
+    def _refuse_copies(self, connection: Connection) -> None:
+        """Where this directory is a copy: the log belongs to the one that it was copied from, as long as that is there.
+
+        A run that was moved leaves nothing behind, and a path of another machine is not found here.
+        """
+        found = text("SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = :schema")
+        noted = connection.execute(found, {"schema": self.schema}).scalar()
+        if self.directory is None or noted is None or not noted.startswith(_MADE_IN):
+            return
+        first = Path(os.fsdecode(unquote_to_bytes(noted.removeprefix(_MADE_IN))))
+        address = first / ADDRESS_NAME
+        with suppress(OSError, ValueError):
+            if not address.samefile(self.directory / ADDRESS_NAME) and self.schema in bounded_text(
+                address, regular=True
+            ):
+                raise RunDirectoryError(
+                    f"{self.directory}: a copy of {first}, to which the log on the server belongs ({self}); go on with "
+                    "that one, or remove it with `groundlings runs delete` if neither is needed; the files of a copy "
+                    "can be removed by hand"
+                )
 
     def _refuse_other_encodings(self, connection: Connection) -> None:
         encoding = connection.execute(text("SHOW server_encoding")).scalar_one()

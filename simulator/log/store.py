@@ -17,6 +17,7 @@ from groundlings.simulator.log.faults import named_faults
 from groundlings.simulator.log.foreign import refuse_disguised
 from groundlings.simulator.log.migrations import SCHEMA_VERSION, schema_version
 from groundlings.simulator.log.sqlite import SqliteStore
+from groundlings.simulator.log.trusted_hosts import ADDRESS_NAME
 
 if TYPE_CHECKING:
     from groundlings.simulator.log.parquet import PartKeeper
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["ADDRESS_NAME", "LOG_NAME", "Store", "named_faults", "open_log", "store_at"]
 
 LOG_NAME = "log.db"
-ADDRESS_NAME = "log.json"
-"""What stands in a run directory in the place of a log that lies on a server."""
 
 
 class Store(Protocol):
@@ -105,7 +104,7 @@ def store_at(run: Path) -> Store:
 
     try:
         content = json.loads(bounded_text(address, regular=True))
-        store = PostgresStore(postgres_address(content["url"]), schema_name(content["schema"]))
+        store = PostgresStore(postgres_address(content["url"]), schema_name(content["schema"]), run)
         refuse_unnamed(store.url, address)
         return store
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as fault:

@@ -22,6 +22,9 @@ from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.environments.paths import CACHE_VARIABLE, user_cache
 
+ADDRESS_NAME = "log.json"
+"""What stands in a run directory in the place of a log that lies on a server."""
+
 TRUSTED = "GROUNDLINGS_TRUSTED_HOSTS"
 """Environment variable: hosts, with a port or for all of their ports, separated by commas or spaces."""
 

@@ -86,6 +86,7 @@ def test_dumping_and_loading_again_changes_nothing(write):
         ("dataset: toy", f"dataset: {{name: ml-100k, directory: {'x' * 300}}}", ["dataset.directory", "255"]),
         ("seed: 1", LAUGHS + "seed: *laugh9", ["small.yaml", "aliases written out", "100,000"]),
         ("page_size: 4", "repeats: nevr", ["small.yaml:6: site.repeats: input should be", "did you mean 'never'?"]),
+        ("page_size: 4", "null: 4", ["small.yaml:6: site.None"]),
         ("name: second", "name: ' '", ["arms.1.name: an arm needs a name"]),
         (
             "page_size: 4",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.archive.inventory import delete_run
 from groundlings.simulator.log.postgres import PostgresStore
+from groundlings.simulator.log.store import store_at
+from groundlings.simulator.log.trusted_hosts import remember
 from groundlings.simulator.log.writer import LogWriter
 
 
@@ -39,3 +42,38 @@ def test_deleting_a_run_removes_the_schema_that_was_made_for_it(server, database
     delete_run(handed_over("run_made"))
     assert not server.run("SELECT 1 FROM pg_namespace WHERE nspname = 'run_made'", database)
     assert not server.run("SELECT 1 FROM groundlings.logs", database)
+
+
+@pytest.fixture
+def original(server, database, tmp_path):
+    """A run directory whose log was begun on the server."""
+    directory = tmp_path / "first % run"
+    directory.mkdir()
+    (directory / "config.yaml").write_text("name: x\n")
+    (directory / "log.json").write_text(json.dumps({"url": server.url(database), "schema": "run_first"}))
+    remember(server.url(database))
+    with LogWriter(store_at(directory)):
+        pass
+    return directory
+
+
+def test_a_copy_of_a_run_neither_deletes_nor_writes_the_log_of_the_first(original, server, database, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(original, copy)
+    with pytest.raises(RunDirectoryError, match=r"copy: a copy of .*first % run, to which the log"):
+        delete_run(copy)
+    with pytest.raises(RunDirectoryError, match="a copy of"), LogWriter(store_at(copy)):
+        pass
+    assert server.run("SELECT 1 FROM pg_namespace WHERE nspname = 'run_first'", database)
+    assert copy.exists()
+
+
+def test_a_run_that_was_moved_takes_its_log_along(original, server, database, tmp_path):
+    moved = original.rename(tmp_path / "moved")
+    with LogWriter(store_at(moved)):
+        pass
+    shutil.copytree(moved, original)
+    with pytest.raises(RunDirectoryError, match=r"a copy of .*moved"):
+        delete_run(original)
+    delete_run(moved)
+    assert not server.run("SELECT 1 FROM pg_namespace WHERE nspname = 'run_first'", database)

@@ -16,7 +16,7 @@ import yaml
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.analysis.comparison.comparing import compare_run
 from groundlings.experiments.archive.agent_history import read_story
-from groundlings.experiments.archive.directory import choose_directory
+from groundlings.experiments.archive.directory import check_server, choose_directory
 from groundlings.experiments.archive.inventory import DAMAGED, delete_run, diff_runs, look_at, read_run
 from groundlings.experiments.archive.log_check import check_log
 from groundlings.experiments.config.loading import as_yaml
@@ -208,6 +208,24 @@ def test_a_run_that_was_killed_goes_on_at_once(server, database, on_file, tmp_pa
     assert killed.returncode == -signal.SIGKILL
     assert rows(server, database, tmp_path / "killed", "sessions") == 40
     assert resume_experiment(tmp_path / "killed").digest == digest(open_log(on_file))
+
+
+@pytest.mark.parametrize(
+    ("role", "expected"),
+    [
+        ("LOGIN CONNECTION LIMIT 0", "takes no further connections; close some"),
+        ("LOGIN", "expected UTF8|may not create schemas"),
+    ],
+)
+def test_a_server_that_cannot_take_a_run_is_no_run_to_resume(server, database, role, expected):
+    server.run(f"CREATE ROLE barred {role}", database)
+    try:
+        with pytest.raises(RunDirectoryError, match=expected) as told:
+            check_server(server.url(database, user="barred"))
+    finally:
+        server.run("DROP ROLE barred", database)
+    assert "resume" not in str(told.value)
+    assert "safe" not in str(told.value)
 
 
 def test_a_full_disk_of_the_server_ends_the_run_clearly_and_it_goes_on_from_there(server, database, cut, on_file):
