@@ -60,6 +60,8 @@ SHIPPED = {
     "recmind": "groundlings.recommenders.language.recmind:RecMind",
     "ruled": "groundlings.recommenders.rules:RuledRecommender",
     "sasrec": "groundlings.recommenders.neural.sasrec:SasRecommender",
+    "text_embedding": "groundlings.recommenders.text_embedding:TextEmbeddingRecommender",
+    "title_generation": "groundlings.recommenders.language.title_generation:TitleGeneration",
 }
 
 RECOMMENDERS = ExtensionPoint("recommender", ENTRY_POINT_GROUP, SHIPPED)

@@ -4,6 +4,7 @@ histories.py     what a user did, as item numbers: the training history and this
 wording.py       histories and candidates as words
 asking.py        one question to the arm's model, one logged call
 grounding.py     names in a reply -> candidates; what fits none is counted
+titles.py        titles written without a list -> items of the whole catalogue
 llm_ranker.py    the recommender `llm_ranker`
 llm_ranker.md    its prompts
 agent_loop.py    steps of thought, tool and answer, for recommenders that look things up; their tools are in tools/

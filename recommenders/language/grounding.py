@@ -32,7 +32,7 @@ class Grounding:
 
     Attributes:
         order: Places of the candidates named, best first, each once.
-        candidates: How many there were.
+        candidates: How many there were; 0 where the names were written without a list.
         exact, normalised, near: Names by the step that found a candidate; together the length of `order`.
         ties: Of these, names that fitted several candidates alike.
         repeated: Names of candidates that were named before.
@@ -56,7 +56,7 @@ class Grounding:
     @property
     def missing(self) -> int:
         """Candidates that the reply does not name."""
-        return self.candidates - len(self.order)
+        return max(0, self.candidates - len(self.order))
 
 
 def ground(names: Sequence[str], candidates: Sequence[str]) -> Grounding:
@@ -68,7 +68,7 @@ def ground(names: Sequence[str], candidates: Sequence[str]) -> Grounding:
     """
     steps = {"exact": 0, "normalised": 0, "near": 0}
     ties = repeated = hallucinated = 0
-    known = [_forms(each) for each in candidates]
+    known = [forms(each) for each in candidates]
     order: list[int] = []
     for name in names:
         if not name.strip():
@@ -90,7 +90,7 @@ def _found(name: str, candidates: Sequence[str], known: Sequence[tuple[str, ...]
     """The step that decides, and the places of all candidates that fit alike."""
     if places := [place for place, each in enumerate(candidates) if each == name]:
         return "exact", places
-    said = dict.fromkeys((normal(name), normal(_NUMBERED.sub("", name, count=1))))
+    said = dict.fromkeys((normal(name), normal(without_number(name))))
     for form in said:
         # With the year before without: it tells candidates of one title apart.
         for which in range(2):
@@ -101,7 +101,12 @@ def _found(name: str, candidates: Sequence[str], known: Sequence[tuple[str, ...]
     return "near", [place for place, each in enumerate(near) if each == best] if best >= NEAR else []
 
 
-def _forms(candidate: str) -> tuple[str, str]:
+def without_number(name: str) -> str:
+    """A name without a number or a bullet before it."""
+    return _NUMBERED.sub("", name, count=1)
+
+
+def forms(candidate: str) -> tuple[str, str]:
     """A candidate normalised, with its year and without."""
     return normal(candidate), normal(_YEAR.sub("", candidate))
 

@@ -6,7 +6,7 @@ that the recommender itself reads replies with (`recommenders.language`). So any
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,13 @@ from groundlings.environments.errors import UnreadableReply
 from groundlings.environments.plugins import PYTHON_OBJECT
 from groundlings.recommenders.language.agent_loop import FAILED, FINISH, NONE, read_step
 from groundlings.recommenders.language.agentcf import TEMPLATE as AGENTCF
+from groundlings.recommenders.language.grounding import Grounding
 from groundlings.recommenders.language.llm_ranker import TEMPLATE, read_order
 from groundlings.recommenders.language.recmind import NOTES_HEADING, STEPS
 from groundlings.recommenders.language.recmind import TEMPLATE as RECMIND
-from groundlings.recommenders.language.wording import candidates_shown
+from groundlings.recommenders.language.title_generation import TEMPLATE as TITLES
+from groundlings.recommenders.language.titles import Titles, read_titles
+from groundlings.recommenders.language.wording import candidates_shown, shown_name
 
 if TYPE_CHECKING:
     from groundlings.simulator.log.reader import LogReader
@@ -25,6 +28,13 @@ if TYPE_CHECKING:
 
 _TEMPLATES = (TEMPLATE, AGENTCF, RECMIND)
 """Whose questions ask for candidates in an order."""
+
+Read = Callable[[str, str], Grounding]
+"""Question and reply -> what was named; raises `UnreadableReply`."""
+
+
+def _ranked(question: str, reply: str) -> Grounding:
+    return read_order(reply, candidates_shown(question))
 
 
 @dataclass(slots=True)
@@ -92,7 +102,7 @@ class ModelLists:
         ties: Of these, names that fitted several candidates alike.
         repeated: Names of candidates that the reply had named before.
         hallucinated: Names that fit no candidate.
-        candidates: Candidates of the readable replies.
+        candidates: Candidates of the readable replies; 0 where the model wrote titles without being shown any.
         missing: Of these, candidates that the reply does not name.
         steps: What was done before the lists were asked for; None where nothing is.
     """
@@ -117,36 +127,41 @@ class ModelLists:
         """Hallucinated names by names in readable replies, None where there is none."""
         return self.hallucinated / self.names if self.names else None
 
-    def count(self, status: str, question: str, reply: str) -> None:
-        """Add one call."""
+    def count(self, status: str, question: str, reply: str, read: Read = _ranked) -> None:
+        """Add one call, read by `read`."""
         self.questions += 1
         if status == "unanswerable":
             self.unanswerable += 1
             return
         try:
-            found = read_order(reply, candidates_shown(question))
+            found = read(question, reply)
         except UnreadableReply:
             self.unreadable += 1
             return
         self.nothing_named += not found.order
-        for name in _OF_A_REPLY:
+        for name in _OF_A_REPLY if found.candidates else _OF_WRITTEN_TITLES:
             setattr(self, name, getattr(self, name) + getattr(found, name))
 
     def sentence(self) -> str:
         """The counts in words."""
+        what = "candidate" if self.candidates or not self.names else "item"
         failed = [f"{self.unreadable:,} unreadable"]
         failed += [f"{self.unanswerable:,} refused by the server"] if self.unanswerable else []
-        failed.append(f"{self.nothing_named:,} without a candidate")
+        failed.append(f"{self.nothing_named:,} without {'an item' if what == 'item' else 'a candidate'}")
         begin = f"{self.questions:,} lists asked of a language model, {', '.join(failed)}"
         if self.steps is not None:
             begin += f"; {self.steps.sentence()}"
         if not self.names:
             return begin
-        return (
-            f"{begin}; in readable replies {self.hallucinated:,} of {self.names:,} names fit no candidate "
+        told = (
+            f"{begin}; in readable replies {self.hallucinated:,} of {self.names:,} names fit no {what} "
             f"({100 * self.hallucinated / self.names:.1f} % hallucinated), {self.repeated:,} are repeated, "
-            f"{self.ties:,} fit several candidates alike, and {self.missing:,} of {self.candidates:,} candidates are "
-            "not named"
+        )
+        if not self.candidates:
+            return f"{told}and {self.ties:,} fit several items alike"
+        return (
+            f"{told}{self.ties:,} fit several candidates alike, and {self.missing:,} of {self.candidates:,} candidates "
+            "are not named"
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -162,6 +177,9 @@ _OF_A_REPLY = tuple(
     if each.name not in ("questions", "unreadable", "unanswerable", "nothing_named", "steps")
 )
 """Counts that a `Grounding` has, too."""
+
+_OF_WRITTEN_TITLES = tuple(name for name in _OF_A_REPLY if name not in ("candidates", "missing"))
+"""Those that there are without candidates."""
 
 
 def read_model_lists(log: LogReader, config: Mapping[str, Any]) -> dict[int, ModelLists]:
@@ -183,7 +201,19 @@ def read_model_lists(log: LogReader, config: Mapping[str, Any]) -> dict[int, Mod
     for each in log.replies_to(STEPS):
         if each.arm_id in found:  # a run that was cut short may have steps without a list
             _steps_of(found[each.arm_id]).count(each.status, each.question, each.reply)
+    read: Read | None = None
+    for each in log.replies_to(TITLES):
+        read = read or _written(log)
+        found.setdefault(each.arm_id, ModelLists()).count(each.status, each.question, each.reply, read)
     return found
+
+
+def _written(log: LogReader) -> Read:
+    """How replies with titles are read: they mean items of the run's whole catalogue."""
+    items = log.items()
+    years = [None if year != year else int(year) for year in items.year.astype("float64")]
+    titles = Titles.of([shown_name(title, year) for title, year in zip(items.title, years, strict=True)])
+    return lambda _, reply: read_titles(reply, titles)
 
 
 def _steps_of(lists: ModelLists) -> AgentSteps:
