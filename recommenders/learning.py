@@ -76,6 +76,8 @@ class Lessons:
         """Whether sessions that rest on these lessons are in the log, so that all answers must be known."""
         self.asked = 0
         """Questions that a model was asked, since this was made."""
+        self.unread = 0
+        """Of these, the ones whose reply could not be read or was refused."""
         self._keep = keep
         self._known = {each.question: each for each in known}
         self._open: dict[tuple[str, float, int | None], asyncio.Lock] = {}
@@ -103,6 +105,7 @@ class Lessons:
                     )
                 said, call = await asker.ask(question, read)
                 self.asked += 1
+                self.unread += call.status != "ok"
                 self._keep(call)
                 self._known[key] = Answer(*key, call.reply.text, call.status)
                 return said

@@ -176,7 +176,7 @@ class Arm:
             ) from fault
         self._fitted = True
 
-    async def learn(self, day: int, log: LogWriter) -> int:
+    async def learn(self, day: int, log: LogWriter) -> tuple[int, int]:
         """Have the recommender learn by asking, where it does, from what it was fitted on and has observed.
 
         Args:
@@ -184,16 +184,17 @@ class Arm:
             log: Gets the calls as they are made, so that none is asked for again.
 
         Returns:
-            Questions that a model was asked; answers that the log of an interrupted run held are not among them.
+            Questions that a model was asked, and those whose reply could not be read; answers that the log of an
+            interrupted run held are not among them.
         """
         if not self._fitted or not asks_to_learn(self.recommender):
-            return 0
+            return 0, 0
         if self._lessons is None:
             served = np.unique(self.users if self.residents is None else self.users[self.residents])
             self._lessons = Lessons(self.seed, served, self.past.answers, self._taught.append)
         lessons = self._lessons
         lessons.closed = self.past.reaches(day)
-        asked, done = lessons.asked, asyncio.ensure_future(learn(self.recommender, lessons))
+        asked, unread, done = lessons.asked, lessons.unread, asyncio.ensure_future(learn(self.recommender, lessons))
         try:
             while not done.done():
                 await asyncio.wait({done}, timeout=_LESSONS_WAIT)
@@ -205,7 +206,7 @@ class Arm:
         finally:
             self._keep_lessons(day, log)
         done.result()
-        return lessons.asked - asked
+        return lessons.asked - asked, lessons.unread - unread
 
     def _keep_lessons(self, day: int, log: LogWriter) -> None:
         calls, self._taught[:] = list(self._taught), []

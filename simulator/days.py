@@ -62,7 +62,7 @@ async def live_together(
     watch: LostPageWatch | None = None,
     after_first_fit: Callable[[Arm], Awaitable[None]] | None = None,
     interventions: Interventions | None = None,
-    on_learnt: Callable[[str, int, int], None] | None = None,
+    on_learnt: Callable[[str, int, int, int], None] | None = None,
 ) -> None:
     """Simulate all days of some arms; after each day every one of them gets the clicks of all of them.
 
@@ -77,7 +77,8 @@ async def live_together(
         after_first_fit: Is given each arm before the first day, its recommender fitted on the history alone; it may ask
             for lists. Not called for an arm whose first days the log of an interrupted run holds.
         interventions: What changes in the arms at the beginning of a day; None where nothing does.
-        on_learnt: Is told where a recommender has learnt by asking: the arm, the day before which, and calls made.
+        on_learnt: Is told where a recommender has learnt by asking: the arm, the day before which, calls made,
+            and those whose reply could not be read.
 
     Raises:
         TooMuchUnreadable: The watch says so.
@@ -112,11 +113,11 @@ async def live_together(
             arm.stop()
 
 
-async def _learn(arm: Arm, day: int, log: LogWriter, on_learnt: Callable[[str, int, int], None] | None) -> None:
+async def _learn(arm: Arm, day: int, log: LogWriter, on_learnt: Callable[[str, int, int, int], None] | None) -> None:
     """Have the recommender of an arm learn by asking before a day, where it does."""
-    asked = await arm.learn(day, log)
+    asked, unread = await arm.learn(day, log)
     if asked and on_learnt is not None:
-        on_learnt(arm.name, day, asked)
+        on_learnt(arm.name, day, asked, unread)
 
 
 def _fit(arms: Sequence[Arm], day: int, schedule: Schedule, interventions: Interventions | None) -> Iterator[Arm]:

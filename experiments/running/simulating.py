@@ -100,9 +100,10 @@ async def _simulated(
         if after_first_fit is not None:
             await after_first_fit(arm.name, arm.recommender)
 
-    def learnt(arm: str, day: int, calls: int) -> None:
+    def learnt(arm: str, day: int, calls: int, unread: int) -> None:
         asked = "1 question" if calls == 1 else f"{calls:,} questions"
-        progress.event(Note(f"arm {arm}: its recommender learnt from {asked} to its model before day {day + 1}"))
+        lost = f"; {unread:,} of {calls:,} replies could not be read and taught it nothing" if unread else ""
+        progress.event(Note(f"arm {arm}: its recommender learnt from {asked} to its model before day {day + 1}{lost}"))
 
     watch = LostPageWatch(getattr(plan.config.mind, "max_unreadable", 1.0))
     with LogWriter(place) as log:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat
+from pydantic import Field, NonNegativeInt
 from scipy.special import ndtri
 from threadpoolctl import threadpool_limits
 
@@ -24,9 +24,14 @@ from groundlings.recommenders.policies.vectors import SessionVectors
 Exploration = Literal["thompson", "ucb", "none"]
 _Count: TypeAlias = Annotated[int, Field(ge=1, le=10_000)]
 _Width: TypeAlias = Annotated[int, Field(ge=1, le=256)]
+_Strength: TypeAlias = Annotated[float, Field(ge=0, le=1_000)]
+_Ridge: TypeAlias = Annotated[float, Field(ge=1e-6, le=1e9)]
+"""Beyond these bounds the covariance has no square root in floats of 64 bits."""
 
 _NUMBERS_AT_ONCE = 2**22
 _SMALLEST_LOT = 2.0**-54
+_COPIES = 3
+"""Arrays of that many numbers at a time: features, further draws, and those of them that are left."""
 
 
 class ContextualBandit(Recommender):
@@ -61,9 +66,9 @@ class ContextualBandit(Recommender):
         explore: Exploration = "thompson",
         candidates: _Count = 100,
         width: _Width = 8,
-        noise: NonNegativeFloat = 0.1,
-        ridge: PositiveFloat = 10.0,
-        trust: NonNegativeFloat = 0.1,
+        noise: _Strength = 0.1,
+        ridge: _Ridge = 10.0,
+        trust: _Strength = 0.1,
         samples: _Count = 100,
         seed: NonNegativeInt = 0,
     ) -> None:
@@ -93,9 +98,14 @@ class ContextualBandit(Recommender):
         self._popularity = counts / max(1.0, counts.max(initial=0.0))
 
     def memory_bytes(self, interactions: Interactions) -> int:
-        """What the retriever takes, and the vectors."""
+        """What the retriever takes, the vectors, and the draws of the sessions that are ranked together."""
         vectors = 4 * self.width * (interactions.n_users + interactions.n_items)
-        return self.retriever.memory_bytes(interactions) + vectors
+        drawn = _COPIES * 8 * max(_NUMBERS_AT_ONCE, self.candidates * (self.samples + len(self._first)))
+        return self.retriever.memory_bytes(interactions) + vectors + drawn
+
+    def check_users(self, users: IntArray) -> None:
+        """Whether the retriever can rank for them."""
+        self.retriever.check_users(users)
 
     def observe(self, interactions: Interactions) -> None:
         """Tell the retriever."""

@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from groundlings.environments.arrays import NO_ITEM, ItemArray
+from groundlings.environments.arrays import NO_ITEM, IntArray, ItemArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.errors import ConfigError, shown
 from groundlings.environments.interactions import Interactions
@@ -82,6 +82,15 @@ class ActingRecommender(Recommender):
             places = nearest_places(actions, candidates, free, vectors.items, request.size)
         items = items_at(places, candidates)
         return Ranking.deterministic(items, np.full(items.shape, np.nan))
+
+    def memory_bytes(self, interactions: Interactions) -> int:
+        """What the retriever takes, and the vectors."""
+        vectors = 4 * self.width * (interactions.n_users + interactions.n_items)
+        return self.retriever.memory_bytes(interactions) + vectors
+
+    def check_users(self, users: IntArray) -> None:
+        """Whether the retriever can rank for them."""
+        self.retriever.check_users(users)
 
     def state(self) -> str:
         """See `AsyncRecommender.state`."""

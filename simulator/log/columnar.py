@@ -20,7 +20,7 @@ from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log import measured_agents, tables
 from groundlings.simulator.log.canonical import kinds_of
 from groundlings.simulator.log.columns import Row
-from groundlings.simulator.log.parts import RESTORE, Part, fault_of, parts
+from groundlings.simulator.log.parts import RESTORE, Part, fault_of, parts, refuse_claims
 from groundlings.simulator.log.query_engine import Asked, QueryEngine
 from groundlings.simulator.log.row_texts import RowTexts
 
@@ -116,14 +116,16 @@ class ColumnarConnection:
         """Some columns of one part as they were written.
 
         Raises:
-            RunDirectoryError: It is missing or damaged.
+            RunDirectoryError: It is missing or damaged, or claims more rows than it can hold.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         try:
             with (self.directory / part.path).open("rb") as file:  # Arrow takes some names for addresses
-                return pq.ParquetFile(file).read(columns=list(columns))
+                content = pq.ParquetFile(file)
+                refuse_claims(self.directory, part, content.metadata)
+                return content.read(columns=list(columns))
         except (pa.ArrowException, OSError) as fault:
             raise self._explained(fault) from None
 

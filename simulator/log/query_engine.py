@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.columns import Row
-from groundlings.simulator.log.parts import RESTORE, Part, fault_of, schema_of
+from groundlings.simulator.log.parts import RESTORE, Part, fault_of, refuse_claims, schema_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -62,14 +62,17 @@ class QueryEngine:
         """Have the views show these parts.
 
         Raises:
-            RunDirectoryError: One is missing, or not of the size that it was written with.
+            RunDirectoryError: One is missing, or not of the size and the rows that it was written with.
         """
         if known == self._seen:
             return
+        before = set(self._seen or ())
         for part in known:
             wrong = fault_of(self._directory, part, whole=False)
             if wrong is not None:
                 raise RunDirectoryError(f"{self._directory}: {wrong}; {RESTORE}")
+            if part not in before:
+                _refuse_claims(self._directory, part)
         for name in tables.LARGE:
             self.connection.register(f"{name}_in_parts", rows_of(self._addressed(), name, known))
             if self._seen is None:
@@ -115,6 +118,19 @@ class QueryEngine:
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise duckdb.BinderException("found something else than one SELECT: the log is read and never changed")
         return statements[0]
+
+
+def _refuse_claims(directory: Path, part: Part) -> None:
+    """As `refuse_claims`, by the footer of the part's file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with (directory / part.path).open("rb") as file:  # Arrow takes some names for addresses
+            about = pq.read_metadata(file)
+    except (pa.ArrowException, OSError):
+        raise RunDirectoryError(f"{directory}: part {part.path} was changed; {RESTORE}") from None
+    refuse_claims(directory, part, about)
 
 
 def answered(connection: duckdb.DuckDBPyConnection, ask: Callable[[], Result]) -> Result:

@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ import pytest
 from groundlings.environments.chat import ChatModel, Sampling
 from groundlings.environments.errors import BudgetExhausted, RunDirectoryError
 from groundlings.environments.prompts import Prompt
+from groundlings.experiments.cli.main import main
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.run import resume_experiment, run_experiment
 from groundlings.recommenders.base import ScoringRecommender, hash_of
@@ -123,6 +125,23 @@ def test_a_run_that_stops_while_learning_goes_on_to_the_same_digest_and_asks_not
         assert log.call_totals().set_index("arm_id").calls.tolist() == [total]
         assert log.check_seals().faults == ()
         assert log.foreign() == ()
+
+
+def test_lessons_whose_replies_cannot_be_read_are_counted_and_said(experiment, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(scripted, "legal_reply", lambda request: "not a word of JSON")
+    asking = {"name": "helped", "recommender": "rah", "model": {"provider": "scripted"}}
+    asking["options"] = {"of": {"recommender": "popular"}, "fallback": "of"}
+    config = experiment(arms=[asking], simulation={"days": 1}).model_dump(mode="json", exclude={"base"})
+    (tmp_path / "unread.yaml").write_text(json.dumps(config))
+    monkeypatch.setattr(
+        sys, "argv", ["groundlings", "run", str(tmp_path / "unread.yaml"), "--out", str(tmp_path / "run")]
+    )
+    with suppress(SystemExit):
+        main()
+    said = " ".join("".join(capsys.readouterr()).split())
+    asked = len(lessons_of(tmp_path / "run"))
+    assert asked
+    assert f"{asked} of {asked} replies could not be read and taught it nothing" in said
 
 
 def test_a_run_killed_while_its_recommender_learns_keeps_what_was_answered(experiment, tmp_path):

@@ -1,5 +1,8 @@
 """The bandit keeps the contract, learns from what it showed, and tells how likely its slots were."""
 
+from functools import partial
+from pathlib import Path
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -14,7 +17,9 @@ from groundlings.recommenders.ease import EaseRecommender
 from groundlings.recommenders.exploration import EpsilonSlots
 from groundlings.recommenders.impressions import Impressions, learners_in
 from groundlings.recommenders.policies.contextual_bandit import ContextualBandit
+from groundlings.recommenders.policies.policy import ActingRecommender
 from groundlings.recommenders.popular import PopularRecommender
+from groundlings.recommenders.registry import RecommenderContext, build_recommender
 
 N_USERS, N_ITEMS = 20, 20
 
@@ -115,3 +120,36 @@ def test_a_bandit_inside_another_recommender_is_found():
 def test_its_retriever_must_give_scores():
     with pytest.raises(ConfigError, match="scores items"):
         ContextualBandit(DegradedRecommender(PopularRecommender(), share=0.1))
+
+
+@pytest.mark.parametrize("option", [{"ridge": 1e-17}, {"ridge": 1e-320}, {"trust": 1e308}, {"noise": 1e308}], ids=str)
+def test_options_that_floats_cannot_hold_are_refused_by_name(option):
+    """They ended in a singular matrix, or in a ranking with gaps after the first day."""
+    (name,) = option
+    here = RecommenderContext(toy_catalog(), (), Path())
+    with pytest.raises(ConfigError, match=name):
+        build_recommender("contextual_bandit", {"retriever": {"recommender": "popular"}, **option}, here)
+
+
+@pytest.mark.parametrize("option", [{"ridge": 1e-6}, {"ridge": 1e9}, {"trust": 1000.0}, {"noise": 1000.0}], ids=str)
+@pytest.mark.parametrize("explore", ["thompson", "ucb"])
+def test_the_bounds_of_options_can_be_ranked_with(option, explore):
+    bandit = built(explore=explore, **option)
+    for _ in range(3):
+        bandit.observe_impressions(a_day([2, 5]))
+    assert sorted(bandit.recommend(asked(1)).items[0].tolist()) == list(range(N_ITEMS))
+
+
+def test_memory_counts_the_draws_of_a_session():
+    few, many = (ContextualBandit(PopularRecommender(), candidates=10_000, samples=each) for each in (1, 10_000))
+    assert many.memory_bytes(checkerboard()) - few.memory_bytes(checkerboard()) > 8 * 9_000 * 10_000
+
+
+@pytest.mark.parametrize("outer", [ContextualBandit, partial(ActingRecommender, None)], ids=["bandit", "policy"])
+def test_whom_the_retriever_cannot_rank_for_is_said_before_the_first_day(outer):
+    class Choosy(PopularRecommender):
+        def check_users(self, users):
+            raise ConfigError("found no PyTorch")
+
+    with pytest.raises(ConfigError, match="found no PyTorch"):
+        outer(Choosy()).check_users(np.arange(3))

@@ -7,6 +7,9 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from groundlings.environments.errors import RunDirectoryError
@@ -118,3 +121,38 @@ def test_a_query_that_is_ended_from_outside_leaves_nothing_on_the_disk(as_writte
     with pytest.raises(NotAnswered, match=r"stopped after 0\.2 seconds; ask for less"):
         answer(as_written, "SELECT repeat('x', 2000000000)", seconds=0.2)  # DuckDB looks at nothing while it is at this
     assert list(tmp_path.iterdir()) == []
+
+
+def listed_again(run: Path, path: Path, rows: int) -> None:
+    """Have the list of parts name a file as it now is, as a stranger would."""
+    content = path.read_bytes()
+    where = (int(path.parent.parent.name.removeprefix("arm_id=")), int(path.parent.name.removeprefix("day=")))
+    with sqlite3.connect(run / "log.db") as connection:
+        connection.execute(
+            "UPDATE parts SET rows = ?, bytes = ?, sha256 = ? WHERE name = 'impressions' AND (arm_id, day) = (?, ?)",
+            (rows, len(content), files.hash_of(content), *where),
+        )
+
+
+DOORS = {
+    "a query": lambda log: log.query("SELECT count(*) FROM impressions"),
+    "whole parts": lambda log: list(log.impression_batches({"rank": pa.int64()})),
+    "the digest": LogReader.digest,
+}
+
+
+@pytest.mark.parametrize("claimed", [1, 3_000_000], ids=["other rows than are listed", "more rows than bytes can hold"])
+@pytest.mark.parametrize("read", DOORS.values(), ids=DOORS)
+def test_a_part_that_claims_rows_it_cannot_hold_is_not_decoded(in_parts, read, claimed):
+    """Equal rows without end take some kilobytes on the disk and gigabytes in memory."""
+    path = next((in_parts / "parts" / "impressions").rglob("*.parquet"))
+    one = pq.ParquetFile(path).read().slice(0, 1)
+    pq.write_table(one.take(pa.array(np.zeros(3_000_000, np.int64))), path, compression="zstd")
+    listed_again(in_parts, path, claimed)
+    said = (
+        "has 3,000,000 rows, expected 1;"
+        if claimed == 1
+        else r"claims 3,000,000 rows in [\d,]+ bytes, expected at most"
+    )
+    with LogReader(in_parts) as log, pytest.raises(RunDirectoryError, match=said):
+        read(log)
