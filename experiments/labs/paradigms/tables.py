@@ -105,10 +105,25 @@ def _ends(found: Estimate | Difference, decimals: int) -> str:
 
 
 def answer(findings: Findings) -> tuple[str, str]:
-    """A word or two, and a sentence: which arms' first outcome clearly differs from the first arm's."""
+    """A word or two, and what is said: in which arms the first outcome, and the held-out part, clearly differ."""
     column = next((each for each in findings.columns if each.part == "users" and not each.missing), None)
     if column is None:
         return "Not known", "No outcome could be measured."
+    better, said = _clear(findings, column)
+    among = sum(not row.bound for row in findings.rows) - 1
+    sentence = (
+        f"{column.label} against {findings.baseline}, {findings.agents:,} users: {said} "
+        f"({among} arms compared, 95 % intervals, not adjusted for their number)."
+    )
+    held_out = next((each for each in findings.columns if each.name.startswith("ndcg") and not each.missing), None)
+    if held_out is not None:
+        # What real users chose may contradict what simulated ones did, so it stands beside it.
+        sentence += f" By what real users chose later, {held_out.label}: {_clear(findings, held_out)[1]}."
+    return "Yes" if better else "Not shown", sentence
+
+
+def _clear(findings: Findings, column: Column) -> tuple[list[str], str]:
+    """The arms that are clearly higher than the first one in a figure, and all that is clear in words."""
     better: list[str] = []
     worse: list[str] = []
     for row in findings.rows:
@@ -119,13 +134,7 @@ def answer(findings: Findings) -> tuple[str, str]:
     words = [
         f"{label} {', '.join(names)}" for label, names in (("higher with", better), ("lower with", worse)) if names
     ]
-    said = "; ".join(words) or "no arm's interval excludes zero"
-    among = sum(not row.bound for row in findings.rows) - 1
-    return (
-        "Yes" if better else "Not shown",
-        f"{column.label} against {findings.baseline}, {findings.agents:,} users: {said} "
-        f"({among} arms compared, 95 % intervals, not adjusted for their number).",
-    )
+    return better, "; ".join(words) or "no arm's interval excludes zero"
 
 
 def csv_of_arms(findings: Findings) -> str:

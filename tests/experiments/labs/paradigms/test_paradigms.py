@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import typer
 from typer.testing import CliRunner
 
 from groundlings.environments.errors import ConfigError
+from groundlings.experiments.analysis.compare import Difference
 from groundlings.experiments.cli.paradigms import paradigms
 from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.config.schema import ExperimentConfig
@@ -146,6 +148,19 @@ def test_interleaved_arms_are_refused(tmp_path, quick_report):
     Experiment(arms=arms, design="interleaving", **SECTIONS).run(tmp_path / "run")
     with pytest.raises(ConfigError, match="found interleaving; expected parallel or split"):
         compare_paradigms(tmp_path / "run")
+
+
+def test_what_real_users_chose_stands_beside_the_answer_where_it_contradicts(findings):
+    clear, none = Difference(0.2, 0.01, 0.1, 0.3, 0.001, 60, 0), Difference(0.0, 0.1, -0.2, 0.2, 1.0, 60, 0)
+    rows = [
+        replace(row, figures={name: replace(each, difference=clear if name.startswith("ndcg") else none)
+                              for name, each in row.figures.items()})
+        for row in findings.rows[1:]
+    ]  # fmt: skip
+    head, sentence = answer(replace(findings, rows=(findings.rows[0], *rows)))
+    assert head == "Not shown"
+    assert "no arm's interval excludes zero (3 arms" in sentence
+    assert sentence.endswith("By what real users chose later, NDCG@4: higher with <b>knn, twin, ranked.")
 
 
 def test_the_command_prints_tables_and_writes_csv_and_page(findings, run, tmp_path):
