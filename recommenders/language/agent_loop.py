@@ -21,7 +21,7 @@ from groundlings.recommenders.language.tools.tool import LONGEST, Seat, Tool, To
 FINISH = "finish"
 NONE = "none"
 FAILED = "failed: "
-"""What the answer to a request begins with that a tool could not serve."""
+"""What a note begins with, behind its number, where a tool could not serve the request."""
 
 _THOUGHT, _INPUT = 160, 160
 """Characters."""
@@ -100,10 +100,10 @@ class AgentLoop:
         """The tool, what it was asked and what it answered, on one line."""
         (tool,) = (each for each in self.tools if each.name == step.action)
         try:
-            answer = tool.use(step.request, seat)
+            answer, failed = tool.use(step.request, seat), ""
         except ToolFault as fault:
-            answer = f"{FAILED}{fault}"
-        return f"{tool.name} {one_line(step.request, _INPUT)} -> {one_line(answer, LONGEST)}"
+            answer, failed = str(fault), FAILED
+        return f"{failed}{tool.name} {one_line(step.request, _INPUT)} -> {one_line(answer, LONGEST)}"
 
     def _schema(self, end: str) -> dict[str, Any]:
         return {

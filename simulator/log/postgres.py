@@ -124,11 +124,12 @@ class PostgresStore:
             text(f"INSERT INTO {_SHARED}.logs (schema) VALUES (:schema) ON CONFLICT DO NOTHING"),
             {"schema": self.schema},
         )
-        self._refuse_copies(connection)
+        noted = self._refuse_copies(connection)
         if self.directory is not None:
             # Quoted as in an address: ASCII without quotes, whatever the bytes of the path.
-            here = quote(os.fsencode(self.directory.absolute()))
-            connection.execute(text(f"COMMENT ON SCHEMA {self.schema} IS '{_MADE_IN}{here}'"))
+            here = _MADE_IN + quote(os.fsencode(self.directory.absolute()))
+            if noted != here:  # only the owner of a schema may comment on it, and others may go on with the run
+                connection.execute(text(f"COMMENT ON SCHEMA {self.schema} IS '{here}'"))
 
     def first_id(self, connection: Connection) -> int:
         """Ids of all runs of a database differ."""
@@ -221,15 +222,16 @@ class PostgresStore:
             "server notices after about a minute)"
         )
 
-    def _refuse_copies(self, connection: Connection) -> None:
-        """Where this directory is a copy: the log belongs to the one that it was copied from, as long as that is there.
+    def _refuse_copies(self, connection: Connection) -> str | None:
+        """Refuse a copy: the log belongs to the directory that it was copied from, as long as that is there.
 
-        A run that was moved leaves nothing behind, and a path of another machine is not found here.
+        A run that was moved leaves nothing behind, and a path of another machine is not found here. What the server
+        has noted of the directory is returned.
         """
         found = text("SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = :schema")
-        noted = connection.execute(found, {"schema": self.schema}).scalar()
+        noted: str | None = connection.execute(found, {"schema": self.schema}).scalar()
         if self.directory is None or noted is None or not noted.startswith(_MADE_IN):
-            return
+            return noted
         first = Path(os.fsdecode(unquote_to_bytes(noted.removeprefix(_MADE_IN))))
         address = first / ADDRESS_NAME
         with suppress(OSError, ValueError):
@@ -241,6 +243,7 @@ class PostgresStore:
                     "that one, or remove it with `groundlings runs delete` if neither is needed; the files of a copy "
                     "can be removed by hand"
                 )
+        return noted
 
     def _refuse_other_encodings(self, connection: Connection) -> None:
         encoding = connection.execute(text("SHOW server_encoding")).scalar_one()

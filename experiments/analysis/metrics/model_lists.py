@@ -47,7 +47,8 @@ class AgentSteps:
         tools: Tools used.
         failed: Of these, requests that the tool could not serve.
         other_ways: Of these, tools used as another way beside a step.
-        exhausted: Lists whose steps were used up before the agent said that it knew enough.
+        lists: Lists that were asked for after the steps.
+        finished: Of these, lists before which the agent said that it knew enough.
     """
 
     questions: int = 0
@@ -56,18 +57,28 @@ class AgentSteps:
     tools: int = 0
     failed: int = 0
     other_ways: int = 0
-    exhausted: int = 0
+    lists: int = 0
+    finished: int = 0
+
+    @property
+    def exhausted(self) -> int:
+        """Lists whose steps were used up before the agent said that it knew enough."""
+        return max(0, self.lists - self.finished - self.unreadable - self.unanswerable)
 
     def count(self, status: str, question: str, reply: str) -> None:
         """Add the question for one step."""
         self.questions += 1
-        if status != "ok":
-            self.unanswerable += status == "unanswerable"
-            self.unreadable += status == "unreadable"
-            self.exhausted -= 1
+        if status == "unanswerable":
+            self.unanswerable += 1
             return
-        action = read_step(reply).action
-        self.exhausted -= action == FINISH
+        try:
+            action = read_step(reply).action
+        except UnreadableReply:
+            action = ""
+        if status != "ok" or not action:
+            self.unreadable += 1
+            return
+        self.finished += action == FINISH
         if action not in (FINISH, NONE):
             self.tools += 1
             # The second question offers to leave it at that, the first to finish.
@@ -75,9 +86,9 @@ class AgentSteps:
 
     def count_list(self, question: str) -> None:
         """Add the question for a list, which shows what the steps found."""
-        self.exhausted += 1
+        self.lists += 1
         notes = question.partition(f"{NOTES_HEADING}\n")[2].partition("\n\n")[0].splitlines()
-        self.failed += sum(f" -> {FAILED}" in note for note in notes)
+        self.failed += sum(note.partition(". ")[2].startswith(FAILED) for note in notes)
 
     def sentence(self) -> str:
         """The counts in words."""
@@ -167,8 +178,9 @@ class ModelLists:
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         counts = asdict(self)
-        steps = counts.pop("steps")
-        return {**counts, "hallucination_rate": self.hallucination_rate, **({"steps": steps} if steps else {})}
+        del counts["steps"]
+        steps = {} if self.steps is None else {"steps": {**asdict(self.steps), "exhausted": self.steps.exhausted}}
+        return {**counts, "hallucination_rate": self.hallucination_rate, **steps}
 
 
 _OF_A_REPLY = tuple(
@@ -199,8 +211,8 @@ def read_model_lists(log: LogReader, config: Mapping[str, Any]) -> dict[int, Mod
             if template == RECMIND:
                 _steps_of(found[each.arm_id]).count_list(each.question)
     for each in log.replies_to(STEPS):
-        if each.arm_id in found:  # a run that was cut short may have steps without a list
-            _steps_of(found[each.arm_id]).count(each.status, each.question, each.reply)
+        steps = _steps_of(found.setdefault(each.arm_id, ModelLists()))
+        steps.count(each.status, each.question, each.reply)
     read: Read | None = None
     for each in log.replies_to(TITLES):
         read = read or _written(log)

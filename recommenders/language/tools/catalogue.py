@@ -18,6 +18,7 @@ _STEPS, _LOOKS = 10_000, 200
 """A query is given up after so many operations of SQLite, looked at so many times: some tenths of a second."""
 _LONGEST_VALUE = 100_000
 """Bytes of a text that a query may build."""
+_LONGEST_QUERY, _LONGEST_PATTERN = 2_000, 50
 _TABLES = frozenset(("items", "history"))
 _FUNCTIONS = frozenset(
     (
@@ -99,6 +100,9 @@ class CatalogueSql:
             self._open.execute("CREATE TABLE history (place INTEGER, title TEXT)")
             self._open.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?)", self._rows)
             self._open.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
+            # A server may ignore the length asked for, and one pattern of LIKE counts as one operation.
+            self._open.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, _LONGEST_QUERY)
+            self._open.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, _LONGEST_PATTERN)
         return self._open
 
 
