@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 NEAR = 0.9
@@ -66,14 +66,23 @@ def ground(names: Sequence[str], candidates: Sequence[str]) -> Grounding:
         names: As the model wrote them, best first; blank ones are no names.
         candidates: As the model was shown them.
     """
+    known = [forms(each) for each in candidates]
+    return grounded(names, len(candidates), lambda name: _found(name, candidates, known))
+
+
+def grounded(names: Sequence[str], candidates: int, find: Callable[[str], tuple[str, list[int]]]) -> Grounding:
+    """The order that some names give, with everything counted.
+
+    Args:
+        names: As the model wrote them, best first; blank ones are no names.
+        candidates: How many the model was shown.
+        find: Name -> the step that decides, and the places of all that fit alike.
+    """
     steps = {"exact": 0, "normalised": 0, "near": 0}
     ties = repeated = hallucinated = 0
-    known = [forms(each) for each in candidates]
     order: list[int] = []
-    for name in names:
-        if not name.strip():
-            continue
-        step, places = _found(name, candidates, known)
+    for name in filter(str.strip, names):
+        step, places = find(name)
         free = [place for place in places if place not in order]
         if not places:
             hallucinated += 1
@@ -83,7 +92,7 @@ def ground(names: Sequence[str], candidates: Sequence[str]) -> Grounding:
             order.append(free[0])
             steps[step] += 1
             ties += len(places) > 1
-    return Grounding(tuple(order), len(candidates), **steps, ties=ties, repeated=repeated, hallucinated=hallucinated)
+    return Grounding(tuple(order), candidates, **steps, ties=ties, repeated=repeated, hallucinated=hallucinated)
 
 
 def _found(name: str, candidates: Sequence[str], known: Sequence[tuple[str, ...]]) -> tuple[str, list[int]]:

@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from groundlings.environments.arrays import FloatArray
 from groundlings.environments.errors import UnreadableReply
 from groundlings.environments.replies import read_json
-from groundlings.recommenders.language.grounding import Grounding, forms, without_number
+from groundlings.recommenders.language.grounding import Grounding, forms, grounded, without_number
 
 NEAREST = 0.6
 """Of a cosine. A title of some words with one word wrong is about that much alike."""
@@ -59,21 +59,7 @@ class Titles:
 
         `candidates` is 0: no list was shown, so nothing of it can be missing.
         """
-        steps = {"exact": 0, "normalised": 0, "near": 0}
-        ties = repeated = hallucinated = 0
-        order: list[int] = []
-        for title in filter(str.strip, titles):
-            step, places = self._found(title)
-            free = [place for place in places if place not in order]
-            if not places:
-                hallucinated += 1
-            elif not free:
-                repeated += 1
-            else:
-                order.append(free[0])
-                steps[step] += 1
-                ties += len(places) > 1
-        return Grounding(tuple(order), 0, **steps, ties=ties, repeated=repeated, hallucinated=hallucinated)
+        return grounded(titles, 0, self._found)
 
     def _found(self, title: str) -> tuple[str, list[int]]:
         if title in self.names:

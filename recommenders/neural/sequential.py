@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from abc import abstractmethod
 from dataclasses import replace
 from typing import Any
 
@@ -53,9 +54,9 @@ class SequentialRecommender(LatentFactorRecommender):
         self._weights: Weights = {}
         self._sequences: Sequences | None = None
 
+    @abstractmethod
     def train(self, shape: Shape, sequences: Sequences, *, repeats: bool) -> tuple[Weights, FloatArray]:
         """Weights, and the quality of each epoch; called where PyTorch is installed."""
-        raise NotImplementedError
 
     def fit(self, interactions: Interactions, catalog: Catalog) -> None:
         """See `Recommender.fit`; raises `ConfigError` where PyTorch is not installed."""
