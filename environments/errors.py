@@ -93,6 +93,10 @@ class TooMuchUnreadable(GroundlingsError):
     """A larger share of pages is lost than `mind.max_unreadable` allows; everything decided so far is in the log."""
 
 
+class TooMuchUnlearnt(TooMuchUnreadable):
+    """A larger share of an arm's lessons is lost than its `max_unreadable` allows."""
+
+
 class NotFitted(GroundlingsError):
     """A recommender was asked for a ranking before it was fitted."""
 

@@ -28,6 +28,7 @@ from groundlings.simulator.effects import Effects, Wanted
 from groundlings.simulator.engines.engine import IN_PROCESS, Engine, may_wait
 from groundlings.simulator.log.shard_rows import ShardRows
 from groundlings.simulator.log.writer import LogWriter
+from groundlings.simulator.lost_lessons import LessonWatch
 from groundlings.simulator.lost_pages import LostPageWatch
 from groundlings.simulator.resume_state import Past, PastDay
 from groundlings.simulator.returns.rule import ReturnModel, ReturnState
@@ -176,16 +177,20 @@ class Arm:
             ) from fault
         self._fitted = True
 
-    async def learn(self, day: int, log: LogWriter) -> tuple[int, int]:
+    async def learn(self, day: int, log: LogWriter, watch: LessonWatch | None = None) -> tuple[int, int]:
         """Have the recommender learn by asking, where it does, from what it was fitted on and has observed.
 
         Args:
             day: The day before which it learns.
             log: Gets the calls as they are made, so that none is asked for again.
+            watch: Counts lost lessons; None where any number is allowed.
 
         Returns:
             Questions that a model was asked, and those whose reply could not be read; answers that the log of an
             interrupted run held are not among them.
+
+        Raises:
+            TooMuchUnlearnt: The watch says so; what was answered is in the log.
         """
         if not self._fitted or not asks_to_learn(self.recommender):
             return 0, 0
@@ -199,6 +204,8 @@ class Arm:
             while not done.done():
                 await asyncio.wait({done}, timeout=_LESSONS_WAIT)
                 self._keep_lessons(day, log)
+                if watch is not None:
+                    watch.heard(self.name, lessons.unread, lessons.asked)
         except BaseException:
             done.cancel()
             await asyncio.wait({done})

@@ -10,6 +10,7 @@ from groundlings.simulator.arm import Arm
 from groundlings.simulator.concurrency import rare_collections
 from groundlings.simulator.interventions import Interventions
 from groundlings.simulator.log.writer import LogWriter
+from groundlings.simulator.lost_lessons import LessonWatch
 from groundlings.simulator.lost_pages import LostPageWatch
 from groundlings.simulator.returns.rule import ReturnModel
 from groundlings.simulator.sessions_written import WrittenSessions
@@ -63,6 +64,7 @@ async def live_together(
     after_first_fit: Callable[[Arm], Awaitable[None]] | None = None,
     interventions: Interventions | None = None,
     on_learnt: Callable[[str, int, int, int], None] | None = None,
+    lessons: LessonWatch | None = None,
 ) -> None:
     """Simulate all days of some arms; after each day every one of them gets the clicks of all of them.
 
@@ -79,9 +81,10 @@ async def live_together(
         interventions: What changes in the arms at the beginning of a day; None where nothing does.
         on_learnt: Is told where a recommender has learnt by asking: the arm, the day before which, calls made,
             and those whose reply could not be read.
+        lessons: Counts lost lessons; None where any number is allowed.
 
     Raises:
-        TooMuchUnreadable: The watch says so.
+        TooMuchUnreadable: One of the watches says so.
     """
     try:
         for arm in arms:
@@ -93,7 +96,7 @@ async def live_together(
 
                 # 2. Before the day, on schedule, recommenders are fitted on all interactions so far; new ones at once.
                 for arm in _fit(arms if schedule.fits_before(day) else swapped, day, schedule, interventions):
-                    await _learn(arm, day, log, on_learnt)
+                    await _learn(arm, day, log, lessons, on_learnt)
                     if day == 0 and after_first_fit is not None:
                         await after_first_fit(arm)
 
@@ -107,15 +110,21 @@ async def live_together(
                 for arm in arms:
                     arm.learn_from(clicks)
                     if day + 1 < schedule.next_fit(day):  # a fit would forget it, and behind the last day nobody asks
-                        await _learn(arm, day + 1, log, on_learnt)
+                        await _learn(arm, day + 1, log, lessons, on_learnt)
     finally:
         for arm in arms:
             arm.stop()
 
 
-async def _learn(arm: Arm, day: int, log: LogWriter, on_learnt: Callable[[str, int, int, int], None] | None) -> None:
+async def _learn(
+    arm: Arm,
+    day: int,
+    log: LogWriter,
+    watch: LessonWatch | None,
+    on_learnt: Callable[[str, int, int, int], None] | None,
+) -> None:
     """Have the recommender of an arm learn by asking before a day, where it does."""
-    asked, unread = await arm.learn(day, log)
+    asked, unread = await arm.learn(day, log, watch)
     if asked and on_learnt is not None:
         on_learnt(arm.name, day, asked, unread)
 

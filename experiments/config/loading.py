@@ -105,6 +105,7 @@ def with_effect(config: BaseModel) -> dict[str, Any]:
         del content["design"]
     configured: Sequence[ArmConfig] = getattr(config, "arms", ())
     for arm, arm_config in zip(content.get("arms", ()), configured, strict=True):
+        arm.pop("max_unreadable", None)
         if arm.get("history") == "all":
             del arm["history"]
         if arm_config.model is not None:

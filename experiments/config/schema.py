@@ -155,6 +155,9 @@ class ArmConfig(Section):
     learns from simulated interactions only. In either case no agent is shown items of its own history."""
     model: ModelConfig | None = None
     """Which language model this recommender asks, with a budget of its own; only for one that asks a model."""
+    max_unreadable: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Share of this recommender's lessons (what it asks its model in order to learn) that may be lost, because no reply
+    came that could be read; above it the run stops with status 1, and can be resumed. 0.2 if absent; 1 allows any."""
     rules: tuple[Rule, ...] | None = None
     """Business rules that this arm's lists keep: `pin`, `exclude`, `cap` and `boost` (docs/layouts.md)."""
     slots: RandomSlots | Literal["none"] | None = None

@@ -49,6 +49,7 @@ from groundlings.personas.mind import Mind
 from groundlings.personas.population import Population, build_population
 from groundlings.personas.registry import MindContext
 from groundlings.recommenders.base import AsyncRecommender
+from groundlings.recommenders.learning import asks_to_learn
 from groundlings.recommenders.oracle import Preference
 from groundlings.recommenders.registry import RecommenderContext, build_recommender, takes_a_model
 from groundlings.recommenders.rules import ruled
@@ -168,6 +169,11 @@ class Plan:
                 and not takes_a_model(arm.recommender, arm.options, where=where)
             ):
                 raise ConfigError(f"{where}.model: {arm.recommender} asks no language model; take the key out")
+        if arm.max_unreadable is not None and not (swapped_in or self.config.interventions or asks_to_learn(built)):
+            raise ConfigError(
+                f"{where}.max_unreadable: {arm.recommender} asks nothing in order to learn; take the key out (what may "
+                "be lost of pages is mind.max_unreadable)"
+            )
         return self._ruled(arm, built, where)
 
     def _ruled(self, arm: ArmConfig, recommender: AsyncRecommender, where: str) -> AsyncRecommender:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from groundlings.environments.cleaning import logger
-from groundlings.environments.errors import TooMuchUnreadable
+from groundlings.environments.errors import TooMuchUnlearnt, TooMuchUnreadable
 from groundlings.experiments.analysis.metrics.lost import altogether, read_lost
+from groundlings.experiments.analysis.metrics.lost_lessons import limits_of, read_lessons
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.changes import check_same, line
 from groundlings.experiments.running.event_loop import outside_of_loops
@@ -28,6 +29,7 @@ from groundlings.simulator.interventions import Interventions
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.store import Store
 from groundlings.simulator.log.writer import LogWriter, PastRun
+from groundlings.simulator.lost_lessons import LessonWatch
 from groundlings.simulator.lost_pages import LostPageWatch
 
 TWO = "accepted: from here on this run is another experiment than it began as"
@@ -63,7 +65,8 @@ async def simulate(
 ) -> None:
     """Simulate all days of every arm and write the log; sessions that the log holds already are not repeated.
 
-    Where too many pages are lost (`mind.max_unreadable`), the log stays open for going on with it.
+    Where too many pages are lost (`mind.max_unreadable`), or too many of an arm's lessons (its `max_unreadable`), the
+    log stays open for going on with it.
 
     Args:
         plan: What to simulate; its arms are used up.
@@ -77,7 +80,7 @@ async def simulate(
 
     Raises:
         ConfigError: The log holds a run of another experiment.
-        TooMuchUnreadable: Too many pages are lost; the message says why and what to do.
+        TooMuchUnreadable: Too many pages or lessons are lost; the message says why and what to do.
     """
     try:
         await _simulated(plan, run, place, progress, cut_short, accept, after_first_fit, requests)
@@ -106,6 +109,7 @@ async def _simulated(
         progress.event(Note(f"arm {arm}: its recommender learnt from {asked} to its model before day {day + 1}{lost}"))
 
     watch = LostPageWatch(getattr(plan.config.mind, "max_unreadable", 1.0))
+    lessons = LessonWatch(limits_of(plan.config.model_dump(include={"arms"})))
     with LogWriter(place) as log:
         counted = any(arm.counts_shown for stage in plan.stages for arm in stage)
         returns = plan.schedule.returns
@@ -140,7 +144,7 @@ async def _simulated(
                     _go_on(arms, past)
                 try:
                     await live_together(
-                        arms, plan.schedule, log, on_sessions(progress), watch, look, interventions, learnt
+                        arms, plan.schedule, log, on_sessions(progress), watch, look, interventions, learnt, lessons
                     )
                 finally:
                     if cut_short is not None:
@@ -148,19 +152,28 @@ async def _simulated(
                         cut_short += [CutShort(arm.name, day, ids[user]) for arm in arms for day, user in arm.cut_short]
         if requests is not None:
             requests.close()
-        if watch.lost or past is not None:
+        if watch.lost or lessons.lost or past is not None:
             with LogReader(place) as written:
                 watch.end_run(*written.lost_and_shown())
+                lost = written.lessons_by_arm()
+                lessons.end_run({arm.name: lost[arm.arm_id] for arm in written.logged_arms() if arm.arm_id in lost})
         log.close()
 
 
 def _explained(fault: TooMuchUnreadable, log: LogReader) -> str:
-    """The message of a run that stopped, with what its log says of the lost pages."""
-    found = altogether(list(read_lost(log, [arm.arm_id for arm in log.visited_arms()], log.run()["mind"]).values()))
+    """The message of a run that stopped, with what its log says of what is lost."""
+    run = log.run()
+    if isinstance(fault, TooMuchUnlearnt):
+        learnt, names = read_lessons(log, run["config"]), {arm.arm_id: arm.name for arm in log.logged_arms()}
+        said = "; ".join(f"arm {names[arm]}: {each.sentence()}" for arm, each in learnt.items() if each.lost)
+        lost, key = "lessons", "max_unreadable of the arm: 1"
+    else:
+        arms = [arm.arm_id for arm in log.visited_arms()]
+        said = altogether(list(read_lost(log, arms, run["mind"]).values())).sentence()
+        lost, key = "pages", "mind.max_unreadable: 1"
     return (
-        f"{found.sentence()}. The run stopped: {fault}. Everything decided so far is kept, and lost pages stay lost: "
-        "mend the cause and run anew, or change config.yaml in the run's directory (mind.max_unreadable: 1 allows any "
-        "share) and resume"
+        f"{said}. The run stopped: {fault}. Everything decided so far is kept, and lost {lost} stay lost: mend the "
+        f"cause and run anew, or change config.yaml in the run's directory ({key} allows any share) and resume"
     )
 
 

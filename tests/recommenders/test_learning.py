@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from groundlings.environments.chat import ChatModel, Sampling
-from groundlings.environments.errors import BudgetExhausted, RunDirectoryError
+from groundlings.environments.errors import BudgetExhausted, ConfigError, RunDirectoryError, TooMuchUnreadable
 from groundlings.environments.prompts import Prompt
+from groundlings.experiments.analysis.comparison.comparing import compare_run
+from groundlings.experiments.analysis.metrics import summarise
+from groundlings.experiments.analysis.report.terminal import render_summary_table
 from groundlings.experiments.cli.main import main
+from groundlings.experiments.config.loading import config_hash
 from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.labs.paradigms.spending import read_costs
 from groundlings.experiments.running.run import resume_experiment, run_experiment
 from groundlings.recommenders.base import ScoringRecommender, hash_of
 from groundlings.recommenders.blend import BlendRecommender
@@ -30,6 +36,7 @@ from groundlings.recommenders.popular import PopularRecommender
 from groundlings.recommenders.supplied import TrainedRecommender
 from groundlings.simulator.language import scripted
 from groundlings.simulator.log.reader import LogReader
+from groundlings.simulator.lost_lessons import LessonWatch
 
 pytestmark = pytest.mark.usefixtures("quick_report")
 
@@ -127,21 +134,82 @@ def test_a_run_that_stops_while_learning_goes_on_to_the_same_digest_and_asks_not
         assert log.foreign() == ()
 
 
-def test_lessons_whose_replies_cannot_be_read_are_counted_and_said(experiment, tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def unread(experiment, monkeypatch):
+    """An experiment whose second arm cannot read any reply that it is to learn from."""
     monkeypatch.setattr(scripted, "legal_reply", lambda request: "not a word of JSON")
-    asking = {"name": "helped", "recommender": "rah", "model": {"provider": "scripted"}}
-    asking["options"] = {"of": {"recommender": "popular"}, "fallback": "of"}
-    config = experiment(arms=[asking], simulation={"days": 1}).model_dump(mode="json", exclude={"base"})
+
+    def made(days=1, **arm):
+        asking = {"name": "helped", "recommender": "rah", "model": {"provider": "scripted"}, **arm}
+        asking["options"] = {"of": {"recommender": "popular"}, "fallback": "of"}
+        arms = [{"name": "popular", "recommender": "popular"}, asking]
+        return experiment(arms=arms, simulation={"days": days})
+
+    return made
+
+
+def test_a_run_whose_recommender_could_not_learn_ends_with_status_1_and_says_so(unread, tmp_path, monkeypatch, capsys):
+    config, run = unread().model_dump(mode="json", exclude={"base"}), tmp_path / "run"
     (tmp_path / "unread.yaml").write_text(json.dumps(config))
-    monkeypatch.setattr(
-        sys, "argv", ["groundlings", "run", str(tmp_path / "unread.yaml"), "--out", str(tmp_path / "run")]
-    )
-    with suppress(SystemExit):
+    monkeypatch.setattr(sys, "argv", ["groundlings", "run", str(tmp_path / "unread.yaml"), "--out", str(run)])
+    with pytest.raises(SystemExit) as left:
         main()
+    assert left.value.code == 1
     said = " ".join("".join(capsys.readouterr()).split())
-    asked = len(lessons_of(tmp_path / "run"))
+    asked = len(lessons_of(run))
     assert asked
+    why = f"{asked} of {asked} lessons unreadable: not JSON {asked}; have the form enforced (arms.1.model.structured:"
     assert f"{asked} of {asked} replies could not be read and taught it nothing" in said
+    assert why in said
+    assert "max_unreadable of that arm allows 20 %" in said
+    popular, helped = json.loads((run / "summary.json").read_text())["arms"]
+    assert "lessons" not in popular
+    counted = [helped["lessons"][key] for key in ("asked", "unreadable", "unanswerable", "share")]
+    assert counted == [asked, asked, 0, 1.0]
+    with LogReader(run) as log:
+        checks = {check.name: check for check in compare_run(run, log).checks}
+    learnt = checks["recommenders could read what they asked in order to learn"]
+    assert learnt.status == "failed"
+    assert f"helped: {asked} of {asked} lessons unreadable (100.0 %, at most 20 % allowed)" in learnt.finding
+
+
+def test_a_run_that_lost_its_lessons_goes_on_where_any_share_is_allowed_and_its_cost_says_how_many(unread, tmp_path):
+    with pytest.raises(TooMuchUnreadable):
+        run_experiment(unread(days=2), tmp_path / "run")
+    file = tmp_path / "run" / "config.yaml"
+    file.write_text(file.read_text().replace("- name: helped", "- max_unreadable: 1\n  name: helped"))
+    done = resume_experiment(tmp_path / "run")
+    whole = run_experiment(unread(days=2, max_unreadable=1.0), tmp_path / "whole")
+    assert done.digest == whole.digest
+    with LogReader(done.directory) as log:
+        summary = summarise(log)
+        cost = read_costs(done.directory, log, summary)["helped"]
+    asked = len(lessons_of(done.directory))
+    assert (cost.lost_lessons, cost.lessons) == (asked, asked)
+    with Console(file=io.StringIO(), width=160) as console:
+        console.print(render_summary_table(summary))
+    said = " ".join(console.file.getvalue().split())
+    assert f"helped: its recommender learnt less than it asked, {asked} of {asked} lessons unreadable" in said
+
+
+def test_too_many_lost_lessons_stop_the_learning_itself():
+    watch = LessonWatch({"a": 0.2, "b": 1.0})
+    watch.heard("a", 49, 49)
+    watch.heard("b", 60, 60)
+    watch.heard("a", 12, 60)
+    assert watch.lost == 72
+    watch.end_run({"a": (12, 60), "b": (60, 60)})
+    with pytest.raises(TooMuchUnreadable, match=r"30 of 60 lessons of arm a are lost \(50 %\)"):
+        watch.heard("a", 30, 60)
+    with pytest.raises(TooMuchUnreadable, match=r"13 of 60 .* allows 20 %"):
+        watch.end_run({"drafted by a and b": (13, 60)})
+
+
+def test_a_limit_of_lessons_changes_no_hash_and_is_refused_where_nothing_is_asked(unread, experiment, tmp_path):
+    assert config_hash(unread(max_unreadable=0.5)) == config_hash(unread())
+    idle = {"name": "popular", "recommender": "popular", "max_unreadable": 0.5}
+    with pytest.raises(ConfigError, match="popular asks nothing in order to learn"):
+        run_experiment(experiment(arms=[idle]), tmp_path / "run")
 
 
 def test_a_run_killed_while_its_recommender_learns_keeps_what_was_answered(experiment, tmp_path):

@@ -40,9 +40,10 @@ def check_run(outcomes: Outcomes, alpha: float) -> tuple[Check, ...]:
 def check_sessions(outcomes: Outcomes, alpha: float) -> tuple[Check, ...]:
     """Those of them that concern what happened, and not the log."""
     if outcomes.preference is not None:
-        return (*_readable(outcomes), _drafted(outcomes.preference))
+        return (*_readable(outcomes), *_learnt(outcomes), _drafted(outcomes.preference))
     return (
         *_readable(outcomes),
+        *_learnt(outcomes),
         _assigned(outcomes),
         _completed(outcomes),
         _control(outcomes),
@@ -113,6 +114,19 @@ def _readable(outcomes: Outcomes) -> tuple[Check, ...]:
     allowed = outcomes.max_unreadable
     said = f"{lost.counted()} ({100 * lost.share:.1f} %, at most {100 * allowed:g} % allowed)"
     return (Check("the replies could be read", "passed" if lost.share <= allowed else "failed", said),)
+
+
+def _learnt(outcomes: Outcomes) -> tuple[Check, ...]:
+    """Whether recommenders learnt enough of what they asked, asked where any lesson is lost."""
+    short = [(arm.name, arm.lessons) for arm in outcomes.arms if arm.lessons and arm.lessons.lost]
+    if not short:
+        return ()
+    said = "; ".join(
+        f"{name}: {each.counted()} ({100 * each.share:.1f} %, at most {100 * each.limit:g} % allowed)"
+        for name, each in short
+    )
+    enough = all(each.share <= each.limit for _, each in short)
+    return (Check("recommenders could read what they asked in order to learn", "passed" if enough else "failed", said),)
 
 
 def _lost_alike(arm: ArmOutcomes, baseline: ArmOutcomes) -> tuple[Check, ...]:

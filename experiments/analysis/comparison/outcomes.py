@@ -26,6 +26,7 @@ from groundlings.experiments.analysis.metrics.lost import (
     limit_of,
     read_lost,
 )
+from groundlings.experiments.analysis.metrics.lost_lessons import Lessons, read_lessons
 from groundlings.experiments.analysis.metrics.registry import metrics_of
 from groundlings.experiments.analysis.metrics.totals import RunTotals, Totals
 from groundlings.experiments.archive.log_check import LogCheck
@@ -70,6 +71,7 @@ class ArmOutcomes:
         control_variates: What the plan takes out of them (`controls`), shape (n_agents, n_controls); None: nothing.
         metrics: Those of the experiment, by name.
         lost: The pages of which nothing is known, and why.
+        lessons: What its recommender asked in order to learn, and what of it is lost; None where it asked nothing.
         purchases: How many, how many with a known price, and how many with a known cost; None where no metric is money.
         caps: Metric -> what larger values of agents are set to (`PlanConfig.winsorise`).
     """
@@ -86,6 +88,7 @@ class ArmOutcomes:
     control_variates: FloatArray | None = None
     metrics: Mapping[str, Metric] = field(default_factory=lambda: by_name(METRICS))
     lost: LostPages = field(default_factory=LostPages)
+    lessons: Lessons | None = None
     purchases: tuple[int, int, int] | None = None
     caps: Mapping[str, float] = field(default_factory=dict)
 
@@ -197,6 +200,7 @@ def read_outcomes(
     before = known_before(personas)
     bought = log.purchases_known() if any(metric.money for metric in wanted) else None
     missing = read_lost(log, [arm.arm_id for arm in found], run["mind"])
+    lessons = read_lessons(log, config)
     arms: list[ArmOutcomes] = []
     for place, arm in enumerate(found):
         lost = cut_short.agent_id[cut_short.arm_id == arm.arm_id]
@@ -221,6 +225,7 @@ def read_outcomes(
                 else controls(_a_session(surplus[surplus.arm_id == arm.arm_id], totals, agents), before),
                 metrics=named,
                 lost=missing[arm.arm_id],
+                lessons=lessons.get(arm.arm_id),
                 purchases=None if bought is None else bought.get(arm.arm_id, (0, 0, 0)),
             )
         )

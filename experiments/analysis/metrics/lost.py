@@ -28,28 +28,28 @@ _WITHHELD = "withheld: it repeats the key"
 _LONGEST_WORDS = 100
 _MOST_CAUSES = 4
 
-_MORE_TOKENS = "raise mind.model.max_tokens, or switch the model's thinking off"
+_MORE_TOKENS = "raise {model}.max_tokens, or switch the model's thinking off"
 _ADVICE = {
-    "length": "raise mind.model.max_tokens",
+    "length": "raise {model}.max_tokens",
     "thoughts": _MORE_TOKENS,
-    "refused": "the server refuses what these pages show or ask: choose another model, or leave those items out",
-    "thinking": "have the thinking cut off (mind.model.thinking: strip), or switch it off at the server",
+    "refused": "the server refuses what these {pages} show or ask: choose another model, or leave those items out",
+    "thinking": "have the thinking cut off ({model}.thinking: strip), or switch it off at the server",
     "empty": "ask the server why with groundlings model check, or choose another model",
-    "form": "have the form enforced (mind.model.structured: json_schema or grammar), or choose another model",
-    "json_schema": "the server takes a JSON schema and does not keep to it: try mind.model.structured: grammar, or "
+    "form": "have the form enforced ({model}.structured: json_schema or grammar), or choose another model",
+    "json_schema": "the server takes a JSON schema and does not keep to it: try {model}.structured: grammar, or "
     "choose another model",
-    "grammar": "the server takes a grammar and does not keep to it: try mind.model.structured: json_schema, or choose "
+    "grammar": "the server takes a grammar and does not keep to it: try {model}.structured: json_schema, or choose "
     "another model",
-    "long": "see why the server sends more than max_tokens allows, or raise mind.model.max_reply_bytes",
+    "long": "see why the server sends more than max_tokens allows, or raise {model}.max_reply_bytes",
     "odds": "choose a server that gives log probabilities of whole answers, or decision: verdict",
     "key": "the server repeats your key in its replies: change it, and use another server",
-    "": "see the events and calls of these pages in the log",
+    "": "see the events and calls of these {pages} in the log",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why pages are lost.
+    """Why pages are lost, or lessons.
 
     Attributes:
         name: In words, without a count.
@@ -103,27 +103,36 @@ class LostPages:
 
     def counted(self) -> str:
         """How many are lost, in words: "12 of 12 replies unreadable"."""
-        kinds = {"unreadable": self.unreadable, "unanswerable": self.unanswerable}
-        found = [(number, kind) for kind, number in kinds.items() if number] or [(0, "unreadable")]
-        first, *further = [f"{number:,} of {self.pages:,} {self.noun} {kind}" for number, kind in found]
-        return " and ".join([first, *further])
+        return counted(self.unreadable, self.unanswerable, self.pages, self.noun)
 
     def sentence(self) -> str:
         """How many are lost, why, and what to do; "" where none is."""
-        if not self.lost:
-            return ""
-        shown, rest = self.causes[:_MOST_CAUSES], self.causes[_MOST_CAUSES:]
-        causes = [cause.counted() for cause in shown]
-        if rest:
-            causes.append(f"other {sum(cause.pages for cause in rest):,}")
-        advice = "; ".join(dict.fromkeys(cause.advice for cause in shown))
-        return f"{self.counted()}: {', '.join(causes)}; {advice}"
+        return explained(self.counted(), self.causes) if self.lost else ""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         causes = [asdict(cause) for cause in self.causes]
         counts = {"pages": self.pages, "unreadable": self.unreadable, "unanswerable": self.unanswerable}
         return {**counts, "share": self.share if self.pages else None, "causes": causes, "in_words": self.sentence()}
+
+
+def counted(unreadable: int, unanswerable: int, whole: int, noun: str) -> str:
+    """How many of a whole are lost, in words: "12 of 12 replies unreadable"."""
+    kinds = {"unreadable": unreadable, "unanswerable": unanswerable}
+    found = [(number, kind) for kind, number in kinds.items() if number] or [(0, "unreadable")]
+    return " and ".join(f"{number:,} of {whole:,} {noun} {kind}" for number, kind in found)
+
+
+def explained(said: str, causes: Sequence[Cause]) -> str:
+    """A count in words with its most frequent causes, and what to do about them; alone where there is none."""
+    if not causes:
+        return said
+    shown, rest = causes[:_MOST_CAUSES], causes[_MOST_CAUSES:]
+    named = [cause.counted() for cause in shown]
+    if rest:
+        named.append(f"other {sum(cause.pages for cause in rest):,}")
+    advice = "; ".join(dict.fromkeys(cause.advice for cause in shown))
+    return f"{said}: {', '.join(named)}; {advice}"
 
 
 def read_lost(log: LogReader, arm_ids: Iterable[int], mind: Mapping[str, Any]) -> dict[int, LostPages]:
@@ -141,7 +150,7 @@ def read_lost(log: LogReader, arm_ids: Iterable[int], mind: Mapping[str, Any]) -
     for arm_id in arm_ids:
         rows = [] if frame is None else _records(frame[frame.arm_id == arm_id])
         refused = sum(row["kind"] == "unanswerable" for row in rows)
-        causes = _merged([_cause(row) for row in rows])
+        causes = merged([cause_of(row) for row in rows])
         found[arm_id] = LostPages(pages.get(arm_id, 0), len(rows) - refused, refused, causes, noun)
     return found
 
@@ -152,7 +161,7 @@ def altogether(parts: Sequence[LostPages]) -> LostPages:
         sum(part.pages for part in parts),
         sum(part.unreadable for part in parts),
         sum(part.unanswerable for part in parts),
-        _merged([cause for part in parts for cause in part.causes]),
+        merged([cause for part in parts for cause in part.causes]),
         parts[0].noun if parts else "pages",
     )
 
@@ -170,7 +179,7 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in cells.to_dict("records")]
 
 
-def _merged(causes: Sequence[Cause]) -> tuple[Cause, ...]:
+def merged(causes: Sequence[Cause]) -> tuple[Cause, ...]:
     """Those of one name as one, the most frequent first; its example is the first in the log."""
     found: dict[str, Cause] = {}
     for cause in causes:
@@ -179,13 +188,20 @@ def _merged(causes: Sequence[Cause]) -> tuple[Cause, ...]:
     return tuple(sorted(found.values(), key=lambda cause: (-cause.pages, cause.name)))
 
 
-def _cause(row: Mapping[str, Any]) -> Cause:
-    """Why one page is lost."""
+def cause_of(row: Mapping[str, Any], model: str = "mind.model", pages: str = "pages") -> Cause:
+    """Why one page is lost, or one lesson.
+
+    Args:
+        row: As `LogReader.lost_pages` and `lost_lessons` have them.
+        model: Key path of the model that was asked.
+        pages: What is lost, in the plural.
+    """
+    name, advice, words = "refused by the server", "refused", ""
     if row["kind"] == "unanswerable":
-        words = printable(" ".join(str(row["detail"] or "").split()), limit=_LONGEST_WORDS)
-        return Cause("refused by the server", 1, _ADVICE["refused"], words)
-    name, advice = _unreadable(row)
-    return Cause(name, 1, _ADVICE[advice])
+        words = printable(" ".join(str(row.get("detail") or "").split()), limit=_LONGEST_WORDS)
+    else:
+        name, advice = _unreadable(row)
+    return Cause(name, 1, _ADVICE[advice].format(model=model, pages=pages), words)
 
 
 def _unreadable(row: Mapping[str, Any]) -> tuple[str, str]:
@@ -198,7 +214,7 @@ def _unreadable(row: Mapping[str, Any]) -> tuple[str, str]:
     if reply.startswith(WITHHELD_TEXT):
         return "longer than is read", "long"
     form = str(row["form"]) if row["form"] in ("json_schema", "grammar") else "form"
-    if row["first_token"] is not None or row["form"] == "answers":
+    if row.get("first_token") is not None or row["form"] == "answers":
         return "no probability of an answer in the reply", "odds"
     thoughts, cut_off = int(row["thought_characters"] or 0) > 0, ran_out_of_tokens(stopped)
     empty = not reply.strip()

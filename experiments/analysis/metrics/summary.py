@@ -13,6 +13,7 @@ from groundlings.experiments.analysis.metrics.counts import ArmCounts, count_arm
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.definitions import METRICS
 from groundlings.experiments.analysis.metrics.lost import LostPages, altogether, read_lost
+from groundlings.experiments.analysis.metrics.lost_lessons import Lessons, read_lessons
 from groundlings.experiments.analysis.metrics.model_lists import ModelLists, read_model_lists
 from groundlings.experiments.analysis.metrics.registry import absent_metrics, metrics_of
 from groundlings.experiments.analysis.metrics.totals import RunTotals, Totals
@@ -44,6 +45,7 @@ class ArmSummary:
         counts: How much of everything there was.
         lost: The pages of which nothing is known, and why.
         model_lists: What a language model made of the candidates that it was to rank; None where none was asked.
+        lessons: What its recommender asked in order to learn, and what of it is lost; None where it asked nothing.
     """
 
     name: str
@@ -55,6 +57,7 @@ class ArmSummary:
     counts: ArmCounts
     lost: LostPages
     model_lists: ModelLists | None = None
+    lessons: Lessons | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,7 @@ class Summary:
                     "counts": {**asdict(arm.counts), "censored": arm.counts.censored},
                     "lost": arm.lost.as_dict(),
                     **({"model_lists": arm.model_lists.as_dict()} if arm.model_lists else {}),
+                    **({"lessons": arm.lessons.as_dict()} if arm.lessons else {}),
                     "days": [
                         {"day": day, "metrics": {name: asdict(estimate) for name, estimate in metrics.items()}}
                         for day, metrics in enumerate(arm.days)
@@ -157,6 +161,7 @@ def summarise(
     estimator = estimator_of(design, run["seed"], names, log.user_ids(), LoggedPersonas(log))
     counts = count_arms(log, measured.sessions, [arm.arm_id for arm in arms])
     lost, listed = read_lost(log, counts, run["mind"]), read_model_lists(log, found["config"])
+    learnt = read_lessons(log, found["config"])
     baseline: Totals | None = None
     summaries = []
     for arm in arms:
@@ -174,6 +179,7 @@ def summarise(
                 counts=counts[arm.arm_id],
                 lost=lost[arm.arm_id],
                 model_lists=listed.get(arm.arm_id),
+                lessons=learnt.get(arm.arm_id),
             )
         )
         baseline = baseline or totals

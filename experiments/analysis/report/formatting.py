@@ -74,6 +74,22 @@ def model_lists(summary: Summary) -> tuple[str, ...]:
     return tuple(f"{arm.name}: {arm.model_lists.sentence()}." for arm in summary.arms if arm.model_lists)
 
 
+def lost_lessons(summary: Summary) -> tuple[str, ...]:
+    """What recommenders did not learn, a sentence per arm that lost lessons: such an arm is not what its name says."""
+    return tuple(
+        f"{arm.name}: its recommender learnt less than it asked, {arm.lessons.sentence()}."
+        for arm in summary.arms
+        if arm.lessons and arm.lessons.lost
+    )
+
+
+def lessons(summary: Summary) -> tuple[str, ...]:
+    """What recommenders asked in order to learn, a sentence per arm that lost nothing of it."""
+    return tuple(
+        f"{arm.name}: {arm.lessons.counted()}." for arm in summary.arms if arm.lessons and not arm.lessons.lost
+    )
+
+
 def absent(summary: Summary) -> tuple[str, ...]:
     """Shipped metrics that these data cannot have, in a sentence per reason: "n/a: likes per session (...)"."""
     reasons: dict[str, list[str]] = {}

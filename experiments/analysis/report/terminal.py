@@ -23,6 +23,8 @@ from groundlings.experiments.analysis.report.formatting import (
     decimal,
     denominators,
     interval,
+    lessons,
+    lost_lessons,
     mean,
     model_lists,
     signed,
@@ -124,11 +126,12 @@ def _caption(summary: Summary) -> str:
         for metric in summary.metrics
         if metric.name in summary.missing
     )
-    caption += "".join(f"\n{escape(line)}" for line in (*absent(summary), *model_lists(summary)))
+    caption += "".join(f"\n{escape(line)}" for line in (*absent(summary), *model_lists(summary), *lessons(summary)))
     if changed := summary.run["accepted_changes"]:
         caption += f"\n[red]Two experiments[/]: changed on resume: {escape(', '.join(changed))}."
     if lost := unknown(summary):
         caption += f"\n[bold red]{escape(lost)}[/]"
+    caption += "".join(f"\n[bold red]{escape(line)}[/]" for line in lost_lessons(summary))
     return caption
 
 

@@ -57,6 +57,8 @@ class Cost:
         seconds: "p50", "p90", "p99" of a call; empty without any, and where agents ask a model as well.
         hallucinated, names: Names in readable replies that fit no candidate, and all names in them; None where
             recommenders of this kind are not counted so.
+        lessons, lost_lessons: Questions asked in order to learn, those answered from a record included, and those of
+            them without a reply that could be read, which taught nothing.
     """
 
     calls: int
@@ -69,6 +71,8 @@ class Cost:
     seconds: Mapping[str, float]
     hallucinated: int | None = None
     names: int | None = None
+    lessons: int = 0
+    lost_lessons: int = 0
 
     def per_page(self, number: float) -> float | None:
         """A total of the arm per page shown, learning shared out among all pages; None without a page."""

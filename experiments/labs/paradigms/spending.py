@@ -48,6 +48,8 @@ def _cost(arm: ArmSummary, spent: Spent, prices: Prices | None, learning: int, a
         seconds=arm.counts.latency_seconds if alone and spent.calls else {},
         hallucinated=None if lists is None else lists.hallucinated,
         names=None if lists is None else lists.names,
+        lessons=arm.lessons.asked if arm.lessons else 0,
+        lost_lessons=arm.lessons.lost if arm.lessons else 0,
     )
 
 

@@ -66,13 +66,14 @@ def _of_cost(findings: Findings) -> TableOfWords:
 
 
 def _costs(cost: Cost) -> Sequence[str]:
+    lost = f" ({cost.lost_lessons:,} of {cost.lessons:,} lost)" if cost.lost_lessons else ""
     if not cost.calls:
-        return (*("0",) * 6, NOT_KNOWN, NOT_KNOWN)
+        return ("0", f"0{lost}", *("0",) * 4, NOT_KNOWN, NOT_KNOWN)
     rate = cost.hallucination_rate
     estimated = " (estimated)" if cost.estimated_calls else ""
     return (
         count(cost.calls),
-        count(cost.learning),
+        count(cost.learning) + lost,
         decimal(cost.per_page(cost.calls), 2),
         decimal(cost.per_page(cost.prompt_tokens), 0) + estimated,
         decimal(cost.per_page(cost.completion_tokens), 0) + estimated,

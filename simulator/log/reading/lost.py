@@ -1,9 +1,10 @@
-"""Lost pages: those of which no reply came that could be read, with the call behind each of them."""
+"""Lost pages and lessons: those of which no reply came that could be read, with the call behind each of them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from groundlings.simulator.log.lesson_rows import has_lessons
 from groundlings.simulator.log.reading.open_log import OpenLog
 
 if TYPE_CHECKING:
@@ -25,6 +26,19 @@ FROM calls
 WHERE status IN ('unreadable', 'unanswerable'){asker}
 ORDER BY call_id
 """
+_LESSONS = """
+SELECT arm_id, count(*) AS asked, count(CASE WHEN status <> 'ok' THEN 1 END) AS lost
+FROM lessons
+GROUP BY arm_id
+"""
+
+_LOST_LESSONS = """
+SELECT arm_id, status, status AS kind, reply, finish_reason, form, thought_characters
+FROM lessons
+WHERE status <> 'ok'
+ORDER BY lesson_id
+"""
+
 _ABOUT_REPLIES = {
     **{"status": "''", "reply": "''", "first_token": "NULL"},
     **{"finish_reason": "NULL", "form": "NULL", "thought_characters": "0"},
@@ -43,6 +57,21 @@ class LostPageReader(OpenLog):
         """How many pages are lost, of how many."""
         lost = self._rows(_LOST)[0]["lost"]
         return int(lost), sum(self.pages_by_arm().values())
+
+    def lessons_by_arm(self) -> dict[int, tuple[int, int]]:
+        """arm_id -> lessons lost, and lessons; an arm whose recommender asked nothing in order to learn is absent."""
+        with self._connected() as connection:
+            if not has_lessons(connection):
+                return {}
+        return {row["arm_id"]: (int(row["lost"]), int(row["asked"])) for row in self._rows(_LESSONS)}
+
+    def lost_lessons(self) -> list[dict[str, Any]]:
+        """One row per lost lesson: arm_id; kind and status, both `unreadable` or `unanswerable`; reply, finish_reason,
+        form and thought_characters, as of its call."""
+        with self._connected() as connection:
+            if not has_lessons(connection):
+                return []
+        return self._rows(_LOST_LESSONS)
 
     def lost_pages(self) -> pd.DataFrame:
         """One row per lost page: arm_id, kind (`unreadable` or `unanswerable`) and detail, as of its event; then of the
