@@ -56,6 +56,11 @@ class CarouselFeed(PaginatedFeed):
         """Whether a carousel has a filter."""
         return any(carousel.filter != "ranking" for carousel in self.carousels)
 
+    @property
+    def lists_per_session(self) -> int:
+        """See `CountsLists.lists_per_session`; carousels with a filter are asked for one by one."""
+        return super().lists_per_session * (len(self.carousels) if self.filtered else 1)
+
     async def observe(self, state: FeedState, rank: Rank) -> Observation | None:
         """See `Environment.observe`."""
         if not self.filtered or not len(state.here) or state.number > self.max_pages:

@@ -247,6 +247,16 @@ class KeepsBooks(Protocol):
         ...
 
 
+@runtime_checkable
+class CountsLists(Protocol):
+    """An environment that says how many lists it asks for at most; any other is taken to ask for one per page."""
+
+    @property
+    def lists_per_session(self) -> int:
+        """Lists that a recommender is asked for in one session at most."""
+        ...
+
+
 def keeps_books(environment: object) -> TypeGuard[KeepsBooks]:
     """Whether an environment follows `KeepsBooks`; asked on every page, so a class is looked at once."""
     kind: type = type(environment)

@@ -151,6 +151,11 @@ class PaginatedFeed:
         """Largest number of items per session: the size of the list that the recommender is asked for."""
         return self.page_size * self.max_pages
 
+    @property
+    def lists_per_session(self) -> int:
+        """See `CountsLists.lists_per_session`."""
+        return self.max_pages if self.rank_each == "page" else 1
+
     async def open(self, sessions: Sessions, seen: sp.csr_array, rank: Rank) -> FeedState:
         """See `Environment.open`."""
         if self.rank_each == "page":

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
@@ -77,6 +78,22 @@ class AsyncRecommender(ABC):
 
     def check_users(self, users: IntArray) -> None:  # noqa: B027 - most can rank for anybody
         """Raise `DataError` where some users (row numbers) cannot be ranked for; asked before the first day."""
+
+    def calls_per_list(self) -> Mapping[str, int]:
+        """Prompt -> questions that a language model is asked for one list at most; {} where it is asked none.
+
+        Asked before the first day, by `groundlings check` as well. Questions of recommenders inside are theirs to say:
+        each is taken to be asked for one list.
+        """
+        return {}
+
+    def calls_to_learn(self, users: int) -> Mapping[str, int]:  # noqa: ARG002 - most recommenders ask nothing
+        """Prompt -> questions that one `learn_by_asking` takes at most, after a fit or a day; {} where it takes none.
+
+        Args:
+            users: How many users lists are made for.
+        """
+        return {}
 
     def observe(self, interactions: Interactions) -> None:  # noqa: B027 - most recommenders learn in `fit` only
         """Take note of simulated interactions after their day, maybe in several parts (for those that learn daily)."""

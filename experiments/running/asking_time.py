@@ -88,13 +88,12 @@ def asking_lines(plan: Plan, bound: Estimate, wish: Wish) -> Iterator[tuple[str,
         wish: What is said of the servers.
     """
     asked = plan.config.mind.asked
-    if asked is None or not bound.calls or (wish.rate is None and asked.provider in ("embedded", "scripted")):
+    if asked is None or not bound.calls or _rate_unknown(asked, wish):
         return
     likely = round(bound.calls * plan.schedule.likely_sessions / plan.schedule.most_sessions)
     time = _time(asked, likely, wish)
-    said = f"{time.rate:g} answers per second each, {'as said' if wish.rate else 'an assumption (--server-rate)'}"
     yield "asking", f"about {likely:,} calls, if people come as likely and see all pages: {_of(time)}"
-    yield "", f"servers: {time.servers} of {said}"
+    yield "", f"servers: {time.servers} of {_rate_words(time, wish)}"
     several = _several(time.clients_wanted, "process", "processes")
     how = " (execution.engine: pool)" if time.clients_wanted > 1 else ""
     yield "", f"this program: {_duration(time.cpu_seconds)} of CPU, at the pace of those servers in {several}{how}"
@@ -105,6 +104,24 @@ def asking_lines(plan: Plan, bound: Estimate, wish: Wish) -> Iterator[tuple[str,
     money = "" if bound.money is None else f", money {bound.money * share:,.2f}"
     million = _time(asked, _A_MILLION, wish)
     yield "million", f"1,000,000 calls: about {tokens}{money}; {_of(million)}"
+
+
+def asking_words(asked: ModelConfig, calls: int, wish: Wish) -> str | None:
+    """How long some likely calls take, and on which assumption; None as with `asking_lines`."""
+    if not calls or _rate_unknown(asked, wish):
+        return None
+    time = _time(asked, calls, wish)
+    return (
+        f"about {calls:,} calls, if people come as likely and see all pages: {_of(time)} of {_rate_words(time, wish)}"
+    )
+
+
+def _rate_unknown(asked: ModelConfig, wish: Wish) -> bool:
+    return wish.rate is None and asked.provider in ("embedded", "scripted")
+
+
+def _rate_words(time: AskingTime, wish: Wish) -> str:
+    return f"{time.rate:g} answers per second each, {'as said' if wish.rate else 'an assumption (--server-rate)'}"
 
 
 def _time(asked: ModelConfig, calls: int, wish: Wish) -> AskingTime:

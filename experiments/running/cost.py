@@ -20,6 +20,7 @@ from groundlings.experiments.config.designs import SplitDesign, shares_of
 from groundlings.experiments.config.interventions import in_words
 from groundlings.experiments.config.schema import CalibratedMindConfig, LanguageMindConfig, PluginMindConfig
 from groundlings.experiments.config.variants import cells_of
+from groundlings.experiments.running.arm_calls import ArmCalls, arm_lines, arms_calls, budget_note, together
 from groundlings.experiments.running.asking_time import Wish, asking_lines
 from groundlings.experiments.running.click_level import level_warning
 from groundlings.experiments.running.exposures import exposures_warning
@@ -40,9 +41,10 @@ class Estimate:
     Attributes:
         sessions: All of them, if everybody comes every day.
         pages: Pages, if everybody sees all of them.
-        calls: Calls to a language model for pages, thoughts and interviews; none for the other minds.
+        calls: Calls of agents to a language model for pages, thoughts and interviews; none for the other minds.
         prompt_tokens, completion_tokens: Of all calls, by the rule of thumb of the scripted model.
         money: What they cost where the file says what tokens cost, without any prefix cache; None where it does not.
+        arms: Calls of the arms' recommenders, for each arm that names a model; in none of the above.
     """
 
     sessions: int
@@ -51,13 +53,14 @@ class Estimate:
     prompt_tokens: int
     completion_tokens: int
     money: float | None = None
+    arms: tuple[ArmCalls, ...] = ()
 
 
 def estimate(plan: Plan) -> Estimate:
     """The most that a run can take; of all its replicates together, where the configuration asks for some."""
     if plan.config.variants is not None:
         return _together([estimate(replace(plan, config=cell.config)) for cell in cells_of(plan.config)])
-    pages = sessions_at_most(plan) * plan.environment.max_pages
+    pages, arms = sessions_at_most(plan) * plan.environment.max_pages, arms_calls(plan)
     mind = plan.config.mind
     match mind:
         case LanguageMindConfig():
@@ -68,11 +71,11 @@ def estimate(plan: Plan) -> Estimate:
             calls = pages * plan.environment.page_size + (0 if mind.calibration else mind.fit_people * mind.fit_pairs)
             prompt, completion = asyncio.run(_tokens_a_pair(plan, mind))
         case _:
-            return Estimate(sessions_at_most(plan), pages, 0, 0, 0)
+            return Estimate(sessions_at_most(plan), pages, 0, 0, 0, arms=arms)
     tokens_in, tokens_out = round(calls * prompt), round(calls * completion)
     prices = mind.model.budget.prices
     money = prices.cost(tokens_in, 0, tokens_out) if prices else None
-    return Estimate(sessions_at_most(plan), pages, calls, tokens_in, tokens_out, money)
+    return Estimate(sessions_at_most(plan), pages, calls, tokens_in, tokens_out, money, arms)
 
 
 def _together(runs: Sequence[Estimate]) -> Estimate:
@@ -84,6 +87,7 @@ def _together(runs: Sequence[Estimate]) -> Estimate:
         prompt_tokens=sum(run.prompt_tokens for run in runs),
         completion_tokens=sum(run.completion_tokens for run in runs),
         money=None if any(price is None for price in prices) else sum(price or 0.0 for price in prices),
+        arms=together([run.arms for run in runs]),
     )
 
 
@@ -145,18 +149,32 @@ def print_plan(plan: Plan, console: Console, wish: Wish | None = None) -> None:
         table.add_row("calls", escape(f"not known: {config.mind.kind} asks as it likes; mind.model.budget sets a cap"))
     else:
         table.add_row("calls", "none: no language model decides")
-    for arm in config.arms:
-        if arm.model is not None:
-            table.add_row("", escape(f"{arm.name} asks a model as well; the budget of its own `model` sets a cap"))
+    for number, told in enumerate(line for arm in bound.arms for line in arm_lines(plan, arm, wish or Wish())):
+        table.add_row("arms' calls" if not number else "", escape(told))
     for number, told in enumerate(plan.execution.lines):
         table.add_row("engine" if not number else "", escape(told))
     console.print(table)
     for told in plan.returns.lines if plan.returns is not None else ():
         console.print(escape(told), soft_wrap=True)
-    for warning in (size_warning(plan), level_warning(plan), exposures_warning(plan), _weights_note(plan)):
+    others = (size_warning(plan), level_warning(plan), exposures_warning(plan), _weights_note(plan))
+    for warning in (*others, *_budget_notes(plan, bound)):
         if warning is not None:
             console.print(f"[yellow]note[/] {escape(warning)}", soft_wrap=True)
     console.print("[green]ok[/] this file runs")
+
+
+def _budget_notes(plan: Plan, bound: Estimate) -> Iterator[str | None]:
+    """A line for each model whose cap the plan can reach."""
+    if (asked := plan.config.mind.asked) is not None:
+        tokens = bound.prompt_tokens, bound.completion_tokens
+        yield budget_note("mind.model", asked.budget, bound.calls, tokens, bound.money)
+    of_arms = {each.arm: each for each in bound.arms}
+    for place, arm in enumerate(plan.config.arms):
+        if arm.model is not None:
+            found = of_arms[arm.name]
+            known = found.prompt_tokens is not None and found.completion_tokens is not None
+            tokens_of_arm = (found.prompt_tokens or 0, found.completion_tokens or 0) if known else None
+            yield budget_note(f"arms[{place}].model", arm.model.budget, found.calls, tokens_of_arm, found.money)
 
 
 def _weights_note(plan: Plan) -> str | None:

@@ -92,6 +92,10 @@ class AgentCf(LlmRanker):
         self._known = fitted(self._known, self).joined(interactions)
         self._news.append(interactions)
 
+    def calls_to_learn(self, users: int) -> Mapping[str, int]:
+        """A choice per pair, and the two reflections of a wrong one."""
+        return {self._prompt.name: 3 * self._pairs * min(self._learners, users)}
+
     def state(self) -> str:
         """What the recommender inside has learnt, histories and notes."""
         notes = repr((sorted(self._of_users.items()), sorted(self._of_items.items())))

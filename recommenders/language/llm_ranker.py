@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -110,6 +110,10 @@ class LlmRanker(AsyncRecommender):
     def check_users(self, users: IntArray) -> None:
         """Whether the recommender inside can rank for them."""
         self.of.check_users(users)
+
+    def calls_per_list(self) -> Mapping[str, int]:
+        """One question per round."""
+        return {self._prompt.name: self._rounds}
 
     def state(self) -> str:
         """What the recommender inside has learnt, and the histories."""

@@ -128,6 +128,15 @@ class Rah(AsyncRecommender):
         """Whether the recommender inside can rank for them."""
         self.of.check_users(users)
 
+    def calls_per_list(self) -> Mapping[str, int]:
+        """The question that judges, of a user with an assistant."""
+        return {self._prompt.name: 1}
+
+    def calls_to_learn(self, users: int) -> Mapping[str, int]:
+        """Perceive and reflect per item, and per round of it learn, act and criticise."""
+        per_item = 2 + 3 * self._rounds
+        return {self._prompt.name: per_item * self._interactions * min(self._learners, users)}
+
     def state(self) -> str:
         """What the recommender inside has learnt, and the tastes."""
         if self._known is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -90,6 +90,10 @@ class RecMind(LlmRanker):
         self._known = fitted(self._known, self).joined(interactions)
         (search,) = (tool for tool in fitted(self._loop, self).tools if isinstance(tool, CatalogueSearch))
         self._loop = self._made(search)
+
+    def calls_per_list(self) -> Mapping[str, int]:
+        """The steps with their other ways, and the question that ranks."""
+        return {self._step_prompt.name: self._steps * (1 + self._alternatives), **super().calls_per_list()}
 
     def _made(self, search: CatalogueSearch) -> AgentLoop:
         catalog, known = fitted(self._catalog, self), fitted(self._known, self)

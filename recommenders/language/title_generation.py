@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Literal
 
@@ -107,6 +107,10 @@ class TitleGeneration(AsyncRecommender):
     def check_users(self, users: np.ndarray) -> None:
         """Whether the recommender inside can rank for them."""
         self.of.check_users(users)
+
+    def calls_per_list(self) -> Mapping[str, int]:
+        """One question for all titles."""
+        return {self._prompt.name: 1}
 
     def state(self) -> str:
         """What the recommender inside has learnt, the histories, and what texts say."""
