@@ -29,6 +29,7 @@ from groundlings.environments.split import Split, test_people
 from groundlings.experiments.archive.directory import write_text
 from groundlings.experiments.config.schema import CalibratedMindConfig, SplitConfig
 from groundlings.experiments.running.events import SILENT, Note, Progress, on_pairs
+from groundlings.experiments.running.kept_weights import keep, kept, place_of
 from groundlings.personas.language_term import LanguageTerm
 from groundlings.personas.minds.calibrated import LanguageTermOptions
 from groundlings.personas.minds.calibrated_question import LanguageScorer
@@ -78,7 +79,7 @@ class CalibrationGround:
     def taste(self, seed: int, weights: TasteWeights | None = None) -> Taste:
         """What people like, estimated with a seed; from `weights` that were estimated before, where there are any."""
         if weights is not None:
-            return self._weighed(weights)
+            return self._weighed({WHOLE: weights})[WHOLE]
         return self.tastes(seed)[WHOLE]
 
     def tastes(self, seed: int) -> Mapping[str, Taste]:
@@ -88,37 +89,46 @@ class CalibrationGround:
             seed: Of the sampling of negatives.
         """
         if seed not in self._tastes:
-            measured = measure(
-                self.dataset,
-                self.split.train,
-                salt=self.split_config.salt,
-                seed=seed,
-                labels=self.split.labels,
-            )
-            whole = estimate(measured, per_occasion=self.per_occasion)
-            unrated = replace(measured, stars=None, earlier_stars=None)  # stars are the same in every family
-            families = {
-                name: replace(estimate(unrated, features, per_occasion=self.per_occasion), stars=whole.stars)
-                for name, features in FAMILIES.items()
-            }
-            found = {WHOLE: whole, **families}
-            if self.widened is not None:
-                found = {name: self._weighed(taste.weights) for name, taste in found.items()}
-            self._tastes[seed] = found
+            salt = self.split_config.salt
+            place = place_of(self.dataset, self.split, salt=salt, seed=seed, per_occasion=self.per_occasion)
+            found = kept(place)
+            if found is None or set(found) != {WHOLE, *FAMILIES}:
+                self._tastes[seed] = self._estimated(seed)
+                keep(place, {name: taste.weights for name, taste in self._tastes[seed].items()})
+            else:
+                self._tastes[seed] = self._weighed(found)
         return self._tastes[seed]
 
-    def _weighed(self, weights: TasteWeights) -> Taste:
-        """The taste of everybody with weights that were estimated on real users.
+    def _estimated(self, seed: int) -> Mapping[str, Taste]:
+        """See `tastes`."""
+        measured = measure(
+            self.dataset, self.split.train, salt=self.split_config.salt, seed=seed, labels=self.split.labels
+        )
+        whole = estimate(measured, per_occasion=self.per_occasion)
+        unrated = replace(measured, stars=None, earlier_stars=None)  # stars are the same in every family
+        families = {
+            name: replace(estimate(unrated, features, per_occasion=self.per_occasion), stars=whole.stars)
+            for name, features in FAMILIES.items()
+        }
+        found = {WHOLE: whole, **families}
+        if self.widened is None:
+            return found
+        return self._weighed({name: taste.weights for name, taste in found.items()})
+
+    def _weighed(self, weights: Mapping[str, TasteWeights]) -> Mapping[str, Taste]:
+        """The tastes of everybody with weights that were estimated on real users; they share what was measured.
 
         What items say of each other is measured on real users alone, what a user is like on the user's own history.
         """
         if self.widened is None:
-            return with_weights(*measure_rows(self.dataset, self.split.train), weights)
-        dataset, split = self.widened
-        if self._measured_widened is None:
-            object.__setattr__(self, "_measured_widened", measure_rows(dataset, split.train, real=self.split.train))
-        assert self._measured_widened is not None
-        return with_weights(*self._measured_widened, weights)
+            measured = measure_rows(self.dataset, self.split.train)
+        elif self._measured_widened is None:
+            dataset, split = self.widened
+            measured = measure_rows(dataset, split.train, real=self.split.train)
+            object.__setattr__(self, "_measured_widened", measured)
+        else:
+            measured = self._measured_widened
+        return {name: with_weights(*measured, each) for name, each in weights.items()}
 
     def repeats(self, seed: int) -> RepeatModel:
         """How people take up again what they know, estimated with a seed on users outside the test third.
