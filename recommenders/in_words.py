@@ -16,6 +16,7 @@ IN_WORDS: Mapping[str, str] = {
     "anti_oracle": "shows what each simulated user secretly likes least",
     "bert4rec": "a neural network fills in what is missing at the end of the user's history",
     "bias_svd": "predicts how each user would rate each item (matrix factorisation)",
+    "billp": "a language model plans for the long run, then ranks another recommender's first items",
     "blend": "joins the lists of several recommenders",
     "bpr": "learns to rank what users chose above the rest (matrix factorisation)",
     "buy_again": "shows what the user chose before, the most regular first",

@@ -35,6 +35,7 @@ SHIPPED = {
     "anti_oracle": "groundlings.recommenders.oracle:AntiOracleRecommender",
     "bert4rec": "groundlings.recommenders.neural.bert4rec:Bert4Recommender",
     "bias_svd": "groundlings.recommenders.bias_svd:BiasSvdRecommender",
+    "billp": "groundlings.recommenders.language.billp:BiLlp",
     "blend": "groundlings.recommenders.blend:BlendRecommender",
     "bpr": "groundlings.recommenders.bpr:BprRecommender",
     "buy_again": "groundlings.recommenders.buy_again:BuyAgainRecommender",

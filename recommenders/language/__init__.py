@@ -10,4 +10,5 @@ llm_ranker.md    its prompts
 agent_loop.py    steps of thought, tool and answer, for recommenders that look things up; their tools are in tools/
 recmind.py       the recommender `recmind`
 agentcf.py       the recommender `agentcf`, rah.py `rah`; pairs.py and judged.py: what they learn from
+billp.py         the recommender `billp`; long_term.py: its memories, and what came of earlier days
 """

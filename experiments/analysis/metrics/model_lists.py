@@ -14,6 +14,8 @@ from groundlings.environments.errors import UnreadableReply
 from groundlings.environments.plugins import PYTHON_OBJECT
 from groundlings.recommenders.language.agent_loop import FAILED, FINISH, NONE, read_step
 from groundlings.recommenders.language.agentcf import TEMPLATE as AGENTCF
+from groundlings.recommenders.language.billp import PLANS
+from groundlings.recommenders.language.billp import TEMPLATE as BILLP
 from groundlings.recommenders.language.grounding import Grounding
 from groundlings.recommenders.language.llm_ranker import TEMPLATE, read_order
 from groundlings.recommenders.language.recmind import NOTES_HEADING, STEPS
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from groundlings.simulator.log.reader import LogReader
 
 
-_TEMPLATES = (TEMPLATE, AGENTCF, RECMIND)
+_TEMPLATES = (TEMPLATE, AGENTCF, BILLP, RECMIND)
 """Whose questions ask for candidates in an order."""
 
 Read = Callable[[str, str], Grounding]
@@ -100,6 +102,31 @@ class AgentSteps:
 
 
 @dataclass(slots=True)
+class Plans:
+    """Plans that a list was to follow, counted.
+
+    Attributes:
+        questions: Plans asked for.
+        unreadable, unanswerable: As in `ModelLists`; each list of these was made without a plan.
+    """
+
+    questions: int = 0
+    unreadable: int = 0
+    unanswerable: int = 0
+
+    def count(self, status: str) -> None:
+        """Add one call."""
+        self.questions += 1
+        self.unreadable += status == "unreadable"
+        self.unanswerable += status == "unanswerable"
+
+    def sentence(self) -> str:
+        """The counts in words."""
+        without = self.unreadable + self.unanswerable
+        return f"{self.questions:,} plans asked for, {without:,} without a readable reply"
+
+
+@dataclass(slots=True)
 class ModelLists:
     """The replies of one arm's language model, counted; counts of this log, not estimates of others.
 
@@ -116,6 +143,7 @@ class ModelLists:
         candidates: Candidates of the readable replies; 0 where the model wrote titles without being shown any.
         missing: Of these, candidates that the reply does not name.
         steps: What was done before the lists were asked for; None where nothing is.
+        plans: What lists were to follow; None where nothing is planned.
     """
 
     questions: int = 0
@@ -132,6 +160,7 @@ class ModelLists:
     candidates: int = 0
     missing: int = 0
     steps: AgentSteps | None = field(default=None)
+    plans: Plans | None = field(default=None)
 
     @property
     def hallucination_rate(self) -> float | None:
@@ -160,8 +189,7 @@ class ModelLists:
         failed += [f"{self.unanswerable:,} refused by the server"] if self.unanswerable else []
         failed.append(f"{self.nothing_named:,} without {'an item' if what == 'item' else 'a candidate'}")
         begin = f"{self.questions:,} lists asked of a language model, {', '.join(failed)}"
-        if self.steps is not None:
-            begin += f"; {self.steps.sentence()}"
+        begin += "".join(f"; {each.sentence()}" for each in (self.steps, self.plans) if each is not None)
         if not self.names:
             return begin
         told = (
@@ -178,15 +206,16 @@ class ModelLists:
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         counts = asdict(self)
-        del counts["steps"]
+        del counts["steps"], counts["plans"]
         steps = {} if self.steps is None else {"steps": {**asdict(self.steps), "exhausted": self.steps.exhausted}}
-        return {**counts, "hallucination_rate": self.hallucination_rate, **steps}
+        plans = {} if self.plans is None else {"plans": asdict(self.plans)}
+        return {**counts, "hallucination_rate": self.hallucination_rate, **steps, **plans}
 
 
 _OF_A_REPLY = tuple(
     each.name
     for each in fields(ModelLists)
-    if each.name not in ("questions", "unreadable", "unanswerable", "nothing_named", "steps")
+    if each.name not in ("questions", "unreadable", "unanswerable", "nothing_named", "steps", "plans")
 )
 """Counts that a `Grounding` has, too."""
 
@@ -213,6 +242,10 @@ def read_model_lists(log: LogReader, config: Mapping[str, Any]) -> dict[int, Mod
     for each in log.replies_to(STEPS):
         steps = _steps_of(found.setdefault(each.arm_id, ModelLists()))
         steps.count(each.status, each.question, each.reply)
+    for each in log.replies_to(PLANS):
+        lists = found.setdefault(each.arm_id, ModelLists())
+        lists.plans = lists.plans or Plans()
+        lists.plans.count(each.status)
     read: Read | None = None
     for each in log.replies_to(TITLES):
         read = read or _written(log)
