@@ -236,15 +236,18 @@ class BiLlp(LlmRanker):
 
     def _remembered(self, vector: FloatArray) -> list[str]:
         """What was good and bad after similar histories, as the actor is told."""
-        words = fitted(self._words, self)
+        words, fill = fitted(self._words, self), self._prompt.fill
+
+        def names(items: Sequence[int]) -> str:
+            return "; ".join(map(words.name, items))
 
         def line(case: Case) -> str:
-            names = ["; ".join(map(words.name, items)) for items in (case.before, case.good, case.bad)]
-            said = [f"{name} was {verdict}" for name, verdict in zip(names[1:], ("good", "bad"), strict=True) if name]
-            return f"- When the history was like {names[0] or 'this'}: {', '.join(said)}."
+            sides = {"good": case.good, "bad": case.bad}
+            told = {side: f" {fill(side, items=names(items))}" if items else "" for side, items in sides.items()}
+            return fill("case", before=names(case.before) or "an empty one", **told)
 
         lines = [line(case) for case in self._memory.similar_cases(vector, _CASES, _LEAST_ALIKE)]
-        return [self._prompt.fill("remembered", lines="\n".join(lines))] if lines else []
+        return [fill("remembered", lines="\n".join(lines))] if lines else []
 
     def _new_kinds(self, situation: Situation, draws: Draws) -> list[str]:
         """Some categories that the history lacks, drawn."""

