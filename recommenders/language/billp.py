@@ -1,4 +1,4 @@
-"""A language model plans for the long run by lessons from what came of earlier lists, and ranks by its plan."""
+"""A language model plans for the long run by what it made of earlier days, and ranks by its plan."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ TEMPLATE = "billp"
 PLANS = "billp_plan"
 """Name of its questions for a plan in the log; they are made from the same file."""
 
-_LESSONS, _CASES = 2, 2
-"""How many similar lessons the planner is told, and how many similar cases the actor."""
+_REFLECTIONS, _CASES = 2, 2
+"""How many similar reflections the planner is told, and how many similar cases the actor."""
 _LEAST_ALIKE = 0.3
 """The least cosine of a case that is told."""
 _NEW_KINDS = 2
@@ -53,7 +53,7 @@ _NEW_KINDS = 2
 _FEW = 3
 """Items of a case's situation, and of each side of a case, that are told."""
 _CHARACTERS = 200
-"""Of a plan and of a lesson at most."""
+"""Of a plan and of a reflection at most."""
 _TEXT = {"type": "string", "maxLength": _CHARACTERS}
 _VALUE = {"type": "integer", "enum": list(range(LOWEST, HIGHEST + 1))}
 _BYTES_PER_TOKEN = 2
@@ -63,17 +63,17 @@ class BiLlp(LlmRanker):
     """Lets a language model plan for the long run, and rank another recommender's candidates by its plan.
 
     The method of Shi et al. (2024), "Large language models are learnable planners for long-term recommendation",
-    SIGIR (BiLLP). Before a list a *planner* says what kind of items to show next, told two lessons from users in the
+    SIGIR (BiLLP). Before a list a *planner* says what kind of items to show next, told two reflections on users in the
     most similar situations; an *actor* ranks the candidates by that plan, told what was good and bad after similar
     histories. Nothing is trained: after each day the recommender looks at episodes that are over. An episode is a
     user's day with sessions and what came of it: the user came back, or stayed away for `away` days. A *critic* gives
     the situations before and after it a value from -5 to 5 (-5 of a user who stayed away). The sign of the advantage
     A = r + 0.5 V(s') - V(s) of an item shown, with r = 1 for one that was taken, goes into the actor's memory; a
-    *reflector* writes a short lesson into that of the planner. Both memories outlive a fit, as all that impressions
+    *reflector* writes a sentence or two into that of the planner. Both memories outlive a fit, as all that impressions
     have taught does.
 
-    A list takes two questions, one after the other; `horizon: myopic` takes one, the same actor without plan, memory
-    and lessons, who ranks for the next choice alone. A day takes at most three questions per episode looked at.
+    A list takes two questions, one after the other; `horizon: myopic` takes one, the same actor without plan and
+    memory, who ranks for the next choice alone. A day takes at most three questions per episode looked at.
 
     Args:
         of: The recommender whose best items are the candidates; it may not draw lots.
@@ -82,9 +82,9 @@ class BiLlp(LlmRanker):
         candidates: How many items the model ranks. Where a list is to hold more, those of `of` follow behind.
         history: How many of a user's latest different items it is shown.
         horizon: `long_term` or `myopic`.
-        lessons: How many episodes are looked at after a day at most; drawn at random.
+        episodes: How many episodes are looked at after a day at most; drawn at random.
         away: Days without a session after which a user counts as staying away.
-        remembered: How many lessons, and how many cases, are kept; the oldest make room.
+        remembered: How many reflections, and how many cases, are kept; the oldest make room.
         fallback: What is listed where the reply of the actor names no candidate; see `llm_ranker`. A plan that cannot
             be read is none: the list is made without it, and the reply is counted.
     """
@@ -99,13 +99,13 @@ class BiLlp(LlmRanker):
         candidates: Annotated[int, Field(ge=2, le=100)] = 20,
         history: Annotated[int, Field(ge=1, le=200)] = 10,
         horizon: Literal["long_term", "myopic"] = "long_term",
-        lessons: Annotated[int, Field(ge=0)] = 20,
+        episodes: Annotated[int, Field(ge=0)] = 20,
         away: Annotated[int, Field(ge=1)] = 7,
         remembered: Annotated[int, Field(ge=1, le=100_000)] = 500,
         fallback: Literal["none", "candidates"] = "none",
     ) -> None:
         super().__init__(of, model, sampling, candidates, history, "sequential", 1, fallback)
-        self._plans, self._per_day = horizon == "long_term", lessons
+        self._plans, self._per_day = horizon == "long_term", episodes
         self._plan_prompt: Prompt = replace(self._prompt, name=self._prompt.name.replace(TEMPLATE, PLANS))
         self._episodes, self._memory = Episodes(away), Memory(remembered)
         self._catalog: Catalog | None = None
@@ -129,9 +129,9 @@ class BiLlp(LlmRanker):
         learnt = f"{before} {self._memory.told()}"
         return before and hash_of(np.frombuffer(learnt.encode(), dtype=np.uint8))
 
-    def lessons(self) -> list[str]:
+    def reflections(self) -> list[str]:
         """What the reflector wrote, the earliest first."""
-        return [text for _, text in self._memory.lessons]
+        return [text for _, text in self._memory.reflections]
 
     def cases(self) -> list[Case]:
         """What the actor remembers, the earliest first."""
@@ -144,20 +144,20 @@ class BiLlp(LlmRanker):
             lots = Draws.for_sessions(lessons.root, users, 0).uniform("billp episode", days)
             chosen = [ended[place] for place in np.sort(np.argsort(lots, kind="stable")[: self._per_day])]
             learnt = await asyncio.gather(*(self._look_back(lessons, each) for each in chosen))
-            for each, (lesson, case) in zip(chosen, learnt, strict=True):
-                self._memory.add(self._vector(each.before), lesson, case)
+            for each, (reflection, case) in zip(chosen, learnt, strict=True):
+                self._memory.add(self._vector(each.before), reflection, case)
 
     async def _look_back(self, lessons: Lessons, episode: Episode) -> tuple[str | None, Case | None]:
-        """The lesson and the case of one episode; None where replies cannot be read or no advantage has a sign."""
+        """The reflection and the case of one episode; None where replies cannot be read or no advantage has a sign."""
         few = _few(episode, Draws.for_sessions(lessons.root, np.array([episode.user]), episode.day))
-        before, after, lesson = await asyncio.gather(
+        before, after, reflection = await asyncio.gather(
             self._value(lessons, episode.user, episode.before),
             self._value(lessons, episode.user, episode.after),
             self._reflect(lessons, episode, few),
         )
         if before is None or after is None:
-            return lesson, None
-        return lesson, case_of(episode, before, after, few, _FEW)
+            return reflection, None
+        return reflection, case_of(episode, before, after, few, _FEW)
 
     async def _value(self, lessons: Lessons, user: int, situation: Situation | None) -> int | None:
         """What the critic says a situation is worth, None where that cannot be read; the lowest of one who is gone."""
@@ -168,7 +168,7 @@ class BiLlp(LlmRanker):
         return await lessons.ask(self._asker, question, read_value)
 
     async def _reflect(self, lessons: Lessons, episode: Episode, few: Sequence[int]) -> str | None:
-        """The lesson that the reflector writes, None where it cannot be read."""
+        """What the reflector writes, None where it cannot be read."""
         words, fill = fitted(self._words, self), self._prompt.fill
         taken = [words.name(item) for item in few if item in episode.taken]
         told = [
@@ -177,9 +177,9 @@ class BiLlp(LlmRanker):
             fill("stayed_away" if episode.after is None else "came_back", days=episode.days),
             fill("reflect"),
         ]
-        lot = Draws.for_sessions(lessons.root, np.array([episode.user]), episode.day).uniform("billp lesson")[0]
-        question = self._question("lesson", _TEXT, told, lot)
-        return await lessons.ask(self._asker, question, partial(read_text, key="lesson"))
+        lot = Draws.for_sessions(lessons.root, np.array([episode.user]), episode.day).uniform("billp reflection")[0]
+        question = self._question("reflection", _TEXT, told, lot)
+        return await lessons.ask(self._asker, question, partial(read_text, key="reflection"))
 
     async def _asked(
         self, request: RankingRequest, row: int, candidates: ItemArray
@@ -191,8 +191,8 @@ class BiLlp(LlmRanker):
             return [await self._round(request, row, candidates, draws, 0)]
         situation, fill = self._situation(user), self._prompt.fill
         vector = self._vector(situation)
-        learnt = "\n".join(f"- {each}" for each in self._memory.similar_lessons(vector, _LESSONS))
-        told = [*self._past(situation), *([fill("lessons", lessons=learnt)] if learnt else [])]
+        learnt = "\n".join(f"- {each}" for each in self._memory.similar_reflections(vector, _REFLECTIONS))
+        told = [*self._past(situation), *([fill("reflections", reflections=learnt)] if learnt else [])]
         told.append(fill("plan", many=fitted(self._words, self).many))
         lot = draws.uniform("billp plan", np.array([request.page]))[0]
         question = replace(self._question("plan", _TEXT, told, lot), prompt=self._plan_prompt, row=row)

@@ -145,25 +145,25 @@ class Memory:
     """What was learnt, each with the vector of its situation; the oldest make room.
 
     Attributes:
-        most: How many lessons, and how many cases, are kept.
-        lessons: Texts.
+        most: How many reflections, and how many cases, are kept.
+        reflections: Texts.
         cases: What was good and bad.
     """
 
     most: int
-    lessons: list[tuple[FloatArray, str]] = field(default_factory=list)
+    reflections: list[tuple[FloatArray, str]] = field(default_factory=list)
     cases: list[tuple[FloatArray, Case]] = field(default_factory=list)
 
-    def add(self, situation: FloatArray, lesson: str | None, case: Case | None) -> None:
+    def add(self, situation: FloatArray, reflection: str | None, case: Case | None) -> None:
         """Keep what one episode has taught."""
-        if lesson:
-            self.lessons = [*self.lessons, (situation, lesson)][-self.most :]
+        if reflection:
+            self.reflections = [*self.reflections, (situation, reflection)][-self.most :]
         if case is not None:
             self.cases = [*self.cases, (situation, case)][-self.most :]
 
-    def similar_lessons(self, situation: FloatArray, most: int) -> list[str]:
-        """The lessons of the most similar situations, the most similar first, the later first where alike."""
-        return _nearest(self.lessons, situation, most, -np.inf)
+    def similar_reflections(self, situation: FloatArray, most: int) -> list[str]:
+        """The reflections on the most similar situations, the most similar first, the later first where alike."""
+        return _nearest(self.reflections, situation, most, -np.inf)
 
     def similar_cases(self, situation: FloatArray, most: int, least: float) -> list[Case]:
         """The cases of the most similar situations whose cosine is at least `least`."""
@@ -171,7 +171,7 @@ class Memory:
 
     def told(self) -> str:
         """All that was learnt, for a hash."""
-        return repr(([text for _, text in self.lessons], [case for _, case in self.cases]))
+        return repr(([text for _, text in self.reflections], [case for _, case in self.cases]))
 
 
 def situation_vectors(catalog: Catalog) -> FloatArray:

@@ -29,12 +29,12 @@ from groundlings.simulator.language.scripted import ScriptedModel
 from groundlings.simulator.log.reader import LogReader
 
 SAMPLING = Sampling(0.0, 16)
-HASHES = {"billp-1": "063df6daf15f381e962e79a92d569a9d14d9332a3d2dc68e82dfcbf7d06e7c03"}
+HASHES = {"billp-1": "4655344b2863fb1937680c196738a084a4ce9be4d04aca1df90c5dc8000d90f0"}
 """Version of a prompt -> its SHA-256: whoever changes a text raises its version."""
 
 
 def thinker(request):
-    """Plans for odd items where a lesson says so, else for even ones; ranks by the plan; values long histories."""
+    """Plans for odd items where a reflection says so, else for even ones; ranks by the plan; values long histories."""
     told = request.messages[-1].content
     if names := candidates_shown(told):
         odd = "next: odd" in told
@@ -43,7 +43,7 @@ def thinker(request):
     said = {
         "plan": "odd" if "- odd" in told else "even",
         "value": 1,
-        "lesson": "odd came back" if "came back. Days" in told else "odd stayed away",
+        "reflection": "odd came back" if "came back. Days" in told else "odd stayed away",
     }
     return json.dumps({key: said[key]})
 
@@ -98,17 +98,17 @@ def test_a_list_takes_a_plan_and_a_ranking_by_it_and_a_myopic_one_the_ranking_al
     assert "plan" not in prompts(myopic)[-1]
 
 
-def test_users_who_came_back_and_users_who_stayed_away_teach_lessons_that_change_later_plans():
+def test_users_who_came_back_and_users_who_stayed_away_change_later_plans():
     one = made(away=2)
     before = ask(one).items[0].tolist()
     day(one, (1, [0, 2, 4], [2]), (3, [0], []))
     assert taught(one) == [], "nobody knows yet what came of it"
     day(one, (1, [6], []))
     calls = taught(one)
-    assert [one.lessons(), len(calls)] == [["odd came back"], 2], "the same situation has one value"
+    assert [one.reflections(), len(calls)] == [["odd came back"], 2], "the same situation has one value"
     day(one)
     taught(one)
-    assert one.lessons() == ["odd came back", "odd stayed away"], "user 3 two days after; user 1 one day later"
+    assert one.reflections() == ["odd came back", "odd stayed away"], "user 3 two days after; user 1 one day later"
     after = ask(one).items[0].tolist()
     assert "- odd stayed away" in prompts(one)[-2]
     assert {each % 2 for each in before[:1]} == {0}
@@ -138,17 +138,17 @@ def test_whoever_stays_away_has_the_lowest_value_without_a_question():
 
 
 def test_no_more_episodes_are_looked_at_than_asked_for_and_the_oldest_make_room():
-    one = made(lessons=2, remembered=3)
+    one = made(episodes=2, remembered=3)
     for _ in range(3):
         day(one, *((user, [0, 1], [0]) for user in range(5)))
         taught(one)
-    assert len(one.lessons()) == 3
+    assert len(one.reflections()) == 3
     state = one.state()
     one.fit(checkerboard(), toy_catalog())
     assert one.state() == state, "what impressions have taught outlives a fit"
 
 
-def test_unreadable_plans_values_and_lessons_leave_the_rest_whole():
+def test_unreadable_plans_values_and_reflections_leave_the_rest_whole():
     def vague(request):
         return thinker(request) if candidates_shown(request.messages[-1].content) else json.dumps({"value": 7})
 
@@ -158,7 +158,7 @@ def test_unreadable_plans_values_and_lessons_leave_the_rest_whole():
     day(one, (1, [0], [0]))
     day(one, (1, [2], []))
     assert {call.status for call in taught(one)} == {"unreadable"}
-    assert one.lessons() == one.cases() == []
+    assert one.reflections() == one.cases() == []
 
 
 def test_without_a_fallback_a_ranking_that_cannot_be_read_stops():
