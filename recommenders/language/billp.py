@@ -123,6 +123,14 @@ class BiLlp(LlmRanker):
         if self._plans:
             self._episodes.follow(impressions, self._situation)
 
+    def calls_per_list(self) -> Mapping[str, int]:
+        """The plan, unless the horizon is myopic, and the ranking."""
+        return {**({self._plan_prompt.name: 1} if self._plans else {}), **super().calls_per_list()}
+
+    def calls_to_learn(self, users: int) -> Mapping[str, int]:
+        """Two values and a reflection per episode; a day ends one of a user at most."""
+        return {self._prompt.name: 3 * min(self._per_day, users)} if self._plans else {}
+
     def state(self) -> str:
         """What the recommender inside has learnt, histories, and both memories."""
         before = super().state()

@@ -87,14 +87,14 @@ class TestMyopic(RecommenderContract):
 
 def test_a_list_takes_a_plan_and_a_ranking_by_it_and_a_myopic_one_the_ranking_alone():
     one = made()
-    assert [call.template for call in ask(one).calls] == ["billp_plan-1", "billp-1"]
+    assert [call.template for call in ask(one).calls] == list(one.calls_per_list()) == ["billp_plan-1", "billp-1"]
     assert "The plan for what is shown next: even" in prompts(one)[-1]
     assert "Kinds that are not in the history yet: Even" in prompts(one)[-1]
     myopic = made(horizon="myopic")
     day(myopic, (1, [0, 2], [2]))
     day(myopic, (1, [4], []))
     assert taught(myopic) == []
-    assert [call.template for call in ask(myopic).calls] == ["billp-1"]
+    assert [call.template for call in ask(myopic).calls] == list(myopic.calls_per_list()) == ["billp-1"]
     assert "plan" not in prompts(myopic)[-1]
 
 
@@ -141,7 +141,8 @@ def test_no_more_episodes_are_looked_at_than_asked_for_and_the_oldest_make_room(
     one = made(episodes=2, remembered=3)
     for _ in range(3):
         day(one, *((user, [0, 1], [0]) for user in range(5)))
-        taught(one)
+        calls = taught(one)
+        assert len(calls) <= one.calls_to_learn(5)["billp-1"] == 6
     assert len(one.reflections()) == 3
     state = one.state()
     one.fit(checkerboard(), toy_catalog())
