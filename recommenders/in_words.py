@@ -28,6 +28,7 @@ IN_WORDS: Mapping[str, str] = {
     "external": "reads finished lists from a file",
     "feature_regression": "predicts ratings from what is known of users and items",
     "group_popular": "shows what the user's demographic group chooses most",
+    "interec_agent": "a language model plans how tools narrow and order the items, and a critic looks at it",
     "item_knn": "shows items that were chosen by the same users as those in the user's history",
     "item_mean": "shows the best rated items, the same to everybody",
     "liked_knn": "shows items that were liked by the same users as those that the user liked",

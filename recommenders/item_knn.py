@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -70,6 +71,15 @@ class ItemKnnRecommender(RetrievingCollaborative):
     def affinity(self, users: IntArray) -> FloatArray:
         """See `CollaborativeRecommender.affinity`."""
         scores: FloatArray = (self._histories[users] @ self._similarity).toarray()
+        return scores
+
+    def score_history(self, items: Sequence[int]) -> FloatArray:
+        """Scores of all items for a history of these items, whoever has it, shape (n_items,)."""
+        fitted(self._people, self)
+        scores: FloatArray = np.zeros(self._similarity.shape[1])
+        for item in items:
+            row = slice(self._similarity.indptr[item], self._similarity.indptr[item + 1])
+            scores[self._similarity.indices[row]] += self._similarity.data[row]
         return scores
 
     def retrieve(self, users: IntArray, width: int) -> Candidates:

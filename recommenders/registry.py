@@ -47,6 +47,7 @@ SHIPPED = {
     "external": "groundlings.recommenders.external:ExternalRecommender",
     "feature_regression": "groundlings.recommenders.feature_regression:FeatureRegressionRecommender",
     "group_popular": "groundlings.recommenders.group_popular:GroupPopularRecommender",
+    "interec_agent": "groundlings.recommenders.language.interec_agent:InteRecAgent",
     "item_knn": "groundlings.recommenders.item_knn:ItemKnnRecommender",
     "item_mean": "groundlings.recommenders.item_mean:ItemMeanRecommender",
     "liked_knn": "groundlings.recommenders.liked_knn:LikedKnnRecommender",

@@ -16,12 +16,10 @@ from groundlings.environments.errors import UnreadableReply
 from groundlings.environments.prompts import one_line
 from groundlings.environments.replies import read_json
 from groundlings.recommenders.language.asking import Asker, Question
-from groundlings.recommenders.language.tools.tool import LONGEST, Seat, Tool, ToolFault
+from groundlings.recommenders.language.tools.tool import FAILED, LONGEST, Seat, Tool, ToolFault
 
 FINISH = "finish"
 NONE = "none"
-FAILED = "failed: "
-"""What a note begins with, behind its number, where a tool could not serve the request."""
 
 _THOUGHT, _INPUT = 160, 160
 """Characters."""

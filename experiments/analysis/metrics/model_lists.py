@@ -8,20 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from groundlings.environments.errors import UnreadableReply
 from groundlings.environments.plugins import PYTHON_OBJECT
-from groundlings.recommenders.language.agent_loop import FAILED, FINISH, NONE, read_step
+from groundlings.experiments.analysis.metrics.tool_plans import ToolPlans, is_another
+from groundlings.recommenders.language.agent_loop import FINISH, NONE, read_step
 from groundlings.recommenders.language.agentcf import TEMPLATE as AGENTCF
 from groundlings.recommenders.language.billp import PLANS
 from groundlings.recommenders.language.billp import TEMPLATE as BILLP
 from groundlings.recommenders.language.grounding import Grounding
+from groundlings.recommenders.language.interec_agent import CRITIC
+from groundlings.recommenders.language.interec_agent import TEMPLATE as INTEREC
 from groundlings.recommenders.language.llm_ranker import TEMPLATE, read_order
 from groundlings.recommenders.language.recmind import NOTES_HEADING, STEPS
 from groundlings.recommenders.language.recmind import TEMPLATE as RECMIND
 from groundlings.recommenders.language.title_generation import TEMPLATE as TITLES
 from groundlings.recommenders.language.titles import Titles, read_titles
+from groundlings.recommenders.language.tools.tool import FAILED
 from groundlings.recommenders.language.wording import candidates_shown, shown_name
 
 if TYPE_CHECKING:
@@ -144,6 +149,8 @@ class ModelLists:
         missing: Of these, candidates that the reply does not name.
         steps: What was done before the lists were asked for; None where nothing is.
         plans: What lists were to follow; None where nothing is planned.
+        tool_plans: Plans that the lists came from; None where there are none. `questions` counts the first of each
+            list, and names are those that plans go by.
     """
 
     questions: int = 0
@@ -161,6 +168,7 @@ class ModelLists:
     missing: int = 0
     steps: AgentSteps | None = field(default=None)
     plans: Plans | None = field(default=None)
+    tool_plans: ToolPlans | None = field(default=None)
 
     @property
     def hallucination_rate(self) -> float | None:
@@ -179,6 +187,20 @@ class ModelLists:
             self.unreadable += 1
             return
         self.nothing_named += not found.order
+        self._add(found)
+
+    def count_plan(self, status: str, question: str, reply: str, titles: Titles) -> None:
+        """Add one call for a plan; `titles` are those of all items."""
+        self.tool_plans = self.tool_plans or ToolPlans()
+        steps = self.tool_plans.count_plan(status, question, reply)
+        if not is_another(question):
+            self.questions += 1
+            self.unanswerable += status == "unanswerable"
+            self.unreadable += steps is None and status != "unanswerable"
+        for names in (names for step in steps or () for names in (step.items, step.unwanted)):
+            self._add(titles.ground(names))
+
+    def _add(self, found: Grounding) -> None:
         for name in _OF_A_REPLY if found.candidates else _OF_WRITTEN_TITLES:
             setattr(self, name, getattr(self, name) + getattr(found, name))
 
@@ -187,9 +209,11 @@ class ModelLists:
         what = "candidate" if self.candidates or not self.names else "item"
         failed = [f"{self.unreadable:,} unreadable"]
         failed += [f"{self.unanswerable:,} refused by the server"] if self.unanswerable else []
-        failed.append(f"{self.nothing_named:,} without {'an item' if what == 'item' else 'a candidate'}")
+        if self.tool_plans is None:
+            failed.append(f"{self.nothing_named:,} without {'an item' if what == 'item' else 'a candidate'}")
         begin = f"{self.questions:,} lists asked of a language model, {', '.join(failed)}"
-        begin += "".join(f"; {each.sentence()}" for each in (self.steps, self.plans) if each is not None)
+        before = (self.steps, self.plans, self.tool_plans)
+        begin += "".join(f"; {each.sentence()}" for each in before if each is not None)
         if not self.names:
             return begin
         told = (
@@ -206,16 +230,17 @@ class ModelLists:
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         counts = asdict(self)
-        del counts["steps"], counts["plans"]
+        del counts["steps"], counts["plans"], counts["tool_plans"]
         steps = {} if self.steps is None else {"steps": {**asdict(self.steps), "exhausted": self.steps.exhausted}}
         plans = {} if self.plans is None else {"plans": asdict(self.plans)}
-        return {**counts, "hallucination_rate": self.hallucination_rate, **steps, **plans}
+        tool_plans = {} if self.tool_plans is None else {"tool_plans": asdict(self.tool_plans)}
+        return {**counts, "hallucination_rate": self.hallucination_rate, **steps, **plans, **tool_plans}
 
 
 _OF_A_REPLY = tuple(
     each.name
     for each in fields(ModelLists)
-    if each.name not in ("questions", "unreadable", "unanswerable", "nothing_named", "steps", "plans")
+    if each.name not in ("questions", "unreadable", "unanswerable", "nothing_named", "steps", "plans", "tool_plans")
 )
 """Counts that a `Grounding` has, too."""
 
@@ -246,19 +271,30 @@ def read_model_lists(log: LogReader, config: Mapping[str, Any]) -> dict[int, Mod
         lists = found.setdefault(each.arm_id, ModelLists())
         lists.plans = lists.plans or Plans()
         lists.plans.count(each.status)
-    read: Read | None = None
+    titles: Titles | None = None
     for each in log.replies_to(TITLES):
-        read = read or _written(log)
-        found.setdefault(each.arm_id, ModelLists()).count(each.status, each.question, each.reply, read)
+        titles = titles or _titles_in(log)
+        lists = found.setdefault(each.arm_id, ModelLists())
+        lists.count(each.status, each.question, each.reply, partial(_written, titles))
+    for each in log.replies_to(INTEREC):
+        titles = titles or _titles_in(log)
+        found.setdefault(each.arm_id, ModelLists()).count_plan(each.status, each.question, each.reply, titles)
+    for each in log.replies_to(CRITIC):
+        lists = found.setdefault(each.arm_id, ModelLists())
+        lists.tool_plans = lists.tool_plans or ToolPlans()
+        lists.tool_plans.count_review(each.status, each.question, each.reply)
     return found
 
 
-def _written(log: LogReader) -> Read:
-    """How replies with titles are read: they mean items of the run's whole catalogue."""
+def _written(titles: Titles, _question: str, reply: str) -> Grounding:
+    return read_titles(reply, titles)
+
+
+def _titles_in(log: LogReader) -> Titles:
+    """The items of the run's whole catalogue, by the names that prompts show."""
     items = log.items()
     years = [None if year != year else int(year) for year in items.year.astype("float64")]
-    titles = Titles.of([shown_name(title, year) for title, year in zip(items.title, years, strict=True)])
-    return lambda _, reply: read_titles(reply, titles)
+    return Titles.of([shown_name(title, year) for title, year in zip(items.title, years, strict=True)])
 
 
 def _steps_of(lists: ModelLists) -> AgentSteps:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from groundlings.environments.arrays import IntArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.interactions import Interactions
 from groundlings.recommenders.language.tools.tool import Seat, ToolFault
@@ -72,6 +73,30 @@ class CatalogueSql:
 
     def use(self, request: str, seat: Seat) -> str:
         """The first rows, a semicolon between them; raises `ToolFault` where SQLite refuses the query."""
+        rows = self._read(request, seat, _ROWS + 1)
+        if not rows:
+            return "no rows"
+        told = "; ".join(", ".join("NULL" if value is None else str(value) for value in row) for row in rows[:_ROWS])
+        return f"{told}; ..." if len(rows) > _ROWS else told
+
+    def matching(self, condition: str, seat: Seat) -> IntArray:
+        """The numbers of the items that a condition holds for, ascending.
+
+        Args:
+            condition: What stands behind WHERE.
+            seat: For whom.
+
+        Raises:
+            ToolFault: SQLite refuses it.
+        """
+        # A line of its own, so that a comment in the condition does not end the bracket.
+        rows = self._read(f"SELECT rowid FROM items WHERE (\n{condition}\n)", seat, len(self._rows))
+        numbers = {row[0] for row in rows}
+        # Whoever closes the bracket may add rows of other queries.
+        return np.array([item for item in range(len(self._rows)) if item + 1 in numbers], dtype=np.int64)
+
+    def _read(self, query: str, seat: Seat, most: int) -> list[tuple[object, ...]]:
+        """The first rows that a query finds; raises `ToolFault`."""
         connection = self._database()
         connection.set_authorizer(None)
         connection.execute("DELETE FROM history")
@@ -79,16 +104,13 @@ class CatalogueSql:
         connection.executemany("INSERT INTO history VALUES (?, ?)", titles)
         with _reading_only(connection):
             try:
-                cursor = connection.execute(request)
-                rows = cursor.fetchmany(_ROWS + 1)
+                cursor = connection.execute(query)
+                rows = cursor.fetchmany(most)
                 if cursor.description is None:
                     raise ToolFault("found no SELECT")
             except (sqlite3.Error, sqlite3.Warning, ValueError) as fault:
                 raise ToolFault(f"SQLite refuses it: {fault}") from None
-        if not rows:
-            return "no rows"
-        told = "; ".join(", ".join("NULL" if value is None else str(value) for value in row) for row in rows[:_ROWS])
-        return f"{told}; ..." if len(rows) > _ROWS else told
+        return rows
 
     def _database(self) -> sqlite3.Connection:
         if self._open is None:

@@ -9,6 +9,9 @@ from typing import Protocol
 LONGEST = 300
 """Characters of an answer; a cut is marked."""
 
+FAILED = "failed: "
+"""What a note begins with, behind its number, where a tool could not serve the request."""
+
 
 class ToolFault(Exception):
     """A request that a tool cannot serve, in words for whoever made it."""
