@@ -77,6 +77,10 @@ class RunDirectoryError(UserError):
     """A run directory cannot be written, already holds a run, or does not hold one."""
 
 
+class UnknownTables(RunDirectoryError):
+    """The tables of a log are not those that a version of ours makes."""
+
+
 class WorkerLost(UserError):
     """A worker process was killed again and again; everything decided so far is in the log."""
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from groundlings.environments.bounded_files import bounded_text
-from groundlings.environments.errors import GroundlingsError, RunDirectoryError, RunWarning
+from groundlings.environments.errors import GroundlingsError, RunDirectoryError, RunWarning, UnknownTables
 from groundlings.experiments.archive.directory import MANIFEST_NAME
 from groundlings.experiments.archive.strangers import strange
 from groundlings.simulator.log.digest_version import shortened
@@ -37,21 +37,30 @@ def reading(*runs: Path) -> Iterator[None]:
     try:
         with named_faults(store_at(runs[0])):
             yield
+    except UnknownTables as fault:
+        for run in runs:
+            if damage := _damage(run):
+                raise _damaged(run, damage) from fault
+        raise
     except GroundlingsError:
         raise
     except Exception as fault:
         for run in runs:
             damage = _damage(run)
             if damage is not None:
-                raise RunDirectoryError(
-                    f"{store_at(run)}: the log is damaged: {damage}; it was left as it is, restore it from a copy"
-                ) from fault
+                raise _damaged(run, damage) from fault
             if changes := _changes(run):
                 raise RunDirectoryError(
                     f"{store_at(run)}: the log cannot be read ({type(fault).__name__}: {fault}), and is not as it was "
                     f"written: {changes}; restore it from a copy"
                 ) from fault
         raise
+
+
+def _damaged(run: Path, damage: str) -> RunDirectoryError:
+    return RunDirectoryError(
+        f"{store_at(run)}: the log is damaged: {damage}; it was left as it is, restore it from a copy"
+    )
 
 
 def _damage(run: Path) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 
 from groundlings.environments.cleaning import logger
-from groundlings.environments.errors import RunDirectoryError
+from groundlings.environments.errors import RunDirectoryError, UnknownTables
 
 _logger = logger(__name__)
 
@@ -40,15 +40,17 @@ _BY_WORDS = {
 
 
 @contextmanager
-def named_faults(where: object, begun: bool = True) -> Iterator[None]:
+def named_faults(where: object, begun: bool = True, ours: bool = True) -> Iterator[None]:
     """Turn what a disk, a server or a damaged file does to a log into one clear error.
 
     Args:
         where: The log, as a message calls it.
         begun: Whether there may be a run that can be resumed.
+        ours: Whether the queries are ours, so that the log is to blame for a table or column that is not there.
 
     Raises:
         RunDirectoryError: The database failed.
+        UnknownTables: A table or column is not there.
     """
     try:
         yield
@@ -57,6 +59,8 @@ def named_faults(where: object, begun: bool = True) -> Iterator[None]:
         lost = isinstance(fault, DBAPIError) and fault.connection_invalidated
         if lost:
             _logger.warning("%s: the connection to the database was lost", where)
+        if ours and _is_shape(cause):
+            raise UnknownTables(f"{where}: {_SHAPE.format(said=' '.join(str(cause).split()))}") from None
         explained = _of_sqlite(cause) if isinstance(cause, sqlite3.Error) else _of_postgres(cause, begun, lost)
         raise RunDirectoryError(f"{where}: {explained}") from None
     except Exception as fault:
@@ -64,6 +68,21 @@ def named_faults(where: object, begun: bool = True) -> Iterator[None]:
         if not type(fault).__module__.startswith("psycopg"):
             raise
         raise RunDirectoryError(f"{where}: {_of_postgres(fault, begun)}") from None
+
+
+def _is_shape(fault: Any) -> bool:
+    """Whether a database misses a table or a column."""
+    if isinstance(fault, sqlite3.Error):
+        return str(fault).startswith(_MISSING) or "has no column named" in str(fault)
+    return getattr(fault, "sqlstate", None) == "42703"
+
+
+_MISSING = ("no such table", "no such column", "cannot join using column")
+
+_SHAPE = (
+    "its tables are not those that a run writes ({said}), expected those of docs/log.md; it was left as it is: restore "
+    "it from a copy, or read it with the version of Groundlings that wrote it"
+)
 
 
 def _of_sqlite(fault: sqlite3.Error) -> str:

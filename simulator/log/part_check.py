@@ -26,6 +26,8 @@ def part_faults(
     """
     behind = columnar(connection)
     if behind is None:
+        if any(covers.get("parts") for covers in blocks):
+            yield "the list of parts was taken away: the log has no table of them, and its rows lie in parts"
         return
     known = {part.path: part for part in behind.parts()}
     sealed = {path: (covers, digest) for covers in blocks for path, digest in covers.get("parts", {}).items()}

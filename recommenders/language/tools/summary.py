@@ -23,7 +23,12 @@ class ItemSummary:
     about = "the name of one item; answers how many users took it, their mean rating, and what they took as well"
 
     def __init__(self, catalog: Catalog, interactions: Interactions) -> None:
-        self._words, self._interactions = ItemWords(catalog), interactions
+        self._words, self._matrix = ItemWords(catalog), interactions.matrix
+        self._takers = self._matrix.tocsc()  # a column per item: a request reads its takers, not all interactions
+        rated = ~np.isnan(interactions.ratings)
+        items, ratings, size = interactions.items[rated], interactions.ratings[rated], interactions.n_items
+        self._rated = np.bincount(items, minlength=size)
+        self._stars = np.bincount(items, weights=ratings, minlength=size)
         self._numbers: dict[str, int] = {}
         for item in reversed(range(len(catalog.item_ids))):  # of equal names the first counts
             self._numbers[normal(self._words.title(item))] = item
@@ -35,12 +40,11 @@ class ItemSummary:
         item = self._numbers.get(normal(request))
         if item is None:
             raise ToolFault(f"none of the {self._words.many} is called that")
-        matrix = self._interactions.matrix
-        takers = np.flatnonzero(np.asarray(matrix[:, [item]].todense()).ravel())
+        matrix, column = self._matrix, slice(*self._takers.indptr[item : item + 2])
+        takers = np.sort(self._takers.indices[column][self._takers.data[column] != 0])
         parts = [f"{self._words.name(item)} was taken by {len(takers)} of {matrix.shape[0]} users"]
-        rated = (self._interactions.items == item) & ~np.isnan(self._interactions.ratings)
-        if rated.any():
-            parts.append(f"mean rating {self._interactions.ratings[rated].mean():.2f} of {rated.sum()} ratings")
+        if rated := self._rated[item]:
+            parts.append(f"mean rating {self._stars[item] / rated:.2f} of {rated} ratings")
         together = np.bincount(matrix[takers].indices, minlength=matrix.shape[1])
         together[item] = 0
         also = [other for other in np.argsort(-together, kind="stable")[:3].tolist() if together[other]]

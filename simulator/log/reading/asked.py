@@ -81,7 +81,7 @@ def answer(run: Path, sql: str, *, seconds: float = 10.0, rows: int = 500) -> An
         if isinstance(store, SqliteStore):
             columns, found, more = _of_files(store, sql, seconds, rows)
         else:
-            with named_faults(store), engine.connect() as connection:
+            with named_faults(store, ours=False), engine.connect() as connection:
                 columns, found, more = _of_postgres(connection, sql, seconds, rows)
     except RunDirectoryError as fault:
         raise NotAnswered(str(fault)) from None

@@ -15,6 +15,7 @@ from groundlings.experiments.archive.integrity import reading
 from groundlings.experiments.cli import main as cli
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.run import resume_experiment, run_experiment
+from groundlings.simulator.log.reader import LogReader
 
 SMALL = {
     "name": "small",
@@ -73,6 +74,33 @@ def test_every_reader_ends_well_or_names_the_damage_and_leaves_it(run, statement
         resume_experiment(run)
     assert refused
     assert (run / "log.db").read_bytes() == before
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_table_of_another_shape_is_named_with_what_is_missing_in_it(run):
+    """Whatever is read: not in the words of the database, which tell nobody what to do."""
+    with closing(sqlite3.connect(run / "log.db")) as log:
+        columns = {name: log.execute(f"SELECT name FROM pragma_table_info('{name}')").fetchall() for name in SHAPED}
+    for table, names in columns.items():
+        change(run, f"ALTER TABLE {table} RENAME COLUMN {names[-1][0]} TO other")
+        with pytest.raises(RunDirectoryError, match=f"damaged: the table {table} has no column {names[-1][0]}; it was"):
+            read(run)
+        change(run, f"ALTER TABLE {table} RENAME COLUMN other TO {names[-1][0]}")
+
+
+def read(run):
+    with reading(run), LogReader(run) as log:
+        log.digest()
+        log.check_seals()
+
+
+SHAPED = ("agents", "arms", "events", "items", "sessions")
+
+
+def test_a_question_of_ones_own_about_a_column_that_is_not_there_blames_no_log(run):
+    with LogReader(run) as log, pytest.raises(RunDirectoryError, match="no such column: nowhere") as refused:
+        log.query("SELECT nowhere FROM agents")
+    assert "restore" not in str(refused.value)
 
 
 def _app():

@@ -263,6 +263,7 @@ def test_a_part_that_cannot_be_read_is_one_message(in_parts, harm, said):
     ("statement", "said"),
     [
         ("DELETE FROM parts WHERE part_id = 2", "was taken from the list of parts"),
+        ("DROP TABLE parts", "the list of parts was taken away"),
         ("UPDATE parts SET rows = 1 WHERE part_id = 2", "the list of parts was changed"),
         ("UPDATE parts SET sha256 = 'x' WHERE part_id = 2", "the list of parts was changed"),
         ("UPDATE parts SET day = 7 WHERE part_id = 2", "was added to the list of parts"),
