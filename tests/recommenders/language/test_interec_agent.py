@@ -216,10 +216,10 @@ def fussy(request):
     return plan(("similar", "", ["Nothing of that name"]), ("filter", "taken < 0"))
 
 
-def test_a_run_counts_plans_and_reviews_and_resumes_to_the_same_digest(tmp_path, monkeypatch, quick_report):
+def test_a_run_counts_plans_and_reviews_and_replays_and_resumes_to_the_same_digest(tmp_path, monkeypatch, quick_report):
     monkeypatch.setattr(scripted, "legal_reply", fussy)
 
-    def experiment(budget):
+    def experiment(budget, **model):
         return ExperimentConfig.model_validate(
             {
                 "name": "planned", "seed": 5, "base": tmp_path, "simulation": {"days": 2}, "mind": "behavioural",
@@ -228,13 +228,14 @@ def test_a_run_counts_plans_and_reviews_and_resumes_to_the_same_digest(tmp_path,
                 "arms": [
                     {
                         "name": "agent", "recommender": "interec_agent", "options": {"of": {"recommender": "popular"}},
-                        "model": {"provider": "scripted", "concurrency": 1, "budget": {"calls": budget}},
+                        "model": {"provider": "scripted", "concurrency": 1, "budget": {"calls": budget}, **model},
                     },
                 ],
             }
         )  # fmt: skip
 
-    done = run_experiment(experiment(1000), tmp_path / "whole")
+    store = str(tmp_path / "calls.db")
+    done = run_experiment(experiment(1000, store={"path": store, "mode": "record"}), tmp_path / "whole")
     (arm,) = json.loads((done.directory / "summary.json").read_text())["arms"]
     lists, plans = arm["model_lists"], arm["model_lists"]["tool_plans"]
     assert lists["questions"] == lists["hallucinated"] == lists["names"] == plans["again"] == 12
@@ -247,3 +248,5 @@ def test_a_run_counts_plans_and_reviews_and_resumes_to_the_same_digest(tmp_path,
     config = tmp_path / "run" / "config.yaml"
     config.write_text(config.read_text().replace("calls: 26", "calls: 1000"))
     assert resume_experiment(tmp_path / "run").digest == done.digest
+    replayed = experiment(1000, store={"path": store, "mode": "replay"})
+    assert run_experiment(replayed, tmp_path / "again").digest == done.digest
