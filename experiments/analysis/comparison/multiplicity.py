@@ -12,6 +12,8 @@ from groundlings.experiments.analysis.comparison.bootstrap import RESAMPLED_AGEN
 from groundlings.experiments.analysis.comparison.joint_means import normal_draws
 
 _RESAMPLES = 4999
+_NO_SPREAD = 1e-6
+"""Of the standard error of all agents: less than that in a resample is rounding, where all its agents have one value."""
 
 
 def holm(p_values: Sequence[float]) -> FloatArray:
@@ -124,7 +126,8 @@ def max_t_split(
 def _judged(found: FloatArray, own: FloatArray, mean: FloatArray, error: FloatArray, alpha: float) -> MaxT:
     """From resampled effects and their standard errors, shape (resamples, n_arms), to a judgement of the real ones."""
     resamples, moving = len(found), error > 0
-    distance = np.divide(np.abs(found - mean), own, out=np.zeros_like(found), where=own > 0)
+    spread = own > _NO_SPREAD * error
+    distance = np.divide(np.abs(found - mean), own, out=np.zeros_like(found), where=spread)
     largest = distance[:, moving].max(axis=1, initial=0.0)
     observed = np.divide(np.abs(mean), error, out=np.where(mean == 0, 0.0, np.inf), where=moving)
     beyond = (largest[:, None] >= observed).sum(axis=0)

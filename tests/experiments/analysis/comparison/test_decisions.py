@@ -11,7 +11,7 @@ from scipy import stats
 from groundlings.experiments.analysis.compare import paired_difference
 from groundlings.experiments.analysis.comparison.equivalence import equivalence_p_value, no_loss_p_value
 from groundlings.experiments.analysis.comparison.integrity import attrition_p_value, sample_ratio_p_value
-from groundlings.experiments.analysis.comparison.multiplicity import benjamini_hochberg, holm, max_t
+from groundlings.experiments.analysis.comparison.multiplicity import benjamini_hochberg, holm, max_t, max_t_split
 from groundlings.experiments.analysis.comparison.power import beyond_interval, detectable_effect, needed_agents, power
 from groundlings.experiments.analysis.comparison.sequential import boundaries, sequence_reach, spent_alpha
 
@@ -71,6 +71,18 @@ def test_arms_that_never_vary_are_decided_by_their_mean_and_ranks_are_honest():
     assert found.ranks[1].tolist() == [1, 1]
     assert {tuple(rank) for rank in found.ranks[2:].tolist()} <= {(2, 3), (2, 2), (3, 3)}
     assert found.ranks[0].tolist() == [4, 4]
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.1, 1.0, 1e3 / 3])
+def test_a_resample_without_the_one_who_differs_is_no_evidence(shift):
+    """Rounding leaves such a resample a spread of some billionths, by which nothing may be divided."""
+    difference = np.full((12, 2), shift)
+    difference[5, 0] -= 1.0
+    difference[:, 1] = np.linspace(-1, 1, 12)
+    assert max_t(difference, resamples=500).critical < 20
+    groups = [difference[:, place] for place in range(2)]
+    assert max_t_split(np.full(12, shift), groups, resamples=500).critical < 20
+
 
 
 def test_tost_agrees_with_statsmodels():
