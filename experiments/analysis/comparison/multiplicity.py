@@ -13,7 +13,7 @@ from groundlings.experiments.analysis.comparison.joint_means import normal_draws
 
 _RESAMPLES = 4999
 _NO_SPREAD = 1e-6
-"""Of the standard error of all agents: less than that in a resample is rounding, where all its agents have one value."""
+"""Of the standard error of all agents: less than that in a resample is rounding, all its agents having one value."""
 
 
 def holm(p_values: Sequence[float]) -> FloatArray:

@@ -84,7 +84,6 @@ def test_a_resample_without_the_one_who_differs_is_no_evidence(shift):
     assert max_t_split(np.full(12, shift), groups, resamples=500).critical < 20
 
 
-
 def test_tost_agrees_with_statsmodels():
     weightstats = pytest.importorskip("statsmodels.stats.weightstats")
     rng = np.random.default_rng(5)
