@@ -13,6 +13,7 @@ from groundlings.environments.environment import Observation, Rank, Served
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.feed import FeedState, PaginatedFeed, with_shown
 from groundlings.environments.layout import Carousel, packed, row_places
+from groundlings.environments.notes import Notes
 from groundlings.environments.page import Places
 from groundlings.environments.ranking import PropensityKind, Ranking, RankingRequest
 
@@ -179,6 +180,7 @@ class _Cells:
     explored: BoolArray
     teams: IntArray | None = None
     kind: PropensityKind = "deterministic"
+    notes: Notes | None = None
 
     @classmethod
     def empty(cls, sessions: int, slots: int) -> _Cells:
@@ -197,13 +199,18 @@ class _Cells:
             if self.teams is None:
                 self.teams = np.full(self.items.shape, -1, dtype=np.int64)
             self.teams[rows, slots] = ranking.teams
+        if ranking.notes is not None:
+            if self.notes is None:
+                self.notes = Notes.empty(self.items.shape)
+            self.notes.put(ranking.notes, rows, slots)
         self.kind = max(self.kind, ranking.propensity_kind, key=_KNOWN_LEAST.index)
 
     def take(self, rows: IntArray) -> _Cells:
         """The pages of some sessions."""
         teams = None if self.teams is None else self.teams[rows]
         columns = (self.items[rows], self.scores[rows], self.propensities[rows], self.explored[rows])
-        return _Cells(*columns, teams, self.kind)
+        notes = None if self.notes is None else self.notes.each(lambda cells, _: cells[rows])
+        return _Cells(*columns, teams, self.kind, notes)
 
     def arranged(self, order: IntArray) -> _Cells:
         """The same with the slots of each row in another order."""
@@ -214,11 +221,12 @@ class _Cells:
             np.take_along_axis(self.explored, order, axis=1),
             None if self.teams is None else np.take_along_axis(self.teams, order, axis=1),
             self.kind,
+            None if self.notes is None else self.notes.each(lambda cells, _: np.take_along_axis(cells, order, axis=1)),
         )
 
     def served(self) -> Served:
         """Scores and propensities of the page."""
-        return Served(self.scores, self.propensities, self.explored, self.teams, self.kind)
+        return Served(self.scores, self.propensities, self.explored, self.teams, self.kind, self.notes)
 
 
 def _arranged(places: Places, order: IntArray) -> Places:

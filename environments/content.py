@@ -65,23 +65,36 @@ def measure_content(catalog: Catalog) -> Content:
     )
 
 
-def weigh_words(documents: Sequence[str]) -> sp.csr_array:
-    """Words by rarity, shape (n_documents, n_words), rows of length 1 or 0.
+def words_in(text: str) -> list[str]:
+    """The words of a text in lower case, in their order."""
+    return _WORD.findall(text.lower())
 
-    A word of one document says nothing of any other, and one of more than a tenth of all hardly anything: both
-    are left out.
+
+def telling_words(documents: Sequence[str]) -> tuple[list[list[str]], dict[str, int]]:
+    """The words of each document that tell it from others, in lower case and the order of the text; how many have each.
+
+    A word of one document says nothing of any other, and one of more than a tenth of all hardly anything: both are
+    left out.
     """
-    words = [set(_WORD.findall(document.lower())) for document in documents]
-    spread = Counter(word for each in words for word in each)
-    kept = sorted(word for word, count in spread.items() if 2 <= count <= max(_COMMON * len(documents), 2))
+    words = [list(dict.fromkeys(words_in(document))) for document in documents]
+    counts = Counter(word for each in words for word in each)
+    spread = {word: count for word, count in counts.items() if 2 <= count <= max(_COMMON * len(documents), 2)}
+    return [[word for word in each if word in spread] for each in words], spread
+
+
+def weigh_words(documents: Sequence[str]) -> sp.csr_array:
+    """Words that tell documents from others (`telling_words`) by rarity, shape (n_documents, n_words), rows of length 1
+    or 0."""
+    words, spread = telling_words(documents)
+    kept = sorted(spread)
     column = {word: number for number, word in enumerate(kept)}
-    rows = [row for row, each in enumerate(words) for word in each if word in column]
-    columns = [column[word] for each in words for word in each if word in column]
+    rows = [row for row, each in enumerate(words) for _ in each]
+    columns = [column[word] for each in words for word in each]
     rarity = np.log(len(documents) / np.array([spread[word] for word in kept], dtype=np.float64))
     columns_of = np.array(columns, dtype=np.int64)
     values = rarity[columns_of].astype(np.float32)
     matrix = sp.csr_array((values, (np.array(rows, dtype=np.int64), columns_of)), shape=(len(documents), len(kept)))
-    matrix.sort_indices()  # sets have no order, and sums must
+    matrix.sort_indices()  # sums depend on the order, and that of the words in a text tells nothing
     lengths = np.sqrt(np.bincount(np.repeat(np.arange(len(documents)), np.diff(matrix.indptr)), matrix.data**2))
     lengths = np.pad(lengths, (0, len(documents) - len(lengths)))
     return sp.csr_array(sp.diags_array(1 / np.where(lengths > 0, lengths, 1)).astype(np.float32) @ matrix)

@@ -21,6 +21,7 @@ from groundlings.environments.actions import ActionSchema, LegalActions
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray, seal_arrays
 from groundlings.environments.decision import Decision
 from groundlings.environments.earlier_names import EarlierAttribute, earlier_attributes
+from groundlings.environments.notes import NOTE, Notes
 from groundlings.environments.page import Page
 from groundlings.environments.ranking import PropensityKind, Ranking, RankingRequest
 from groundlings.environments.sessions import Sessions
@@ -59,6 +60,8 @@ class Served:
         explored: Whether chance, not the score, chose the slot.
         teams: On a list that several recommenders draft together, whose pick a slot is; None on any other list.
         propensity_kind: As `Ranking.propensity_kind`.
+        notes: What the recommender says of the items, beside what the catalogue says; None where it says nothing. The
+            loop puts the lines themselves on the page (`Observation.with_notes`).
     """
 
     scores: FloatArray
@@ -66,6 +69,7 @@ class Served:
     explored: BoolArray
     teams: IntArray | None
     propensity_kind: PropensityKind
+    notes: Notes | None = None
 
     @classmethod
     def part_of(cls, ranking: Ranking, rows: IntArray, first: int, page: Page) -> Served:
@@ -80,7 +84,7 @@ class Served:
         listed = min(page.items.shape[1], ranking.items.shape[1] - first)
         missing = ((0, 0), (0, page.items.shape[1] - listed))
 
-        def part(cells: NDArray[Any], filler: float) -> NDArray[Any]:
+        def part(cells: NDArray[Any], filler: Any) -> NDArray[Any]:
             some = cells[rows, first : first + listed] if len(rows) < len(cells) else cells[:, first : first + listed]
             return np.pad(some, missing, constant_values=filler) if missing[1][1] else some
 
@@ -90,12 +94,15 @@ class Served:
             explored=part(ranking.explored, False),
             teams=None if ranking.teams is None else part(ranking.teams, -1),
             propensity_kind=ranking.propensity_kind,
+            notes=None if ranking.notes is None else ranking.notes.each(part),
         )
 
     def take(self, rows: NDArray[np.integer]) -> Served:
         """The origin of the pages of some sessions."""
         teams = None if self.teams is None else self.teams[rows]
-        return Served(self.scores[rows], self.propensities[rows], self.explored[rows], teams, self.propensity_kind)
+        notes = None if self.notes is None else self.notes.each(lambda cells, _: cells[rows])
+        columns = (self.scores[rows], self.propensities[rows], self.explored[rows])
+        return Served(*columns, teams, self.propensity_kind, notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +123,13 @@ class Observation:
 
     def __post_init__(self) -> None:
         seal_arrays(self, "rows")
+
+    def with_notes(self) -> Observation:
+        """The same with what the recommender says of the items on the page, where it says anything."""
+        if self.served.notes is None:
+            return self
+        further = {**self.page.further, NOTE: self.served.notes.shown}
+        return replace(self, page=replace(self.page, further=further))
 
 
 @dataclass(frozen=True, slots=True)

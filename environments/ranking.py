@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from groundlings.environments.arrays import NO_ITEM, BoolArray, FloatArray, IntArray, ItemArray, are_flags, seal_arrays
 from groundlings.environments.chat import CallRecord
 from groundlings.environments.errors import ConfigError, shown
+from groundlings.environments.notes import Notes
 from groundlings.environments.offers import DayOffers
 from groundlings.environments.random_streams import Draws
 
@@ -153,6 +154,7 @@ class Ranking:
         teams: On a list that several recommenders draft together, whose pick a slot is: 0 for the first of them, -1
             for `NO_ITEM`, shape (n, size); None on any other list.
         calls: The calls to a language model behind the lists; `CallRecord.row` is the row of the request.
+        notes: What is said of each item in the place of the catalogue's words; None where nothing is.
     """
 
     items: ItemArray
@@ -162,6 +164,7 @@ class Ranking:
     propensity_kind: PropensityKind = "deterministic"
     teams: IntArray | None = None
     calls: tuple[CallRecord, ...] = ()
+    notes: Notes | None = None
 
     @classmethod
     def deterministic(cls, items: ItemArray, scores: FloatArray) -> Ranking:
@@ -173,7 +176,8 @@ class Ranking:
         """The lists of some sessions, without the calls behind them."""
         teams = None if self.teams is None else self.teams[rows]
         columns = (self.items[rows], self.scores[rows], self.propensities[rows], self.explored[rows])
-        return Ranking(*columns, self.propensity_kind, teams)
+        notes = None if self.notes is None else self.notes.each(lambda cells, _: cells[rows])
+        return Ranking(*columns, self.propensity_kind, teams, notes=notes)
 
     def check(self, request: RankingRequest, n_items: int) -> None:
         """Raise ValueError at the first promise that this answer to `request` breaks."""
@@ -198,6 +202,8 @@ class Ranking:
         chances = self.propensities[listed]
         if not ((chances > 0) & (chances <= 1)).all():
             raise ValueError("propensities must lie in (0, 1]")
+        if self.notes is not None:
+            self.notes.check(self.items.shape)
 
     def _check_kinds(self) -> None:
         for name, kinds, expected in _COLUMNS:

@@ -51,10 +51,13 @@ class AsyncRecommender(ABC):
         randomised: Whether lists are drawn at random, so that their propensities are not all 1.
         sees_hidden_preference: Whether it ranks by the agents' hidden preferences. Only bounds of an experiment
             may (`oracle`, `anti_oracle`, and what is built on them); every report marks them.
+        presents: Whether its lists have notes (`Ranking.notes`). Whoever changes lists knows nothing of notes, so it
+            may not be inside of another recommender.
     """
 
     randomised: bool = False
     sees_hidden_preference: bool = False
+    presents: bool = False
 
     @abstractmethod
     def fit(self, interactions: Interactions, catalog: Catalog) -> None:

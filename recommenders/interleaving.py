@@ -10,6 +10,7 @@ import numpy as np
 
 from groundlings.environments.arrays import NO_ITEM, BoolArray, FloatArray, IntArray, ItemArray
 from groundlings.environments.catalog import Catalog
+from groundlings.environments.errors import ConfigError
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.recommenders.base import AsyncRecommender
@@ -42,6 +43,13 @@ class TeamDraftRecommender(AsyncRecommender):
     randomised = True
 
     def __init__(self, first: AsyncRecommender, second: AsyncRecommender) -> None:
+        for team in (first, second):
+            if team.presents:
+                raise ConfigError(
+                    f"interleaving: found {type(team).__name__}, which says something of each item; a drafted list "
+                    "says nothing, so people would choose among items that are presented and others. Compare it in "
+                    "arms of their own (design: parallel)"
+                )
         self.teams = (first, second)
         self.sees_hidden_preference = first.sees_hidden_preference or second.sees_hidden_preference
 

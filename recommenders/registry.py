@@ -55,6 +55,7 @@ SHIPPED = {
     "mmr": "groundlings.recommenders.mmr:MmrRecommender",
     "oracle": "groundlings.recommenders.oracle:OracleRecommender",
     "plackett_luce": "groundlings.recommenders.exploration:PlackettLuce",
+    "presenter": "groundlings.recommenders.language.presenter:Presenter",
     "policy": "groundlings.recommenders.policies.policy:PolicyRecommender",
     "popular": "groundlings.recommenders.popular:PopularRecommender",
     "rah": "groundlings.recommenders.language.rah:Rah",
@@ -145,6 +146,23 @@ def parts_of(recommender: AsyncRecommender) -> list[object]:
         if isinstance(each, (FunctionRecommender, AsyncFunctionRecommender)):
             parts.append(each.answer)
     return parts
+
+
+def check_presenting(recommender: AsyncRecommender, where: str) -> AsyncRecommender:
+    """The same recommender; `ConfigError` where the notes of one inside of it would be lost.
+
+    Args:
+        recommender: What makes the lists of an arm, its rules and random slots included.
+        where: Key path of the arm, for messages.
+    """
+    for part in parts_of(recommender)[1:]:
+        if isinstance(part, AsyncRecommender) and part.presents:
+            raise ConfigError(
+                f"{where}: found {type(part).__name__} inside of {type(recommender).__name__}, which changes lists and "
+                "would lose what it says of items; put it outermost: name the other one under its `of`, and rules as "
+                "`of: {recommender: ruled, ...}`"
+            )
+    return recommender
 
 
 def available_recommenders() -> dict[str, str]:

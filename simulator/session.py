@@ -7,6 +7,7 @@ are the sessions of a cohort, one row each.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -19,7 +20,7 @@ from groundlings.environments.decision import Decision, checked
 from groundlings.environments.earlier_names import EarlierAttribute
 from groundlings.environments.environment import EndedBy, Environment, Observation, Served, State, keeps_books
 from groundlings.environments.environment_answers import EnvironmentAnswers
-from groundlings.environments.errors import UnanswerablePrompt
+from groundlings.environments.errors import ConfigError, UnanswerablePrompt
 from groundlings.environments.ranking import Ranking, RankingRequest, sound_ranking
 from groundlings.environments.sessions import Sessions
 from groundlings.personas.mind import Afterthoughts, Mind, PageTurn, Situation, looks_back
@@ -82,11 +83,14 @@ async def browse(
         mind: Decides which actions are taken.
     """
     asked: list[tuple[int, CallRecord]] = []
+    noted = False
 
     async def rank(request: RankingRequest) -> Ranking:
         answer = await recommender.rank(request)
         ranking = sound_ranking(answer, request, seen.shape[1], whose=type(recommender).__name__)
         asked.extend((request.page, _of_session(call, request, sessions)) for call in ranking.calls)
+        nonlocal noted
+        noted = noted or ranking.notes is not None
         return ranking
 
     turns: list[LoggedTurn] = []
@@ -98,6 +102,7 @@ async def browse(
     # 1. Each session that has not ended gets its next page and the legal actions.
     while (observation := await environment.observe(state, rank)) is not None:
         answers.observation(observation)
+        observation = _as_presented(observation, environment, lists_have_notes=noted)
         here = observation.rows
         present = sessions if len(here) == len(sessions) else sessions.take(here)
 
@@ -145,6 +150,16 @@ async def answered(
     if keeps_books(environment):  # what a purchase costs follows from the page, and no mind says it
         done = environment.book(observation, done)
     return LoggedTurn(PageTurn(observation.rows, page, done), observation.served, legal_part.illegal)
+
+
+def _as_presented(observation: Observation, environment: Environment[Any], *, lists_have_notes: bool) -> Observation:
+    """A page with what its recommender says of the items; raises ConfigError where the environment lost it."""
+    if lists_have_notes and observation.served.notes is None:
+        raise ConfigError(
+            f"environment {type(environment).__name__}: found a page without the notes of its list; expected "
+            "`served` to come from Served.part_of, or to hold Ranking.notes in `notes`"
+        )
+    return observation.with_notes()
 
 
 def _endings(ended_by: NDArray[np.object_], turns: list[LoggedTurn]) -> NDArray[np.object_]:

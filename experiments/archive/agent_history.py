@@ -42,6 +42,7 @@ class StorySlot:
             rows have no names.
         place_in_row: In that row, 1 is the first.
         team: The arm that picked it, where arms draft a list together.
+        note: What the page said of the item in the place of year and categories; None for the catalogue's own words.
     """
 
     place: int
@@ -66,6 +67,7 @@ class StorySlot:
     row_name: str | None = None
     place_in_row: int | None = None
     team: str | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,11 +234,14 @@ def _page(number: int, of: SessionRows, calls: tuple[StoryCall, ...], opinion: s
     refused = end.get("kind") == "unanswerable"
     marks = {(event["impression_id"], event["kind"]): event["detail"] for event in events}
     numbers = {(event["impression_id"], event["kind"]): event["value"] for event in events}
+    notes = {row["rank"]: row["shown"] for row in of.presentations}
     mood = next((row for row in of.moods if row["page"] == number), None)
     return StoryPage(
         number=number,
         mood=Mood(mood["satisfaction"], mood["tiredness"], json.loads(mood["boredom"])) if mood else None,
-        slots=tuple(_slot(row, marks, numbers, opinion) for row in of.slots if row["page"] == number),
+        slots=tuple(
+            _slot(row, marks, numbers, opinion, notes.get(row["rank"])) for row in of.slots if row["page"] == number
+        ),
         refused=tuple(str(event["detail"]) for event in events if event["kind"] == "illegal"),
         feeling=None if refused else end.get("detail"),
         satisfaction=end.get("value"),
@@ -252,6 +257,7 @@ def _slot(
     marks: Mapping[tuple[int, str], str],
     numbers: Mapping[tuple[int, str], float | None],
     opinion: str | None,
+    note: str | None,
 ) -> StorySlot:
     shown = row["impression_id"]
     bought = numbers.get((shown, QUANTITY), 1.0) if (shown, PURCHASE) in marks else None
@@ -279,6 +285,7 @@ def _slot(
         row_name=row["row_name"],
         place_in_row=None if row["place_slot"] is None else row["place_slot"] + 1,
         team=row["team"],
+        note=note,
     )
 
 

@@ -148,9 +148,11 @@ def _page(page: StoryPage, prompts: bool, last: bool) -> Iterator[RenderableType
 
 def _item(slot: StorySlot) -> Text:
     shown = _text(slot.title, "bold" if slot.clicked else "")
-    if slot.year is not None:
+    if slot.note is not None:
+        shown.append_text(_text(f": {slot.note}", "italic"))
+    elif slot.year is not None:
         shown.append(f" ({slot.year})")
-    if slot.genres:
+    if slot.note is None and slot.genres:
         shown.append_text(_text(f"  {', '.join(slot.genres)}", "dim"))
     if slot.price is not None:
         shown.append(f"  {slot.price:.2f}")

@@ -1,8 +1,9 @@
 """The canonical export: the log's own tables as Parquet, nothing left out.
 
 Layout: `impressions/arm=NAME/part-0.parquet`, likewise `sessions`, `events`, `calls`, `moods`, `memories` and
-`interviews`; `arms.parquet`, `agents.parquet` and `items.parquet` beside them. Readers of partitioned sets (PyArrow,
-pandas, Polars, DuckDB) take the column `arm` from the folder.
+`interviews`, and `presentations` where a recommender chose in what words items were shown; `arms.parquet`,
+`agents.parquet` and `items.parquet` beside them. Readers of partitioned sets (PyArrow, pandas, Polars, DuckDB) take the
+column `arm` from the folder.
 """
 
 from __future__ import annotations
@@ -53,6 +54,9 @@ MEMORIES: Mapping[str, str] = {
 INTERVIEWS: Mapping[str, str] = {
     "session_id": "int", "place": "int", "question": "text", "answer": "text", "call_id": "int",
 }  # fmt: skip
+PRESENTATIONS: Mapping[str, str] = {
+    "session_id": "int", "rank": "int", "original": "text", "shown": "text", "fitting": "int",
+}  # fmt: skip
 ARMS: Mapping[str, str] = {
     "arm": "text", "recommender": "text", "options": "text", "sees_hidden_preference": "bool",
 }  # fmt: skip
@@ -75,6 +79,7 @@ def write(source: LogSource, directory: Path) -> Written:
         "moods": (MOODS, ("session_id", "page")),
         "memories": (MEMORIES, ("session_id", "place")),
         "interviews": (INTERVIEWS, ("session_id", "place")),
+        **({"presentations": (PRESENTATIONS, ("session_id", "rank"))} if source.columns_of("presentations") else {}),
     }
     for name, (columns, key) in parts.items():
         known = source.columns_of(name)

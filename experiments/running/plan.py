@@ -51,7 +51,7 @@ from groundlings.personas.registry import MindContext
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.learning import asks_to_learn
 from groundlings.recommenders.oracle import Preference
-from groundlings.recommenders.registry import RecommenderContext, build_recommender, takes_a_model
+from groundlings.recommenders.registry import RecommenderContext, build_recommender, check_presenting, takes_a_model
 from groundlings.recommenders.rules import ruled
 from groundlings.simulator.arm import Arm
 from groundlings.simulator.days import Schedule
@@ -174,7 +174,7 @@ class Plan:
                 f"{where}.max_unreadable: {arm.recommender} asks nothing in order to learn; take the key out (what may "
                 "be lost of pages is mind.max_unreadable)"
             )
-        return self._ruled(arm, built, where)
+        return check_presenting(self._ruled(arm, built, where), where)
 
     def _ruled(self, arm: ArmConfig, recommender: AsyncRecommender, where: str) -> AsyncRecommender:
         """A recommender with the rules of its arm, and the random slots of the arm or the site, around it."""

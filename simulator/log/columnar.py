@@ -21,6 +21,7 @@ from groundlings.simulator.log import measured_agents, tables
 from groundlings.simulator.log.canonical import kinds_of
 from groundlings.simulator.log.columns import Row
 from groundlings.simulator.log.parts import RESTORE, Part, fault_of, parts, refuse_claims
+from groundlings.simulator.log.presentation_rows import presentations
 from groundlings.simulator.log.query_engine import Asked, QueryEngine
 from groundlings.simulator.log.row_texts import RowTexts
 
@@ -36,6 +37,7 @@ _ALL_COLUMNS = re.compile(r"\*(?!\s*\))|\bnatural\b", re.IGNORECASE)
 _SMALL: dict[str, Table] = {
     **{name: table for name, table in tables.metadata.tables.items() if name not in tables.LARGE},
     parts.name: parts,
+    presentations.name: presentations,
 }
 
 
@@ -142,7 +144,7 @@ class ColumnarConnection:
         engine = self._free[-1]
         engine.see(self._parts)
         for name in _SMALL:
-            if re.search(rf"\b{name}\b", sql, re.IGNORECASE):
+            if re.search(rf"\b{name}\b", sql, re.IGNORECASE) and self._here(name):
                 engine.see_table(name, self._table(name, sql))
         return self._free.pop()
 
@@ -158,7 +160,7 @@ class ColumnarConnection:
 
     def _table(self, name: str, sql: str) -> pa.Table:
         """A small table with the columns that a query can mean: those it names, or all where it may mean all."""
-        here = [row[1] for row in self._index.execute(f"PRAGMA table_xinfo({name})")]
+        here = self._here(name)
         wanted = here
         if not _ALL_COLUMNS.search(sql):
             wanted = [column for column in here if re.search(rf"\b{column}\b", sql, re.IGNORECASE)] or here[:1]
@@ -167,6 +169,10 @@ class ColumnarConnection:
             earlier = [] if known is None else known.column_names
             self._small[name] = known = self._read(name, [column for column in here if column in {*wanted, *earlier}])
         return known
+
+    def _here(self, name: str) -> list[str]:
+        """The columns of a small table; none where the log has no such table."""
+        return [row[1] for row in self._index.execute(f"PRAGMA table_xinfo({name})")]
 
     def _read(self, name: str, columns: Sequence[str]) -> pa.Table:
         import pyarrow as pa

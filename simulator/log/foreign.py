@@ -11,6 +11,7 @@ from groundlings.simulator.log import measured_agents, tables
 from groundlings.simulator.log.lesson_rows import lessons
 from groundlings.simulator.log.migrations import LEDGER
 from groundlings.simulator.log.parts import FOLDER
+from groundlings.simulator.log.presentation_rows import presentations
 
 _SQLITE = "SELECT type, name, tbl_name FROM sqlite_master WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY name"
 _POSTGRES = """
@@ -28,6 +29,10 @@ UNION ALL
 SELECT 'function', proname, proname FROM pg_proc WHERE pronamespace = {here}
 ORDER BY 2
 """.format(here="(SELECT oid FROM pg_namespace WHERE nspname = current_schema())")
+
+
+_LATER = {table.name: table for table in (lessons, presentations)}
+"""Tables that only some runs make."""
 
 
 def foreign_in(connection: Connection) -> tuple[str, ...]:
@@ -52,13 +57,13 @@ def refuse_foreign(connection: Connection, where: object) -> None:
 
 def refuse_disguised(connection: Connection, where: object) -> None:
     """Raise `RunDirectoryError` where a view stands in the place of a table: reading it would run what it says."""
-    views = sorted({*tables.metadata.tables, LEDGER, FOLDER, lessons.name} & set(inspect(connection).get_view_names()))
+    views = sorted({*tables.metadata.tables, LEDGER, FOLDER, *_LATER} & set(inspect(connection).get_view_names()))
     if views:
         raise RunDirectoryError(f"{where}: {views[0]} is a view, expected a table; restore the log from a copy")
 
 
 def _foreign(connection: Connection) -> Iterator[str]:
-    ours = {*tables.metadata.tables, LEDGER, FOLDER, lessons.name}
+    ours = {*tables.metadata.tables, LEDGER, FOLDER, *_LATER}
     query = _SQLITE if connection.dialect.name == "sqlite" else _POSTGRES
     for kind, name, table in connection.execute(text(query)):
         if (kind == "table" and name in ours) or (kind == "index" and name in tables.INDEXES and table in ours):
@@ -69,7 +74,7 @@ def _foreign(connection: Connection) -> Iterator[str]:
     if measured and not measured_agents.is_ours(connection):
         yield "computed columns of agents"
     for table in sorted(ours & set(here.get_table_names()) - {LEDGER, FOLDER}):
-        known = set((lessons if table == lessons.name else tables.metadata.tables[table]).columns.keys())
+        known = set((_LATER[table] if table in _LATER else tables.metadata.tables[table]).columns.keys())
         if measured and table == measured_agents.stored.name:
             known |= set(measured_agents.stored.columns.keys())
         found = [column["name"] for column in here.get_columns(table)]

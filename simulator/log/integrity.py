@@ -12,6 +12,7 @@ from groundlings.simulator.log.columnar import columnar
 from groundlings.simulator.log.digest import digest
 from groundlings.simulator.log.lesson_rows import lessons
 from groundlings.simulator.log.migrations import SCHEMA_VERSION, schema_version
+from groundlings.simulator.log.presentation_rows import presentations
 from groundlings.simulator.log.store import Store, named_faults
 from groundlings.simulator.log.tables import LARGE
 
@@ -66,7 +67,7 @@ def _complaints(connection: Connection) -> Iterator[str]:
         yield "the table schema_migrations names no version"
         return
     measured = {measured_agents.stored.name: measured_agents.stored} if measured_agents.are_measured(connection) else {}
-    later = (lessons,) if here.has_table(lessons.name) else ()
+    later = [table for table in (lessons, presentations) if here.has_table(table.name)]
     for each in (*tables.metadata.sorted_tables, *later):
         table = measured.get(each.name, each)
         if not here.has_table(table.name):

@@ -16,6 +16,7 @@ from groundlings.recommenders.interleaving import TEAM_DRAFT
 from groundlings.simulator.log.columnar import columnar
 from groundlings.simulator.log.lesson_rows import absorb_lessons
 from groundlings.simulator.log.measured_agents import are_measured, persona_texts
+from groundlings.simulator.log.presentation_rows import has_presentations
 from groundlings.simulator.log.reading.batches import read_in_pieces
 from groundlings.simulator.log.row_texts import RowTexts, usable
 
@@ -86,6 +87,13 @@ _PLACES = """
     """
 """Taken in where there are any, so that logs of plain lists keep the digest they had before there were places."""
 
+_PRESENTATIONS = """
+    SELECT arms.name, day, source_user_id, rank, original, shown, fitting
+    FROM presentations JOIN sessions USING (session_id) JOIN arms USING (arm_id) JOIN agents USING (agent_id)
+    ORDER BY arms.name, day, source_user_id, rank, sim_time
+    """
+"""Taken in where there are any."""
+
 _INTERVENTIONS = """
     SELECT arms.name, day, kind, detail FROM interventions JOIN arms USING (arm_id)
     ORDER BY arms.name, day, origin, place, intervention_id
@@ -117,6 +125,8 @@ def digest_of_rows(connection: Connection) -> str:
             total.update(b"\x1e")
     if any(column["name"] == "place_row" for column in inspect(connection).get_columns("impressions")):
         _take_in(total, connection, _PLACES)
+    if has_presentations(connection):
+        _take_in(total, connection, _PRESENTATIONS)
     if inspect(connection).has_table("interventions"):
         _take_in(total, connection, _INTERVENTIONS)
     absorb_lessons(total, connection)

@@ -14,6 +14,7 @@ from groundlings.simulator.log.call_rows import call_rows, calls_in_order
 from groundlings.simulator.log.columns import Coded, Column, Columns, Row, unknown_where
 from groundlings.simulator.log.event_rows import EventKinds, event_rows, satisfaction_of
 from groundlings.simulator.log.impression_columns import Cells, Slots
+from groundlings.simulator.log.presentation_rows import presentation_rows
 from groundlings.simulator.session import CohortRecord
 
 
@@ -58,6 +59,7 @@ class Block:
     moods: list[Row]
     memories: list[Row]
     interviews: list[Row]
+    presentations: list[Row]
 
 
 def block_of(cohorts: Sequence[Cohort], origin: Origin) -> Block:
@@ -71,9 +73,10 @@ def block_of(cohorts: Sequence[Cohort], origin: Origin) -> Block:
     moods: list[Row] = []
     memories: list[Row] = []
     interviews: list[Row] = []
+    presentations: list[Row] = []
     for cohort, first in zip(cohorts, slots.first_sessions, strict=False):
         found = small_rows(cohort, origin.session + first, origin.call + len(calls), origin.arm)
-        for rows, more in zip((calls, moods, memories, interviews), found, strict=True):
+        for rows, more in zip((calls, moods, memories, interviews, presentations), found, strict=True):
             rows += more
     return Block(
         sessions=_sessions(cohorts, slots, origin),
@@ -83,13 +86,14 @@ def block_of(cohorts: Sequence[Cohort], origin: Origin) -> Block:
         moods=moods,
         memories=memories,
         interviews=interviews,
+        presentations=presentations,
     )
 
 
 def small_rows(
     cohort: Cohort, first_session: int, first_call: int, first_arm: int
-) -> tuple[list[Row], list[Row], list[Row], list[Row]]:
-    """The rows of a cohort in `calls`, `moods`, `memories` and `interviews`, with the ids that they start from."""
+) -> tuple[list[Row], list[Row], list[Row], list[Row], list[Row]]:
+    """The rows of a cohort in its small tables, in the order of `Block`, with the ids that they start from."""
     record = cohort.record
     found = calls_in_order(record)
     ids = {id(call): first_call + number for number, (_, _, _, call) in enumerate(found)}
@@ -98,6 +102,7 @@ def small_rows(
         mood_rows(record, first_session),
         memory_rows(record, first_session),
         interview_rows(record, first_session, [ids[id(call)] for call in record.afterthoughts.calls]),
+        presentation_rows(record, first_session),
     )
 
 

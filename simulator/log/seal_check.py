@@ -18,6 +18,7 @@ from groundlings.simulator.log.canonical import PIECE_ROWS, Hash, NotOurs, absor
 from groundlings.simulator.log.lesson_rows import lesson_faults
 from groundlings.simulator.log.migrations import schema_version
 from groundlings.simulator.log.part_check import part_faults
+from groundlings.simulator.log.presentation_rows import has_presentations, presentations
 from groundlings.simulator.log.seals import (
     BY_SESSION,
     LATER,
@@ -236,6 +237,10 @@ class _Check:
             first, count = covers["sessions"]
             for name in BY_SESSION:
                 self._absorb_range(total, tables.metadata.tables[name], first, count, covers[name])
+            if presentations.name in covers:
+                if not has_presentations(self._connection):
+                    return "removed"
+                self._absorb_range(total, presentations, first, count, covers[presentations.name])
         except NotOurs:
             return "changed"
         return None if total.hexdigest() == content else "changed"
@@ -273,14 +278,15 @@ class _Check:
     def _beyond(self, blocks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         """Rows in front of or behind all that seals cover."""
         apart = tables.LARGE if any("parts" in covers for covers in blocks) else ()
-        for name in (name for name in (*NUMBERED, *BY_SESSION) if name not in apart):
-            table = tables.metadata.tables[name]
-            counted = name if name in NUMBERED else "sessions"
-            ranges = [covers[counted] for covers in blocks if covers[counted][1]]
+        known = [tables.metadata.tables[name] for name in (*NUMBERED, *BY_SESSION) if name not in apart]
+        for table in (*known, *((presentations,) if has_presentations(self._connection) else ())):
+            counted = table.name if table.name in NUMBERED else "sessions"
+            sealed = [covers for covers in blocks if table is not presentations or table.name in covers]
+            ranges = [covers[counted] for covers in sealed if covers[counted][1]]
             key = next(iter(table.primary_key.columns))
             low, high = self._connection.execute(select(func.min(key), func.max(key))).one()
             if low is not None and not (ranges and ranges[0][0] <= low and high <= ranges[-1][0] + ranges[-1][1] - 1):
-                yield f"rows were added to {name}"
+                yield f"rows were added to {table.name}"
 
 
 _NAMES = {

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Table, insert, inspect, select
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.canonical import PIECE_ROWS, Hash, Kind, absorb, kinds_of
 from groundlings.simulator.log.columns import Columns, Row
+from groundlings.simulator.log.presentation_rows import presentations
 from groundlings.simulator.log.row_layout import Block, Origin
 
 SealKind: TypeAlias = Literal["run", "arms", "agents", "items", "rows", "lessons", "state", "manifest", "unsealed"]
@@ -181,6 +182,10 @@ def seal_of_block(
         rows = sorted(getattr(block, name), key=lambda row: (row[0], row[1]))
         covers[name] = len(rows)
         absorb_table(total, tables.metadata.tables[name], list(zip(*rows, strict=True)))
+    if block.presentations:  # a block without any has the seal that it had before there were presenters
+        rows = sorted(block.presentations, key=lambda row: (row[0], row[1]))
+        covers[presentations.name] = len(rows)
+        absorb_table(total, presentations, list(zip(*rows, strict=True)))
     return covers, total.hexdigest()
 
 

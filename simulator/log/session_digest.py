@@ -22,7 +22,7 @@ from groundlings.simulator.log.canonical import absorb
 from groundlings.simulator.log.lesson_rows import absorb_lessons
 from groundlings.simulator.log.measured_agents import are_measured, persona_texts
 from groundlings.simulator.log.reading.batches import streamed
-from groundlings.simulator.log.session_records import HANGING, Layout, Names, Places
+from groundlings.simulator.log.session_records import HANGING, PRESENTATIONS, Layout, Names, Places
 from groundlings.simulator.log.session_streams import Disordered, Records, Sessions
 
 _HASH = 32
@@ -136,6 +136,7 @@ def _hashes(heads: NDArray[np.void], ids: IntArray, hanging: Mapping[Layout, Rec
         counts[:, place] = end - first
         width = records.dtype.itemsize
         contents.append((_bytes_of(records), (first * width).tolist(), (end * width).tolist()))
+    said, presented = hanging.get(PRESENTATIONS) or (np.zeros(0, dtype=np.int64), None)
     opened, counted = _bytes_of(heads), _bytes_of(counts.reshape(-1))
     head, count = heads.dtype.itemsize, counts.itemsize * len(HANGING)
     for number in range(len(ids)):
@@ -144,6 +145,9 @@ def _hashes(heads: NDArray[np.void], ids: IntArray, hanging: Mapping[Layout, Rec
         for content, firsts, ends in contents:
             if firsts[number] < ends[number]:
                 total.update(content[firsts[number] : ends[number]])
+        if presented is not None:
+            rows = presented[np.searchsorted(said, ids[number]) : np.searchsorted(said, ids[number], side="right")]
+            total.update(b"presentations" + _bytes_of(rows) if len(rows) else b"")
         yield total.digest()
 
 

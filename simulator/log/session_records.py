@@ -124,6 +124,11 @@ INTERVIEWS = Layout("interviews", {"place": "narrow", "question": "text", "answe
 HANGING = (IMPRESSIONS, TEAMS, PLACES, EVENTS, CALLS, MOODS, MEMORIES, INTERVIEWS)
 """What a session has beside its head, in the order in which its hash takes it in."""
 
+PRESENTATIONS = Layout(
+    "presentations", {"rank": "narrow", "original": "text", "shown": "text", "fitting": "narrow"}, "rank"
+)
+"""Taken in behind all of these by the sessions that have such rows: the others keep the hash that they had before."""
+
 
 @dataclass(frozen=True, slots=True)
 class Coded:

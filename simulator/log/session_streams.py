@@ -18,6 +18,7 @@ from groundlings.simulator.log.session_records import (
     HANGING,
     IMPRESSIONS,
     PLACES,
+    PRESENTATIONS,
     SESSIONS,
     TEAMS,
     Coded,
@@ -62,7 +63,7 @@ class Sessions:
         apart = LARGE if self._behind is not None else ()
         self._streams = {
             layout: _Stream(self._records(layout))
-            for layout in HANGING
+            for layout in (*HANGING, PRESENTATIONS)
             if layout.table not in apart and self._has(layout)
         }
 
@@ -103,7 +104,10 @@ class Sessions:
 
     def _has(self, layout: Layout) -> bool:
         """Whether a log can have such rows; one of an earlier schema lacks what came later."""
-        here = {column["name"] for column in inspect(self._connection).get_columns(layout.table)}
+        found = inspect(self._connection)
+        if layout is PRESENTATIONS and not found.has_table(layout.table):
+            return False
+        here = {column["name"] for column in found.get_columns(layout.table)}
         return set(layout.columns) - {"position"} <= here
 
     def _parts(self, log: ColumnarConnection) -> Iterator[tuple[Records, NDArray[np.void], dict[Layout, Records]]]:

@@ -47,7 +47,7 @@ class Destination:
         cohort = Cohort(record, self.arm_id, self.sim_time, self.policy_version)
         origin = Origin(self.first_arm, 0, 0, 0, 0, self.first_agent, self.first_item)
         block = block_of([cohort], origin)
-        small = block.calls or block.moods or block.memories or block.interviews
+        small = block.calls or block.moods or block.memories or block.interviews or block.presentations
         counts = Counts(len(block.sessions), len(block.impressions), len(block.events), len(block.calls))
         return LaidOut(self.in_files, block, counts, self.arm_id, int(record.sessions.day), cohort if small else None)
 
@@ -99,8 +99,10 @@ class LaidOut:
         """
         block = _numbered(self.block, origin)
         if self.cohort is not None:
-            calls, moods, memories, interviews = small_rows(self.cohort, origin.session, origin.call, origin.arm)
-            block = replace(block, calls=calls, moods=moods, memories=memories, interviews=interviews)
+            calls, moods, memories, interviews, said = small_rows(self.cohort, origin.session, origin.call, origin.arm)
+            block = replace(
+                block, calls=calls, moods=moods, memories=memories, interviews=interviews, presentations=said
+            )
         if self.in_files:
             return rows_in_files(block, origin, self.counts, self.arm_id, self.day)
         seal = seal_of_block([(self.arm_id, self.day)], block, origin)

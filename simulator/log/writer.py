@@ -28,6 +28,7 @@ from groundlings.simulator.log.intervention_rows import write_interventions
 from groundlings.simulator.log.lesson_rows import write_lessons
 from groundlings.simulator.log.numbering import first_origin, next_ids
 from groundlings.simulator.log.participants import ArmRow, Personas, as_json, item_rows, write_agents
+from groundlings.simulator.log.presentation_rows import presentations
 from groundlings.simulator.log.resume_reader import PastRun, read_resumption
 from groundlings.simulator.log.row_layout import Block, Cohort, Origin, block_of
 from groundlings.simulator.log.seal_check import seals_in
@@ -282,7 +283,9 @@ class LogWriter:
             width = columns.filled
             rows = columns.rows(nan_is_null=self._store.nan_is_null, width=width)
             self._store.pour(connection, tables.metadata.tables[name], rows, width)
-        for table in (tables.calls, tables.moods, tables.memories, tables.interviews):
+        if block.presentations:
+            presentations.create(connection, checkfirst=True)
+        for table in (tables.calls, tables.moods, tables.memories, tables.interviews, presentations):
             listed: list[Row] = getattr(block, table.name)
             if listed:
                 self._store.pour(connection, table, listed)

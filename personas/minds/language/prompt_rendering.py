@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from groundlings.environments.arrays import IntArray
+from groundlings.environments.notes import NOTE
 from groundlings.environments.page import Page
 from groundlings.environments.trace import Mood
 from groundlings.personas.memory import Memory, MemoryStore
@@ -16,7 +17,7 @@ from groundlings.personas.minds.language.config import LanguageOptions
 from groundlings.personas.minds.language.lines import page_lines
 from groundlings.personas.minds.language.mood import mood_after, mood_words
 from groundlings.personas.minds.language.portrait import portrait
-from groundlings.personas.minds.language.text import item_line, one_line
+from groundlings.personas.minds.language.text import item_line, noted_line, one_line
 from groundlings.personas.population import Population
 from groundlings.personas.prompts import Prompt
 
@@ -97,6 +98,9 @@ class PromptRenderer:
     def item(self, page: Page, slot: int) -> str:
         """What a slot shows, on one line."""
         number = int(page.items[0, slot])
+        notes = page.further.get(NOTE)
+        if notes is not None and notes[0, slot] is not None:
+            return noted_line(self._population.catalog[number], notes[0, slot], self._options.title_characters)
         if number not in self._items:
             item, options = self._population.catalog[number], self._options
             self._items[number] = item_line(item, options.title_characters, options.text_characters)

@@ -5,7 +5,12 @@ from __future__ import annotations
 from groundlings.environments.catalog import Item
 from groundlings.environments.prompts import one_line
 
-__all__ = ["item_line", "one_line"]
+__all__ = ["item_line", "noted_line", "one_line"]
+
+
+def noted_line(item: Item, note: str, title_characters: int) -> str:
+    """An item whose recommender says something of it in the place of year, genres and description."""
+    return f"{one_line(item.title, title_characters)}: {one_line(note, len(note))}"
 
 
 def item_line(item: Item, title_characters: int, text_characters: int) -> str:

@@ -34,10 +34,12 @@ FROM items JOIN (SELECT min(item_id) AS first FROM items) AS beginning ON item_i
 """
 
 _SHOWN = """
-SELECT impression_id, page, display_position, impressions.item_id, title, year, genres, examined, clicked, rating,
+SELECT impression_id, page, display_position, rank, impressions.item_id, title, year, genres, examined, clicked, rating,
        p_click, {further}
 FROM impressions JOIN items USING (item_id) WHERE session_id = :session ORDER BY page, display_position
 """
+_PRESENTED = "SELECT rank, original, shown, fitting FROM presentations WHERE session_id = :session ORDER BY rank"
+
 _FURTHER = {
     "row_name": "row_name",
     "place_row": "place_row",
@@ -59,6 +61,7 @@ class SessionRows:
         calls: As in `calls`, in order.
         memories: kind and text, in order.
         answers: question and answer of the interview, in order.
+        presentations: As in `presentations`: in what words slots were shown, by rank; none where nobody chose words.
     """
 
     slots: Rows
@@ -67,6 +70,7 @@ class SessionRows:
     calls: Rows
     memories: Rows
     answers: Rows
+    presentations: Rows = ()
 
 
 class SessionReader(OpenLog):
@@ -102,6 +106,7 @@ class SessionReader(OpenLog):
             calls=of("SELECT * FROM calls WHERE session_id = :session ORDER BY call_id"),
             memories=of("SELECT kind, text FROM memories WHERE session_id = :session ORDER BY place"),
             answers=of("SELECT question, answer FROM interviews WHERE session_id = :session ORDER BY place"),
+            presentations=of(_PRESENTED) if self.columns_of("presentations") else (),
         )
 
     @cached_property
