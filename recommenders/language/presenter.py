@@ -237,6 +237,12 @@ def _schema(most: int) -> dict[str, Any]:
     }
 
 
+def facts_shown(question: str) -> list[str]:
+    """The facts in the text of a question, in the order shown; [] where it shows none."""
+    _, _, behind = question.rpartition(f"\n{FACTS_HEADING}\n")
+    return behind.partition("\n\n")[0].splitlines()
+
+
 def read_keywords(text: str, facts: Sequence[str]) -> Grounding:
     """The facts that a reply names, as places among those that it was shown; raises `UnreadableReply`."""
     value = read_json(text)

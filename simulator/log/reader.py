@@ -8,6 +8,7 @@ from groundlings.simulator.log.reading.live import LiveReader, Spent
 from groundlings.simulator.log.reading.lost import LostPageReader
 from groundlings.simulator.log.reading.open_log import CHUNK_ROWS
 from groundlings.simulator.log.reading.participants import LoggedAgent, LoggedArm, LoggedItem
+from groundlings.simulator.log.reading.presentations import PresentationReader
 from groundlings.simulator.log.reading.replies import ReplyReader
 from groundlings.simulator.log.reading.sessions import Rows, SessionReader, SessionRows
 from groundlings.simulator.log.reading.steps import StepReader
@@ -32,12 +33,21 @@ __all__ = [
 
 
 class LogReader(
-    FrameReader, SumReader, StepReader, LiveReader, LostPageReader, ReplyReader, SessionReader, StreamReader
+    FrameReader,
+    SumReader,
+    StepReader,
+    LiveReader,
+    LostPageReader,
+    PresentationReader,
+    ReplyReader,
+    SessionReader,
+    StreamReader,
 ):
     """A run's log, open for reading. It changes nothing, and it reads logs of every released schema.
 
     - DataFrames, one row per thing: `impressions`, `sessions`, `events`, `calls`, `interactions`, `agents`, `items`,
-      `arms`, `interventions`. Arms have their names, people and items the data set's own ids; what is unknown is NA.
+      `arms`, `interventions`, `presentations` (in what words items were shown). Arms have their names, people and items
+      the data set's own ids; what is unknown is NA.
     - The run and who takes part: `run`, `logged_arms`, `logged_agents`, `logged_items`, `user_ids`; and what changes in
       arms on the way: `logged_interventions`.
     - Sums for metrics: `session_totals`, `sessions_by_end`, `events_by_kind`, `items_shown`, ...

@@ -15,6 +15,7 @@ from groundlings.experiments.analysis.metrics.definitions import METRICS
 from groundlings.experiments.analysis.metrics.lost import LostPages, altogether, read_lost
 from groundlings.experiments.analysis.metrics.lost_lessons import Lessons, read_lessons
 from groundlings.experiments.analysis.metrics.model_lists import ModelLists, read_model_lists
+from groundlings.experiments.analysis.metrics.presented import Presented, read_presented
 from groundlings.experiments.analysis.metrics.registry import absent_metrics, metrics_of
 from groundlings.experiments.analysis.metrics.totals import RunTotals, Totals
 from groundlings.experiments.config.designs import design_of
@@ -45,6 +46,7 @@ class ArmSummary:
         counts: How much of everything there was.
         lost: The pages of which nothing is known, and why.
         model_lists: What a language model made of the candidates that it was to rank; None where none was asked.
+        presented: In whose words its items were shown; None where its recommender says nothing of items.
         lessons: What its recommender asked in order to learn, and what of it is lost; None where it asked nothing.
     """
 
@@ -58,6 +60,7 @@ class ArmSummary:
     lost: LostPages
     model_lists: ModelLists | None = None
     lessons: Lessons | None = None
+    presented: Presented | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,7 @@ class Summary:
                     "lost": arm.lost.as_dict(),
                     **({"model_lists": arm.model_lists.as_dict()} if arm.model_lists else {}),
                     **({"lessons": arm.lessons.as_dict()} if arm.lessons else {}),
+                    **({"presented": arm.presented.as_dict()} if arm.presented else {}),
                     "days": [
                         {"day": day, "metrics": {name: asdict(estimate) for name, estimate in metrics.items()}}
                         for day, metrics in enumerate(arm.days)
@@ -161,7 +165,7 @@ def summarise(
     estimator = estimator_of(design, run["seed"], names, log.user_ids(), LoggedPersonas(log))
     counts = count_arms(log, measured.sessions, [arm.arm_id for arm in arms])
     lost, listed = read_lost(log, counts, run["mind"]), read_model_lists(log, found["config"])
-    learnt = read_lessons(log, found["config"])
+    learnt, presented = read_lessons(log, found["config"]), read_presented(log)
     baseline: Totals | None = None
     summaries = []
     for arm in arms:
@@ -180,6 +184,7 @@ def summarise(
                 lost=lost[arm.arm_id],
                 model_lists=listed.get(arm.arm_id),
                 lessons=learnt.get(arm.arm_id),
+                presented=presented.get(arm.arm_id),
             )
         )
         baseline = baseline or totals

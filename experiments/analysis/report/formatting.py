@@ -74,6 +74,11 @@ def model_lists(summary: Summary) -> tuple[str, ...]:
     return tuple(f"{arm.name}: {arm.model_lists.sentence()}." for arm in summary.arms if arm.model_lists)
 
 
+def presented(summary: Summary) -> tuple[str, ...]:
+    """In whose words items were shown, a sentence per arm whose recommender says something of them."""
+    return tuple(f"{arm.name}: {arm.presented.sentence()}." for arm in summary.arms if arm.presented)
+
+
 def lost_lessons(summary: Summary) -> tuple[str, ...]:
     """What recommenders did not learn, a sentence per arm that lost lessons: such an arm is not what its name says."""
     return tuple(

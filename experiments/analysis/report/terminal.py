@@ -27,6 +27,7 @@ from groundlings.experiments.analysis.report.formatting import (
     lost_lessons,
     mean,
     model_lists,
+    presented,
     signed,
     unknown,
     verdict,
@@ -126,13 +127,18 @@ def _caption(summary: Summary) -> str:
         for metric in summary.metrics
         if metric.name in summary.missing
     )
-    caption += "".join(f"\n{escape(line)}" for line in (*absent(summary), *model_lists(summary), *lessons(summary)))
+    caption += "".join(f"\n{escape(line)}" for line in _counted(summary))
     if changed := summary.run["accepted_changes"]:
         caption += f"\n[red]Two experiments[/]: changed on resume: {escape(', '.join(changed))}."
     if lost := unknown(summary):
         caption += f"\n[bold red]{escape(lost)}[/]"
     caption += "".join(f"\n[bold red]{escape(line)}[/]" for line in lost_lessons(summary))
     return caption
+
+
+def _counted(summary: Summary) -> tuple[str, ...]:
+    """What recommenders and their models did, in sentences; and the metrics that cannot be told."""
+    return *absent(summary), *model_lists(summary), *presented(summary), *lessons(summary)
 
 
 def _half(found: Estimate) -> float:

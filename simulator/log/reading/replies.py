@@ -41,6 +41,11 @@ class LoggedReply:
     agent_id: int
 
 
+_TAUGHT = """
+SELECT arm_id, status, messages, reply FROM lessons WHERE substr(template, 1, {length}) = '{template}-'
+"""
+
+
 class ReplyReader(OpenLog):
     """See `LogReader`."""
 
@@ -50,14 +55,31 @@ class ReplyReader(OpenLog):
         Args:
             template: Name of the prompt file without its version, letters and underscores.
         """
-        if not template.replace("_", "").isalpha():
-            raise ValueError(f"{template!r} is no name of a prompt file")
-        for chunk in self._chunks(_REPLIES.format(template=template, length=len(template) + 1)):
+        for chunk in self._chunks(_of(_REPLIES, template)):
             for row in chunk:
                 yield LoggedReply(int(row[0]), str(row[1]), json.loads(row[2])[-1]["content"], str(row[3]), int(row[4]))
+
+    def lessons_on(self, template: str) -> Iterator[tuple[int, str, str, str]]:
+        """What recommenders asked in order to learn, by the prompt: arm_id, status, last message, reply.
+
+        Args:
+            template: As of `replies_to`.
+        """
+        if not self.columns_of("lessons"):
+            return
+        for chunk in self._chunks(_of(_TAUGHT, template)):
+            for arm_id, status, messages, reply in chunk:
+                yield int(arm_id), str(status), json.loads(messages)[-1]["content"], str(reply)
 
     def outcomes_by_title(self, arm_id: int) -> Iterator[tuple[int, str, int | None, bool | None, float | None]]:
         """Agent, title, year, whether it was clicked (None = not known) and rating of every impression of an arm."""
         for chunk in self._chunks(_OUTCOMES.format(arm_id=int(arm_id))):
             for agent, title, year, clicked, rating in chunk:
                 yield int(agent), str(title), year, None if clicked is None else bool(clicked), rating
+
+
+def _of(query: str, template: str) -> str:
+    """A query for the calls of one prompt."""
+    if not template.replace("_", "").isalpha():
+        raise ValueError(f"{template!r} is no name of a prompt file")
+    return query.format(template=template, length=len(template) + 1)
