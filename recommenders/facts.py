@@ -76,6 +76,10 @@ class ItemFacts:
         self._matrix = _membership(self.of, len(numbers))
         self.originals = [_original(catalog, item) for item in range(len(catalog))]
 
+    def shared(self, item: int) -> list[str]:
+        """The names of an item's facts, as said of many items."""
+        return [self.names[fact.number] for fact in self.of[item]]
+
     def keywords(self, items: ItemArray, most: int) -> dict[int, float]:
         """What a history is about: number of a fact -> its weight, the weightiest first.
 

@@ -38,6 +38,7 @@ IN_WORDS: Mapping[str, str] = {
     "plackett_luce": "another recommender, its list drawn by chance, better items more often",
     "policy": "a policy trained by reinforcement learning chooses each page",
     "popular": "shows what most users chose, the same to everybody",
+    "presenter": "another recommender, each item shown by the facts that fit the user best",
     "rah": "another recommender, without what an assistant predicts the user to dislike",
     "random_order": "shows items in random order",
     "recmind": "a language model looks things up, then ranks another recommender's first items",

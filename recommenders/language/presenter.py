@@ -195,7 +195,7 @@ class Presenter(AsyncRecommender):
         if not numbers:
             return {}
         names = {facts.names[number]: number for number in numbers}
-        told = [f"{words.name(item)}: {', '.join(fact.line for fact in facts.of[item])}" for item in items]
+        told = [f"{words.name(item)}: {', '.join(facts.shared(item))}" for item in items]
         question = Question(
             prompt=self._prompt,
             shared=self._prompt.fill("shared", many=words.many),

@@ -13,6 +13,7 @@ from groundlings.experiments.analysis.metrics import METRICS
 from groundlings.experiments.cli import main as cli
 from groundlings.experiments.config.reference import reference
 from groundlings.simulator.log.lesson_rows import lessons
+from groundlings.simulator.log.presentation_rows import presentations
 from groundlings.simulator.log.tables import metadata
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +60,7 @@ FIELD = [
 
 def log_names() -> set[str]:
     """Every table, and every column with its table before it."""
-    tables = {**metadata.tables, lessons.name: lessons}
+    tables = {**metadata.tables, lessons.name: lessons, presentations.name: presentations}
     return {*tables} | {f"{name}.{column.name}" for name, table in tables.items() for column in table.columns}
 
 

@@ -15,7 +15,7 @@ PARADIGMS: Mapping[str, tuple[str, ...]] = {
     "language model as ranker": ("llm_ranker",),
     "generative": ("title_generation",),
     "agents of language models": ("agentcf", "billp", "interec_agent", "rah", "recmind"),
-    "around another recommender": ("blend", "degraded", "epsilon_slots", "mmr", "plackett_luce", "ruled"),
+    "around another recommender": ("blend", "degraded", "epsilon_slots", "mmr", "plackett_luce", "presenter", "ruled"),
     "lists from elsewhere": ("external",),
     "bound": ("oracle", "anti_oracle"),
 }
