@@ -193,12 +193,13 @@ def test_a_prompt_has_its_version_and_unsound_notes_are_refused():
         notes.check((2, 2))
 
 
-def experiment(base, mind, *, arms, budget=1000, site=None, users=4):
+def experiment(base, mind, *, arms, budget=1000, site=None, users=4, store="sqlite"):
     model = {"provider": "scripted", "concurrency": 1, "budget": {"calls": budget}}
     return ExperimentConfig.model_validate(
         {
             "name": "presented", "seed": 5, "base": base, "simulation": {"days": 1, "visit_probability": 1.0},
             "dataset": {"name": "toy", "toy": {"n_users": users, "n_items": 30, "interactions_per_user": 8}},
+            "log": {"store": store},
             "site": site or {"page_size": 3, "max_pages": 2},
             "mind": {"kind": "language", "model": {"provider": "scripted"}} if mind == "language" else mind,
             "arms": [
@@ -237,12 +238,9 @@ def test_a_run_shows_logs_and_counts_the_lines_and_a_language_mind_reads_them(tm
     assert counts["fitting"] == (said.fitting > 0).sum()
 
 
-def test_other_runs_have_no_such_table_and_a_changed_line_is_seen(tmp_path, quick_report):
-    plain = run_experiment(experiment(tmp_path, "behavioural", arms={}), tmp_path / "plain")
-    with sqlite3.connect(plain.directory / "log.db") as connection:
-        assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'presentations'").fetchall()
-    with LogReader(plain.directory) as log:
-        assert log.presentations().empty
+def test_other_runs_have_no_such_table_and_a_changed_line_is_seen(tmp_path, small_log, quick_report):
+    assert not small_log.columns_of("presentations")
+    assert small_log.presentations().empty
     done = run_experiment(experiment(tmp_path, "behavioural", arms={"personal": {}}), tmp_path / "run")
     with LogReader(done.directory) as log:
         assert log.digest() == done.digest
@@ -254,10 +252,12 @@ def test_other_runs_have_no_such_table_and_a_changed_line_is_seen(tmp_path, quic
         assert log.check_seals().faults
 
 
-def test_in_rows_each_line_belongs_to_its_item(tmp_path, quick_report):
+def test_in_rows_and_in_parquet_each_line_belongs_to_its_item(tmp_path, quick_report):
     rows = [{"name": "For you", "visible": 3}, {"name": "Genre", "visible": 2, "filter": {"category": "genre 2"}}]
     site = {"max_pages": 1, "layout": {"kind": "rows", "rows": rows}}
-    done = run_experiment(experiment(tmp_path, "behavioural", arms={"personal": {}}, site=site), tmp_path / "run")
+    done = run_experiment(
+        experiment(tmp_path, "behavioural", arms={"personal": {}}, site=site, store="parquet"), tmp_path / "run"
+    )
     with LogReader(done.directory) as log:
         said, items = log.presentations(), log.items().set_index("item_id")
     for line in said.dropna(subset="shown").itertuples():
