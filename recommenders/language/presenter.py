@@ -115,6 +115,14 @@ class Presenter(AsyncRecommender):
         """Whether the recommender inside can rank for them."""
         self.of.check_users(users)
 
+    def calls_per_list(self) -> Mapping[str, int]:
+        """None: keywords are known before lists are made."""
+        return {}
+
+    def calls_to_learn(self, users: int) -> Mapping[str, int]:
+        """One question per user where a model names the keywords."""
+        return {self._prompt.name: users} if self._asks else {}
+
     def state(self) -> str:
         """What the recommender inside has learnt, the histories, and what a model made of them."""
         if self._histories is None:

@@ -158,6 +158,9 @@ def test_a_model_is_asked_once_per_user_and_fit_and_what_it_makes_up_is_no_keywo
     model = ScriptedModel(naming("Odd", "Musical", "odd"))
     one = made(model=model)
     assert len(model.requests) == COLD_USER  # the last user has no history
+    assert one.calls_to_learn(COLD_USER) == {"presenter-1": COLD_USER}
+    assert not one.calls_per_list()
+    assert not made().calls_to_learn(COLD_USER)
     assert "Item 2: Even" in model.requests[0].messages[-1].content
     assert [one._facts.names[number] for number in one.keywords(1)] == ["Odd"]
     assert not one.keywords(0)  # the history of an even user has no odd item
