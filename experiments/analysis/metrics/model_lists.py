@@ -7,7 +7,7 @@ that the recommender itself reads replies with (`recommenders.language`). So any
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,8 @@ from groundlings.recommenders.language.grounding import Grounding
 from groundlings.recommenders.language.interec_agent import CRITIC
 from groundlings.recommenders.language.interec_agent import TEMPLATE as INTEREC
 from groundlings.recommenders.language.llm_ranker import TEMPLATE, read_order
+from groundlings.recommenders.language.rah import TEMPLATE as RAH
+from groundlings.recommenders.language.rah import read_disliked
 from groundlings.recommenders.language.recmind import NOTES_HEADING, STEPS
 from groundlings.recommenders.language.recmind import TEMPLATE as RECMIND
 from groundlings.recommenders.language.title_generation import TEMPLATE as TITLES
@@ -38,6 +40,12 @@ _TEMPLATES = (TEMPLATE, AGENTCF, BILLP, RECMIND)
 
 Read = Callable[[str, str], Grounding]
 """Question and reply -> what was named; raises `UnreadableReply`."""
+
+
+def _withheld(question: str, reply: str) -> Grounding:
+    """Candidates that are named are left out of a list, and those that are not named stay: none of them is missing."""
+    found = read_disliked(reply, candidates_shown(question))
+    return replace(found, candidates=len(found.order))
 
 
 def _ranked(question: str, reply: str) -> Grounding:
@@ -145,7 +153,8 @@ class ModelLists:
         ties: Of these, names that fitted several candidates alike.
         repeated: Names of candidates that the reply had named before.
         hallucinated: Names that fit no candidate.
-        candidates: Candidates of the readable replies; 0 where the model wrote titles without being shown any.
+        candidates: Candidates of the readable replies; 0 where the model wrote titles without being shown any. Of
+            replies that name what is to be left out of a list (`rah`), those that are named.
         missing: Of these, candidates that the reply does not name.
         steps: What was done before the lists were asked for; None where nothing is.
         plans: What lists were to follow; None where nothing is planned.
@@ -271,6 +280,8 @@ def read_model_lists(log: LogReader, config: Mapping[str, Any]) -> dict[int, Mod
         lists = found.setdefault(each.arm_id, ModelLists())
         lists.plans = lists.plans or Plans()
         lists.plans.count(each.status)
+    for each in log.replies_to(RAH):
+        found.setdefault(each.arm_id, ModelLists()).count(each.status, each.question, each.reply, _withheld)
     titles: Titles | None = None
     for each in log.replies_to(TITLES):
         titles = titles or _titles_in(log)

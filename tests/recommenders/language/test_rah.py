@@ -14,6 +14,7 @@ import pytest
 from groundlings.environments.chat import Sampling
 from groundlings.environments.errors import ConfigError, ProviderError
 from groundlings.environments.interactions import Interactions
+from groundlings.experiments.analysis.metrics.model_lists import read_model_lists
 from groundlings.experiments.analysis.metrics.withheld import withheld_outcomes
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.run import run_experiment
@@ -188,5 +189,9 @@ def test_a_run_with_assistants_at_one_call_at_a_time_ends_with_the_same_digest(t
             "JOIN arms USING (arm_id) JOIN items USING (item_id) WHERE name = 'popular' AND NOT clicked"
         )
         assert 0 < found.passed <= len(shown)
+        (named,) = read_model_lists(log, config.model_dump(mode="json")).values()
+        assert named.questions == len(log.calls())
+        assert named.exact == named.candidates >= found.withheld
+        assert (named.missing, named.unreadable) == (0, 0)
         with pytest.raises(ConfigError, match="an arm 'missing'"):
             withheld_outcomes(log, arm="assisted", beside="missing")
