@@ -28,7 +28,7 @@ from groundlings.personas.taste.co_occurrence import COUNT_PRIOR, WINDOW, histor
 from groundlings.personas.taste.item_tables import ItemTables, measure_tables
 from groundlings.personas.taste.many_users import MANY, sampled_users
 from groundlings.personas.taste.similar_users import SimilarUsers, latest_users
-from groundlings.personas.taste.sparse_rows import narrow, parts_of, row_products, scaled_columns
+from groundlings.personas.taste.sparse_rows import PairedTable, narrow, parts_of, row_products, scaled_columns
 
 Features = NDArray[np.float32]
 
@@ -151,10 +151,10 @@ class Evidence:
     def _of_pairs(self, name: str, users: IntArray, items: IntArray) -> Features:
         match name:
             case "sequence":
-                followed = row_products(self._weighted[users], self.tables.following[items])
+                followed = self._following.products(self._weighted[users], items)
                 return self._mixed(followed, self._smoothed[users], self.tables.rest[items], self.tables.share[items])
             case "association":
-                return row_products(self.recent[users], self.tables.associations[items])
+                return self._associations.products(self.recent[users], items)
             case "recent_taste":
                 people, rows = np.unique(users, return_inverse=True)
                 return np.einsum("nd,nd->n", (self.recent[people] @ self.vectors)[rows], self.vectors[items])
@@ -244,6 +244,16 @@ class Evidence:
         """Whether the latest users of an item are all of its users, shape (n_items,)."""
         # Of users who tell of items: others may have the item, too. Lists are short, so that the logs are exact enough.
         return np.diff(self.latest_users.indptr) == np.rint(np.expm1(self.popularity.astype(np.float64)))
+
+    @cached_property
+    def _following(self) -> PairedTable:
+        """The table of what follows, for pairs."""
+        return PairedTable(self.tables.following)
+
+    @cached_property
+    def _associations(self) -> PairedTable:
+        """The table of associations, for pairs."""
+        return PairedTable(self.tables.associations)
 
     @cached_property
     def _followed(self) -> sp.csr_array:
