@@ -44,6 +44,7 @@ IN_WORDS: Mapping[str, str] = {
     "recmind": "a language model looks things up, then ranks another recommender's first items",
     "ruled": "another recommender under business rules (pinned, left out, capped, moved up)",
     "sasrec": "a neural network tells the next item from the order of the user's history",
+    "semantic_ids": "a neural network writes the codes of the next item, which its texts decide",
     "text_embedding": "learns each user's tastes from who chose what, and of new items from their texts",
     "title_generation": "a language model writes titles of the next item, and the nearest items are listed",
 }

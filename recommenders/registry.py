@@ -63,6 +63,7 @@ SHIPPED = {
     "recmind": "groundlings.recommenders.language.recmind:RecMind",
     "ruled": "groundlings.recommenders.rules:RuledRecommender",
     "sasrec": "groundlings.recommenders.neural.sasrec:SasRecommender",
+    "semantic_ids": "groundlings.recommenders.neural.semantic_ids:SemanticIds",
     "text_embedding": "groundlings.recommenders.text_embedding:TextEmbeddingRecommender",
     "title_generation": "groundlings.recommenders.language.title_generation:TitleGeneration",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from groundlings.environments.arrays import BoolArray, IntArray
 from groundlings.environments.interactions import Interactions
@@ -77,6 +78,23 @@ class Sequences:
         lengths[users] -= 1
         starts = np.concatenate([[0], np.cumsum(lengths)])
         return Sequences(starts, self.items[kept], self.times[kept], self.n_items), self.items[last]
+
+    def with_clicks(self, users: IntArray, rows: IntArray, items: NDArray[np.integer]) -> Sequences:
+        """The sequences of a request's users, row by row, with clicked items behind them.
+
+        Args:
+            users: Of the request, shape (n,).
+            rows: Which row of the request clicked, ascending, shape (n_clicks,).
+            items: What it clicked, in order.
+        """
+        lengths = self.lengths[users]
+        own = np.repeat(np.arange(len(users)), lengths)
+        within = np.arange(len(own)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        before = self.items[self.starts[users][own] + within]
+        order = np.argsort(np.concatenate([own, rows]), kind="stable")
+        starts = np.concatenate([[0], np.cumsum(lengths + np.bincount(rows, minlength=len(users)))]).astype(np.int64)
+        joined = np.concatenate([before, items.astype(np.int64)])[order]
+        return Sequences(starts, joined, np.zeros(len(joined), dtype=np.int64), self.n_items)
 
     def windows(self, length: int) -> IntArray:
         """All items in rows of `length`, cut from the end of each sequence, filled up in front, shape (n, length).

@@ -96,7 +96,7 @@ class SequentialRecommender(LatentFactorRecommender):
             return super().recommend(request)
         sequences = fitted(self._sequences, self)
         rows, _ = request.clicked.nonzero()
-        now = _with_clicks(sequences, request.users, rows, request.shown[request.clicked])
+        now = sequences.with_clicks(request.users, rows, request.shown[request.clicked])
         people, known = self._people_factors[request.users], fitted(self._known, self)[request.users]
         changed = np.unique(rows)
         people[changed], known[changed] = self._people_of(now, changed), True
@@ -125,22 +125,3 @@ class SequentialRecommender(LatentFactorRecommender):
         """Vectors of some users, who have items, and a 1 for the bias, shape (n, factors)."""
         found = vectors(self._weights, self._shape, asked_rows(self._shape, sequences, users))
         return np.concatenate([found, np.ones((len(users), 1), dtype=np.float32)], axis=1)
-
-
-def _with_clicks(sequences: Sequences, users: IntArray, rows: IntArray, items: NDArray[np.integer]) -> Sequences:
-    """The sequences of a request's users, row by row, with clicked items behind them.
-
-    Args:
-        sequences: Of all users.
-        users: Of the request, shape (n,).
-        rows: Which row of the request clicked, ascending, shape (n_clicks,).
-        items: What it clicked, in order.
-    """
-    lengths = sequences.lengths[users]
-    own = np.repeat(np.arange(len(users)), lengths)
-    within = np.arange(len(own)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    before = sequences.items[sequences.starts[users][own] + within]
-    order = np.argsort(np.concatenate([own, rows]), kind="stable")
-    starts = np.concatenate([[0], np.cumsum(lengths + np.bincount(rows, minlength=len(users)))]).astype(np.int64)
-    joined = np.concatenate([before, items.astype(np.int64)])[order]
-    return Sequences(starts, joined, np.zeros(len(joined), dtype=np.int64), sequences.n_items)

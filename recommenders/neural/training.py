@@ -1,4 +1,4 @@
-"""How `sasrec` and `bert4rec` are trained, by PyTorch on one thread; the same seed gives the same numbers.
+"""How `sasrec`, `bert4rec` and `semantic_ids` are trained, by PyTorch on one thread; the same seed gives the same numbers.
 
 The last item of up to `VALIDATION_USERS` users is kept back from training, and training stops when it is predicted no
 better for `patience` epochs; the best epoch's weights are kept. Histories alone decide that, nothing held out.
@@ -6,7 +6,7 @@ better for `patience` epochs; the best epoch's weights are kept. Histories alone
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -15,6 +15,7 @@ import torch
 from torch.nn import functional
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
+from groundlings.recommenders.neural.codes import ItemCodes
 from groundlings.recommenders.neural.sequences import Sequences, hidden_items
 from groundlings.recommenders.neural.transformer import (
     ROWS_AT_ONCE,
@@ -89,12 +90,57 @@ def trained(shape: Shape, training: Training, sequences: Sequences, repeats: boo
         sequences: What users chose.
         repeats: Whether users choose items again; where they do not, an item of the history is no competitor.
     """
-    weights = initial_weights(shape, training.seed)
     rng = np.random.default_rng([training.seed, 1])
+    kept, users, targets = _kept_back(sequences, rng)
+    rows = kept.windows(shape.length + 1 if shape.style == "sasrec" else shape.length)
+
+    def quality(learnt: dict[str, torch.Tensor]) -> float:
+        return _quality(shape, learnt, kept, users, targets, repeats)
+
+    return _optimised(shape, training, rows, quality, rng)
+
+
+def trained_on_codes(
+    shape: Shape, training: Training, sequences: Sequences, codes: ItemCodes
+) -> tuple[Weights, FloatArray]:
+    """The weights of the best epoch, and the mean log chance of the items kept back after each epoch.
+
+    Args:
+        shape: The form of a network over tokens, of style "sasrec": its length is that of all tokens of a row of items
+            and of the next item, less its last token.
+        training: How.
+        sequences: What users chose.
+        codes: Of the items.
+    """
+    rng = np.random.default_rng([training.seed, 1])
+    kept, users, targets = _kept_back(sequences, rng)
+    n_items = (shape.length + 1) // codes.depth
+    rows = codes.rows(kept.windows(n_items))
+    asked = codes.rows(np.column_stack([kept.latest(users, n_items - 1), targets]))
+
+    def quality(learnt: dict[str, torch.Tensor]) -> float:
+        return _chance(shape, learnt, asked, codes.depth)
+
+    return _optimised(shape, training, rows, quality, rng)
+
+
+def _kept_back(sequences: Sequences, rng: np.random.Generator) -> tuple[Sequences, IntArray, IntArray]:
+    """The sequences less the last item of some users, these users, and these items."""
     able = np.flatnonzero(sequences.lengths >= _FEWEST_ITEMS)
     users = np.sort(rng.permutation(able)[:VALIDATION_USERS])
     kept, targets = sequences.without_last(users)
-    rows = kept.windows(shape.length + 1 if shape.style == "sasrec" else shape.length)
+    return kept, users, targets
+
+
+def _optimised(
+    shape: Shape,
+    training: Training,
+    rows: IntArray,
+    quality: Callable[[dict[str, torch.Tensor]], float],
+    rng: np.random.Generator,
+) -> tuple[Weights, FloatArray]:
+    """The weights of the best epoch, and the quality of each, more being better."""
+    weights = initial_weights(shape, training.seed)
     measured: list[float] = []
     if not len(rows):
         return weights, np.zeros(0)
@@ -106,8 +152,7 @@ def trained(shape: Shape, training: Training, sequences: Sequences, repeats: boo
                 optimiser.zero_grad()
                 _loss(shape, training, learnt, batch, rng).backward()
                 optimiser.step()
-            quality = _quality(shape, learnt, kept, users, targets, repeats)
-            measured.append(quality)
+            measured.append(quality(learnt))
             best = int(np.argmax(measured))
             if best == len(measured) - 1:
                 weights = {name: values.detach().numpy().copy() for name, values in learnt.items()}
@@ -195,3 +240,16 @@ def _quality(
             rank = better.sum(axis=1)
             gains.append(np.where(rank < 10, 1 / np.log2(rank + 2), 0.0))
     return float(np.concatenate(gains).mean()) if gains else 0.0
+
+
+def _chance(shape: Shape, learnt: dict[str, torch.Tensor], rows: IntArray, depth: int) -> float:
+    """The mean log chance of the last item of rows of tokens, that of its tokens together."""
+    chances = []
+    with torch.no_grad():
+        for first in range(0, len(rows), ROWS_AT_ONCE):
+            part = rows[first : first + ROWS_AT_ONCE]
+            found = states(_Torch(0.0), learnt, shape, np.ascontiguousarray(part[:, :-1]))[:, -depth:]
+            told = _scores(learnt, found, shape.n_items).log_softmax(dim=-1)
+            right = torch.from_numpy(np.ascontiguousarray(part[:, -depth:]))
+            chances.append(told.gather(2, right[:, :, None])[:, :, 0].sum(dim=1).numpy())
+    return float(np.concatenate(chances).mean()) if chances else 0.0

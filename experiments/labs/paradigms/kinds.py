@@ -13,7 +13,7 @@ PARADIGMS: Mapping[str, tuple[str, ...]] = {
     "bandit": ("contextual_bandit",),
     "reinforcement learning": ("policy",),
     "language model as ranker": ("llm_ranker",),
-    "generative": ("title_generation",),
+    "generative": ("semantic_ids", "title_generation"),
     "agents of language models": ("agentcf", "billp", "interec_agent", "rah", "recmind"),
     "around another recommender": ("blend", "degraded", "epsilon_slots", "mmr", "plackett_luce", "presenter", "ruled"),
     "lists from elsewhere": ("external",),
