@@ -164,6 +164,20 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
                 "the arrays `synthetic` (true) and `provenance` (JSON) in every file",
             ),
             Format(
+                "d3rlpy",
+                "Episodes for offline reinforcement learning with d3rlpy (.npz), with pscore",
+                "a step: an item in a slot, opened (reward 1) or not (reward 0); a session is an episode",
+                "left out; they are no steps with reward 0, and their session is truncated",
+                "the arrays `synthetic` (true) and `provenance` (JSON) in every file",
+            ),
+            Format(
+                "minari",
+                "Minari data sets (Arrow) for offline reinforcement learning, with pscore",
+                "a step: an item in a slot, opened (reward 1) or not (reward 0); a session is an episode",
+                "left out; they are no steps with reward 0, and their session is truncated",
+                "`synthetic` (true) in the metadata of every data set and episode",
+            ),
+            Format(
                 "trec",
                 "TREC qrels and run: what was ranked, and how it was received",
                 "qrels: a judged item of a session, 0 = shown, 1 = opened, 2 = liked; run: an item shown in a session",
