@@ -55,9 +55,10 @@ truth: $(STAMP) ## hold the agents against coats that nobody chose; COAT=DIR is 
 	$(BIN)/groundlings truth experiments/configs/truth_coat.yaml --out runs/truth-coat \
 	    $(if $(COAT),--set "truth.directory=$(abspath $(COAT))")
 
-consumers: $(STAMP) ## install RecBole, LensKit and sb-obp (6 GB) into build/consumers, and read exports back by them
+consumers: $(STAMP) ## install RecBole, LensKit, sb-obp, d3rlpy and Minari (6 GB) into build/consumers, and read exports back by them
 	$(BIN)/python -m venv build/consumers
 	build/consumers/bin/python -m pip install --quiet --no-user sb-obp recbole lenskit "pyarrow<21"
+	build/consumers/bin/python -m pip install --quiet --no-user d3rlpy "minari[arrow]"
 	$(BIN)/pytest -m heavy $(ARGS)
 
 neighbours: $(STAMP) ## install the wheel beside the registry's `recommenders` into build/neighbours, and use both there

@@ -35,9 +35,9 @@ def texts(cells: Sequence[str], what: str, format_name: str) -> np.ndarray[Any, 
     needed, there = len(cells) * longest * np.dtype("U1").itemsize, available_memory()
     if there.bytes is not None and needed > there.bytes:
         raise DataError(
-            f"--format {format_name}: a {what} has {longest:,} characters, and arrays of text give as much room to each "
-            f"of the {len(cells):,}, which takes {spelt(needed)}, and {spelt(there.bytes)} are left ({there.limit}); "
-            "shorten it, or choose another format"
+            f"--format {format_name}: a {what} has {longest:,} characters, and arrays of text give as much room to "
+            f"each of the {len(cells):,}, which takes {spelt(needed)}, and {spelt(there.bytes)} are left "
+            f"({there.limit}); shorten it, or choose another format"
         )
     return np.array(cells, dtype=np.str_)
 

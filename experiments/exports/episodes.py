@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.experiments.exports.arrays import TRAITS, Rows, traits_of
@@ -44,7 +45,7 @@ class Steps:
         after: The observation after each session's last row, one row per session.
     """
 
-    observations: FloatArray
+    observations: NDArray[np.float32]
     actions: IntArray
     rewards: FloatArray
     pscores: FloatArray
@@ -52,7 +53,7 @@ class Steps:
     users: IntArray
     last: BoolArray
     left: BoolArray
-    after: FloatArray
+    after: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.actions)
@@ -159,13 +160,15 @@ def notes(source: LogSource) -> tuple[str, ...]:
     counts = source.counts()
     unknown = sum(count.unknown for count in counts.values())
     told = [
-        "An episode is a session and a step a slot: the action is the item shown, the reward 1 where it was opened, and "
-        "`pscore` the chance of the action under the arm's policy.",
+        "An episode is a session and a step a slot: the action is the item shown, the reward 1 where it was opened, "
+        "and `pscore` the chance of the action under the arm's policy.",
         f"An observation holds {', '.join(f'`{name}`' for name in OBSERVATION)}; nothing that a recommender could not "
         "know when it makes the page, and not which items the person likes.",
         "An episode is terminated where the person left, and truncated where there was no further page, nothing to "
         "show, or a page whose outcome nobody knows.",
     ]
     if unknown:
-        told.append(f"{unknown:,} slots whose outcome nobody knows are no steps; a session of such slots is no episode.")
+        told.append(
+            f"{unknown:,} slots whose outcome nobody knows are no steps; a session of such slots is no episode."
+        )
     return tuple(told)

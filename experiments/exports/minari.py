@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.exports import episodes
 from groundlings.experiments.exports.episodes import OBSERVATION, Episodes, Steps
 from groundlings.experiments.exports.registry import Written
@@ -107,9 +107,9 @@ class _DataSet:
         _write_json(self.directory / "metadata.json", about)
 
 
-def _episode(steps: Steps, own: slice, after: FloatArray, number: int) -> pa.RecordBatch:
+def _episode(steps: Steps, own: slice, after: NDArray[np.float32], number: int) -> pa.RecordBatch:
     """The steps of one session, and a row behind them for the observation after the last."""
-    observations = np.vstack([steps.observations[own], after]).astype(np.float32)
+    observations = np.vstack([steps.observations[own], after])
     width = observations.shape[1]
     pscore = pa.array(np.r_[np.nan, steps.pscores[own]])
     columns = {

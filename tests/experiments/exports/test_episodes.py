@@ -19,7 +19,18 @@ def known_rows(log):
     return {"popular": int(log.impressions(arm="popular").clicked.notna().sum())}
 
 
-class TestD3rlpy(ExportContract):
+class OfSmallRun(ExportContract):
+    """The contract, on the run that the other tests here read."""
+
+    @pytest.fixture(autouse=True)
+    def _small(self, run):
+        self._run = run
+
+    def run_directory(self):
+        return self._run
+
+
+class TestD3rlpy(OfSmallRun):
     def build(self):
         return FORMATS["d3rlpy"]
 
@@ -30,7 +41,7 @@ class TestD3rlpy(ExportContract):
         return len(np.load(path)["actions"])
 
 
-class TestMinari(ExportContract):
+class TestMinari(OfSmallRun):
     def build(self):
         return FORMATS["minari"]
 
@@ -74,11 +85,10 @@ def test_steps_are_those_of_the_log_whatever_the_chunk(export, one_by_one, run, 
     sessions, left = one_by_one(run)
     mdp = np.load(export("d3rlpy").directory / "explored/mdp.npz", allow_pickle=False)
     expected = [(session, *step) for session, steps in sessions.items() for step in steps]
-    found = zip(
-        mdp["session_id"].tolist(), mdp["user_ids"][mdp["user"]].tolist(), mdp["item_ids"][mdp["actions"][:, 0]].tolist(),
-        mdp["rewards"][:, 0].tolist(), mdp["pscore"].tolist(),
-        map(tuple, mdp["observations"][:, 4:].astype(int).tolist()), strict=True,
-    )  # fmt: skip
+    users, items = mdp["user_ids"][mdp["user"]], mdp["item_ids"][mdp["actions"][:, 0]]
+    columns = mdp["session_id"], users, items, mdp["rewards"][:, 0], mdp["pscore"]
+    seen = map(tuple, mdp["observations"][:, 4:].astype(int).tolist())
+    found = zip(*(column.tolist() for column in columns), seen, strict=True)
     assert list(found) == expected
     assert 0 < mdp["rewards"].mean() < 1
     assert mdp["pscore"].min() < 1

@@ -47,7 +47,10 @@ class TestSemanticIds(RecommenderContract):
 
 def test_without_pytorch_it_names_the_extra(monkeypatch):
     monkeypatch.setattr("groundlings.recommenders.neural.extra.find_spec", lambda name: None)
-    for told in (lambda: SemanticIds().fit(checkerboard(), toy_catalog()), lambda: SemanticIds().check_users(np.ones(1))):
+    for told in (
+        lambda: SemanticIds().fit(checkerboard(), toy_catalog()),
+        lambda: SemanticIds().check_users(np.ones(1)),
+    ):
         with pytest.raises(ConfigError, match=r"pip install 'groundlings\[neural\]'"):
             told()
 
