@@ -86,7 +86,7 @@ def item_codes(vectors: FloatArray, levels: int, n_codes: int, seed: int) -> Ite
 
 
 def k_means(rows: FloatArray, n_centres: int, rng: np.random.Generator) -> FloatArray:
-    """Centres of rows of k-means++ (Arthur and Vassilvitskii 2007) and Lloyd's rounds, shape (at most n_centres, width).
+    """Centres by k-means++ (Arthur and Vassilvitskii 2007) and Lloyd's rounds, shape (at most n_centres, width).
 
     There are fewer centres where there are fewer different rows.
     """

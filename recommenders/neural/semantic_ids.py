@@ -76,9 +76,9 @@ class SemanticIds(Recommender):
         blocks: Blocks = 2,
         heads: PositiveInt = 2,
         dropout: Dropout = 0.2,
-        learning_rate: PositiveFloat = 0.001,
+        learning_rate: PositiveFloat = 0.003,
         batch_size: PositiveInt = 64,
-        epochs: Annotated[int, Field(ge=1, le=10_000)] = 100,
+        epochs: Annotated[int, Field(ge=1, le=10_000)] = 25,
         patience: PositiveInt = 5,
         seed: NonNegativeInt = 0,
     ) -> None:
