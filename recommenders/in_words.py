@@ -33,6 +33,7 @@ IN_WORDS: Mapping[str, str] = {
     "item_mean": "shows the best rated items, the same to everybody",
     "liked_knn": "shows items that were liked by the same users as those that the user liked",
     "llm_ranker": "a language model ranks another recommender's first items by the user's history",
+    "macrec": "agents of a language model find things out, then rank another recommender's first items",
     "mmr": "another recommender, its list spread over categories",
     "oracle": "shows what each simulated user secretly likes most",
     "plackett_luce": "another recommender, its list drawn by chance, better items more often",

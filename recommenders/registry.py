@@ -52,6 +52,7 @@ SHIPPED = {
     "item_mean": "groundlings.recommenders.item_mean:ItemMeanRecommender",
     "liked_knn": "groundlings.recommenders.liked_knn:LikedKnnRecommender",
     "llm_ranker": "groundlings.recommenders.language.llm_ranker:LlmRanker",
+    "macrec": "groundlings.recommenders.language.macrec:MacRec",
     "mmr": "groundlings.recommenders.mmr:MmrRecommender",
     "oracle": "groundlings.recommenders.oracle:OracleRecommender",
     "plackett_luce": "groundlings.recommenders.exploration:PlackettLuce",

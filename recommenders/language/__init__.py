@@ -10,6 +10,7 @@ llm_ranker.md    its prompts
 agent_loop.py    steps of thought, tool and answer, for recommenders that look things up; their tools are in tools/
 recmind.py       the recommender `recmind`
 interec_agent.py the recommender `interec_agent`; plans.py reads its plans, passed_over.py is what users did not take
+macrec.py        the recommender `macrec`; team.py: the agents that its manager may ask
 agentcf.py       the recommender `agentcf`, rah.py `rah`; pairs.py and judged.py: what they learn from
 billp.py         the recommender `billp`; long_term.py: its memories, and what came of earlier days
 """

@@ -20,9 +20,17 @@ from groundlings.recommenders.language.tools.tool import FAILED, LONGEST, Seat, 
 
 FINISH = "finish"
 NONE = "none"
+NOTES_HEADING = "What was found:"
+"""The line before the notes in the prompts of all agents."""
+LAST_STEP = "This is your last step."
+"""How the question begins that leaves nothing to do but to finish, where there is one."""
 
 _THOUGHT, _INPUT = 160, 160
 """Characters."""
+
+Asking = Callable[[int, int, Sequence[str], dict[str, Any]], Question]
+"""The question for a step, from its number (0, 1, ...), which way it is (0 the first, then the others), the notes so
+far and the JSON Schema of the reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +55,13 @@ class Trace:
     Attributes:
         notes: A line for each tool that was used, in order; other ways stand behind the step that they were other
             ways of.
-        calls: The questions asked, in order.
+        calls: The questions asked, in order, those of helpers among them.
+        said: What the model gave as the input of `FINISH`; None where it did not come to that.
     """
 
     notes: list[str] = field(default_factory=list)
     calls: list[CallRecord] = field(default_factory=list)
+    said: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,60 +70,100 @@ class AgentLoop:
 
     Attributes:
         asker: Puts the questions.
-        tools: What may be used.
+        tools: What may be used: tools, and other agents.
         steps: How many at most.
         alternatives: How many other ways may be tried beside each step. None is dropped: what they found is noted as
             well (*self-inspiring*, Wang et al. 2024), unlike in a search that keeps the best branch alone.
+        must_finish: Whether the last step may only finish, so that there is always something said.
+        longest_input: Characters of what a tool is asked, and of what is said at the end.
     """
 
     asker: Asker
-    tools: Sequence[Tool]
+    tools: Sequence[Tool | Helper]
     steps: int
     alternatives: int
+    must_finish: bool = False
+    longest_input: int = _INPUT
 
-    async def run(self, seat: Seat, question: Callable[[int, int, Sequence[str], dict[str, Any]], Question]) -> Trace:
-        """The notes and calls of one session.
+    async def run(self, seat: Seat, question: Asking) -> Trace:
+        """The notes and calls of one session, or of one task of a helper.
 
         Args:
             seat: For whom.
-            question: The question for a step, from its number (0, 1, ...), which way it is (0 the first, then the
-                others), the notes so far and the JSON Schema of the reply.
+            question: Makes the question for a step.
         """
         trace = Trace()
         for number in range(self.steps):
+            tools = () if self.must_finish and number == self.steps - 1 else self.tools
             for way in range(1 + self.alternatives):
-                schema = self._schema(FINISH if way == 0 else NONE)
+                schema = self._schema(tools, FINISH if way == 0 else NONE)
                 asked = question(number, way, trace.notes, schema)
                 step, call = await self.asker.ask(asked, partial(_read, schema))
                 trace.calls.append(call)
-                if step is None or step.action == FINISH:
+                if step is None:
+                    return trace
+                if step.action == FINISH:
+                    trace.said = step.request
                     return trace
                 if step.action == NONE:
                     break
                 mark = f"{number + 1}{'' if way == 0 else ' (another way)'}"
-                trace.notes.append(f"{mark}. {self._noted(step, seat)}")
+                trace.notes.append(f"{mark}. {await self._noted(step, seat, trace.calls)}")
         return trace
 
-    def _noted(self, step: Step, seat: Seat) -> str:
-        """The tool, what it was asked and what it answered, on one line."""
+    async def _noted(self, step: Step, seat: Seat, calls: list[CallRecord]) -> str:
+        """The tool, what it was asked and what it answered, on one line; the calls of a helper are added to `calls`."""
         (tool,) = (each for each in self.tools if each.name == step.action)
+        failed = ""
         try:
-            answer, failed = tool.use(step.request, seat), ""
+            if isinstance(tool, Helper):
+                work = await tool.work(step.request, seat)
+                calls += work.calls
+                answer = _report(work)
+            else:
+                answer = tool.use(step.request, seat)
         except ToolFault as fault:
             answer, failed = str(fault), FAILED
-        return f"{failed}{tool.name} {one_line(step.request, _INPUT)} -> {one_line(answer, LONGEST)}"
+        return f"{failed}{tool.name} {one_line(step.request, self.longest_input)} -> {one_line(answer, LONGEST)}"
 
-    def _schema(self, end: str) -> dict[str, Any]:
+    def _schema(self, tools: Sequence[Tool | Helper], end: str) -> dict[str, Any]:
         return {
             "type": "object",
             "properties": {
                 "thought": {"type": "string", "maxLength": _THOUGHT},
-                "action": {"type": "string", "enum": [*(tool.name for tool in self.tools), end]},
-                "input": {"type": "string", "maxLength": _INPUT},
+                "action": {"type": "string", "enum": [*(tool.name for tool in tools), end]},
+                "input": {"type": "string", "maxLength": self.longest_input},
             },
             "required": ["thought", "action", "input"],
             "additionalProperties": False,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Helper:
+    """An agent that serves another one as a tool does: it works in a loop of its own and says what came of it.
+
+    Attributes:
+        name, about: As of a `Tool`.
+        loop: How it works.
+        begin: Makes its questions from what it is asked; raises `ToolFault` where it cannot begin.
+    """
+
+    name: str
+    about: str
+    loop: AgentLoop
+    begin: Callable[[str], Asking]
+
+    async def work(self, request: str, seat: Seat) -> Trace:
+        """What came of a request; raises `ToolFault` where it cannot begin."""
+        return await self.loop.run(seat, self.begin(request))
+
+
+def _report(work: Trace) -> str:
+    """What a helper said; raises `ToolFault` where it said nothing."""
+    if not (work.said or "").strip():
+        raise ToolFault("it gave no report")
+    return work.said or ""
 
 
 def _read(schema: dict[str, Any], text: str) -> Step:

@@ -25,7 +25,7 @@ from groundlings.recommenders.base import AsyncRecommender, fitted, hash_of
 from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question
 from groundlings.recommenders.language.grounding import Grounding, ground
 from groundlings.recommenders.language.histories import Histories
-from groundlings.recommenders.language.wording import ItemWords
+from groundlings.recommenders.language.wording import ItemWords, told_history
 
 TEMPLATE = "llm_ranker"
 """Name of the prompt file; the log has it with its version ("llm_ranker-1")."""
@@ -164,7 +164,7 @@ class LlmRanker(AsyncRecommender):
         number: int,
         notes: Sequence[str] = (),
     ) -> tuple[Grounding | None, CallRecord]:
-        """One question of one session; `notes` are what was found out before it."""
+        """One question of one session; `notes` are paragraphs with what was found out before it."""
         words = fitted(self._words, self)
         lots = draws.uniform(f"llm_ranker order {number}", candidates[None, :].astype(np.int64))[0]
         shown = np.argsort(lots, kind="stable")
@@ -190,12 +190,7 @@ class LlmRanker(AsyncRecommender):
         items, kinds = fitted(self._histories, self).of_user(user)
         last = words.name(items[-1]) if items else ""
         example = self._style == "in_context" and len(items) > 1
-        parts = []
-        if items:
-            before = items[:-1] if example else items
-            parts.append(fill("history", many=words.many, verb=words.did(kinds), items=words.numbered(before)))
-        else:
-            parts.append(fill("nothing", many=words.many))
+        parts = [told_history(self._prompt, words, items[:-1] if example else items, kinds)]
         if items and self._style == "recency":
             parts.append(fill("recency", last=last))
         if example:

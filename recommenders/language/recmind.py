@@ -25,11 +25,11 @@ from groundlings.recommenders.language.tools.catalogue import CatalogueSql
 from groundlings.recommenders.language.tools.search import CatalogueSearch
 from groundlings.recommenders.language.tools.summary import ItemSummary
 from groundlings.recommenders.language.tools.tool import Seat
+from groundlings.recommenders.language.wording import told_history
 
 TEMPLATE = "recmind"
 STEPS = "recmind_steps"
 """Name of its questions for a step in the log; they are made from the same file."""
-NOTES_HEADING = "What was found:"
 _STEP_TOKENS = 200
 
 
@@ -122,7 +122,7 @@ class RecMind(LlmRanker):
             )
 
         trace = await fitted(self._loop, self).run(seat, question)
-        last = await self._round(request, row, candidates, draws, 0, notes=trace.notes)
+        last = await self._round(request, row, candidates, draws, 0, notes=self._found(trace.notes))
         return [*((None, call) for call in trace.calls), last]
 
     def _step(self, user: int, candidates: Sequence[int], notes: Sequence[str], end: str) -> str:
@@ -132,20 +132,16 @@ class RecMind(LlmRanker):
         actions = ", ".join(f'"{name}"' for name in (*(tool.name for tool in tools), end))
         task = fill("tools", number=len(candidates), many=words.many, items=words.numbered(candidates), tools=told)
         ask = fill("first" if end == FINISH else "other", actions=actions)
-        return "\n\n".join([*self._past(user), task, *self._found(notes), ask])
+        return "\n\n".join([self._past(user), task, *self._found(notes), ask])
 
     def _told(self, user: int, shown: Sequence[int], notes: Sequence[str] = ()) -> str:
         """The history, what was found, and the candidates."""
         words = fitted(self._words, self)
         rank = self._prompt.fill("candidates", number=len(shown), many=words.many, items=words.numbered(shown))
-        return "\n\n".join([*self._past(user), *self._found(notes), rank])
+        return "\n\n".join([self._past(user), *notes, rank])
 
-    def _past(self, user: int) -> list[str]:
-        words, fill = fitted(self._words, self), self._prompt.fill
-        items, kinds = fitted(self._histories, self).of_user(user)
-        if not items:
-            return [fill("nothing", many=words.many)]
-        return [fill("history", many=words.many, verb=words.did(kinds), items=words.numbered(items))]
+    def _past(self, user: int) -> str:
+        return told_history(self._prompt, fitted(self._words, self), *fitted(self._histories, self).of_user(user))
 
     def _found(self, notes: Sequence[str]) -> list[str]:
         return [self._prompt.fill("found", notes="\n".join(notes))] if notes else []

@@ -26,7 +26,7 @@ from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Questi
 from groundlings.recommenders.language.grounding import Grounding
 from groundlings.recommenders.language.histories import Histories
 from groundlings.recommenders.language.titles import Titles, read_titles
-from groundlings.recommenders.language.wording import TITLE_CHARACTERS, ItemWords
+from groundlings.recommenders.language.wording import TITLE_CHARACTERS, ItemWords, told_history
 from groundlings.recommenders.text_vectors import plain_vectors
 
 TEMPLATE = "title_generation"
@@ -144,10 +144,7 @@ class TitleGeneration(AsyncRecommender):
         """The items that the model means for one session; the question is the same on every day."""
         user = int(request.users[row])
         words, titles, fill = fitted(self._words, self), fitted(self._titles, self), self._prompt.fill
-        items, kinds = fitted(self._histories, self).of_user(user)
-        past = fill("nothing", many=words.many)
-        if items:
-            past = fill("history", many=words.many, verb=words.did(kinds), items=words.numbered(items))
+        past = told_history(self._prompt, words, *fitted(self._histories, self).of_user(user))
         lot = Draws.for_sessions(request.draws.root, np.array([user]), 0).uniform(TEMPLATE, np.array([request.page]))[0]
         longest = TITLE_CHARACTERS + _YEAR_CHARACTERS
         title = {"type": "string", "maxLength": longest}

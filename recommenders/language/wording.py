@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.interactions import Kind
-from groundlings.environments.prompts import one_line
+from groundlings.environments.prompts import Prompt, one_line
 
 TITLE_CHARACTERS = 80
 """So many of a title are shown; a cut is marked."""
@@ -48,6 +48,13 @@ class ItemWords:
     def did(self, kinds: Sequence[Kind]) -> str:
         """What a user did with the items of a history: "bought", "looked at or bought"."""
         return " or ".join(dict.fromkeys(self._catalog.words.did(kind) for kind in kinds))
+
+
+def told_history(prompt: Prompt, words: ItemWords, items: Sequence[int], kinds: Sequence[Kind]) -> str:
+    """A user's history, by the sections `history` and `nothing` of a prompt."""
+    if not items:
+        return prompt.fill("nothing", many=words.many)
+    return prompt.fill("history", many=words.many, verb=words.did(kinds), items=words.numbered(items))
 
 
 def candidates_shown(question: str) -> list[str]:

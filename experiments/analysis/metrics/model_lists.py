@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from groundlings.environments.errors import UnreadableReply
 from groundlings.environments.plugins import PYTHON_OBJECT
+from groundlings.experiments.analysis.metrics.agent_steps import AgentSteps
+from groundlings.experiments.analysis.metrics.team_work import TeamWork, read_team_work
 from groundlings.experiments.analysis.metrics.tool_plans import ToolPlans, is_another
-from groundlings.recommenders.language.agent_loop import FINISH, NONE, read_step
 from groundlings.recommenders.language.agentcf import TEMPLATE as AGENTCF
 from groundlings.recommenders.language.billp import PLANS
 from groundlings.recommenders.language.billp import TEMPLATE as BILLP
@@ -22,21 +23,25 @@ from groundlings.recommenders.language.grounding import Grounding
 from groundlings.recommenders.language.interec_agent import CRITIC
 from groundlings.recommenders.language.interec_agent import TEMPLATE as INTEREC
 from groundlings.recommenders.language.llm_ranker import TEMPLATE, read_order
+from groundlings.recommenders.language.macrec import MANAGER, template_of
+from groundlings.recommenders.language.macrec import TEMPLATE as MACREC
 from groundlings.recommenders.language.rah import TEMPLATE as RAH
 from groundlings.recommenders.language.rah import read_disliked
-from groundlings.recommenders.language.recmind import NOTES_HEADING, STEPS
+from groundlings.recommenders.language.recmind import STEPS
 from groundlings.recommenders.language.recmind import TEMPLATE as RECMIND
 from groundlings.recommenders.language.title_generation import TEMPLATE as TITLES
 from groundlings.recommenders.language.titles import Titles, read_titles
-from groundlings.recommenders.language.tools.tool import FAILED
 from groundlings.recommenders.language.wording import candidates_shown, shown_name
 
 if TYPE_CHECKING:
     from groundlings.simulator.log.reader import LogReader
 
 
-_TEMPLATES = (TEMPLATE, AGENTCF, BILLP, RECMIND)
+_TEMPLATES = (TEMPLATE, AGENTCF, BILLP, MACREC, RECMIND)
 """Whose questions ask for candidates in an order."""
+
+_STEPS = {RECMIND: STEPS, MACREC: template_of(MANAGER)}
+"""Those whose lists come after steps -> their questions for a step."""
 
 Read = Callable[[str, str], Grounding]
 """Question and reply -> what was named; raises `UnreadableReply`."""
@@ -50,68 +55,6 @@ def _withheld(question: str, reply: str) -> Grounding:
 
 def _ranked(question: str, reply: str) -> Grounding:
     return read_order(reply, candidates_shown(question))
-
-
-@dataclass(slots=True)
-class AgentSteps:
-    """What an agent did before it made its lists, counted.
-
-    Attributes:
-        questions: Steps asked for, other ways included.
-        unreadable, unanswerable: As in `ModelLists`; each ends the steps of its list.
-        tools: Tools used.
-        failed: Of these, requests that the tool could not serve.
-        other_ways: Of these, tools used as another way beside a step.
-        lists: Lists that were asked for after the steps.
-        finished: Of these, lists before which the agent said that it knew enough.
-    """
-
-    questions: int = 0
-    unreadable: int = 0
-    unanswerable: int = 0
-    tools: int = 0
-    failed: int = 0
-    other_ways: int = 0
-    lists: int = 0
-    finished: int = 0
-
-    @property
-    def exhausted(self) -> int:
-        """Lists whose steps were used up before the agent said that it knew enough."""
-        return max(0, self.lists - self.finished - self.unreadable - self.unanswerable)
-
-    def count(self, status: str, question: str, reply: str) -> None:
-        """Add the question for one step."""
-        self.questions += 1
-        if status == "unanswerable":
-            self.unanswerable += 1
-            return
-        try:
-            action = read_step(reply).action
-        except UnreadableReply:
-            action = ""
-        if status != "ok" or not action:
-            self.unreadable += 1
-            return
-        self.finished += action == FINISH
-        if action not in (FINISH, NONE):
-            self.tools += 1
-            # The second question offers to leave it at that, the first to finish.
-            self.other_ways += f'"{NONE}"' in question.rpartition("\n\n")[2]
-
-    def count_list(self, question: str) -> None:
-        """Add the question for a list, which shows what the steps found."""
-        self.lists += 1
-        notes = question.partition(f"{NOTES_HEADING}\n")[2].partition("\n\n")[0].splitlines()
-        self.failed += sum(note.partition(". ")[2].startswith(FAILED) for note in notes)
-
-    def sentence(self) -> str:
-        """The counts in words."""
-        return (
-            f"{self.tools:,} tools used in {self.questions:,} steps, {self.failed:,} of them could not serve what was "
-            f"asked; {self.unreadable + self.unanswerable:,} steps without a readable reply, {self.exhausted:,} lists "
-            "ran out of steps"
-        )
 
 
 @dataclass(slots=True)
@@ -160,6 +103,7 @@ class ModelLists:
         plans: What lists were to follow; None where nothing is planned.
         tool_plans: Plans that the lists came from; None where there are none. `questions` counts the first of each
             list, and names are those that plans go by.
+        team: What other agents did for the lists; None where there are none.
     """
 
     questions: int = 0
@@ -178,6 +122,7 @@ class ModelLists:
     steps: AgentSteps | None = field(default=None)
     plans: Plans | None = field(default=None)
     tool_plans: ToolPlans | None = field(default=None)
+    team: TeamWork | None = field(default=None)
 
     @property
     def hallucination_rate(self) -> float | None:
@@ -221,7 +166,7 @@ class ModelLists:
         if self.tool_plans is None:
             failed.append(f"{self.nothing_named:,} without {'an item' if what == 'item' else 'a candidate'}")
         begin = f"{self.questions:,} lists asked of a language model, {', '.join(failed)}"
-        before = (self.steps, self.plans, self.tool_plans)
+        before = (self.steps, self.team, self.plans, self.tool_plans)
         begin += "".join(f"; {each.sentence()}" for each in before if each is not None)
         if not self.names:
             return begin
@@ -239,17 +184,19 @@ class ModelLists:
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         counts = asdict(self)
-        del counts["steps"], counts["plans"], counts["tool_plans"]
-        steps = {} if self.steps is None else {"steps": {**asdict(self.steps), "exhausted": self.steps.exhausted}}
+        del counts["steps"], counts["team"], counts["plans"], counts["tool_plans"]
+        steps = {} if self.steps is None else {"steps": self.steps.as_dict()}
+        team = {} if self.team is None else {"team": self.team.as_dict()}
         plans = {} if self.plans is None else {"plans": asdict(self.plans)}
         tool_plans = {} if self.tool_plans is None else {"tool_plans": asdict(self.tool_plans)}
-        return {**counts, "hallucination_rate": self.hallucination_rate, **steps, **plans, **tool_plans}
+        return {**counts, "hallucination_rate": self.hallucination_rate, **steps, **team, **plans, **tool_plans}
 
 
 _OF_A_REPLY = tuple(
     each.name
     for each in fields(ModelLists)
-    if each.name not in ("questions", "unreadable", "unanswerable", "nothing_named", "steps", "plans", "tool_plans")
+    if each.name
+    not in ("questions", "unreadable", "unanswerable", "nothing_named", "steps", "team", "plans", "tool_plans")
 )
 """Counts that a `Grounding` has, too."""
 
@@ -271,11 +218,14 @@ def read_model_lists(log: LogReader, config: Mapping[str, Any]) -> dict[int, Mod
     for template in _TEMPLATES:
         for each in log.replies_to(template):
             found.setdefault(each.arm_id, ModelLists()).count(each.status, each.question, each.reply)
-            if template == RECMIND:
+            if template in _STEPS:
                 _steps_of(found[each.arm_id]).count_list(each.question)
-    for each in log.replies_to(STEPS):
-        steps = _steps_of(found.setdefault(each.arm_id, ModelLists()))
-        steps.count(each.status, each.question, each.reply)
+    for template in _STEPS.values():
+        for each in log.replies_to(template):
+            steps = _steps_of(found.setdefault(each.arm_id, ModelLists()))
+            steps.count(each.status, each.question, each.reply)
+    for arm_id, team in read_team_work(log).items():
+        found.setdefault(arm_id, ModelLists()).team = team
     for each in log.replies_to(PLANS):
         lists = found.setdefault(each.arm_id, ModelLists())
         lists.plans = lists.plans or Plans()

@@ -6,8 +6,8 @@ import numpy as np
 
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.interactions import Interactions
-from groundlings.recommenders.language.grounding import normal
-from groundlings.recommenders.language.tools.tool import Seat, ToolFault
+from groundlings.recommenders.language.tools.names import ItemNames
+from groundlings.recommenders.language.tools.tool import Seat
 from groundlings.recommenders.language.wording import ItemWords
 
 
@@ -29,17 +29,11 @@ class ItemSummary:
         items, ratings, size = interactions.items[rated], interactions.ratings[rated], interactions.n_items
         self._rated = np.bincount(items, minlength=size)
         self._stars = np.bincount(items, weights=ratings, minlength=size)
-        self._numbers: dict[str, int] = {}
-        for item in reversed(range(len(catalog.item_ids))):  # of equal names the first counts
-            self._numbers[normal(self._words.title(item))] = item
-        for item in reversed(range(len(catalog.item_ids))):
-            self._numbers[normal(self._words.name(item))] = item
+        self._names = ItemNames(catalog)
 
     def use(self, request: str, seat: Seat) -> str:  # noqa: ARG002 - the same for all users
         """The summary; raises `ToolFault` where the catalogue has no item of that name."""
-        item = self._numbers.get(normal(request))
-        if item is None:
-            raise ToolFault(f"none of the {self._words.many} is called that")
+        item = self._names.item(request)
         matrix, column = self._matrix, slice(*self._takers.indptr[item : item + 2])
         takers = np.sort(self._takers.indices[column][self._takers.data[column] != 0])
         parts = [f"{self._words.name(item)} was taken by {len(takers)} of {matrix.shape[0]} users"]
