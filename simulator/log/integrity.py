@@ -11,7 +11,7 @@ from groundlings.simulator.log import measured_agents, tables
 from groundlings.simulator.log.columnar import columnar
 from groundlings.simulator.log.digest import digest
 from groundlings.simulator.log.lesson_rows import lessons
-from groundlings.simulator.log.migrations import SCHEMA_VERSION, schema_version
+from groundlings.simulator.log.migrations import SCHEMA_VERSION, missing_tables, schema_version
 from groundlings.simulator.log.presentation_rows import presentations
 from groundlings.simulator.log.store import Store, named_faults
 from groundlings.simulator.log.tables import LARGE
@@ -26,9 +26,6 @@ _JSON: Mapping[str, Mapping[str, type[dict[str, object]] | type[list[object]]]] 
     "lessons": {"messages": list},
 }
 """Text columns that hold JSON, by table, and what the JSON is."""
-
-_SINCE = {"accepted_changes": 4, "seals": 4, "interventions": 6}
-"""Tables that came after the first schema, and with which."""
 
 
 def examine(store: Store) -> tuple[str | None, str | None]:
@@ -68,12 +65,10 @@ def _complaints(connection: Connection) -> Iterator[str]:
         return
     measured = {measured_agents.stored.name: measured_agents.stored} if measured_agents.are_measured(connection) else {}
     later = [table for table in (lessons, presentations) if here.has_table(table.name)]
+    yield from (f"the table {name} is missing" for name in missing_tables(connection))
     for each in (*tables.metadata.sorted_tables, *later):
         table = measured.get(each.name, each)
         if not here.has_table(table.name):
-            if table.name in _SINCE and version < _SINCE[table.name]:
-                continue
-            yield f"the table {table.name} is missing"
             continue
         found = {column["name"] for column in here.get_columns(table.name)}
         for column in table.columns:

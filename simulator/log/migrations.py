@@ -80,6 +80,16 @@ STEPS: tuple[tuple[str, Callable[[Connection], None]], ...] = (
 _NAMES = ("first_schema", *(name for name, _ in STEPS))
 SCHEMA_VERSION = len(_NAMES)
 
+_SINCE = {"accepted_changes": 4, "seals": 4, "interventions": 6}
+"""Tables that came after the first schema, and with which."""
+
+
+def missing_tables(connection: Connection) -> list[str]:
+    """The tables that a log of its version has and this one lacks; in the order of `tables.py`."""
+    here, version = inspect(connection), schema_version(connection)
+    expected = [table.name for table in tables.metadata.sorted_tables if version >= _SINCE.get(table.name, 0)]
+    return [name for name in expected if not here.has_table(name)]
+
 
 def schema_version(connection: Connection) -> int:
     """The version of a database's schema, 0 for one without our tables."""
@@ -89,12 +99,21 @@ def schema_version(connection: Connection) -> int:
 
 
 def migrate(connection: Connection) -> None:
-    """Bring a database to `SCHEMA_VERSION`; `RunDirectoryError` when a newer Groundlings wrote it."""
+    """Bring a database to `SCHEMA_VERSION`.
+
+    Raises:
+        RunDirectoryError: A newer Groundlings wrote it, or a run stands in it and nothing says of which version.
+    """
     version = schema_version(connection)
     if version > SCHEMA_VERSION:
         raise RunDirectoryError(
             f"the log has schema version {version}, this Groundlings knows up to {SCHEMA_VERSION}: "
             "open it with the version that wrote it, or upgrade"
+        )
+    if version == 0 and _holds_a_run(connection):
+        raise RunDirectoryError(
+            f"the log holds a run, and no table {LEDGER} says with which version it was written; it was left as it is, "
+            "restore it from a copy"
         )
     if version == 0:
         tables.metadata.create_all(connection)
@@ -103,3 +122,9 @@ def migrate(connection: Connection) -> None:
         if version > 0:
             STEPS[number - 2][1](connection)
         connection.execute(_ledger.insert().values(number=number, name=_NAMES[number - 1]))
+
+
+def _holds_a_run(connection: Connection) -> bool:
+    """Whether a run has begun in a database; one that was killed while it made its tables has begun none."""
+    runs = tables.runs
+    return inspect(connection).has_table(runs.name) and connection.execute(select(runs.c.run_id)).first() is not None

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, Row, Table, func, inspect, select
 from groundlings.simulator.log import measured_agents, tables
 from groundlings.simulator.log.canonical import PIECE_ROWS, Hash, NotOurs, absorb, kinds_of
 from groundlings.simulator.log.lesson_rows import lesson_faults
-from groundlings.simulator.log.migrations import schema_version
+from groundlings.simulator.log.migrations import missing_tables, schema_version
 from groundlings.simulator.log.part_check import part_faults
 from groundlings.simulator.log.presentation_rows import has_presentations, presentations
 from groundlings.simulator.log.seals import (
@@ -103,6 +103,8 @@ def seals_in(connection: Connection, most_rows: int | None = None) -> SealReport
     seals = connection.execute(select(tables.seals).order_by(tables.seals.c.seal_id)).all()
     if [seal.kind for seal in seals] == ["unsealed"]:
         return SealReport(sealed=False)
+    if missing := missing_tables(connection):
+        return SealReport(sealed=True, faults=(f"the table {missing[0]} was taken away",))
     if not seals and connection.execute(select(tables.runs.c.run_id)).first() is None:
         return SealReport(sealed=True)
     return _Check(connection, seals).report(most_rows)

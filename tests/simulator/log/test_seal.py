@@ -71,6 +71,8 @@ EDITS = {
     "DELETE FROM seals WHERE kind = 'rows'": "the seals were changed",
     "UPDATE seals SET content = 'x' WHERE seal_id = 6": "the seals were changed: seal 6",
     "DROP TABLE seals": "the seals of the log were taken away",
+    "DROP TABLE interventions": "the table interventions was taken away",
+    "DROP TABLE accepted_changes": "the table accepted_changes was taken away",
 }
 
 
