@@ -23,6 +23,7 @@ from groundlings.simulator.log.columns import Row
 from groundlings.simulator.log.parts import RESTORE, Part, fault_of, parts, refuse_claims
 from groundlings.simulator.log.presentation_rows import presentations
 from groundlings.simulator.log.query_engine import Asked, QueryEngine
+from groundlings.simulator.log.row_bounds import refuse_too_many
 from groundlings.simulator.log.row_texts import RowTexts
 
 if TYPE_CHECKING:
@@ -155,7 +156,9 @@ class ColumnarConnection:
         if stamp != self._stamp:
             columns = ", ".join(column.name for column in parts.columns)
             found = self._index.execute(f"SELECT {columns} FROM {parts.name} ORDER BY part_id").fetchall()
-            self._parts, self._small = tuple(Part(*row) for row in found), {}
+            known = tuple(Part(*row) for row in found)
+            refuse_too_many(self.directory, self._index, known)
+            self._parts, self._small = known, {}
             self._stamp = stamp
 
     def _table(self, name: str, sql: str) -> pa.Table:

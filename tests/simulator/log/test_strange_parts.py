@@ -134,6 +134,12 @@ def listed_again(run: Path, path: Path, rows: int) -> None:
         )
 
 
+def asked_for(run: Path, simulation: str) -> None:
+    """Have a run's configuration say this of its days, as a stranger would."""
+    with sqlite3.connect(run / "log.db") as connection:
+        connection.execute("UPDATE runs SET config = json_set(config, '$.simulation', json(?))", (simulation,))
+
+
 DOORS = {
     "a query": lambda log: log.query("SELECT count(*) FROM impressions"),
     "whole parts": lambda log: list(log.impression_batches({"rank": pa.int64()})),
@@ -149,10 +155,35 @@ def test_a_part_that_claims_rows_it_cannot_hold_is_not_decoded(in_parts, read, c
     one = pq.ParquetFile(path).read().slice(0, 1)
     pq.write_table(one.take(pa.array(np.zeros(3_000_000, np.int64))), path, compression="zstd")
     listed_again(in_parts, path, claimed)
+    asked_for(in_parts, '{"days": 1000000}')
     said = (
         "has 3,000,000 rows, expected 1;"
         if claimed == 1
         else r"claims 3,000,000 rows in [\d,]+ bytes, expected at most"
     )
+    with LogReader(in_parts) as log, pytest.raises(RunDirectoryError, match=said):
+        read(log)
+
+
+@pytest.mark.parametrize(
+    ("simulation", "said"),
+    [
+        ('{"days": 1}', r"has 3,000,0\d\d rows of impressions, expected at most 96 of a run with these arms"),
+        ('{"days": 200000}', r"000002\.parquet is missing"),
+        ('{"days": "many"}', "does not say how many days and slots it has"),
+    ],
+    ids=["more than its days allow", "as many as its days allow", "days that are no number"],
+)
+@pytest.mark.parametrize("read", DOORS.values(), ids=DOORS)
+def test_parts_that_claim_too_much_together_are_not_decoded(in_parts, read, simulation, said):
+    """Each holds fewer rows than one alone is refused for, and a log can list any number of them."""
+    asked_for(in_parts, simulation)
+    with sqlite3.connect(in_parts / "log.db") as connection:
+        for number in (2, 3):
+            connection.execute(
+                "INSERT INTO parts SELECT 100 + ?, name, arm_id, day, ?, 1500000, first_id, first_session, "
+                "last_session, bytes, sha256 FROM parts WHERE name = 'impressions' LIMIT 1",
+                (number, number),
+            )
     with LogReader(in_parts) as log, pytest.raises(RunDirectoryError, match=said):
         read(log)
