@@ -231,6 +231,7 @@ def _mount() -> None:
         personas,
         runs,
         schema,
+        ties,
         truth,
         ui,
         validate,
@@ -247,6 +248,7 @@ def _mount() -> None:
     app.command("validate", rich_help_panel=BELIEVE)(validate.validate)
     app.command("truth", rich_help_panel=BELIEVE)(truth.truth)
     app.command("off-policy", rich_help_panel=BELIEVE)(off_policy.off_policy)
+    app.command("ties", rich_help_panel=BELIEVE)(ties.ties)
     app.command("warmup", rich_help_panel=BELIEVE)(warmup.warmup)
     app.command("ui", rich_help_panel=COMPARE)(ui.ui)
     app.add_typer(exports.app, cls=Commands)
