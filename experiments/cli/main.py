@@ -231,6 +231,7 @@ def _mount() -> None:
         personas,
         runs,
         schema,
+        search_sessions,
         ties,
         truth,
         ui,
@@ -248,6 +249,7 @@ def _mount() -> None:
     app.command("validate", rich_help_panel=BELIEVE)(validate.validate)
     app.command("truth", rich_help_panel=BELIEVE)(truth.truth)
     app.command("off-policy", rich_help_panel=BELIEVE)(off_policy.off_policy)
+    app.command("search-sessions", rich_help_panel=BELIEVE)(search_sessions.search_sessions)
     app.command("ties", rich_help_panel=BELIEVE)(ties.ties)
     app.command("warmup", rich_help_panel=BELIEVE)(warmup.warmup)
     app.command("ui", rich_help_panel=COMPARE)(ui.ui)

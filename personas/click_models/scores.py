@@ -1,9 +1,8 @@
-"""How well probabilities of clicks foretell them: likelihood, perplexity, and the order they give."""
+"""How well probabilities of clicks foretell them: likelihood and perplexity."""
 
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import rankdata
 
 from groundlings.environments.arrays import BoolArray, FloatArray
 from groundlings.personas.click_models.chances import LEAST
@@ -28,12 +27,3 @@ def perplexity(chances: FloatArray, clicks: BoolArray, shown: BoolArray) -> Floa
     count = shown.sum(axis=0)
     mean = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
     return np.exp(-mean)
-
-
-def area_under_curve(scores: FloatArray, clicks: BoolArray) -> float:
-    """P(what was clicked has a higher score than what was not), ties count half; NaN without both. Shape (n,) each."""
-    positive = int(clicks.sum())
-    negative = len(clicks) - positive
-    if not positive or not negative:
-        return float("nan")
-    return float((rankdata(scores)[clicks].sum() - positive * (positive + 1) / 2) / (positive * negative))

@@ -10,6 +10,7 @@ import numpy as np
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.personas.exposure.intervals import mean_with_error, quantile_of
 from groundlings.personas.exposure.parameter import Part
+from groundlings.personas.ranked_rows import RankedRows
 
 Measure = Literal["log_likelihood", "brier", "auc"]
 
@@ -99,7 +100,7 @@ def _squared_error(happened: FloatArray, chance: FloatArray) -> FloatArray:
 def _auc(happened: FloatArray, people: IntArray, chances: dict[str, FloatArray]) -> Gain:
     """AUC, with intervals from people drawn again and again (percentiles of 200 resamples)."""
     n_people = int(people.max()) + 1
-    sorted_rows = {name: _Ranked(happened, chance) for name, chance in chances.items()}
+    sorted_rows = {name: RankedRows(happened, chance) for name, chance in chances.items()}
     whole = {name: ranked.auc(np.ones(len(happened))) for name, ranked in sorted_rows.items()}
     draws = np.random.default_rng(0)
     drawn: dict[str, list[float]] = {"preset": [], "constant": []}
@@ -122,25 +123,3 @@ def _auc(happened: FloatArray, people: IntArray, chances: dict[str, FloatArray])
         over_preset=over("preset"),
         over_constant=over("constant"),
     )
-
-
-class _Ranked:
-    """Rows in the order of a prediction, so that AUC takes one pass for each choice of weights."""
-
-    def __init__(self, happened: FloatArray, chance: FloatArray) -> None:
-        self._order = np.argsort(chance, kind="stable")
-        self._happened = happened[self._order]
-        ordered = chance[self._order]
-        self._ties = np.r_[0, np.flatnonzero(ordered[1:] > ordered[:-1]) + 1]
-
-    def auc(self, counts: FloatArray) -> float:
-        """P(a row where it happened has the higher prediction), ties counting half.
-
-        Args:
-            counts: How much each row counts, shape (n,).
-        """
-        ordered = counts[self._order]
-        yes = np.add.reduceat(ordered * self._happened, self._ties)
-        no = np.add.reduceat(ordered * (1 - self._happened), self._ties)
-        below = np.cumsum(no) - no
-        return float((yes * (below + no / 2)).sum() / (yes.sum() * no.sum()))

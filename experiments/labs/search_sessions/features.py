@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
+from scipy.special import logit
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.experiments.labs.search_sessions.log import SearchLog
@@ -20,16 +21,20 @@ PRIOR = 2.0
 
 RESULT_FEATURES = (
     "query_in_title", "query_in_snippet", "rare_in_title", "rare_in_snippet", "title_length", "snippet_length",
-    "title_beside_others", "met_before", "clicked_before", "title_like_clicked", "number", "clicks_before",
-    "results", "others_click", "others_saw",
+    "title_beside_others", "met_before", "clicked_before", "title_like_clicked", "number", "clicks_before", "results",
 )  # fmt: skip
 """Features of a result, in the order of the columns."""
 
+OTHERS_OF_RESULT = ("others_click", "others_saw")
+"""What others did with a result."""
+
 PAGE_FEATURES = (
     "number", "first", "clicks", "any_click", "lowest_click", "clicks_before", "results", "query_length", "query_new",
-    "others_stop", "others_pages", "need_covered", "documents_covered",
 )  # fmt: skip
 """Features of a page when the person may stop, in the order of the columns."""
+
+OTHERS_OF_PAGE = ("others_stop", "others_pages", "need_covered", "documents_covered")
+"""What others did in the same task."""
 
 
 def pieces(text: str) -> frozenset[str]:
@@ -61,53 +66,51 @@ class Texts:
         return sum(weights[piece] for piece in weights if piece in text) / max(sum(weights.values()), 1e-9)
 
 
-def result_features(log: SearchLog, texts: Texts, training: BoolArray) -> FloatArray:
-    """Features of every result on its page, 0 at empty slots, shape (n_pages, depth, n_features).
-
-    Args:
-        log: All pages.
-        texts: Its texts.
-        training: Pages whose clicks count as what others did, shape (n_pages,).
-    """
+def result_features(log: SearchLog, texts: Texts) -> FloatArray:
+    """`RESULT_FEATURES` of every result on its page, 0 at empty slots, shape (n_pages, depth, n_features)."""
     found = np.zeros((*log.documents.shape, len(RESULT_FEATURES)))
-    rate, saw = others_clicks(log, training)
     for row, page in enumerate(log.pages):
         before = np.arange(row - log.number[row], row)
         met = {*log.documents[before].ravel().tolist()}
         opened = {*log.documents[before][log.clicks[before]].tolist()}
-        read = frozenset().union(*(texts.titles[each][rank] for each in before for rank in np.flatnonzero(log.clicks[each])))
-        per_page = log.clicks[before].sum(axis=1).mean() if len(before) else np.nan
+        read = _union(texts.titles[each][rank] for each in before for rank in np.flatnonzero(log.clicks[each]))
         query, titles, snippets = texts.queries[row], texts.titles[row], texts.snippets[row]
         in_title = [texts.share(query, title) for title in titles]
-        for rank in range(len(page.results)):
+        for rank, (title, snippet) in enumerate(page.results):
             document = int(log.documents[row, rank])
             found[row, rank] = (
                 in_title[rank],
                 texts.share(query, snippets[rank]),
                 texts.rare_share(query, titles[rank]),
                 texts.rare_share(query, snippets[rank]),
-                np.log1p(len(page.results[rank][0])),
-                np.log1p(len(page.results[rank][1])),
+                np.log1p(len(title)),
+                np.log1p(len(snippet)),
                 in_title[rank] - np.mean(in_title),
                 document in met,
                 document in opened,
                 texts.share(titles[rank], read),
                 log.number[row],
-                0.0 if np.isnan(per_page) else per_page - log.clicks[training].sum(axis=1).mean(),
+                np.log1p(log.clicks[before].sum()),
                 len(page.results),
-                rate[row, rank],
-                saw[row, rank],
             )
     return found
 
 
-def others_clicks(log: SearchLog, training: BoolArray) -> tuple[FloatArray, FloatArray]:
-    """Log-odds with which others clicked each document, and log(1 + how often they saw it), shape (n_pages, depth)."""
+def others_of_results(log: SearchLog, training: BoolArray) -> FloatArray:
+    """`OTHERS_OF_RESULT`: log-odds of a click on the document, and log(1 + how often it was seen), by others.
+
+    Args:
+        log: All pages.
+        training: Pages that count, shape (n_pages,).
+
+    Returns:
+        Shape (n_pages, depth, 2), 0 at empty slots.
+    """
     overall = float(log.clicks[training].sum() / max(log.shown[training].sum(), 1))
     seen, clicked = _by_person(log, log.shown & training[:, None]), _by_person(log, log.clicks & training[:, None])
     share = (clicked + PRIOR * overall) / (seen + PRIOR)
-    share = np.clip(share, 1e-3, 1 - 1e-3)
-    return np.where(log.shown, np.log(share / (1 - share)), 0.0), np.where(log.shown, np.log1p(seen), 0.0)
+    odds = logit(np.clip(share, 1e-3, 1 - 1e-3))  # a log without a click, or without anything else, has no odds
+    return np.where(log.shown[:, :, None], np.stack([odds, np.log1p(seen)], axis=2), 0.0)
 
 
 def _by_person(log: SearchLog, happened: BoolArray) -> FloatArray:
@@ -121,16 +124,13 @@ def _by_person(log: SearchLog, happened: BoolArray) -> FloatArray:
     return np.where(log.shown, everybody[np.maximum(log.documents, 0)] - mine, 0).astype(np.float64)
 
 
-def page_features(log: SearchLog, texts: Texts, training: BoolArray) -> FloatArray:
-    """Features of every page once its clicks are made, shape (n_pages, n_features). Arguments as `result_features`."""
+def page_features(log: SearchLog, texts: Texts) -> FloatArray:
+    """`PAGE_FEATURES` of every page once its clicks are made, shape (n_pages, n_features)."""
     found = np.zeros((len(log), len(PAGE_FEATURES)))
     n_clicks = log.clicks.sum(axis=1)
-    lowest = np.where(log.clicks, np.arange(1, log.clicks.shape[1] + 1), 0).max(axis=1)
+    lowest = log.result_pages().last_click() + 1
     for row, page in enumerate(log.pages):
         start = row - int(log.number[row])
-        others = training & (log.tasks == log.tasks[row]) & (log.people != log.people[row])
-        asked = frozenset().union(*texts.queries[start:row])
-        opened = log.documents[start : row + 1][log.clicks[start : row + 1]]
         found[row] = (
             np.log1p(log.number[row]),
             log.number[row] == 0,
@@ -140,10 +140,22 @@ def page_features(log: SearchLog, texts: Texts, training: BoolArray) -> FloatArr
             np.log1p(n_clicks[start:row].sum()),
             len(page.results),
             np.log1p(len(page.query)),
-            1 - texts.share(texts.queries[row], asked),
+            1 - texts.share(texts.queries[row], _union(texts.queries[start:row])),
+        )
+    return found
+
+
+def others_of_pages(log: SearchLog, texts: Texts, training: BoolArray) -> FloatArray:
+    """`OTHERS_OF_PAGE` of every page, shape (n_pages, 4); `training` as in `others_of_results`."""
+    found = np.zeros((len(log), len(OTHERS_OF_PAGE)))
+    for row in range(len(log)):
+        session = slice(row - int(log.number[row]), row + 1)
+        others = training & (log.tasks == log.tasks[row]) & (log.people != log.people[row])
+        opened = log.documents[session][log.clicks[session]]
+        found[row] = (
             _others_stop(log, others, int(log.number[row])),
             _others_pages(log, others, training),
-            _need_covered(texts, others, asked | texts.queries[row]),
+            _need_covered(texts, others, _union(texts.queries[session])),
             _documents_covered(log, others, opened),
         )
     return found
@@ -171,3 +183,7 @@ def _documents_covered(log: SearchLog, others: BoolArray, opened: IntArray) -> f
     """Share of what others opened in the same task that this session has opened too."""
     wanted = log.documents[others][log.clicks[others]]
     return float(np.isin(wanted, opened).mean()) if len(wanted) else 0.0
+
+
+def _union(sets: Iterable[frozenset[str]]) -> frozenset[str]:
+    return frozenset[str]().union(*sets)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from groundlings.environments.arrays import NO_ITEM, BoolArray, IntArray
+from groundlings.environments.arrays import NO_ITEM, BoolArray, FloatArray, IntArray
 from groundlings.environments.errors import DataError
+from groundlings.personas.click_models.pages import ResultPages
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,10 @@ class SearchLog:
     def shown(self) -> BoolArray:
         """Where a page has a result, shape (n_pages, depth)."""
         return self.documents != NO_ITEM
+
+    def result_pages(self, features: FloatArray | None = None) -> ResultPages:
+        """The pages as click models take them, shape of `features` (n_pages, depth, n_features)."""
+        return ResultPages(self.documents, self.clicks, features)
 
 
 def _numbers(names: Sequence[str]) -> IntArray:

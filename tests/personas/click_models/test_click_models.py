@@ -14,7 +14,7 @@ from groundlings.personas.click_models.chances import ByDocument, ByFeatures
 from groundlings.personas.click_models.examination import PositionBased, UserBrowsing
 from groundlings.personas.click_models.pages import ResultPages
 from groundlings.personas.click_models.registry import CLICK_MODELS
-from groundlings.personas.click_models.scores import area_under_curve, log_likelihood, perplexity
+from groundlings.personas.click_models.scores import log_likelihood, perplexity
 
 LIKED = np.array([0.15, 0.3, 0.45, 0.6, 0.75, 0.2, 0.5, 0.35])
 SATISFIES = np.array([0.8, 0.2, 0.5, 0.3, 0.6, 0.4, 0.7, 0.25])
@@ -97,7 +97,7 @@ def test_known_parameters_are_found_again(name):
         assert model.after_click[:-1] == pytest.approx(truth.after_click[:-1], abs=0.06)
     if isinstance(model, SimplifiedBayesian):
         assert model.perseverance == pytest.approx(truth.perseverance, abs=0.03)
-        assert model.satisfaction.of(one)[0] == pytest.approx(SATISFIES, abs=0.12)
+        assert np.abs(model.satisfaction.of(one)[0] - SATISFIES).mean() < 0.07
 
 
 @pytest.mark.parametrize("name", CLICK_MODELS)
@@ -135,13 +135,11 @@ def test_a_document_that_was_never_shown_has_the_share_of_all():
     assert chance.of(ResultPages(np.array([[99]]), np.array([[False]]))) == pytest.approx(LIKED.mean())
 
 
-def test_perplexity_and_area_by_hand():
+def test_perplexity_by_hand():
     chances, clicks = np.array([[0.5, 0.2], [0.5, 0.8]]), np.array([[True, False], [False, True]])
     found = perplexity(chances, clicks, np.array([[True, True], [True, True]]))
     assert found == pytest.approx([2, 1 / 0.8])
     assert np.isnan(perplexity(chances, clicks, np.zeros((2, 2), dtype=bool))).all()
-    assert area_under_curve(np.array([0.1, 0.4, 0.4, 0.9]), np.array([False, True, False, True])) == 0.875
-    assert np.isnan(area_under_curve(np.ones(2), np.ones(2, dtype=bool)))
 
 
 @pytest.mark.parametrize(
