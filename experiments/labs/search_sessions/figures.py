@@ -65,17 +65,12 @@ class Rows:
 
     def figures(self, foretold: Foretold, beside: Foretold | None = None) -> dict[str, Figure]:
         """The figures of a row; with another one beside it, also `<figure>_gain`, how much higher they are."""
-        found = {name: self._figure(name, values) for name, values in self._resampled(foretold).items()}
+        ours = self._resampled(foretold)
+        found = {name: _figure(values) for name, values in ours.items()}
         if beside is not None:
-            other = self._resampled(beside)
-            for name, values in self._resampled(foretold).items():
-                if name in other:
-                    found[f"{name}_gain"] = self._figure(name, values - other[name])
+            theirs = self._resampled(beside)
+            found |= {f"{name}_gain": _figure(ours[name] - theirs[name]) for name in theirs}
         return found
-
-    def _figure(self, name: str, values: FloatArray) -> Figure:
-        value = float(values[0])
-        return Figure(None) if np.isnan(value) else Figure(value, *interval(values))
 
     def _resampled(self, foretold: Foretold) -> dict[str, FloatArray]:
         """Each figure and its resamples, shape (1 + times,)."""
@@ -92,6 +87,11 @@ class Rows:
     def _ratio(self, above: FloatArray | BoolArray, below: FloatArray) -> FloatArray:
         sums = [np.bincount(self.people, each, minlength=self._n_people) for each in (above, below)]
         return self._resamples.ratio(*sums, np.ones(self._n_people, dtype=np.bool_))
+
+
+def _figure(values: FloatArray) -> Figure:
+    value = float(values[0])
+    return Figure(None) if np.isnan(value) else Figure(value, *interval(values))
 
 
 def best_threshold(chances: FloatArray, happened: BoolArray) -> float:

@@ -38,8 +38,8 @@ def _print_clicks(findings: Findings, console: Console) -> None:
     for row in findings.click_rows:
         figures = row.figures
         table.add_row(
-            escape(row.name), *(_with_interval(figures, name) for name in ("f1", "auc")),
-            _with_interval(figures, "auc_gain", gain=True), *(_plain(figures, name) for name in ("log_loss", "accuracy")),
+            escape(row.name), _with_interval(figures, "f1"), _with_interval(figures, "auc"),
+            _with_interval(figures, "auc_gain", gain=True), _plain(figures, "log_loss"), _plain(figures, "accuracy"),
             NOT_KNOWN if row.perplexity is None else decimal(row.perplexity, 3),
         )  # fmt: skip
     table.add_row(
