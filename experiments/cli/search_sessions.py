@@ -16,7 +16,7 @@ JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help=
 
 
 def search_sessions(file: FileArgument, folds: FoldsOption = 10, seed: SeedOption = 0, json: JsonOption = None) -> None:
-    """Foretell clicks and stops of logged search sessions by rules, regressions and click models, with people left out."""
+    """Foretell clicks and stops in logged search sessions by rules, regressions and click models, people left out."""
     from groundlings.experiments.archive.directory import write_json
     from groundlings.experiments.labs.search_sessions.lab import examine_sessions
     from groundlings.experiments.labs.search_sessions.terminal import print_findings

@@ -18,7 +18,7 @@ from abc import abstractmethod
 
 import numpy as np
 
-from groundlings.environments.arrays import BoolArray, FloatArray
+from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.personas.click_models.chances import LEAST, ByDocument, SlotChance
 from groundlings.personas.click_models.model import ClickModel, within
 from groundlings.personas.click_models.pages import ResultPages
@@ -90,7 +90,7 @@ class Cascade(Chain):
         super().__init__(attractiveness, steps=0)
 
     def _start(self, pages: ResultPages) -> None:
-        before = np.cumsum(pages.clicks, axis=1) - pages.clicks
+        before: IntArray = np.cumsum(pages.clicks, axis=1) - pages.clicks
         examined = pages.shown & (before == 0)
         self.attractiveness.fit(pages, (pages.clicks & examined).astype(np.float64), examined.astype(np.float64))
 

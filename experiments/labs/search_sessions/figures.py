@@ -76,7 +76,10 @@ class Rows:
         """Each figure and its resamples, shape (1 + times,)."""
         hits, correct = foretold.yes & self.happened, foretold.yes == self.happened
         said = foretold.yes.astype(np.float64) + self.happened
-        found = {"f1": self._ratio(2.0 * hits, said), "accuracy": self._ratio(correct, np.ones(len(correct)))}
+        found = {
+            "f1": self._ratio(2 * hits.astype(np.float64), said),
+            "accuracy": self._ratio(correct, np.ones(len(correct))),
+        }
         if foretold.chances is not None:
             ranked = RankedRows(self.happened.astype(np.float64), foretold.chances)
             with np.errstate(invalid="ignore"):
@@ -85,8 +88,9 @@ class Rows:
         return found
 
     def _ratio(self, above: FloatArray | BoolArray, below: FloatArray) -> FloatArray:
-        sums = [np.bincount(self.people, each, minlength=self._n_people) for each in (above, below)]
-        return self._resamples.ratio(*sums, np.ones(self._n_people, dtype=np.bool_))
+        total = np.bincount(self.people, above, minlength=self._n_people).astype(np.float64)
+        size = np.bincount(self.people, below, minlength=self._n_people).astype(np.float64)
+        return self._resamples.ratio(total, size, np.ones(self._n_people, dtype=np.bool_))
 
 
 def _figure(values: FloatArray) -> Figure:

@@ -37,10 +37,10 @@ def stop_rows(log: SearchLog, texts: Texts, folds: Folds, seed: int) -> list[Sto
     """Every predictor with its figures; a row is a page, and it happened if the page is its session's last."""
     rows = Rows(log.last, log.people, seed)
     clicked = log.clicks.any(axis=1)
-    rules = {
+    rules: dict[str, BoolArray] = {
         ALWAYS: np.ones(len(log), dtype=np.bool_),
         "stop after a page with a click": clicked,
-        "stop from the second page on": log.number >= 1,
+        "stop from the second page on": np.asarray(log.number >= 1),
     }
     found = [StopRow(name, "rule", rows.figures(Foretold(yes))) for name, yes in rules.items()]
     own = page_features(log, texts)
