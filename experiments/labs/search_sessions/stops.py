@@ -36,7 +36,7 @@ class StopRow:
 def stop_rows(log: SearchLog, texts: Texts, folds: Folds, seed: int) -> list[StopRow]:
     """Every predictor with its figures; a row is a page, and it happened if the page is its session's last."""
     rows = Rows(log.last, log.people, seed)
-    clicked: BoolArray = log.clicks.any(axis=1)
+    clicked = np.asarray(log.clicks.any(axis=1))
     rules: dict[str, BoolArray] = {
         ALWAYS: np.ones(len(log), dtype=np.bool_),
         "stop after a page with a click": clicked,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -228,3 +229,11 @@ def test_a_log_from_which_nobody_can_be_left_out_is_refused(tmp_path):
     pages = [LoggedPage(p.person, p.session, p.task, p.query, p.results, (False,) * 4) for p in made()]
     with pytest.raises(ConfigError, match="found 0% of results clicked"):
         examine_sessions(as_table(pages, tmp_path / "log.csv"))
+
+
+def test_the_code_of_the_page_runs():
+    page = (Path(__file__).parents[4] / "docs" / "search.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    known: dict[str, object] = {}
+    exec(code, known)
+    assert known["model"].click_probabilities(known["pages"]).shape == (2, 3)
