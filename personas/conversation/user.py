@@ -1,0 +1,72 @@
+"""A user who converses by rule: what is said follows from the need and the style alone, and no title is ever known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal
+
+from groundlings.environments.arrays import BoolArray
+from groundlings.environments.conversation.attributes import Requirement
+from groundlings.environments.conversation.messages import GOODBYE, NO_WISH, REASON, REFUSAL, YES, Move, named
+from groundlings.environments.conversation.wording import sentence
+from groundlings.personas.conversation.need import Need, Wish
+from groundlings.personas.conversation.styles import Style
+
+Ending = Literal["recommended", "abstained", "left"]
+
+
+class ConversingUser:
+    """One user in one conversation.
+
+    Attributes:
+        ending: How the conversation ended; None while it goes on. `left`: patience ended.
+
+    Args:
+        need: What is wanted.
+        style: How it is talked about.
+        met: Requirement -> which items meet it, shape (n_items,): the user knows items by these alone.
+        rows: Item id -> row number.
+    """
+
+    def __init__(self, need: Need, style: Style, met: Mapping[Requirement, BoolArray], rows: Mapping[str, int]) -> None:
+        self.ending: Ending | None = None
+        self._need, self._style, self._met, self._rows = need, style, met, rows
+        self._moves = 0
+
+    def open(self) -> str:
+        """What is said first."""
+        tags = {"volunteer", "on_ask"} if self._style.opening == "speakable" else {"volunteer"}
+        told = [wish.requirement for wish in self._speakable() if wish.reveal in tags]
+        return sentence(told[:1] if self._style.opening == "first" else told) or "I am looking for something."
+
+    def reply(self, move: Move) -> str:
+        """What is said to a move; empty after a final one."""
+        self._moves += 1
+        if move.kind in ("recommend", "abstain"):
+            self.ending = "recommended" if move.kind == "recommend" else "abstained"
+            return ""
+        if self._moves >= self._style.patience:
+            self.ending = "left"
+            return GOODBYE
+        return self._answer(move.fields) if move.kind == "ask" else self._judge(self._rows[move.item])
+
+    def _answer(self, fields: Iterable[str]) -> str:
+        answers = []
+        for field in [*fields][: self._style.answers]:
+            wanted = [wish.requirement for wish in self._speakable() if wish.requirement.field == field]
+            answers.append(sentence(wanted) or named(NO_WISH, field))
+        return " ".join(answers)
+
+    def _judge(self, item: int) -> str:
+        if self._need.suitable[item]:
+            return YES
+        unmet = [wish for wish in self._speakable() if wish.judged and not self._met[wish.requirement][item]]
+        if not unmet or not self._style.reasons:
+            return REFUSAL
+        return f"{REFUSAL} {named(REASON, unmet[0].requirement.field)}"
+
+    def _speakable(self) -> Iterator[Wish]:
+        for wish in self._need.wishes:
+            in_figures = isinstance(wish.requirement.value, float | int)
+            if wish.reveal != "hidden" and (self._style.figures or not in_figures):
+                yield wish
