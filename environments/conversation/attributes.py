@@ -42,7 +42,7 @@ SEVERAL = frozenset({"in", "contains_any"})
 """Comparisons with several values."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Attributes:
     """Columns of items; a field is of one kind throughout: numbers, words, or lists of words.
 

@@ -20,7 +20,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from groundlings.environments.arrays import FloatArray
-from groundlings.environments.conversation.attributes import Attributes
+from groundlings.environments.conversation.attributes import Attributes, Requirement
 from groundlings.environments.errors import UnreadableReply, shown
 
 Kind = Literal["ask", "suggest", "recommend", "abstain"]
@@ -134,6 +134,7 @@ class Briefing:
         suggestions: How often an item may be suggested before one is recommended; 0 if the first item named is final.
         tools: The site's own.
         chance: For whatever the system leaves to chance.
+        heard: What earlier users said that they wanted, in conversations that are over.
     """
 
     attributes: Attributes
@@ -142,6 +143,7 @@ class Briefing:
     suggestions: int
     tools: SiteTools
     chance: np.random.Generator
+    heard: tuple[tuple[Requirement, ...], ...] = ()
 
 
 class ChatSystem(Protocol):

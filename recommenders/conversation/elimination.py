@@ -48,6 +48,6 @@ class EliminationTalk(RuleSystem):
     def _belief(self, candidates: IntArray) -> HiddenWishes:
         """What is believed by now; it begins when the first item is to be named."""
         if self._wishes is None:
-            self._wishes = HiddenWishes.draw(self.briefing.attributes, self.briefing.questions, self.briefing.chance)
+            self._wishes = HiddenWishes.draw(self.briefing, self.known)
             self._wishes.expect(candidates, self.answerable)
         return self._wishes

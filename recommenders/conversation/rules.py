@@ -37,6 +37,7 @@ class RuleSystem:
         self.known: list[Requirement] = []
         self.out = np.isin(briefing.attributes.item_ids, [*briefing.tools.history()])
         self._unanswered = list(briefing.questions) if self.asks else []
+        self._asked = False
         self._suggested: list[int] = []
         self._waiting = False
 
@@ -60,8 +61,9 @@ class RuleSystem:
         if self.listens:
             told = requirements_in(said)
             self.known += told
-            answered = {*fields_in(said, NO_WISH), *(requirement.field for requirement in told)}
-            self._unanswered = [field for field in self._unanswered if field not in answered]
+            if self._asked:  # what is said unasked of a field need not be all that there is to say of it
+                answered = {*fields_in(said, NO_WISH), *(requirement.field for requirement in told)}
+                self._unanswered = [field for field in self._unanswered if field not in answered]
         if self._waiting and YES not in said:
             item = self._suggested[-1]
             self.out[item] = True
@@ -72,7 +74,7 @@ class RuleSystem:
             return self._name("recommend", self._suggested[-1])
         self._waiting = False
         if self._unanswered:
-            fields = tuple(self._unanswered)
+            self._asked, fields = True, tuple(self._unanswered)
             return Move(f"What do you wish about {', '.join(fields)}?", "ask", fields=fields)
         candidates = np.flatnonzero(self._allowed())
         if self.gives_up(candidates):

@@ -14,6 +14,7 @@ import numpy as np
 from groundlings.environments.arrays import BoolArray, FloatArray
 from groundlings.environments.conversation.attributes import Requirement
 from groundlings.environments.conversation.messages import Briefing, ChatSystem
+from groundlings.environments.conversation.wording import requirements_in
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.random_streams import name_key
 from groundlings.experiments.labs.conversation.policies import broken
@@ -23,11 +24,15 @@ from groundlings.experiments.labs.resampling import Interval, Resamples, interva
 from groundlings.personas.conversation.styles import STYLES
 from groundlings.personas.conversation.user import ConversingUser
 from groundlings.recommenders.conversation.registry import CHAT_SYSTEMS
+from groundlings.recommenders.conversation.rules import AskingTalk
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Half = Literal["all", "development", "held-out"]
+
+Heard = tuple[tuple[Requirement, ...], ...]
+"""What earlier users said that they wanted."""
 
 RESAMPLES = 2_000
 """Bootstrap resamples of the tasks."""
@@ -181,6 +186,7 @@ def try_systems(
     tasks = read_tasks(directory)
     chosen = tasks.tasks[{"all": slice(None), "development": slice(0, None, 2), "held-out": slice(1, None, 2)}[half]]
     classes = {name: cast("type[ChatSystem]", CHAT_SYSTEMS.load(name, at="system")) for name in systems}
+    heard = _heard(tasks, seed)
     settings = [(styles[0], most) for most in suggestions] + [(style, suggestions[-1]) for style in styles[1:]]
     resamples = Resamples.draw(len(chosen), RESAMPLES, np.random.default_rng(seed))
     rows: list[Talked] = []
@@ -189,7 +195,7 @@ def try_systems(
     order: dict[str, list[FloatArray]] = {}
     for style, most in settings:
         for name, system in classes.items():
-            found = [_talk(tasks, task, (name, system()), style, most, trial, seed, faults)
+            found = [_talk(tasks, task, (name, system()), style, most, trial, seed, heard, faults)
                      for task in chosen for trial in range(trials)]  # fmt: skip
             rows += found
             resampled = _passes(found, trials, resamples)
@@ -207,16 +213,13 @@ def _talk(
     most: int,
     trial: int,
     seed: int,
+    heard: Mapping[str, Heard],
     faults: dict[str, str],
 ) -> Talked:
     tools = TauRecTools(tasks, task)
     chance = np.random.default_rng(name_key("conversation", seed, task.task_id, trial))
-    briefing = Briefing(tasks.attributes, tasks.popularity, QUESTIONS, most, tools, chance)
-    met: dict[Requirement, BoolArray] = {
-        wish.requirement: wish.requirement.met(tasks.attributes) for wish in task.need.wishes
-    }
-    user = ConversingUser(task.need, STYLES[style], met, tasks.attributes.rows)
-    talk = converse(user, system[1], briefing)
+    briefing = Briefing(tasks.attributes, tasks.popularity, QUESTIONS, most, tools, chance, heard[task.task_id])
+    talk = converse(_user(tasks, task, style), system[1], briefing)
     if talk.fault:
         faults.setdefault(system[0], talk.fault)
     return Talked(
@@ -233,6 +236,24 @@ def _talk(
         suggestions=talk.suggestions,
         regret=task.need.regret(talk.item),
     )
+
+
+def _user(tasks: Tasks, task: Task, style: str) -> ConversingUser:
+    met: dict[Requirement, BoolArray] = {
+        wish.requirement: wish.requirement.met(tasks.attributes) for wish in task.need.wishes
+    }
+    return ConversingUser(task.need, STYLES[style], met, tasks.attributes.rows)
+
+
+def _heard(tasks: Tasks, seed: int) -> dict[str, Heard]:
+    """Task -> what the users of the other half of the tasks tell a system that asks about everything."""
+    told: list[tuple[Requirement, ...]] = []
+    for task in tasks.tasks:
+        chance = np.random.default_rng(name_key("heard", seed, task.task_id))
+        briefing = Briefing(tasks.attributes, tasks.popularity, QUESTIONS, 0, TauRecTools(tasks, task), chance)
+        talk = converse(_user(tasks, task, "patient"), AskingTalk(), briefing)
+        told.append(tuple(dict.fromkeys(requirements_in(" ".join(talk.messages[::2])))))
+    return {task.task_id: tuple(told[1 - row % 2 :: 2]) for row, task in enumerate(tasks.tasks)}
 
 
 def _satisfied(task: Task, talk: Conversation) -> bool:
