@@ -116,7 +116,11 @@ class Requirement:
             raise DataError(f"requirement: found operator {shown(self.op)}; expected one of {', '.join(OPERATORS)}")
         number = isinstance(self.value, (int, float)) and not isinstance(self.value, bool)
         expected = "a number" if self.op in _OF_NUMBERS else "several words" if self.op in SEVERAL else "a word"
-        fits = {"a number": number, "several words": isinstance(self.value, tuple), "a word": isinstance(self.value, str)}
+        fits = {
+            "a number": number,
+            "several words": isinstance(self.value, tuple),
+            "a word": isinstance(self.value, str),
+        }
         if not fits[expected]:
             raise DataError(f"requirement: found {self.field} {self.op} {shown(self.value)}; expected {expected}")
 

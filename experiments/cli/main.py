@@ -221,6 +221,7 @@ def _mount() -> None:
         agent,
         calibrate,
         compare,
+        conversation,
         data,
         datasets,
         exports,
@@ -248,6 +249,7 @@ def _mount() -> None:
     app.command("fidelity", rich_help_panel=BELIEVE)(fidelity.fidelity)
     app.command("validate", rich_help_panel=BELIEVE)(validate.validate)
     app.command("truth", rich_help_panel=BELIEVE)(truth.truth)
+    app.command("conversation", rich_help_panel=COMPARE)(conversation.conversation)
     app.command("off-policy", rich_help_panel=BELIEVE)(off_policy.off_policy)
     app.command("search-sessions", rich_help_panel=BELIEVE)(search_sessions.search_sessions)
     app.command("ties", rich_help_panel=BELIEVE)(ties.ties)

@@ -22,8 +22,9 @@ class Wish:
 
     Attributes:
         requirement: What is required.
-        reveal: `volunteer` is said at the start, `on_ask` when its field is asked about, `hidden` never: it acts through
-            refusals alone. (After the reveal tags of tau-Rec, Narasimhan and Narasimhan 2026, arXiv:2606.10156.)
+        reveal: `volunteer` is said at the start, `on_ask` when its field is asked about, `hidden` never: it acts
+            through refusals alone. (After the reveal tags of tau-Rec, Narasimhan and Narasimhan 2026,
+            arXiv:2606.10156.)
         judged: Whether the user refuses what does not meet it. One who says which services they have, and trusts the
             site to look, has a wish that is told and not judged.
     """

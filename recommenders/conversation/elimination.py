@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from groundlings.environments.arrays import IntArray
@@ -36,8 +38,9 @@ class EliminationTalk(RuleSystem):
         shuffled = self.briefing.chance.permutation(candidates)
         return shuffled[np.argsort(-self._belief(candidates).suits(shuffled), kind="stable")]
 
-    def refused(self, item: int, because: tuple[str, ...]) -> None:
+    def refused(self, item: int, because: Collection[str]) -> None:
         """Rule out the wishes that the item would meet."""
+        super().refused(item, because)
         if self._wishes is not None:
             self._wishes.refuse(item, because)
 

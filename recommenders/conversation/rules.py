@@ -5,15 +5,14 @@ They are the trivial rows beside which any other system has to be seen.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal
 
 import numpy as np
 
 from groundlings.environments.arrays import BoolArray, IntArray
 from groundlings.environments.conversation.attributes import Requirement, all_met
-from groundlings.environments.conversation.messages import (
-    NO_WISH, REASON, YES, Briefing, Move, fields_in,
-)  # fmt: skip
+from groundlings.environments.conversation.messages import NO_WISH, REASON, YES, Briefing, Move, fields_in
 from groundlings.environments.conversation.wording import requirements_in
 
 
@@ -50,8 +49,9 @@ class RuleSystem:
         """Candidates, the one to name first at the front; by chance here."""
         return self.briefing.chance.permutation(candidates)
 
-    def refused(self, item: int, because: tuple[str, ...]) -> None:
-        """Learn from a refusal and the fields that it names, perhaps none."""
+    def refused(self, item: int, because: Collection[str]) -> None:  # noqa: ARG002 - systems that infer read it
+        """Learn from a refusal and the fields that it names, perhaps none; here, not to name the item again."""
+        self.out[item] = True
 
     def gives_up(self, candidates: IntArray) -> bool:
         """Whether it is likelier that nothing suits than that one of the candidates does."""
@@ -65,9 +65,7 @@ class RuleSystem:
                 answered = {*fields_in(said, NO_WISH), *(requirement.field for requirement in told)}
                 self._unanswered = [field for field in self._unanswered if field not in answered]
         if self._waiting and YES not in said:
-            item = self._suggested[-1]
-            self.out[item] = True
-            self.refused(item, fields_in(said, REASON))
+            self.refused(self._suggested[-1], fields_in(said, REASON))
 
     def _next(self, said: str) -> Move:
         if self._waiting and YES in said:

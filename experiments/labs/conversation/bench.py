@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from itertools import combinations
 from math import comb
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -29,7 +29,8 @@ from groundlings.recommenders.conversation.rules import AskingTalk
 if TYPE_CHECKING:
     import pandas as pd
 
-Half = Literal["all", "development", "held-out"]
+HALVES = {"all": slice(None), "development": slice(0, None, 2), "held-out": slice(1, None, 2)}
+"""Name -> which tasks, in the order of their ids."""
 
 Heard = tuple[tuple[Requirement, ...], ...]
 """What earlier users said that they wanted."""
@@ -159,10 +160,11 @@ def try_systems(
     directory: Path,
     systems: Sequence[str],
     styles: Sequence[str] = tuple(STYLES),
-    suggestions: Sequence[int] = (0, 20),
+    suggestions: Sequence[int] = (0, 1, 20),
     trials: int = 4,
     seed: int = 0,
-    half: Half = "all",
+    half: str = "all",
+    hear: bool = True,
 ) -> Findings:
     """Let systems talk with the users of tau-Rec's tasks.
 
@@ -173,7 +175,9 @@ def try_systems(
         suggestions: Settings: how many items may be suggested before the recommendation.
         trials: Conversations per task and setting.
         seed: Of whatever systems leave to chance.
-        half: The tasks on which the shipped systems were developed are the first, third, fifth ...
+        half: One of `HALVES`; the tasks on which the shipped systems were developed are the first, third, fifth ...
+        hear: Whether systems are told what the users of the other half of the tasks said to a system that asks about
+            everything, as a site knows its earlier conversations. What those users hid is told to nobody.
 
     Raises:
         ConfigError: There is no such system or style, or nothing to do.
@@ -183,10 +187,14 @@ def try_systems(
         raise ConfigError("conversation: expected a system, a style, a number of suggestions from 0 up, and a trial")
     if unknown := [style for style in styles if style not in STYLES]:
         raise ConfigError(f"style: found {unknown[0]}; expected {', '.join(STYLES)}")
+    if half not in HALVES:
+        raise ConfigError(f"half: found {half}; expected {', '.join(HALVES)}")
     tasks = read_tasks(directory)
-    chosen = tasks.tasks[{"all": slice(None), "development": slice(0, None, 2), "held-out": slice(1, None, 2)}[half]]
+    chosen = tasks.tasks[HALVES[half]]
+    if not chosen:
+        raise ConfigError(f"half: found no {half} task among {len(tasks.tasks)}; expected two tasks or more")
     classes = {name: cast("type[ChatSystem]", CHAT_SYSTEMS.load(name, at="system")) for name in systems}
-    heard = _heard(tasks, seed)
+    heard = _heard(tasks, seed) if hear else dict.fromkeys((task.task_id for task in tasks.tasks), ())
     settings = [(styles[0], most) for most in suggestions] + [(style, suggestions[-1]) for style in styles[1:]]
     resamples = Resamples.draw(len(chosen), RESAMPLES, np.random.default_rng(seed))
     rows: list[Talked] = []

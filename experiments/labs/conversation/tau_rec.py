@@ -1,8 +1,8 @@
 """The tasks of tau-Rec as they are, its site tools, and its policies.
 
-Narasimhan and Narasimhan 2026, "tau-Rec: A Verifiable Benchmark for Agentic Recommender Systems" (arXiv:2606.10156); the
-data are CC BY 4.0. A directory holds `catalog.json` and `tasks/*.json`. Its user is a language model; ours follows the
-same rules by code (`groundlings.personas.conversation`).
+Narasimhan and Narasimhan 2026, "tau-Rec: A Verifiable Benchmark for Agentic Recommender Systems" (arXiv:2606.10156);
+the data are CC BY 4.0. A directory holds `catalog.json` and `tasks/*.json`. Its user is a language model; ours follows
+the same rules by code (`groundlings.personas.conversation`).
 """
 
 from __future__ import annotations

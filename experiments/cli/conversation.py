@@ -1,0 +1,142 @@
+"""The command `groundlings conversation`: systems converse with users who do not say all that they want."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from groundlings.experiments.terminal import Terminal, escape
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from groundlings.experiments.labs.conversation.bench import Findings, SystemFigures
+    from groundlings.experiments.labs.resampling import Interval
+
+SYSTEMS = ("random", "popularity", "listening", "asking", "elimination")
+STYLE_NAMES = ("patient", "terse", "expert", "vague")
+PUBLISHED = (
+    "Published for tau-Rec: .57 (pass^4 .35 to .38) by the best language model, policies kept, with a language model "
+    "as user. Users here follow the same rules by code: the tasks are the same, the users are not."
+)
+
+TasksArgument = Annotated[Path, typer.Argument(metavar="TASKS", help="The data of tau-Rec: catalog.json and tasks/.")]
+SystemOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--system", metavar="NAME", help=f"One of {', '.join(SYSTEMS)}, or module:Class; all of ours if absent."
+    ),
+]
+StyleOption = Annotated[
+    list[str] | None,
+    typer.Option("--style", metavar="NAME", help=f"A way of talking: {', '.join(STYLE_NAMES)}; all if absent."),
+]
+SuggestionsOption = Annotated[
+    list[int] | None,
+    typer.Option("--suggestions", min=0, help="Items that may be suggested before one is recommended; 0, 1 and 20."),
+]
+TrialsOption = Annotated[int, typer.Option("--trials", min=1, help="Conversations per task and setting.")]
+SeedOption = Annotated[int, typer.Option("--seed", help="Of whatever systems leave to chance.")]
+HalfOption = Annotated[
+    str, typer.Option("--half", help="all, development (every second task from the first), or held-out (the others).")
+]
+HearOption = Annotated[
+    bool, typer.Option("--hear/--alone", help="Whether systems know what users of the other half of the tasks said.")
+]
+JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there as well.")]
+CsvOption = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write a row per conversation there.")]
+
+
+def conversation(
+    tasks: TasksArgument,
+    system: SystemOption = None,
+    style: StyleOption = None,
+    suggestions: SuggestionsOption = None,
+    trials: TrialsOption = 4,
+    seed: SeedOption = 0,
+    half: HalfOption = "all",
+    hear: HearOption = True,
+    json: JsonOption = None,
+    csv: CsvOption = None,
+) -> None:
+    """Let systems converse with users who do not say all that they want."""
+    from groundlings.experiments.archive.directory import write_json
+    from groundlings.experiments.labs.conversation.bench import try_systems
+
+    console = Terminal()
+    findings = try_systems(
+        tasks, system or SYSTEMS, style or STYLE_NAMES, suggestions or (0, 1, 20), trials, seed, half, hear
+    )
+    _print(findings, console)
+    if json is not None:
+        write_json(json, findings.as_dict())
+        console.print(f"figures        {escape(str(json))}", soft_wrap=True)
+    if csv is not None:
+        findings.frame().to_csv(csv, index=False)
+        console.print(f"conversations  {escape(str(csv))}", soft_wrap=True)
+
+
+def _print(findings: Findings, console: Terminal) -> None:
+    settings = dict.fromkeys((each.style, each.suggestions_allowed) for each in findings.figures)
+    first = findings.figures[0]
+    console.print(
+        f"{first.tasks} tasks, {first.trials} conversations of each with every system. pass^k: k conversations of a "
+        "task all end with the need met and every policy kept; 95 % intervals over tasks. met: the need alone; kept: "
+        "the policies alone; turns, fields asked about and items tried (suggested) per conversation."
+    )
+    for style, most in settings:
+        rows = [row for row in findings.figures if (row.style, row.suggestions_allowed) == (style, most)]
+        allowed = f"{most} suggestions" if most != 1 else "1 suggestion"
+        console.print(_table(f"{style} users, {allowed} before the recommendation", rows))
+        if cut := _cut_short(rows):
+            console.print(escape(cut))
+    for pair in findings.agreements:
+        console.print(
+            f"order of the systems, {' and '.join(pair.styles)} users: "
+            f"Kendall's tau {pair.tau:.2f} {_ends(pair.interval)}"
+        )
+    console.print(PUBLISHED)
+    for name, fault in findings.faults.items():
+        console.print(f"unreadable message of {escape(name)}: {escape(fault)}")
+
+
+def _table(title: str, rows: list[SystemFigures]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    last = len(rows[0].passes)
+    headings = ("system", "pass^1", f"pass^{last}", "met", "kept", "turns", "asked", "tried", "regret")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=escape(title), title_justify="left")
+    for place, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if place == 0 else "right")
+    for row in rows:
+        means = (row.turns, row.questions, row.suggestions)
+        table.add_row(
+            escape(row.system),
+            f"{row.passes[0]:.3f} {_ends(row.intervals[0])}",
+            f"{row.passes[-1]:.3f}",
+            f"{row.satisfied:.2f}",
+            f"{row.kept:.2f}",
+            *(f"{mean:.1f}" for mean in means),
+            f"{row.regret:.2f}",
+        )
+    return table
+
+
+def _ends(interval: Interval) -> str:
+    low, high = interval
+    return "(n/a)" if low is None or high is None else f"({low:.2f}-{high:.2f})"
+
+
+def _cut_short(rows: list[SystemFigures]) -> str:
+    """Conversations that came to no recommendation and no abstention, with the reason and how many there were."""
+    found = [
+        f"{row.system} {count} {outcome}" for row in rows
+        for outcome, count in row.outcomes.items() if outcome in ("left", "unreadable")
+    ]  # fmt: skip
+    total = rows[0].tasks * rows[0].trials
+    return (
+        f"ended by the user's patience (left) or an unreadable message, of {total}: {', '.join(found)}" if found else ""
+    )
