@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 
 from groundlings.environments.conversation.attributes import SEVERAL, Requirement
+from groundlings.environments.errors import DataError
 
 _PHRASES = {
     "<=": "is at most",
@@ -46,10 +47,9 @@ def requirements_in(text: str) -> tuple[Requirement, ...]:
     while clause := _CLAUSE.search(text, place):
         try:
             value, place = json.JSONDecoder().raw_decode(text, clause.end())
-        except ValueError:
-            place = clause.end()
-            continue
-        op = _OPERATORS[clause["phrase"]]
-        fitting = tuple(value) if op in SEVERAL and isinstance(value, list) else value
-        found.append(Requirement(json.loads(clause["field"]), op, fitting))
+            op = _OPERATORS[clause["phrase"]]
+            fitting = tuple(value) if op in SEVERAL and isinstance(value, list) else value
+            found.append(Requirement(json.loads(clause["field"]), op, fitting))
+        except (ValueError, DataError):  # the phrase stands in some other sentence
+            place = max(place, clause.end())
     return tuple(found)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from groundlings.environments.arrays import BoolArray
-from groundlings.environments.conversation.attributes import Requirement
+from groundlings.environments.conversation.attributes import Attributes
 from groundlings.environments.conversation.messages import GOODBYE, NO_WISH, REASON, REFUSAL, YES, Move, named
 from groundlings.environments.conversation.wording import sentence
 from groundlings.personas.conversation.need import Need, Wish
@@ -24,13 +23,13 @@ class ConversingUser:
     Args:
         need: What is wanted.
         style: How it is talked about.
-        met: Requirement -> which items meet it, shape (n_items,): the user knows items by these alone.
-        rows: Item id -> row number.
+        attributes: The catalogue. Of it, a user keeps row numbers and which items meet each wish: no title.
     """
 
-    def __init__(self, need: Need, style: Style, met: Mapping[Requirement, BoolArray], rows: Mapping[str, int]) -> None:
+    def __init__(self, need: Need, style: Style, attributes: Attributes) -> None:
         self.ending: Ending | None = None
-        self._need, self._style, self._met, self._rows = need, style, met, rows
+        self._need, self._style, self._rows = need, style, attributes.rows
+        self._met = {wish.requirement: wish.requirement.met(attributes) for wish in need.wishes}
         self._moves = 0
 
     def open(self) -> str:

@@ -49,11 +49,11 @@ class ToyTools:
 
     def must_confirm(self, item: str) -> bool:
         """Never."""
-        return item in ()
+        return not item
 
     def notice(self, item: str) -> str:
         """Nothing about any item."""
-        return "" if item else item
+        return "" if item else "?"
 
 
 def toy_briefing(suggestions: int = 0, seed: int = 0, had: frozenset[str] = frozenset()) -> Briefing:
@@ -86,29 +86,35 @@ class ChatSystemContract(ABC):
         raise AssertionError(f"no end after {most} moves")
 
     def test_it_ends_with_a_recommendation_or_an_abstention(self) -> None:
+        """Also when every suggestion is refused."""
         for suggestions in (0, 3):
             assert self.moves(toy_briefing(suggestions), "I am looking for something.", [])[-1].kind in FINAL
 
     def test_it_suggests_no_more_than_it_may(self) -> None:
+        """Where nothing may be suggested, the first item named is recommended."""
         for allowed in (0, 2):
             moves = self.moves(toy_briefing(allowed), "I am looking for something.", [])
             assert sum(move.kind == "suggest" for move in moves) <= allowed
 
     def test_it_recommends_what_the_user_said_yes_to(self) -> None:
+        """At once, and nothing else."""
         moves = self.moves(toy_briefing(5), "I am looking for something.", [YES])
         suggested = [move.item for move in moves if move.kind == "suggest"]
         assert not suggested or moves[-1] == Move(moves[-1].say, "recommend", item=suggested[-1])
 
     def test_it_names_nothing_twice_that_was_refused(self) -> None:
+        """No suggestion is repeated, and none is recommended."""
         named = [move.item for move in self.moves(toy_briefing(6), "I am looking for something.", []) if move.item]
         assert len(named) == len(set(named))
 
     def test_the_same_luck_gives_the_same_conversation(self) -> None:
+        """All chance comes from the briefing."""
         said = sentence([Requirement("department", "==", "dairy")])
         first, second = (self.moves(toy_briefing(3, seed=7), said, []) for _ in range(2))
         assert first == second
 
     def test_a_conversation_leaves_nothing_for_the_next(self) -> None:
+        """Nothing of one user is known in the next conversation."""
         system = self.build()
         found = []
         for _ in range(2):
@@ -117,5 +123,6 @@ class ChatSystemContract(ABC):
         assert found[0] == found[1]
 
     def test_it_bears_any_text(self) -> None:
+        """Whatever the user writes, moves stay readable and come to an end."""
         for said in ("", GOODBYE, '"price" is at most', '{"ask": 1}', '"department" is exactly'):
             self.moves(toy_briefing(2), said, [])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from groundlings.environments.arrays import BoolArray, FloatArray
+from groundlings.environments.arrays import FloatArray
 from groundlings.environments.conversation.attributes import Requirement
 from groundlings.environments.conversation.messages import Briefing, ChatSystem
 from groundlings.environments.conversation.wording import requirements_in
@@ -227,7 +227,7 @@ def _talk(
     tools = TauRecTools(tasks, task)
     chance = np.random.default_rng(name_key("conversation", seed, task.task_id, trial))
     briefing = Briefing(tasks.attributes, tasks.popularity, QUESTIONS, most, tools, chance, heard[task.task_id])
-    talk = converse(_user(tasks, task, style), system[1], briefing)
+    talk = converse(ConversingUser(task.need, STYLES[style], tasks.attributes), system[1], briefing)
     if talk.fault:
         faults.setdefault(system[0], talk.fault)
     return Talked(
@@ -246,20 +246,13 @@ def _talk(
     )
 
 
-def _user(tasks: Tasks, task: Task, style: str) -> ConversingUser:
-    met: dict[Requirement, BoolArray] = {
-        wish.requirement: wish.requirement.met(tasks.attributes) for wish in task.need.wishes
-    }
-    return ConversingUser(task.need, STYLES[style], met, tasks.attributes.rows)
-
-
 def _heard(tasks: Tasks, seed: int) -> dict[str, Heard]:
     """Task -> what the users of the other half of the tasks tell a system that asks about everything."""
     told: list[tuple[Requirement, ...]] = []
     for task in tasks.tasks:
         chance = np.random.default_rng(name_key("heard", seed, task.task_id))
         briefing = Briefing(tasks.attributes, tasks.popularity, QUESTIONS, 0, TauRecTools(tasks, task), chance)
-        talk = converse(_user(tasks, task, "patient"), AskingTalk(), briefing)
+        talk = converse(ConversingUser(task.need, STYLES["patient"], tasks.attributes), AskingTalk(), briefing)
         told.append(tuple(dict.fromkeys(requirements_in(" ".join(talk.messages[::2])))))
     return {task.task_id: tuple(told[1 - row % 2 :: 2]) for row, task in enumerate(tasks.tasks)}
 

@@ -18,6 +18,7 @@ GROCER = Attributes(
     ("Milk", "Bread", "Jam"),
     {"price": [1.0, 3.0, None], "brand": ["X", None, "Y"], "labels": [("vegan",), ("vegan", "organic"), None]},
 )
+BRAND = Requirement("brand", "==", "X")
 words = st.text(min_size=1, max_size=12)
 
 
@@ -32,6 +33,13 @@ def requirements(draw):
 @given(st.lists(requirements(), max_size=4))
 def test_requirements_are_read_as_they_were_written(wanted):
     assert requirements_in(sentence(wanted)) == tuple(wanted)
+
+
+@pytest.mark.parametrize(
+    "text", ['"price" is at most', '"price" is at most "two"', '"labels" includes one of 3', "price"]
+)
+def test_what_states_no_requirement_is_left_alone(text):
+    assert requirements_in(f"{text} and {sentence([BRAND])}") == (BRAND,)
 
 
 @given(words)
