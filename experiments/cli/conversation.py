@@ -107,10 +107,10 @@ def _table(title: str, rows: list[SystemFigures]) -> Table:
     from rich.table import Table
 
     last = len(rows[0].passes)
-    headings = ("system", "pass^1", f"pass^{last}", "met", "kept", "turns", "asked", "tried", "regret")
+    headings = ("system", "pass^1", f"pass^{last}", "met", "kept", "turns", "asked", "tried")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=escape(title), title_justify="left")
     for place, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if place == 0 else "right")
+        table.add_column(heading, justify="left" if place == 0 else "right", no_wrap=True)
     for row in rows:
         means = (row.turns, row.questions, row.suggestions)
         table.add_row(
@@ -120,7 +120,6 @@ def _table(title: str, rows: list[SystemFigures]) -> Table:
             f"{row.satisfied:.2f}",
             f"{row.kept:.2f}",
             *(f"{mean:.1f}" for mean in means),
-            f"{row.regret:.2f}",
         )
     return table
 

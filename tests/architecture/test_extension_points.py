@@ -13,6 +13,7 @@ from groundlings.environments.registry import ENVIRONMENTS
 from groundlings.experiments.analysis.metrics.registry import METRIC_NAMES
 from groundlings.experiments.exports.registry import EXPORT_FORMATS
 from groundlings.personas.registry import MINDS
+from groundlings.recommenders.conversation.registry import CHAT_SYSTEMS
 from groundlings.recommenders.registry import ENTRY_POINT_GROUP
 
 ROOT = Path(__file__).parents[2]
@@ -25,10 +26,10 @@ ROWS = [
 
 
 def test_each_group_stands_there_once():
-    points = (DATASET_LOADERS, ENVIRONMENTS, EXPORT_FORMATS, METRIC_NAMES, MINDS)
+    points = (CHAT_SYSTEMS, DATASET_LOADERS, ENVIRONMENTS, EXPORT_FORMATS, METRIC_NAMES, MINDS)
     groups = sorted([*(point.group for point in points), ENTRY_POINT_GROUP])
     assert sorted(row[1].strip("`") for row in ROWS) == groups
-    assert len(groups) == 6
+    assert len(groups) == 7
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
