@@ -34,6 +34,8 @@ ANSWER_NAME = "answer.json"
 """What the run answers, in words and figures; see `analysis.answer`."""
 HELD_OUT_NAME = "held_out.json"
 """What real behaviour and other audiences say of the arms, measured when the run was made."""
+FITTED_NAME = "fitted.json"
+"""What recommenders counted of their first fit; only of those that count something."""
 BACKGROUND_NAME = "background.json"
 """What the training part of the data tells of the items that were shown, for metrics that the log alone cannot give."""
 _MOST_WORDS = 200

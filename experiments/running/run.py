@@ -14,6 +14,7 @@ from groundlings.experiments.analysis.comparison.held_out import HELD_OUT_HASH, 
 from groundlings.experiments.analysis.measuring import Measured, measure
 from groundlings.experiments.analysis.metrics import Summary
 from groundlings.experiments.analysis.metrics.background import BACKGROUND_HASH, measure_background, write_background
+from groundlings.experiments.analysis.metrics.fit_counts import fit_counts_hash
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.archive.integrity import reading
 from groundlings.experiments.archive.log_check import write_manifest
@@ -200,6 +201,7 @@ def _measured(
         replies = {"reply_forms": replies_by_form(log), "calls_with_estimated_tokens": calls_with_estimates(log)}
         about = manifest(plan, log.run(), log.accepted_changes(), fingerprint, seconds)
         written = {**about, **replies, HELD_OUT_HASH: written_hash, BACKGROUND_HASH: background}
+        written.update(fit_counts_hash(directory))
     write_manifest(directory, written)  # it is sealed in the log, which nobody reads at that moment
     with LogReader(directory) as log:
         found = measure(directory, log, metrics=plan.metrics, most_rows=0, told=on_measuring(progress))

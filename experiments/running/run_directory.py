@@ -11,6 +11,7 @@ from typing import Any
 from groundlings.environments.cleaning import logger
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.analysis.comparison.held_out import HeldOut, is_as_written, read_held_out
+from groundlings.experiments.analysis.metrics.fit_counts import add_fit_counts
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.config.loading import as_yaml
 from groundlings.experiments.running.calibration import FILE_NAME as CALIBRATION_NAME
@@ -23,6 +24,8 @@ from groundlings.experiments.running.made_from import write_made_from
 from groundlings.experiments.running.plan import Plan
 from groundlings.experiments.running.simulating import CutShort, simulate
 from groundlings.experiments.running.sizes import store_of
+from groundlings.recommenders.base import AsyncRecommender
+from groundlings.recommenders.fit_counts import fit_counts_of
 from groundlings.simulator.log.begun import Begun
 from groundlings.simulator.log.store import store_at
 
@@ -133,6 +136,11 @@ async def simulate_into(
         What held-out behaviour and other audiences say of the arms.
     """
     measurement = ArmMeasurement(plan)
+
+    async def after_first_fit(name: str, recommender: AsyncRecommender) -> None:
+        add_fit_counts(directory, name, fit_counts_of(recommender, plan.population.users))
+        await measurement.after_first_fit(name, recommender)
+
     cut_short: list[CutShort] = []
     store = files.log_store(directory, plan.config.log.url if plan.config.log else None, store_of(plan))
     try:
@@ -143,7 +151,7 @@ async def simulate_into(
             progress,
             cut_short,
             accept=accept,
-            after_first_fit=measurement.after_first_fit,
+            after_first_fit=after_first_fit,
             requests=LiveRequests(directory, plan, progress),
         )
     except BaseException as fault:

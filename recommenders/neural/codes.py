@@ -26,7 +26,8 @@ class ItemCodes:
         tokens: Of each item, level by level, the one that tells equal items apart last, shape (n_items, levels + 1).
         vocabulary: Number of tokens; this number fills up rows.
         shared: Items that share the codes of all levels with another one: those of a collision.
-        explained: Share of the squared length of the item vectors that the centres of all levels explain.
+        explained: Share of the squared length of the item vectors that the centres of all levels explain; NaN where
+            they are all zero.
     """
 
     tokens: IntArray
@@ -80,7 +81,7 @@ def item_codes(vectors: FloatArray, levels: int, n_codes: int, seed: int) -> Ite
     _, group, sizes = np.unique(codes, axis=0, return_inverse=True, return_counts=True)
     last = _place_in_group(group.ravel())
     tokens = np.column_stack([codes + n_codes * np.arange(levels), last + n_codes * levels])
-    explained = 1 - float((left**2).sum()) / whole if whole else 0.0
+    explained = 1 - float((left**2).sum()) / whole if whole else float("nan")
     vocabulary = n_codes * levels + int(last.max(initial=0)) + 1
     return ItemCodes(tokens.astype(np.int64), vocabulary, int(sizes[sizes > 1].sum()), explained)
 

@@ -14,6 +14,7 @@ from groundlings.environments.errors import ConfigError
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.recommenders.base import Recommender, fitted, hash_of
+from groundlings.recommenders.fit_counts import FitCounts
 from groundlings.recommenders.latent import VectorLength
 from groundlings.recommenders.neural.codes import ItemCodes, item_codes
 from groundlings.recommenders.neural.extra import require_torch
@@ -28,6 +29,9 @@ NAME = "semantic_ids"
 
 _COPIES = 5
 """Of the weights while they are trained, as of `sequential`."""
+
+_USERS_COUNTED = 200
+"""Free searches are made for so many users at most: each takes as long as a list."""
 
 Found = tuple[IntArray, FloatArray]
 """Items and their scores, the best first."""
@@ -163,11 +167,10 @@ class SemanticIds(Recommender):
                 items[row, : len(found)], scores[row, : len(found)] = found, chances
         return Ranking.deterministic(items, scores)
 
-    def invalid_share(self, users: IntArray) -> float:
-        """Share of sequences that are no item's codes, of those that a free beam search finds for some users.
+    def free_sequences(self, users: IntArray) -> tuple[int, int]:
+        """How many sequences a free beam search finds for some users, and how many of them are no item's codes.
 
-        Lists hold none: they are searched in the tree of items. Users without a history are left out; NaN where none
-        is left.
+        Lists hold none of the latter: they are searched in the tree of items. Users without a history are left out.
         """
         sequences, ids = fitted(self._sequences, self), fitted(self.ids, self)
         known, tree = ids.number_of(), Everything(ids.vocabulary)
@@ -177,7 +180,29 @@ class SemanticIds(Recommender):
                 history = self._read(sequences, user)
                 beam = search(fitted(self._reader, self), history, tree, ids.depth, self.beam, self._first_place)
                 free += map(tuple, beam.tokens.tolist())
-        return sum(tokens not in known for tokens in free) / len(free) if free else float("nan")
+        return len(free), sum(tokens not in known for tokens in free)
+
+    def fit_counts(self, users: IntArray) -> FitCounts:
+        """See `CountsItsFit.fit_counts`; free searches are made for up to 200 users, evenly spread."""
+        ids = fitted(self.ids, self)
+        known = users[fitted(self._sequences, self).lengths[users] > 0]
+        some = known[:: max(1, -(-len(known) // _USERS_COUNTED))]
+        written, invalid = self.free_sequences(some)
+        items, told = len(ids.tokens), not np.isnan(ids.explained)
+        explained = f"explain {100 * ids.explained:.1f} % of what" if told else "have nothing to explain in what"
+        return FitCounts(
+            f"{ids.shared:,} of {items:,} items share the codes of all levels with another one; codes {explained} the "
+            f"catalogue says of items; a free beam search for {len(some):,} agents with a history writes {written:,} "
+            f"sequences of codes, {invalid:,} of them no item's, and lists hold none of these",
+            {
+                "items": items,
+                "shared": ids.shared,
+                "explained": ids.explained if told else None,
+                "users": len(some),
+                "sequences": written,
+                "invalid": invalid,
+            },
+        )
 
     def memory_bytes(self, interactions: Interactions) -> int:
         """The text vectors, the weights as they are trained, and a batch with its gradients."""

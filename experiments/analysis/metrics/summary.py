@@ -12,6 +12,7 @@ from groundlings.experiments.analysis.comparison.persona_columns import LoggedPe
 from groundlings.experiments.analysis.metrics.counts import ArmCounts, count_arms
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.definitions import METRICS
+from groundlings.experiments.analysis.metrics.fit_counts import read_fit_counts
 from groundlings.experiments.analysis.metrics.lost import LostPages, altogether, read_lost
 from groundlings.experiments.analysis.metrics.lost_lessons import Lessons, read_lessons
 from groundlings.experiments.analysis.metrics.model_lists import ModelLists, read_model_lists
@@ -19,6 +20,7 @@ from groundlings.experiments.analysis.metrics.presented import Presented, read_p
 from groundlings.experiments.analysis.metrics.registry import absent_metrics, metrics_of
 from groundlings.experiments.analysis.metrics.totals import RunTotals, Totals
 from groundlings.experiments.config.designs import design_of
+from groundlings.recommenders.fit_counts import FitCounts
 from groundlings.simulator.log.reader import LogReader
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class ArmSummary:
         model_lists: What a language model made of the candidates that it was to rank; None where none was asked.
         presented: In whose words its items were shown; None where its recommender says nothing of items.
         lessons: What its recommender asked in order to learn, and what of it is lost; None where it asked nothing.
+        fitted: What its recommender, and those inside of it, counted of their first fit; () where they count nothing.
     """
 
     name: str
@@ -61,6 +64,7 @@ class ArmSummary:
     model_lists: ModelLists | None = None
     lessons: Lessons | None = None
     presented: Presented | None = None
+    fitted: tuple[FitCounts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,7 @@ class Summary:
                     **({"model_lists": arm.model_lists.as_dict()} if arm.model_lists else {}),
                     **({"lessons": arm.lessons.as_dict()} if arm.lessons else {}),
                     **({"presented": arm.presented.as_dict()} if arm.presented else {}),
+                    **({"fitted": [asdict(each) for each in arm.fitted]} if arm.fitted else {}),
                     "days": [
                         {"day": day, "metrics": {name: asdict(estimate) for name, estimate in metrics.items()}}
                         for day, metrics in enumerate(arm.days)
@@ -166,6 +171,7 @@ def summarise(
     counts = count_arms(log, measured.sessions, [arm.arm_id for arm in arms])
     lost, listed = read_lost(log, counts, run["mind"]), read_model_lists(log, found["config"])
     learnt, presented = read_lessons(log, found["config"]), read_presented(log)
+    fitted = read_fit_counts(log)
     baseline: Totals | None = None
     summaries = []
     for arm in arms:
@@ -185,6 +191,7 @@ def summarise(
                 model_lists=listed.get(arm.arm_id),
                 lessons=learnt.get(arm.arm_id),
                 presented=presented.get(arm.arm_id),
+                fitted=fitted.get(arm.name, ()),
             )
         )
         baseline = baseline or totals

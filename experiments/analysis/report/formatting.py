@@ -79,6 +79,11 @@ def presented(summary: Summary) -> tuple[str, ...]:
     return tuple(f"{arm.name}: {arm.presented.sentence()}." for arm in summary.arms if arm.presented)
 
 
+def fitted(summary: Summary) -> tuple[str, ...]:
+    """What recommenders counted of their first fit, a sentence for each that counts something."""
+    return tuple(f"{arm.name}: {each.sentence}." for arm in summary.arms for each in arm.fitted)
+
+
 def lost_lessons(summary: Summary) -> tuple[str, ...]:
     """What recommenders did not learn, a sentence per arm that lost lessons: such an arm is not what its name says."""
     return tuple(

@@ -22,6 +22,7 @@ from groundlings.experiments.analysis.report.formatting import (
     count,
     decimal,
     denominators,
+    fitted,
     interval,
     lessons,
     lost_lessons,
@@ -138,7 +139,7 @@ def _caption(summary: Summary) -> str:
 
 def _counted(summary: Summary) -> tuple[str, ...]:
     """What recommenders and their models did, in sentences; and the metrics that cannot be told."""
-    return *absent(summary), *model_lists(summary), *presented(summary), *lessons(summary)
+    return *absent(summary), *model_lists(summary), *presented(summary), *fitted(summary), *lessons(summary)
 
 
 def _half(found: Estimate) -> float:

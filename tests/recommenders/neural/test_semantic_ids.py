@@ -163,8 +163,10 @@ def test_lists_are_full_whatever_the_beam_and_hold_what_is_allowed(trained):
     users = np.arange(4)
     assert (asked(trained, users, N_ITEMS) != NO_ITEM).all()
     assert set(asked(trained, users, 5, [3, 7, 8]).ravel()) == {3, 7, 8, NO_ITEM}
-    assert 0 <= trained.invalid_share(users) < 1
-    assert np.isnan(trained.invalid_share(users[:0]))
+    written, invalid = trained.free_sequences(users)
+    assert written == 4 * SMALL["beam"]
+    assert 0 <= invalid < written
+    assert trained.free_sequences(users[:0]) == (0, 0)
 
 
 def test_what_was_done_since_moves_its_user_alone(trained):
