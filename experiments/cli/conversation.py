@@ -12,7 +12,8 @@ from groundlings.experiments.terminal import Terminal, escape
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from groundlings.experiments.labs.conversation.bench import Findings, SystemFigures
+    from groundlings.experiments.labs.conversation.bench import Findings
+    from groundlings.experiments.labs.conversation.figures import SystemFigures
     from groundlings.experiments.labs.resampling import Interval
 
 SYSTEMS = ("random", "popularity", "listening", "asking", "elimination")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import combinations
-from math import comb
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,10 +15,18 @@ from groundlings.environments.conversation.messages import Briefing, ChatSystem
 from groundlings.environments.conversation.wording import requirements_in
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.random_streams import name_key
+from groundlings.experiments.labs.conversation.figures import (
+    Agreement,
+    SystemFigures,
+    Talked,
+    agreements_of,
+    figures_of,
+    passes_of,
+)
 from groundlings.experiments.labs.conversation.policies import broken
 from groundlings.experiments.labs.conversation.talking import Conversation, converse
 from groundlings.experiments.labs.conversation.tau_rec import QUESTIONS, Task, Tasks, TauRecTools, read_tasks
-from groundlings.experiments.labs.resampling import Interval, Resamples, interval, kendall
+from groundlings.experiments.labs.resampling import Resamples
 from groundlings.personas.conversation.styles import STYLES
 from groundlings.personas.conversation.user import ConversingUser
 from groundlings.recommenders.conversation.registry import CHAT_SYSTEMS
@@ -37,81 +43,6 @@ Heard = tuple[tuple[Requirement, ...], ...]
 
 RESAMPLES = 2_000
 """Bootstrap resamples of the tasks."""
-
-
-@dataclass(frozen=True, slots=True)
-class Talked:
-    """One conversation.
-
-    Attributes:
-        system, style, task, trial: Which one.
-        suggestions_allowed: How many items might be suggested before the recommendation.
-        outcome: `recommended`, `abstained`, `left` or `unreadable`.
-        satisfied: Whether what was recommended meets the need, or abstaining was right.
-        broken: The policies that were not kept, with spaces between.
-        turns: Moves of the system.
-        questions: Fields asked about.
-        suggestions: Items suggested.
-        regret: See `Need.regret`; tau-Rec has no graded tastes, so that it is 0 or 1.
-    """
-
-    system: str
-    style: str
-    suggestions_allowed: int
-    task: str
-    trial: int
-    outcome: str
-    satisfied: bool
-    broken: str
-    turns: int
-    questions: int
-    suggestions: int
-    regret: float
-
-    @property
-    def passed(self) -> bool:
-        """Satisfied, with all policies kept."""
-        return self.satisfied and not self.broken
-
-
-@dataclass(frozen=True, slots=True)
-class SystemFigures:
-    """What one system achieved with users of one style.
-
-    Attributes:
-        system, style, suggestions_allowed: Which conversations.
-        tasks, trials: How many, and how often each was talked through.
-        passes: pass^1, pass^2 ..., policies kept: the probability that k trials of a task all pass.
-        intervals: Of each, 95 % over tasks.
-        satisfied: Share of conversations with the need met, whatever the policies.
-        kept: Share with all policies kept.
-        turns, questions, suggestions, regret: Means per conversation.
-        outcomes: How many conversations ended in which way.
-    """
-
-    system: str
-    style: str
-    suggestions_allowed: int
-    tasks: int
-    trials: int
-    passes: tuple[float, ...]
-    intervals: tuple[Interval, ...]
-    satisfied: float
-    kept: float
-    turns: float
-    questions: float
-    suggestions: float
-    regret: float
-    outcomes: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """Whether users of two styles put the systems in one order of pass^1: Kendall's tau-b, 95 % interval over tasks."""
-
-    styles: tuple[str, str]
-    tau: float
-    interval: Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,17 +74,6 @@ class Findings:
         import pandas as pd
 
         return pd.DataFrame([{**asdict(row), "passed": row.passed} for row in self.rows])
-
-
-def pass_k(passed: FloatArray, k: int) -> FloatArray:
-    """Per task, the unbiased estimate that k trials all pass: C(c, k) / C(n, k) with c of n passed.
-
-    Args:
-        passed: 1 where a trial passed, shape (n_tasks, n_trials).
-        k: At most the trials.
-    """
-    trials = passed.shape[1]
-    return np.array([comb(int(count), k) / comb(trials, k) for count in passed.sum(axis=1)])
 
 
 def try_systems(
@@ -193,57 +113,71 @@ def try_systems(
     chosen = tasks.tasks[HALVES[half]]
     if not chosen:
         raise ConfigError(f"half: found no {half} task among {len(tasks.tasks)}; expected two tasks or more")
-    classes = {name: cast("type[ChatSystem]", CHAT_SYSTEMS.load(name, at="system")) for name in systems}
+    classes = {name: _system(name) for name in systems}
     heard = _heard(tasks, seed) if hear else dict.fromkeys((task.task_id for task in tasks.tasks), ())
+    stage = _Stage(tasks, heard, seed)
     settings = [(styles[0], most) for most in suggestions] + [(style, suggestions[-1]) for style in styles[1:]]
     resamples = Resamples.draw(len(chosen), RESAMPLES, np.random.default_rng(seed))
     rows: list[Talked] = []
     figures: list[SystemFigures] = []
-    faults: dict[str, str] = {}
     order: dict[str, list[FloatArray]] = {}
-    for style, most in settings:
+    for style, most in dict.fromkeys(settings):
         for name, system in classes.items():
-            found = [_talk(tasks, task, (name, system()), style, most, trial, seed, heard, faults)
-                     for task in chosen for trial in range(trials)]  # fmt: skip
+            found = [
+                stage.talk((name, system()), (style, most), task, trial) for task in chosen for trial in range(trials)
+            ]
             rows += found
-            resampled = _passes(found, trials, resamples)
-            figures.append(_figures(found, trials, resampled))
+            resampled = passes_of(found, trials, resamples)
+            figures.append(figures_of(found, trials, resampled))
             if most == suggestions[-1]:
                 order.setdefault(style, []).append(resampled[0])
-    return Findings(tuple(rows), tuple(figures), _agreements(order), faults)
+    faults = {row.system: row.fault for row in reversed(rows) if row.fault}
+    return Findings(tuple(rows), tuple(figures), agreements_of(order), faults)
 
 
-def _talk(
-    tasks: Tasks,
-    task: Task,
-    system: tuple[str, ChatSystem],
-    style: str,
-    most: int,
-    trial: int,
-    seed: int,
-    heard: Mapping[str, Heard],
-    faults: dict[str, str],
-) -> Talked:
-    tools = TauRecTools(tasks, task)
-    chance = np.random.default_rng(name_key("conversation", seed, task.task_id, trial))
-    briefing = Briefing(tasks.attributes, tasks.popularity, QUESTIONS, most, tools, chance, heard[task.task_id])
-    talk = converse(ConversingUser(task.need, STYLES[style], tasks.attributes), system[1], briefing)
-    if talk.fault:
-        faults.setdefault(system[0], talk.fault)
-    return Talked(
-        system=system[0],
-        style=style,
-        suggestions_allowed=most,
-        task=task.task_id,
-        trial=trial,
-        outcome=talk.outcome,
-        satisfied=_satisfied(task, talk),
-        broken=" ".join(broken(talk, tools)),
-        turns=len(talk.moves),
-        questions=talk.questions,
-        suggestions=talk.suggestions,
-        regret=task.need.regret(talk.item),
-    )
+def _system(name: str) -> type[ChatSystem]:
+    found = CHAT_SYSTEMS.load(name, at="system")
+    if not isinstance(found, type) or not all(callable(getattr(found, each, None)) for each in ("begin", "reply")):
+        raise ConfigError(f"system: found {name}, which cannot converse; expected a class with begin and reply")
+    return cast("type[ChatSystem]", found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """What all conversations of one bench have in common.
+
+    Attributes:
+        tasks: All of them, and the catalogue.
+        heard: Task -> what earlier users said.
+        seed: Of whatever systems leave to chance; every system has the same luck with a task's trial.
+    """
+
+    tasks: Tasks
+    heard: Mapping[str, Heard]
+    seed: int
+
+    def talk(self, system: tuple[str, ChatSystem], setting: tuple[str, int], task: Task, trial: int) -> Talked:
+        """One conversation of a new system, given with its name, in a setting of a style and how many suggestions."""
+        (name, talker), (style, most) = system, setting
+        shelf, tools = self.tasks.attributes, TauRecTools(self.tasks, task)
+        chance = np.random.default_rng(name_key("conversation", self.seed, task.task_id, trial))
+        briefing = Briefing(shelf, self.tasks.popularity, QUESTIONS, most, tools, chance, self.heard[task.task_id])
+        talk = converse(ConversingUser(task.need, STYLES[style], shelf), talker, briefing)
+        return Talked(
+            system=name,
+            style=style,
+            suggestions_allowed=most,
+            task=task.task_id,
+            trial=trial,
+            outcome=talk.outcome,
+            satisfied=_satisfied(task, talk),
+            broken=" ".join(broken(talk, tools)),
+            turns=len(talk.moves),
+            questions=talk.questions,
+            suggestions=talk.suggestions,
+            regret=task.need.regret(talk.item),
+            fault=talk.fault,
+        )
 
 
 def _heard(tasks: Tasks, seed: int) -> dict[str, Heard]:
@@ -261,39 +195,3 @@ def _satisfied(task: Task, talk: Conversation) -> bool:
     if task.unanswerable:
         return talk.outcome == "abstained"
     return talk.item is not None and bool(task.need.suitable[talk.item])
-
-
-def _passes(rows: Sequence[Talked], trials: int, resamples: Resamples) -> list[FloatArray]:
-    """pass^k and its resamples for each k, shape (1 + times,) each; rows are task by task."""
-    passed = np.array([row.passed for row in rows], dtype=np.float64).reshape(-1, trials)
-    everyone = np.ones(len(passed), dtype=np.bool_)
-    return [resamples.mean(pass_k(passed, k), everyone) for k in range(1, trials + 1)]
-
-
-def _figures(rows: Sequence[Talked], trials: int, resampled: Sequence[FloatArray]) -> SystemFigures:
-    first = rows[0]
-    mean = {name: float(np.mean([getattr(row, name) for row in rows]))
-            for name in ("satisfied", "turns", "questions", "suggestions", "regret")}  # fmt: skip
-    outcomes = [row.outcome for row in rows]
-    return SystemFigures(
-        system=first.system,
-        style=first.style,
-        suggestions_allowed=first.suggestions_allowed,
-        tasks=len(rows) // trials,
-        trials=trials,
-        passes=tuple(float(each[0]) for each in resampled),
-        intervals=tuple(interval(each, 0.0, 1.0) for each in resampled),
-        kept=float(np.mean([not row.broken for row in rows])),
-        outcomes={outcome: outcomes.count(outcome) for outcome in sorted(set(outcomes))},
-        **mean,
-    )
-
-
-def _agreements(order: Mapping[str, Sequence[FloatArray]]) -> tuple[Agreement, ...]:
-    """Of every pair of styles."""
-    columns = {style: np.column_stack(each) for style, each in order.items()}
-    found = []
-    for first, second in combinations(columns, 2):
-        tau = kendall(columns[first], columns[second])
-        found.append(Agreement((first, second), float(tau[0]), interval(tau, -1.0, 1.0)))
-    return tuple(found)

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from groundlings.environments.conversation.messages import Move
 from groundlings.environments.errors import ConfigError, DataError
 from groundlings.experiments.cli.main import _mount, app
-from groundlings.experiments.labs.conversation.bench import pass_k, try_systems
+from groundlings.experiments.labs.conversation.bench import try_systems
+from groundlings.experiments.labs.conversation.figures import pass_k
 from groundlings.experiments.labs.conversation.policies import broken
 from groundlings.experiments.labs.conversation.talking import Conversation
 from groundlings.experiments.labs.conversation.tau_rec import TauRecTools, read_tasks
@@ -190,8 +191,9 @@ def test_what_cannot_be_read_is_named_with_its_file(made, tmp_path, file, conten
         ({"systems": ("asking",), "half": "third"}, "found third; expected all"),
         ({"systems": ()}, "expected a system"),
         ({"systems": ("ask",)}, "there is no conversing recommender 'ask'"),
+        ({"systems": (f"{HERE}:film",)}, "cannot converse; expected a class with begin and reply"),
     ],
-    ids=["style", "half", "none", "system"],
+    ids=["style", "half", "none", "system", "class"],
 )
 def test_what_there_is_not_is_named_with_what_there_is(made, asked, says):
     with pytest.raises(ConfigError, match=says):
