@@ -36,17 +36,17 @@ class Chain(ClickModel):
 
     @abstractmethod
     def _maximise(self, pages: ResultPages, examined: FloatArray) -> None:
-        """Estimate how people go on, from P(examined | clicks), shape (n_pages, depth)."""
+        """Estimate how people go on, from P(examined | clicks) times how much a page counts, shape (n_pages, depth)."""
 
     def _start(self, pages: ResultPages) -> None:
         last = pages.last_click()[:, None]
         seen = pages.shown & ((np.arange(pages.depth) <= last) | (last < 0))
-        self.attractiveness.fit(pages, pages.clicks.astype(np.float64), seen.astype(np.float64))
-        self._maximise(pages, seen.astype(np.float64))
+        self.attractiveness.fit(pages, pages.counted(pages.clicks), pages.counted(seen))
+        self._maximise(pages, pages.counted(seen))
 
     def _improve(self, pages: ResultPages) -> None:
-        examined = self.examined(pages)
-        self.attractiveness.fit(pages, pages.clicks.astype(np.float64), examined)
+        examined = pages.counted(self.examined(pages))
+        self.attractiveness.fit(pages, pages.counted(pages.clicks), examined)
         self._maximise(pages, examined)
 
     def examined(self, pages: ResultPages) -> FloatArray:
@@ -63,8 +63,7 @@ class Chain(ClickModel):
         above = np.cumprod(np.column_stack([np.ones(len(pages)), (emitted * onward)[:, :-1]]), axis=1)
         return np.where(pages.shown, above * below[:, :-1] / below[:, [0]], 0.0)
 
-    def conditional(self, pages: ResultPages) -> FloatArray:
-        """See `ClickModel.conditional`."""
+    def _given_above(self, pages: ResultPages) -> FloatArray:
         attractive = self.attractiveness.of(pages)
         skipped, clicked = self._goes_on(pages)
         found, looks = np.zeros(attractive.shape), np.ones(len(pages))
@@ -74,8 +73,7 @@ class Chain(ClickModel):
             looks = np.where(pages.clicks[:, rank], clicked[:, rank], passed)
         return found
 
-    def click_probabilities(self, pages: ResultPages) -> FloatArray:
-        """See `ClickModel.click_probabilities`."""
+    def _before_clicks(self, pages: ResultPages) -> FloatArray:
         attractive = self.attractiveness.of(pages)
         skipped, clicked = self._goes_on(pages)
         onward = attractive * clicked + (1 - attractive) * skipped
@@ -92,7 +90,10 @@ class Cascade(Chain):
     def _start(self, pages: ResultPages) -> None:
         before: IntArray = np.cumsum(pages.clicks, axis=1) - pages.clicks
         examined = pages.shown & (before == 0)
-        self.attractiveness.fit(pages, (pages.clicks & examined).astype(np.float64), examined.astype(np.float64))
+        self.attractiveness.fit(pages, pages.counted(pages.clicks & examined), pages.counted(examined))
+
+    def _improve(self, pages: ResultPages) -> None:
+        self._start(pages)
 
     def _goes_on(self, pages: ResultPages) -> tuple[FloatArray, FloatArray]:
         return np.ones(pages.documents.shape), np.zeros(pages.documents.shape)
@@ -112,8 +113,7 @@ class DependentClick(Chain):
         return np.ones(shape), np.broadcast_to(self.after_click[: pages.depth], shape)
 
     def _maximise(self, pages: ResultPages, examined: FloatArray) -> None:
-        clicks, goes_on = _followed(pages), _next(examined)
-        above, below = (clicks * goes_on).sum(axis=0), clicks.sum(axis=0)
+        above, below = np.where(_followed(pages), _next(examined), 0.0).sum(axis=0), _clicks(pages).sum(axis=0)
         overall = (above.sum() + 0.5) / (below.sum() + 1)
         self.after_click = np.clip((above + overall) / (below + 1), LEAST, 1 - LEAST)
 
@@ -140,25 +140,23 @@ class SimplifiedBayesian(Chain):
         return skipped, skipped * (1 - self.satisfaction.of(pages))
 
     def _maximise(self, pages: ResultPages, examined: FloatArray) -> None:
-        clicks = _followed(pages).astype(np.float64)
-        self.satisfaction.fit(pages, clicks * (1 - _next(examined)), clicks)
+        self.satisfaction.fit(pages, _stops(pages, examined), _clicks(pages))
 
 
 class Bayesian(SimplifiedBayesian):
     """The dynamic Bayesian network."""
 
     def _start(self, pages: ResultPages) -> None:
-        clicks = _followed(pages).astype(np.float64)
-        self.satisfaction.fit(pages, clicks / 2, clicks)
+        self.satisfaction.fit(pages, _clicks(pages) / 2, _clicks(pages))
         self.perseverance = _FIRST_PERSEVERANCE
         super()._start(pages)
 
     def _maximise(self, pages: ResultPages, examined: FloatArray) -> None:
-        clicks, goes_on = _followed(pages).astype(np.float64), _next(examined)
+        clicks, goes_on = _clicks(pages), _next(examined)
         satisfied = self.satisfaction.of(pages)
         # Who stops after a click is satisfied, or is not and gives up.
         gives_up = (1 - satisfied) * (1 - self.perseverance)
-        content = clicks * (1 - goes_on) * satisfied / np.maximum(satisfied + gives_up, LEAST)
+        content = _stops(pages, examined) * satisfied / np.maximum(satisfied + gives_up, LEAST)
         skips = np.where(_has_next(pages) & ~pages.clicks, examined, 0.0)
         went_on, could = goes_on[_has_next(pages)].sum(), (clicks - content).sum() + skips.sum()
         self.perseverance = float(np.clip((went_on + _FIRST_PERSEVERANCE) / (could + 1), LEAST, 1 - LEAST))
@@ -173,6 +171,16 @@ def _has_next(pages: ResultPages) -> BoolArray:
 def _followed(pages: ResultPages) -> BoolArray:
     """Clicks with a result below them, shape (n_pages, depth)."""
     return pages.clicks & _has_next(pages)
+
+
+def _clicks(pages: ResultPages) -> FloatArray:
+    """How much each click with a result below it counts, shape (n_pages, depth)."""
+    return pages.counted(_followed(pages))
+
+
+def _stops(pages: ResultPages, examined: FloatArray) -> FloatArray:
+    """The part of `_clicks` after which people stop, from what they examined, shape (n_pages, depth)."""
+    return np.where(_followed(pages), _clicks(pages) - _next(examined), 0.0)
 
 
 def _next(examined: FloatArray) -> FloatArray:

@@ -28,7 +28,7 @@ class PositionBased(ClickModel):
     examination: FloatArray
 
     def _start(self, pages: ResultPages) -> None:
-        clicks, shown = pages.clicks.astype(np.float64), pages.shown.astype(np.float64)
+        clicks, shown = pages.counted(pages.clicks), pages.counted(pages.shown)
         self.examination = np.ones(self._shape(pages.depth))
         self._maximise(pages, clicks, shown)
         self.attractiveness.fit(pages, clicks, shown)
@@ -36,7 +36,7 @@ class PositionBased(ClickModel):
     def _improve(self, pages: ResultPages) -> None:
         attractive, seen = self.attractiveness.of(pages), self._examined(pages)
         passed = np.maximum(1 - attractive * seen, LEAST)
-        shown = pages.shown.astype(np.float64)
+        shown = pages.counted(pages.shown)
         # P(attractive | not clicked) and P(examined | not clicked); a click is both.
         liked = np.where(pages.clicks, 1.0, attractive * (1 - seen) / passed)
         looked = np.where(pages.clicks, 1.0, seen * (1 - attractive) / passed)
@@ -66,13 +66,11 @@ class PositionBased(ClickModel):
         within(pages, len(self.examination))
         return self.examination.ravel()[self._index(pages)]
 
-    def conditional(self, pages: ResultPages) -> FloatArray:
-        """See `ClickModel.conditional`."""
+    def _given_above(self, pages: ResultPages) -> FloatArray:
         return self.attractiveness.of(pages) * self._examined(pages)
 
-    def click_probabilities(self, pages: ResultPages) -> FloatArray:
-        """See `ClickModel.click_probabilities`."""
-        return self.conditional(pages)
+    def _before_clicks(self, pages: ResultPages) -> FloatArray:
+        return self._given_above(pages)
 
 
 class UserBrowsing(PositionBased):
@@ -88,10 +86,9 @@ class UserBrowsing(PositionBased):
         place = np.where(pages.clicks, np.arange(1, pages.depth + 1), 0)
         return np.column_stack([np.zeros(len(pages), dtype=np.int64), np.maximum.accumulate(place, axis=1)[:, :-1]])
 
-    def click_probabilities(self, pages: ResultPages) -> FloatArray:
-        """See `ClickModel.click_probabilities`: summed over where the last click above may be."""
+    def _before_clicks(self, pages: ResultPages) -> FloatArray:
         attractive = self.attractiveness.of(pages)
-        last = np.zeros((len(pages), pages.depth + 1))
+        last = np.zeros((len(pages), pages.depth + 1))  # P(the last click above is there)
         last[:, 0] = 1.0
         found = np.zeros(attractive.shape)
         within(pages, len(self.examination))

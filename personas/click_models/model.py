@@ -9,8 +9,11 @@ import numpy as np
 
 from groundlings.environments.arrays import BoolArray, FloatArray
 from groundlings.environments.random_streams import Draws
-from groundlings.personas.click_models.chances import ByDocument, SlotChance
+from groundlings.personas.click_models.chances import LEAST, ByDocument, SlotChance
 from groundlings.personas.click_models.pages import ResultPages
+
+_FEWEST_STEPS = 10
+"""Steps with pages that are not in the log, for models that need none without them."""
 
 
 class ClickModel(ABC):
@@ -25,12 +28,32 @@ class ClickModel(ABC):
         self.attractiveness = attractiveness or ByDocument()
         self.steps = steps
 
-    def fit(self, pages: ResultPages) -> Self:
-        """Estimate all parameters from a log; returns itself."""
+    clicked_only = False
+    """Whether all is said of pages that get a click; see `fit`."""
+
+    def fit(self, pages: ResultPages, *, clicked_only: bool = False) -> Self:
+        """Estimate all parameters from a log; returns itself.
+
+        Args:
+            pages: The log.
+            clicked_only: Whether only pages with a click are in the log, others having been left out. Then each page
+                is taken to have been shown some times more without one, as often as the model says (expectation-
+                maximisation of the likelihood given a click), and what is foretold is given a click on the page.
+        """
+        self.clicked_only = clicked_only
         self._start(pages)
-        for _ in range(self.steps):
-            self._improve(pages)
+        for _ in range(max(self.steps, _FEWEST_STEPS) if clicked_only else self.steps):
+            self._improve(pages.with_unclicked(self._unlogged(pages)) if clicked_only else pages)
         return self
+
+    def _unlogged(self, pages: ResultPages) -> FloatArray:
+        """How often each page is expected to have been shown without a click for each time that it got one."""
+        return self._silent(pages)[:, 0] / np.maximum(1 - self._silent(pages)[:, 0], LEAST)
+
+    def _silent(self, pages: ResultPages) -> FloatArray:
+        """P(no click from this rank on | none above), shape (n_pages, depth)."""
+        chances = self._given_above(pages.clicked(np.zeros_like(pages.clicks)))
+        return np.cumprod((1 - chances)[:, ::-1], axis=1)[:, ::-1]
 
     @abstractmethod
     def _start(self, pages: ResultPages) -> None:
@@ -41,12 +64,28 @@ class ClickModel(ABC):
         """One step of expectation-maximisation."""
 
     @abstractmethod
-    def click_probabilities(self, pages: ResultPages) -> FloatArray:
-        """P(click) of each result before anything is clicked, 0 at empty slots, shape (n_pages, depth)."""
+    def _before_clicks(self, pages: ResultPages) -> FloatArray:
+        """See `click_probabilities`, of all pages."""
 
     @abstractmethod
+    def _given_above(self, pages: ResultPages) -> FloatArray:
+        """See `conditional`, of all pages."""
+
+    def click_probabilities(self, pages: ResultPages) -> FloatArray:
+        """P(click) of each result before anything is clicked, 0 at empty slots, shape (n_pages, depth)."""
+        chances = self._before_clicks(pages)
+        if not self.clicked_only:
+            return chances
+        return np.minimum(chances / np.maximum(1 - self._silent(pages)[:, [0]], LEAST), 1.0)
+
     def conditional(self, pages: ResultPages) -> FloatArray:
         """P(click) of each result given the clicks above it on its page, 0 at empty slots, shape (n_pages, depth)."""
+        chances = self._given_above(pages)
+        if not self.clicked_only:
+            return chances
+        none_above = np.cumsum(pages.clicks, axis=1) - pages.clicks == 0  # then a click must come, here or below
+        surer = np.minimum(chances / np.maximum(1 - self._silent(pages), LEAST), 1.0)
+        return np.where(none_above, surer, chances)
 
     def simulate(self, pages: ResultPages, draws: Draws) -> BoolArray:
         """Clicks on pages, from the top down, shape (n_pages, depth).

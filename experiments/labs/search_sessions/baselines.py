@@ -21,17 +21,15 @@ class Unexamined(ClickModel):
         super().__init__(chance, steps=0)
 
     def _start(self, pages: ResultPages) -> None:
-        self.attractiveness.fit(pages, pages.clicks.astype(np.float64), pages.shown.astype(np.float64))
+        self.attractiveness.fit(pages, pages.counted(pages.clicks), pages.counted(pages.shown))
 
     def _improve(self, pages: ResultPages) -> None:
-        """Nothing is left to estimate."""
+        self._start(pages)
 
-    def click_probabilities(self, pages: ResultPages) -> FloatArray:
-        """See `ClickModel.click_probabilities`."""
+    def _before_clicks(self, pages: ResultPages) -> FloatArray:
         return self.attractiveness.of(pages)
 
-    def conditional(self, pages: ResultPages) -> FloatArray:
-        """See `ClickModel.conditional`."""
+    def _given_above(self, pages: ResultPages) -> FloatArray:
         return self.attractiveness.of(pages)
 
 

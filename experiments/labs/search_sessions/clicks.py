@@ -140,7 +140,7 @@ class ClickTrial:
 
         def of(training: BoolArray, tested: BoolArray) -> FloatArray:
             pages = self._pages(predictor, training)
-            model = predictor.build().fit(pages.take(training))
+            model = self._fitted(predictor, pages.take(training))
             return model.simulate(pages.take(tested), draws.take(np.flatnonzero(tested))).astype(np.float64)
 
         return self._folds.cross_fitted(self._log.people, self._log.clicks.shape, of) == 1
@@ -151,7 +151,7 @@ class ClickTrial:
 
         def of(training: BoolArray, tested: BoolArray) -> FloatArray:
             pages = self._pages(predictor, training)
-            model = predictor.build().fit(pages.take(training))
+            model = self._fitted(predictor, pages.take(training))
             threshold = self._threshold(predictor, training)
             chances = model.click_probabilities(pages.take(tested))
             return np.stack([chances, model.conditional(pages.take(tested)), chances >= threshold], axis=2)
@@ -166,11 +166,14 @@ class ClickTrial:
 
         def of(fitted: BoolArray, tested: BoolArray) -> FloatArray:
             pages = self._pages(predictor, fitted)
-            return predictor.build().fit(pages.take(fitted)).click_probabilities(pages.take(tested))
+            return self._fitted(predictor, pages.take(fitted)).click_probabilities(pages.take(tested))
 
         chances = inner.cross_fitted(log.people, log.clicks.shape, of)
         there = log.shown & training[:, None]
         return best_threshold(chances[there], log.clicks[there])
+
+    def _fitted(self, predictor: Predictor, pages: ResultPages) -> ClickModel:
+        return predictor.build().fit(pages, clicked_only=self._log.clicked_only)
 
     def _pages(self, predictor: Predictor, training: BoolArray) -> ResultPages:
         if predictor.kind == "by document":

@@ -25,6 +25,7 @@ class Findings:
     Attributes:
         people, sessions, pages, results, clicks: How many the log has.
         stops: Share of pages that are the last of their session.
+        clicked_only: Whether every page has a click, so that clicks are foretold given one on the page.
         folds: Parts of the people, each foretold from the others.
         click_rows, stop_rows: Predictors with their figures.
         floor: Real click rates by rank, and how far real people are from each other.
@@ -37,6 +38,7 @@ class Findings:
     results: int
     clicks: int
     stops: float
+    clicked_only: bool
     folds: int
     click_rows: tuple[ClickRow, ...]
     stop_rows: tuple[StopRow, ...]
@@ -74,6 +76,7 @@ def examine_sessions(path: Path, folds: int = 10, seed: int = 0) -> Findings:
         results=int(log.shown.sum()),
         clicks=int(log.clicks.sum()),
         stops=float(log.last.mean()),
+        clicked_only=log.clicked_only,
         folds=folds,
         click_rows=tuple(trial.rows()),
         stop_rows=tuple(stop_rows(log, texts, parts, seed)),

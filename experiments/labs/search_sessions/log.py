@@ -96,6 +96,11 @@ class SearchLog:
         return int(self.people.max()) + 1
 
     @property
+    def clicked_only(self) -> bool:
+        """Whether every page has a click: pages without one were left out, and all is said given a click."""
+        return bool(self.clicks.any(axis=1).all())
+
+    @property
     def shown(self) -> BoolArray:
         """Where a page has a result, shape (n_pages, depth)."""
         return self.documents != NO_ITEM

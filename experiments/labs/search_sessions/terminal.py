@@ -26,6 +26,10 @@ def print_findings(findings: Findings, console: Console) -> None:
         f"results, {findings.clicks:,} clicks. Everybody is foretold from the people of {findings.folds - 1} of "
         f"{findings.folds} parts; 95 % intervals over people."
     )
+    if findings.clicked_only:
+        console.print(
+            "Every page has a click: models are fitted, and clicks foretold and drawn, given one on the page."
+        )
     _print_clicks(findings, console)
     _print_stops(findings, console)
     _print_rates(findings, console)

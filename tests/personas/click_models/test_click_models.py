@@ -123,6 +123,36 @@ def test_each_step_makes_the_log_likelier(name):
     assert found[-1] >= log_likelihood(known(name).conditional(log), log.clicks)[log.shown].sum() - 25
 
 
+@pytest.mark.parametrize("name", CLICK_MODELS)
+def test_given_a_click_on_the_page_a_model_is_a_distribution_of_such_clicks(name):
+    shown, model = pages(1, depth=3), known(name)
+    model.clicked_only = True
+    every = [np.array([given]) for given in product([False, True], repeat=3) if not given[2]]
+    given = [np.exp(log_likelihood(model.conditional(shown.clicked(c)), c)[shown.shown].sum()) for c in every]
+    assert given[0] == pytest.approx(0, abs=1e-5), "a page without a click cannot be"
+    assert sum(given) == pytest.approx(1, abs=1e-4)
+    marginal = sum(chance * clicks for chance, clicks in zip(given, every, strict=True))
+    assert marginal == pytest.approx(model.click_probabilities(shown), abs=1e-4)
+
+
+@pytest.mark.parametrize("name", CLICK_MODELS)
+def test_a_log_of_clicked_pages_alone_is_as_likely_as_by_the_known_parameters(name):
+    log = drawn(name, 3000)
+    clicked = log.take(log.clicks.any(axis=1))
+    assert len(clicked) < 0.95 * len(log)
+    model, unaware, truth = CLICK_MODELS[name](ByDocument), CLICK_MODELS[name](ByDocument), known(name)
+    model.fit(clicked, clicked_only=True)
+    unaware.fit(clicked)
+    unaware.clicked_only = truth.clicked_only = True
+    found, without, expected = (
+        log_likelihood(each.conditional(clicked), clicked.clicks)[clicked.shown].sum()
+        for each in (model, unaware, truth)
+    )
+    assert found > expected - 8
+    assert found > without + 1
+    assert model.simulate(clicked, Draws.for_sessions(2, np.arange(len(clicked)), 0)).any(axis=1).all()
+
+
 def test_the_cascade_counts_down_to_the_first_click():
     log = ResultPages(np.array([[0, 1, 2], [1, 0, 2]]), np.array([[False, True, True], [False, False, False]]))
     model = Cascade(ByDocument(prior=0.0)).fit(log)
