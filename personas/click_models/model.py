@@ -48,12 +48,14 @@ class ClickModel(ABC):
 
     def _unlogged(self, pages: ResultPages) -> FloatArray:
         """How often each page is expected to have been shown without a click for each time that it got one."""
-        return self._silent(pages)[:, 0] / np.maximum(1 - self._silent(pages)[:, 0], LEAST)
+        none = self._silent(pages)[:, 0]
+        times: FloatArray = none / np.maximum(1 - none, LEAST)
+        return times
 
     def _silent(self, pages: ResultPages) -> FloatArray:
         """P(no click from this rank on | none above), shape (n_pages, depth)."""
         chances = self._given_above(pages.clicked(np.zeros_like(pages.clicks)))
-        return np.cumprod((1 - chances)[:, ::-1], axis=1)[:, ::-1]
+        return np.asarray(np.cumprod(1 - chances[:, ::-1], axis=1)[:, ::-1], dtype=np.float64)
 
     @abstractmethod
     def _start(self, pages: ResultPages) -> None:
@@ -83,7 +85,9 @@ class ClickModel(ABC):
         chances = self._given_above(pages)
         if not self.clicked_only:
             return chances
-        none_above = np.cumsum(pages.clicks, axis=1) - pages.clicks == 0  # then a click must come, here or below
+        none_above: BoolArray = (
+            np.cumsum(pages.clicks, axis=1) - pages.clicks == 0
+        )  # then a click must come, here or below
         surer = np.minimum(chances / np.maximum(1 - self._silent(pages), LEAST), 1.0)
         return np.where(none_above, surer, chances)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from groundlings.experiments.labs.search_sessions.features import (
 )
 from groundlings.experiments.labs.search_sessions.figures import Figure, Folds, Foretold, Rows, best_threshold
 from groundlings.experiments.labs.search_sessions.log import SearchLog
-from groundlings.personas.click_models.chances import ByDocument, ByFeatures
+from groundlings.personas.click_models.chances import ByDocument, ByFeatures, SlotChance
 from groundlings.personas.click_models.model import ClickModel
 from groundlings.personas.click_models.pages import ResultPages
 from groundlings.personas.click_models.registry import CLICK_MODELS
@@ -31,7 +32,7 @@ INNER_FOLDS = 3
 """Parts of the training people over which the threshold of a yes is chosen."""
 
 STEPS = 20
-"""Steps of expectation-maximisation; more change no figure in the third decimal."""
+"""Steps of expectation-maximisation; with 60, AUC changes by less than .001 by features and at most .003 per document."""
 
 TOP = (1, 3, 4)
 
@@ -81,15 +82,13 @@ def predictors() -> dict[str, Predictor]:
     }
     for name, make in CLICK_MODELS.items():
         words = name.replace("_", " ")
-        found[words] = Predictor("by document", lambda make=make: _stepped(make(ByDocument)))  # type: ignore[misc]
-        found[f"{words}, features"] = Predictor(
-            "by features",
-            lambda make=make: _stepped(make(lambda: ByFeatures(RIDGE))),  # type: ignore[misc]
-        )
+        found[words] = Predictor("by document", partial(_stepped, make, ByDocument))
+        found[f"{words}, features"] = Predictor("by features", partial(_stepped, make, partial(ByFeatures, RIDGE)))
     return found
 
 
-def _stepped(model: ClickModel) -> ClickModel:
+def _stepped(make: Callable[[Callable[[], SlotChance]], ClickModel], chance: Callable[[], SlotChance]) -> ClickModel:
+    model = make(chance)
     model.steps = min(model.steps, STEPS)
     return model
 
