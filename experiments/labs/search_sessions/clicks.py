@@ -32,7 +32,7 @@ INNER_FOLDS = 3
 """Parts of the training people over which the threshold of a yes is chosen."""
 
 STEPS = 20
-"""Steps of expectation-maximisation; with 60, AUC changes by less than .001 by features and at most .003 per document."""
+"""Steps of expectation-maximisation; with 60, AUC changes by less than .001 by features, .003 per document."""
 
 TOP = (1, 3, 4)
 
