@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +46,15 @@ class Ties:
     def __len__(self) -> int:
         """How many ties there are."""
         return self.graph.nnz // 2
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over who knows whom: equal for equal ties, in whatever order they were read."""
+        graph = self.graph.sorted_indices()
+        digest = hashlib.sha256(f"{graph.shape[0]}".encode())
+        for column in (graph.indptr, graph.indices):
+            digest.update(column.astype("<i8").tobytes())
+        return digest.hexdigest()
 
     def counts(self, acts: sp.csr_array) -> sp.csr_array:
         """How many ties of each user did something with each item, shape (n_users, n_items).

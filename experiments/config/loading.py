@@ -156,7 +156,7 @@ def _with_effect(model: ModelConfig, config: BaseModel) -> Any:
     return _anchored(kept, config)
 
 
-PLACES = ("path", "directory", "calibration", "exposures")
+PLACES = ("path", "directory", "calibration", "exposures", "ties")
 """Keys that say where something lies."""
 
 

@@ -279,6 +279,16 @@ class ExperimentConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _ties_stay_within_an_arm(self) -> ExperimentConfig:
+        if getattr(self.mind, "social", None) is not None and self.design.kind != "parallel":
+            raise ValueError(
+                f"mind.social: with design {self.design.kind} ties join agents who see different lists, so that one "
+                "arm's effect reaches the other (interference); write design: parallel, where every arm is a world of "
+                "its own, or take the ties out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _parts_fit(self) -> ExperimentConfig:
         check_design(self.design, self.arms, planned=self.plan is not None)
         check_interventions(self.interventions or (), self)

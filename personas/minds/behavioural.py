@@ -40,6 +40,8 @@ from groundlings.personas.minds.earlier_days import EarlierDays
 from groundlings.personas.offers.market import Market
 from groundlings.personas.population import Population
 from groundlings.personas.repeats.model import RepeatModel
+from groundlings.personas.social.options import SocialOptions
+from groundlings.personas.social.word_of_mouth import word_of_mouth
 from groundlings.personas.taste.model import Taste
 from groundlings.personas.taste.utility import Utility
 
@@ -48,6 +50,10 @@ __all__ = ["UNRATED_FIND", "BehaviouralMind", "BehaviouralOptions"]
 
 class BehaviouralOptions(BrowsingOptions):
     """How people browse; what they like is estimated from the data set."""
+
+    social: SocialOptions | None = None
+    """Ties between agents, and what agents hear from them of items (docs/social.md); agents have no contact if
+    absent."""
 
 
 Handler: TypeAlias = "Callable[[BehaviouralMind, Situation, Decision], Cells]"
@@ -72,12 +78,12 @@ class BehaviouralMind(EarlierDays):
         taste: What they like.
         options: How they browse.
         grounding: Their real held-out interactions; only grounded replay reads them.
-        base_directory: Where the path of `options.exposures` starts.
+        base_directory: Where the paths of `options.exposures` and `options.social` start.
         repeats: How likely people take up again what they know; None where no item is shown again.
         offers: Prices, stock and promotions by day; None where the data set has none.
 
     Raises:
-        UserError: The calibration of exposures cannot be read, or is of another version.
+        UserError: The calibration of exposures cannot be read, or is of another version, or the ties cannot.
     """
 
     handlers: ClassVar[Mapping[str, Handler]] = {}
@@ -99,6 +105,7 @@ class BehaviouralMind(EarlierDays):
         self._parameters = settle(options, taste, self._exposures, repeats.new_share if repeats else None)
         self._fatigue = RepeatFatigue.of(self._exposures, taste.n_items)
         self._browsing = Browsing(taste, options, self._parameters, grounding)
+        self._word_of_mouth = word_of_mouth(options.social, population, base_directory)
         self._market = Market(self._browsing, options, population, offers, frozenset(self.handlers))
         utility = Utility(taste, self._parameters.utility)
         constant = settled_constant(self._parameters, population, utility.of_pairs)
@@ -139,6 +146,8 @@ class BehaviouralMind(EarlierDays):
             "taste": dict(self._taste.describe()),
             **self._market.describe(),
         }
+        if self._word_of_mouth is not None:
+            described["social"] = dict(self._word_of_mouth.describe())
         return described if self._known is None else {**described, "repeats": dict(self._known.describe())}
 
     @property

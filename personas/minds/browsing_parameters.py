@@ -239,12 +239,15 @@ def named_exposures(options: BrowsingOptions, base_directory: Path) -> ExposureC
     return read_exposure_calibration(base_directory / options.exposures.expanduser())
 
 
+_DESCRIBED_ELSEWHERE = ("exposures", "calibration", "offers", "shopping", "social")
+
+
 def described_browsing(
     options: BrowsingOptions, parameters: BrowsingParameters, exposures: ExposureCalibration | None
 ) -> dict[str, Any]:
     """Options with what became of them, plain JSON values."""
     unstated = {name for name in ("slot_exponent", "scroll_probability") if getattr(options, name) is None}
-    described = options.model_dump(mode="json", exclude={"exposures", "calibration", "offers", "shopping", *unstated})
+    described = options.model_dump(mode="json", exclude={*_DESCRIBED_ELSEWHERE, *unstated})
     described["browsing"] = parameters.describe()
     if exposures is not None:
         described |= {"exposures": exposures.sha256, "exposure_calibration": exposures.summary()}

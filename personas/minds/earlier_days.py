@@ -1,4 +1,7 @@
-"""What earlier days do to the log-odds of opening an item: whether it is known, and how often it was shown in vain."""
+"""What earlier days do to the log-odds of opening an item.
+
+Whether it is known, how often it was shown in vain, and what ties said of it.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,21 @@ from groundlings.environments.interactions import Interactions
 from groundlings.personas.exposure.fatigue import RepeatFatigue
 from groundlings.personas.mind import Shown, Situation
 from groundlings.personas.repeats.known_items import KnownItems
+from groundlings.personas.social.word_of_mouth import WordOfMouth
 
 
 class EarlierDays:
-    """The part of a mind that follows `groundlings.personas.mind.Notices`; its subclass sets both attributes.
+    """The part of a mind that follows `groundlings.personas.mind.Notices`; its subclass sets the attributes.
 
     Attributes:
         _known: What agents know and how likely they take it up again; None where no item is shown again.
         _fatigue: What repetitions take off; None where no log could tell.
+        _word_of_mouth: What agents hear from their ties; None where they have none.
     """
 
     _known: KnownItems | None
     _fatigue: RepeatFatigue | None
+    _word_of_mouth: WordOfMouth | None = None
 
     def counts_shown(self) -> bool:
         """See `Notices.counts_shown`."""
@@ -33,9 +39,11 @@ class EarlierDays:
         if self._fatigue is not None:
             opened = interactions.users, interactions.items.astype(np.int64)
             self._fatigue.notice((shown.users, shown.items), opened)
+        if self._word_of_mouth is not None:
+            self._word_of_mouth.notice(day, interactions)
 
     def _remembered(self, situation: Situation, odds: FloatArray) -> FloatArray:
-        """The log-odds of a page with those of known items in their place, and what fatigue takes off.
+        """The log-odds of a page with those of known items in their place, and what fatigue and ties add.
 
         Args:
             situation: The page.
@@ -45,4 +53,6 @@ class EarlierDays:
         items = np.where(page.shown, page.items, 0)
         if self._known is not None:
             odds = self._known.put(odds, users, items, situation.sessions.day)
-        return odds if self._fatigue is None else odds + self._fatigue.log_odds(users, items)
+        if self._fatigue is not None:
+            odds = odds + self._fatigue.log_odds(users, items)
+        return odds if self._word_of_mouth is None else odds + self._word_of_mouth.log_odds(users, items)

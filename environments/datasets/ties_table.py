@@ -1,0 +1,51 @@
+"""Ties in a table: a row per pair of people, with the columns `user` and `friend`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from groundlings.environments.arrays import IntArray
+from groundlings.environments.datasets.columns import Column
+from groundlings.environments.datasets.ids import places_of
+from groundlings.environments.datasets.tables import Table
+from groundlings.environments.errors import DataError
+from groundlings.environments.ties import Ties
+
+USER, FRIEND = "user", "friend"
+
+
+def read_ties(path: Path, user_ids: Sequence[str], whose: str, key: str) -> tuple[Ties, int]:
+    """The ties of some people, and how many rows name somebody else.
+
+    Args:
+        path: Of the table.
+        user_ids: The people, in the order of their row numbers.
+        whose: Where they come from, and `key` what asked for the table; for messages.
+
+    Raises:
+        DataError: The file or a column is missing, a cell is empty, or no row joins two of these people.
+    """
+    table = Table.read(path)
+    first, second = (rows_of_ids(named_ids(table, name, key), user_ids) for name in (USER, FRIEND))
+    known = (first >= 0) & (second >= 0)
+    if not known.any():
+        raise DataError(
+            f"{path}: none of its {len(known):,} rows joins two people of {whose}; write users with the same ids there "
+            "and here"
+        )
+    return Ties.of(first[known], second[known], len(user_ids)), int((~known).sum())
+
+
+def named_ids(table: Table, name: str, key: str) -> Column:
+    """A column of ids without an empty cell; `key` is what asked for it."""
+    column = table.ids(name, key)
+    column.refuse_empty(f"the id of the {name}")
+    return column
+
+
+def rows_of_ids(column: Column, ids: Sequence[str]) -> IntArray:
+    """The row number of each cell among ids, -1 where it is none of them, shape (n_rows,)."""
+    return np.asarray(places_of(column.values, ids)[column.codes])

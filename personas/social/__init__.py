@@ -1,0 +1,1 @@
+"""What people hear from the people they know."""

@@ -1,0 +1,188 @@
+"""Agents hear from their ties what was liked, as counted by hand, and from nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from groundlings.environments.arrays import FloatArray
+from groundlings.environments.errors import ConfigError, DataError, RunDirectoryError
+from groundlings.environments.interactions import Interactions
+from groundlings.experiments.config.loading import load_config
+from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running.run import resume_experiment, run_experiment
+from groundlings.personas.contract import MindContract
+from groundlings.personas.mind import Shown
+from groundlings.personas.minds.behavioural import BehaviouralMind, BehaviouralOptions
+from groundlings.personas.social.generated import small_world
+from groundlings.personas.social.options import SmallWorld, SocialOptions
+from groundlings.personas.social.word_of_mouth import WordOfMouth
+from groundlings.simulator.log.writer import LogWriter
+
+GENERATED = {"generator": "watts_strogatz", "neighbours": 4, "rewired": 0.2}
+
+
+@pytest.fixture
+def heard(toy_population, tmp_path):
+    """Makes word of mouth among users 0 to 3, of whom 0 knows 1 and 2, in a table that also names a stranger."""
+    ids = toy_population.people.user_ids
+    rows = [(ids[0], ids[1]), (ids[2], ids[0]), (ids[0], "stranger")]
+    (tmp_path / "ties.csv").write_text("\n".join(["user,friend", *(",".join(row) for row in rows)]))
+
+    def make(**options) -> WordOfMouth:
+        told = SocialOptions(ties=Path("ties.csv"), **{"likes": 1.0, "dislikes": -2.0, **options})
+        return WordOfMouth(told, toy_population, tmp_path)
+
+    return make
+
+
+def rated(population, *rows: tuple[int, int, float]) -> Interactions:
+    users, items, stars = np.array(rows).T
+    train = population.train
+    return Interactions.of(
+        users.astype(int), items.astype(int), stars, np.zeros(len(rows), dtype=int),
+        n_users=train.n_users, n_items=train.n_items, synthetic=True,
+    )  # fmt: skip
+
+
+def odds(found: WordOfMouth, *items: int) -> FloatArray:
+    """What users 0 to 3 have heard of some items."""
+    return found.log_odds(np.arange(4), np.tile(items, (4, 1)))
+
+
+def test_likes_and_dislikes_of_ties_count_once_each(heard, toy_population):
+    found = heard()
+    day = rated(toy_population, (1, 7, 5.0), (2, 7, 4.0), (2, 8, 1.0), (1, 9, 3.0), (3, 7, 5.0), (0, 7, np.nan))
+    found.notice(0, day)
+    assert odds(found, 7, 8, 9)[0] == pytest.approx([np.log(3), -2 * np.log(2), 0])
+    assert not odds(found, 7, 8, 9)[1:].any()  # the only tie of 1 and 2 gave no rating, and 3 has none
+    found.notice(1, rated(toy_population, (1, 7, 5.0)))
+    assert odds(found, 7)[0] == pytest.approx([np.log(3)])
+    assert found.describe()["rows_left_out"] == 1
+
+
+def test_what_was_heard_is_forgotten(heard, toy_population):
+    found, silence = heard(days=2), rated(toy_population, (3, 3, 3.0))
+    found.notice(0, rated(toy_population, (1, 7, 5.0)))
+    found.notice(1, silence)
+    assert odds(found, 7)[0] > 0
+    found.notice(2, silence)
+    assert not odds(found, 7).any()
+
+
+def test_a_mention_is_a_matter_of_who_what_and_when(heard, toy_population):
+    day = [(1, item, 5.0) for item in range(60)]
+    first, second = heard(mention=0.5), heard(mention=0.5)
+    first.notice(0, rated(toy_population, *day))
+    second.notice(0, rated(toy_population, *day[::-1], (2, 3, 3.0)))
+    there = odds(first, *range(60))
+    assert (there == odds(second, *range(60))).all()
+    assert 15 < (there[0] > 0).sum() < 45
+    nobody = heard(mention=0.0)
+    nobody.notice(0, rated(toy_population, *day))
+    assert not odds(nobody, *range(60)).any()
+
+
+@given(st.integers(5, 30), st.sampled_from([2, 4]), st.floats(0, 1), st.integers(0, 99))
+def test_generated_ties_join_agents_alone(size: int, neighbours: int, rewired: float, seed: int) -> None:
+    users = np.arange(size) * 2
+    options = SmallWorld(generator="watts_strogatz", neighbours=neighbours, rewired=rewired)
+    graph = small_world(options, users, 60, seed).graph
+    known = np.diff(graph.indptr)
+    assert not known[1::2].any()
+    assert graph.nnz <= size * neighbours
+    if rewired == 0:
+        assert (known[users] == neighbours).all()
+
+
+def test_more_neighbours_than_agents_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"mind\.social\.ties\.neighbours: found 4 with 4 agents"):
+        small_world(SmallWorld(**GENERATED), np.arange(4), 4, 0)
+
+
+def test_ties_of_nobody_in_the_data_are_refused(toy_population, tmp_path):
+    (tmp_path / "ties.csv").write_text("user,friend\nx,y\n")
+    with pytest.raises(DataError, match="none of its 1 rows joins two people of the data set"):
+        WordOfMouth(SocialOptions(ties=Path("ties.csv"), likes=1.0), toy_population, tmp_path)
+
+
+class TestMindWithTies(MindContract):
+    @pytest.fixture(autouse=True)
+    def _world(self, toy_population, toy_taste):
+        options = BehaviouralOptions(social=SocialOptions(ties=SmallWorld(**GENERATED), likes=3.0))
+        self.population = toy_population
+        self.make_mind = lambda: BehaviouralMind(toy_population, toy_taste, options)
+
+    def test_a_day_of_likes_changes_what_ties_open(self):
+        mind, situation = self.make_mind(), self.situation(day=1)
+        before = asyncio.run(mind.decide(situation)).trace.probability("click")
+        everybody = [(user, item, 5.0) for user in self.population.users for item in range(self.n_items)]
+        nobody = np.zeros(0, dtype=np.int64)
+        mind.notice(0, rated(self.population, *everybody), Shown(nobody, nobody))
+        after = asyncio.run(mind.decide(situation)).trace.probability("click")
+        assert (after[situation.page.shown] > before[situation.page.shown]).all()
+
+
+EXPERIMENT = {
+    "name": "social", "seed": 3,
+    "dataset": {"name": "toy", "toy": {"n_users": 40, "n_items": 60, "interactions_per_user": 12}},
+    "simulation": {"days": 3},
+    "mind": {"kind": "behavioural", "social": {"ties": "ties.csv", "likes": 2.0}},
+    "held_out": False,
+    "arms": [{"name": "a", "recommender": "popular"}, {"name": "b", "recommender": "random_order"}],
+}  # fmt: skip
+
+
+@pytest.fixture
+def start(tmp_path, toy_population, monkeypatch):
+    """Reads an experiment file whose agents have the ties of a table, the users of the toy data being a ring."""
+    monkeypatch.setattr(
+        "groundlings.experiments.analysis.report.write_report",
+        lambda directory, *_: (directory / "report.html").write_text("drawn"),
+    )
+    ids = toy_population.people.user_ids[:40]
+    rows = [f"{one},{other}" for step in (1, 2, 3) for one, other in zip(ids, ids[step:], strict=False)]
+    (tmp_path / "ties.csv").write_text("\n".join(["user,friend", *rows]))
+
+    def started(**changes):
+        path = tmp_path / "social.yaml"
+        path.write_text(yaml.safe_dump({**EXPERIMENT, **changes}))
+        return load_config(path)
+
+    return started
+
+
+def test_workers_hear_what_one_process_hears(start, tmp_path):
+    alone = run_experiment(start(), tmp_path / "alone").digest
+    pool = start(execution={"engine": "pool", "workers": 2})
+    assert run_experiment(pool, tmp_path / "pool").digest == alone
+    assert run_experiment(start(mind="behavioural"), tmp_path / "without").digest != alone
+
+
+def test_a_run_that_was_cut_short_is_resumed_with_what_was_heard(start, tmp_path, monkeypatch):
+    whole = run_experiment(start(), tmp_path / "whole").digest
+    write, written = LogWriter.write, []
+
+    def failing(self, *arguments, **named):
+        written.append(named["sim_time"])
+        if len({*written}) == 3:
+            raise RunDirectoryError("out of luck")
+        write(self, *arguments, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LogWriter, "write", failing)
+        with pytest.raises(RunDirectoryError, match="out of luck"):
+            run_experiment(start(), tmp_path / "run")
+    assert resume_experiment(tmp_path / "run").digest == whole
+
+
+def test_arms_that_share_agents_are_refused():
+    with pytest.raises(ValidationError, match="ties join agents who see different lists"):
+        ExperimentConfig.model_validate({**EXPERIMENT, "design": {"kind": "split"}})
