@@ -38,6 +38,7 @@ from groundlings.recommenders.language.long_term import (
     situation_vector,
     situation_vectors,
 )
+from groundlings.recommenders.language.wording import told_history
 from groundlings.recommenders.learning import Lessons
 
 TEMPLATE = "billp"
@@ -172,7 +173,7 @@ class BiLlp(LlmRanker):
         if situation is None:
             return LOWEST
         lot = Draws.for_sessions(lessons.root, np.array([user]), 0).uniform("billp value")[0]
-        question = self._question("value", _VALUE, [*self._past(situation), self._prompt.fill("value")], lot)
+        question = self._question("value", _VALUE, [self._past(situation), self._prompt.fill("value")], lot)
         return await lessons.ask(self._asker, question, read_value)
 
     async def _reflect(self, lessons: Lessons, episode: Episode, few: Sequence[int]) -> str | None:
@@ -180,7 +181,7 @@ class BiLlp(LlmRanker):
         words, fill = fitted(self._words, self), self._prompt.fill
         taken = [words.name(item) for item in few if item in episode.taken]
         told = [
-            *self._past(episode.before),
+            self._past(episode.before),
             fill("shown", shown="; ".join(map(words.name, few)), taken="; ".join(taken) or "nothing"),
             fill("stayed_away" if episode.after is None else "came_back", days=episode.days),
             fill("reflect"),
@@ -200,7 +201,7 @@ class BiLlp(LlmRanker):
         situation, fill = self._situation(user), self._prompt.fill
         vector = self._vector(situation)
         learnt = "\n".join(f"- {each}" for each in self._memory.similar_reflections(vector, _REFLECTIONS))
-        told = [*self._past(situation), *([fill("reflections", reflections=learnt)] if learnt else [])]
+        told = [self._past(situation), *([fill("reflections", reflections=learnt)] if learnt else [])]
         told.append(fill("plan", many=fitted(self._words, self).many))
         lot = draws.uniform("billp plan", np.array([request.page]))[0]
         question = replace(self._question("plan", _TEXT, told, lot), prompt=self._plan_prompt, row=row)
@@ -233,14 +234,10 @@ class BiLlp(LlmRanker):
             items=words.numbered(shown),
         )
         of_each = [fill("kinds", kinds="\n".join(kinds))] if kinds else []
-        return "\n\n".join([*self._past(self._situation(user)), *notes, *of_each, rank])
+        return "\n\n".join([self._past(self._situation(user)), *notes, *of_each, rank])
 
-    def _past(self, situation: Situation) -> list[str]:
-        words, fill = fitted(self._words, self), self._prompt.fill
-        if not situation.items:
-            return [fill("nothing", many=words.many)]
-        verb = words.did(situation.kinds)
-        return [fill("history", many=words.many, verb=verb, items=words.numbered(situation.items))]
+    def _past(self, situation: Situation) -> str:
+        return told_history(self._prompt, fitted(self._words, self), situation.items, situation.kinds)
 
     def _remembered(self, vector: FloatArray) -> list[str]:
         """What was good and bad after similar histories, as the actor is told."""

@@ -30,7 +30,7 @@ from groundlings.recommenders.language.plans import VERDICT_SCHEMA, ToolUse, pla
 from groundlings.recommenders.language.titles import Titles
 from groundlings.recommenders.language.tools.bus import ABOUT, Bus, ToolBox
 from groundlings.recommenders.language.tools.tool import Seat
-from groundlings.recommenders.language.wording import ItemWords
+from groundlings.recommenders.language.wording import ItemWords, told_history
 from groundlings.recommenders.parts import parts_of
 
 TEMPLATE = "interec_agent"
@@ -201,13 +201,9 @@ class InteRecAgent(LlmRanker):
 
     def _past(self, user: int) -> list[str]:
         """What is known of a user, as sections of a prompt."""
-        words, fill = fitted(self._words, self), self._prompt.fill
-        items, kinds = fitted(self._histories, self).of_user(user)
-        past = fill("nothing", many=words.many)
-        if items:
-            past = fill("history", many=words.many, verb=words.did(kinds), items=words.numbered(items))
-        passed = self._passed.items.get(user)
-        return [past, *([fill("unwanted", items=words.numbered(passed))] if passed else [])]
+        words, passed = fitted(self._words, self), self._passed.items.get(user)
+        past = told_history(self._prompt, words, *fitted(self._histories, self).of_user(user))
+        return [past, *([self._prompt.fill("unwanted", items=words.numbered(passed))] if passed else [])]
 
     async def _listed(self, desk: _Desk) -> ItemArray:
         """The items that are left on the bus in the end, in their order; [] where no plan could be read."""
