@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from groundlings.environments.errors import ConfigError
 from groundlings.experiments.terminal import Terminal, escape
 
 if TYPE_CHECKING:
@@ -49,6 +50,10 @@ HearOption = Annotated[
 JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there as well.")]
 CsvOption = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write a row per conversation there.")]
 
+ShowOption = Annotated[
+    str | None, typer.Option("--show", metavar="TASK", help="Print the first conversation of each system on a task.")
+]
+
 
 def conversation(
     tasks: TasksArgument,
@@ -59,6 +64,7 @@ def conversation(
     seed: SeedOption = 0,
     half: HalfOption = "all",
     hear: HearOption = True,
+    show: ShowOption = None,
     json: JsonOption = None,
     csv: CsvOption = None,
 ) -> None:
@@ -71,6 +77,8 @@ def conversation(
         tasks, system or SYSTEMS, style or STYLE_NAMES, suggestions or (0, 1, 20), trials, seed, half, hear
     )
     _print(findings, console)
+    if show is not None:
+        _show(findings, show, console)
     if json is not None:
         write_json(json, findings.as_dict())
         console.print(f"figures        {escape(str(json))}", soft_wrap=True)
@@ -103,12 +111,25 @@ def _print(findings: Findings, console: Terminal) -> None:
         console.print(f"unreadable message of {escape(name)}: {escape(fault)}")
 
 
+def _show(findings: Findings, task: str, console: Terminal) -> None:
+    """The first conversation about a task in every setting."""
+    found = [row for row in findings.rows if row.task == task and row.trial == 0]
+    if not found:
+        known = ", ".join(dict.fromkeys(row.task for row in findings.rows))
+        raise ConfigError(f"--show: found no task {task}; expected one of {known}")
+    for row in found:
+        ending = "passed" if row.passed else f"not passed, {row.outcome}"
+        console.print(f"\n{escape(row.system)}, {row.style} user, {row.suggestions_allowed} suggestions: {ending}")
+        console.print(escape(row.transcript, newlines=True), soft_wrap=True)
+
+
 def _table(title: str, rows: list[SystemFigures]) -> Table:
     from rich import box
     from rich.table import Table
 
     last = len(rows[0].passes)
-    headings = ("system", "pass^1", f"pass^{last}", "met", "kept", "turns", "asked", "tried")
+    more = [f"pass^{last}"] if last > 1 else []
+    headings = ("system", "pass^1", *more, "met", "kept", "turns", "asked", "tried")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=escape(title), title_justify="left")
     for place, heading in enumerate(headings):
         table.add_column(heading, justify="left" if place == 0 else "right", no_wrap=True)
@@ -117,7 +138,7 @@ def _table(title: str, rows: list[SystemFigures]) -> Table:
         table.add_row(
             escape(row.system),
             f"{row.passes[0]:.3f} {_ends(row.intervals[0])}",
-            f"{row.passes[-1]:.3f}",
+            *(f"{row.passes[-1]:.3f}" for _ in more),
             f"{row.satisfied:.2f}",
             f"{row.kept:.2f}",
             *(f"{mean:.1f}" for mean in means),

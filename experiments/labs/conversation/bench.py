@@ -177,6 +177,7 @@ class _Stage:
             suggestions=talk.suggestions,
             regret=task.need.regret(talk.item),
             fault=talk.fault,
+            transcript=talk.transcript,
         )
 
 

@@ -28,6 +28,7 @@ class Talked:
         suggestions: Items suggested.
         regret: See `Need.regret`; tau-Rec has no graded tastes, so that it is 0 or 1.
         fault: What was wrong with an unreadable message.
+        transcript: All messages, a line each.
     """
 
     system: str
@@ -43,6 +44,7 @@ class Talked:
     suggestions: int
     regret: float
     fault: str
+    transcript: str
 
     @property
     def passed(self) -> bool:

@@ -32,6 +32,12 @@ class Conversation:
     fault: str = ""
 
     @property
+    def transcript(self) -> str:
+        """All messages that are not empty, a line each, with who wrote it."""
+        said = (("system" if number % 2 else "user  ", text) for number, text in enumerate(self.messages))
+        return "\n".join(f"{who}  {text}" for who, text in said if text)
+
+    @property
     def questions(self) -> int:
         """Fields that were asked about."""
         return sum(len(move.fields) for move in self.moves)

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -214,11 +215,15 @@ def test_the_command_prints_the_figures_and_writes_them(made, tmp_path):
         "--trials",
         "2",
     ]
-    outcome = CliRunner().invoke(app, [*words, "--json", str(tmp_path / "f.json"), "--csv", str(tmp_path / "c.csv")])
+    outcome = CliRunner().invoke(
+        app, [*words, "--show", "t2", "--json", str(tmp_path / "f.json"), "--csv", str(tmp_path / "c.csv")]
+    )
     assert outcome.exit_code == 0, outcome.output
     assert "patient users, 1 suggestion before the recommendation" in outcome.output
     assert json.loads((tmp_path / "f.json").read_text())["figures"][0]["passes"] == [1.0, 1.0]
-    assert len((tmp_path / "c.csv").read_text().splitlines()) == 1 + 8
+    assert len(pd.read_csv(tmp_path / "c.csv")) == 8
+    assert 'user    I want something where "genres" includes "Drama".' in outcome.output
+    assert '"recommend": "f3"' in outcome.output
 
 
 @pytest.mark.skipif("TAU_REC" not in os.environ, reason="TAU_REC names no directory with the data of tau-Rec")
