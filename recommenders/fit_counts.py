@@ -5,11 +5,13 @@ A run asks before the first day, writes the answers into `fitted.json` beside it
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from groundlings.environments.arrays import IntArray
+from groundlings.environments.errors import ConfigError
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.registry import parts_of
 
@@ -21,10 +23,22 @@ class FitCounts:
     Attributes:
         sentence: The counts in words, each with what it is a part of; without a full stop.
         counts: Name -> number; None where it is not known, which is never zero.
+
+    Raises:
+        ConfigError: A count is no number that JSON has.
     """
 
     sentence: str
     counts: Mapping[str, int | float | None]
+
+    def __post_init__(self) -> None:
+        counts: Mapping[str, object] = self.counts  # a plug-in may put anything in it
+        for name, count in counts.items():
+            if count is not None and not (isinstance(count, int | float) and math.isfinite(count)):
+                raise ConfigError(
+                    f"fit_counts: {name} is {count!r} ({type(count).__name__}); expected a finite int or float of "
+                    "Python, or None where it is not known"
+                )
 
 
 @runtime_checkable

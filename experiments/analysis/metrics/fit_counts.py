@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 
 from groundlings.environments.bounded_files import bounded_text
-from groundlings.environments.errors import RunDirectoryError
+from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.experiments.archive.directory import FITTED_NAME, read_manifest, write_json
 from groundlings.recommenders.fit_counts import FitCounts
 
@@ -71,7 +71,7 @@ def _read(path: Path) -> ByArm:
         return TypeAdapter(dict[str, tuple[FitCounts, ...]]).validate_python(
             json.loads(bounded_text(path, regular=True))
         )
-    except (OSError, ValueError, ValidationError, RecursionError) as fault:
+    except (OSError, ValueError, ConfigError, RecursionError) as fault:
         said = f"{fault.error_count()} values do not fit" if isinstance(fault, ValidationError) else str(fault)
         raise RunDirectoryError(
             f"{path}: cannot be read as what recommenders counted of their fit ({said}); restore it from a copy"

@@ -5,12 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from groundlings.environments.errors import RunDirectoryError
+from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.experiments.analysis.metrics import summarise
 from groundlings.experiments.analysis.report.formatting import fitted
 from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.running.run import resume_experiment, run_experiment
 from groundlings.recommenders.contract import checkerboard, toy_catalog
+from groundlings.recommenders.fit_counts import FitCounts
 from groundlings.recommenders.neural.semantic_ids import SemanticIds
 from groundlings.simulator.log.reader import LogReader
 
@@ -74,6 +75,12 @@ def test_a_run_of_semantic_ids_resumes_to_the_same_digest_and_counts(interrupted
     assert 0 <= counts["shared"] <= 24
     assert 0 <= counts["explained"] <= 1
     assert 0 <= counts["invalid"] <= 60
+
+
+@pytest.mark.parametrize("count", [np.int64(3), float("nan"), "3"])
+def test_a_count_is_a_number_or_not_known(count):
+    with pytest.raises(ConfigError, match=r"fit_counts: lost is .* expected a finite int or float"):
+        FitCounts("", {"kept": 1, "lost": count})
 
 
 def test_semantic_ids_know_no_share_of_nothing():
