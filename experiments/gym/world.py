@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,7 +104,9 @@ class World:
             ConfigError: The site is no paginated feed, or an argument does not fit.
             UserError: The experiment cannot be prepared.
         """
-        if candidates < 1 or width < 1:
+        if action not in get_args(ActionKind):
+            raise ConfigError(f"action: found {action!r}, expected one of {', '.join(get_args(ActionKind))}")
+        if not (type(candidates) is type(width) is int) or candidates < 1 or width < 1:
             raise ConfigError(f"candidates and width: found {candidates} and {width}; expected whole numbers from 1")
         loop, stack = OwnLoop(), AsyncExitStack()
         try:
@@ -170,7 +172,16 @@ class World:
         Args:
             actions: Shape (n, slots) of places, or (n, width) of numbers.
             candidates, free: Of each session; see `groundlings.recommenders.policies.pages`.
+
+        Raises:
+            ConfigError: Actions have another shape, or are no finite numbers: what they would show is left to chance.
         """
+        expected = (len(free), self.feed.page_size if self.action == "slate" else self.vectors.items.shape[1])
+        if actions.shape != expected or actions.dtype.kind not in "iufb" or not np.isfinite(actions).all():
+            raise ConfigError(
+                f"actions: found shape {actions.shape} of {actions.dtype}, expected finite numbers of shape {expected} "
+                f"(action: {self.action}); a policy that gives NaN has diverged"
+            )
         if self.action == "slate":
             return named_places(actions, free)
         places = nearest_places(actions, candidates, free, self.vectors.items, self.feed.page_size)

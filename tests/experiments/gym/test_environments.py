@@ -207,11 +207,30 @@ def test_rewards_that_nobody_knows_are_flagged_and_lost_pages_end_a_session(made
     assert (truncated[lost] & ~left[lost]).all()
 
 
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, "x", None, 0.5j], ids=str)
+def test_an_action_that_is_no_finite_number_shows_nothing(made, wrong):
+    env = SessionsVectorEnv(made(action="embedding", width=4), USERS)
+    env.reset(seed=2)
+    actions = np.zeros((USERS, 4), dtype=object if wrong is None else np.asarray(wrong).dtype)
+    actions[1, 2] = wrong
+    with pytest.raises(ConfigError, match=r"actions: found shape .*, expected finite numbers of shape"):
+        env.step(actions)
+
+
+def test_an_action_of_another_shape_shows_nothing(made):
+    env = SessionsVectorEnv(made(), USERS)
+    env.reset(seed=2)
+    with pytest.raises(ConfigError, match=rf"found shape \({USERS}, 1\) of int64"):
+        env.step(np.zeros(USERS, dtype=np.int64))
+
+
 @pytest.mark.parametrize(
     ("changes", "options", "complaint"),
     [
         ({}, {"candidates": 2}, "candidates: found 2, but a page has 3 slots"),
         ({}, {"candidates": 0}, "expected whole numbers from 1"),
+        ({}, {"candidates": "many"}, "candidates and width: found many and 4"),
+        ({}, {"action": "embeding"}, "action: found 'embeding', expected one of slate, embedding"),
         ({}, {"retriever": "nobody"}, "retriever.recommender: there is no recommender 'nobody'"),
         ({}, {"retriever": {"name": 3}}, "retriever: found"),
         ({}, {"reward": "sum(buy)"}, "reward: the site has no 'buy'"),
