@@ -40,6 +40,7 @@ IN_WORDS: Mapping[str, str] = {
     "policy": "a policy trained by reinforcement learning chooses each page",
     "popular": "shows what most users chose, the same to everybody",
     "presenter": "another recommender, each item shown by the facts that fit the user best",
+    "puma": "a language model searches, or recommends by what it names of the user's history",
     "rah": "another recommender, without what an assistant predicts the user to dislike",
     "random_order": "shows items in random order",
     "recmind": "a language model looks things up, then ranks another recommender's first items",

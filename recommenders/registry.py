@@ -59,6 +59,7 @@ SHIPPED = {
     "policy": "groundlings.recommenders.policies.policy:PolicyRecommender",
     "popular": "groundlings.recommenders.popular:PopularRecommender",
     "presenter": "groundlings.recommenders.language.presenter:Presenter",
+    "puma": "groundlings.recommenders.language.puma:Puma",
     "rah": "groundlings.recommenders.language.rah:Rah",
     "random_order": "groundlings.recommenders.random_order:RandomOrderRecommender",
     "recmind": "groundlings.recommenders.language.recmind:RecMind",

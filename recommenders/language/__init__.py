@@ -11,6 +11,8 @@ agent_loop.py    steps of thought, tool and answer, for recommenders that look t
 recmind.py       the recommender `recmind`
 interec_agent.py the recommender `interec_agent`; plans.py reads its plans, passed_over.py is what users did not take
 macrec.py        the recommender `macrec`; team.py: the agents that its manager may ask
+puma.py          the recommender `puma`; task_memory.py: what it recalls, function_calls.py reads what it calls
+first_lists.py   what the recommender inside lists, from which interec_agent.py and puma.py go on
 agentcf.py       the recommender `agentcf`, rah.py `rah`; pairs.py and judged.py: what they learn from
 billp.py         the recommender `billp`; long_term.py: its memories, and what came of earlier days
 """

@@ -24,6 +24,7 @@ from groundlings.recommenders.base import AsyncRecommender, fitted, hash_of
 from groundlings.recommenders.impressions import Impressions
 from groundlings.recommenders.item_knn import ItemKnnRecommender
 from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question
+from groundlings.recommenders.language.first_lists import first_lists
 from groundlings.recommenders.language.llm_ranker import LlmRanker
 from groundlings.recommenders.language.passed_over import PassedOver
 from groundlings.recommenders.language.plans import VERDICT_SCHEMA, ToolUse, plan_schema, read_plan, read_verdict
@@ -31,7 +32,6 @@ from groundlings.recommenders.language.titles import Titles
 from groundlings.recommenders.language.tools.bus import ABOUT, Bus, ToolBox
 from groundlings.recommenders.language.tools.tool import Seat
 from groundlings.recommenders.language.wording import ItemWords, told_history
-from groundlings.recommenders.parts import parts_of
 
 TEMPLATE = "interec_agent"
 CRITIC = "interec_critic"
@@ -156,7 +156,7 @@ class InteRecAgent(LlmRanker):
             ProviderError: Nothing is left to list, and `fallback` is `none`.
         """
         fitted(self._tools, self)
-        begun, calls = await self._candidates_of(request)
+        begun, calls = await first_lists(self.of, request, self._most or None)
         desks = [self._desk(request, row, each) for row, each in enumerate(begun)]
         found = await asyncio.gather(*(self._listed(desk) for desk in desks))
         items = np.full((len(request), request.size), NO_ITEM, dtype=np.int32)
@@ -169,18 +169,6 @@ class InteRecAgent(LlmRanker):
                 rest = desk.begun[~np.isin(desk.begun, chosen)][: request.size - len(chosen)]
                 items[desk.row, len(chosen) : len(chosen) + len(rest)] = rest
         return replace(Ranking.deterministic(items, scores), calls=tuple(calls))
-
-    async def _candidates_of(self, request: RankingRequest) -> tuple[list[ItemArray], list[CallRecord]]:
-        """What the bus of each session begins with, and the calls behind it."""
-        n_items = request.seen.shape[1]
-        size = max(request.size, self._most) if self._most else n_items
-        begun: list[ItemArray] = []
-        calls: list[CallRecord] = []
-        for rows in parts_of(len(request), size):
-            inner = await self.of.rank(replace(request.take(rows), size=size))
-            begun += [each[each != NO_ITEM] for each in inner.items]
-            calls += [replace(call, row=int(rows[call.row])) for call in inner.calls]
-        return begun, calls
 
     def _desk(self, request: RankingRequest, row: int, begun: ItemArray) -> _Desk:
         # Draws of the user alone and not of the day, as in `LlmRanker`.

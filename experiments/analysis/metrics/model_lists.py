@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from groundlings.environments.errors import UnreadableReply
 from groundlings.environments.plugins import PYTHON_OBJECT
 from groundlings.experiments.analysis.metrics.agent_steps import AgentSteps
+from groundlings.experiments.analysis.metrics.called_functions import CalledFunctions, count_functions
 from groundlings.experiments.analysis.metrics.team_work import TeamWork, read_team_work
 from groundlings.experiments.analysis.metrics.tool_plans import ToolPlans, is_another
 from groundlings.recommenders.language.agentcf import TEMPLATE as AGENTCF
@@ -42,6 +43,9 @@ _TEMPLATES = (TEMPLATE, AGENTCF, BILLP, MACREC, RECMIND)
 
 _STEPS = {RECMIND: STEPS, MACREC: template_of(MANAGER)}
 """Those whose lists come after steps -> their questions for a step."""
+
+_PARTS = ("steps", "team", "plans", "tool_plans", "functions")
+"""What is counted besides the lists, in the order in which it is told."""
 
 Read = Callable[[str, str], Grounding]
 """Question and reply -> what was named; raises `UnreadableReply`."""
@@ -81,6 +85,17 @@ class Plans:
         without = self.unreadable + self.unanswerable
         return f"{self.questions:,} plans asked for, {without:,} without a readable reply"
 
+    def as_dict(self) -> dict[str, int]:
+        """Plain JSON values."""
+        return asdict(self)
+
+
+class _Part(Protocol):
+    """Something that is counted besides the lists."""
+
+    def sentence(self) -> str: ...
+    def as_dict(self) -> dict[str, Any]: ...
+
 
 @dataclass(slots=True)
 class ModelLists:
@@ -104,6 +119,8 @@ class ModelLists:
         tool_plans: Plans that the lists came from; None where there are none. `questions` counts the first of each
             list, and names are those that plans go by.
         team: What other agents did for the lists; None where there are none.
+        functions: What was called for the lists; None where nothing is. `questions` counts the last of each list, and
+            names are those of a history to recommend by.
     """
 
     questions: int = 0
@@ -123,6 +140,7 @@ class ModelLists:
     plans: Plans | None = field(default=None)
     tool_plans: ToolPlans | None = field(default=None)
     team: TeamWork | None = field(default=None)
+    functions: CalledFunctions | None = field(default=None)
 
     @property
     def hallucination_rate(self) -> float | None:
@@ -160,14 +178,13 @@ class ModelLists:
 
     def sentence(self) -> str:
         """The counts in words."""
-        what = "candidate" if self.candidates or not self.names else "item"
+        what = "candidate" if self.candidates or not (self.names or self.functions) else "item"
         failed = [f"{self.unreadable:,} unreadable"]
         failed += [f"{self.unanswerable:,} refused by the server"] if self.unanswerable else []
         if self.tool_plans is None:
             failed.append(f"{self.nothing_named:,} without {'an item' if what == 'item' else 'a candidate'}")
         begin = f"{self.questions:,} lists asked of a language model, {', '.join(failed)}"
-        before = (self.steps, self.team, self.plans, self.tool_plans)
-        begin += "".join(f"; {each.sentence()}" for each in before if each is not None)
+        begin += "".join(f"; {each.sentence()}" for each in self._parts().values())
         if not self.names:
             return begin
         told = (
@@ -183,20 +200,19 @@ class ModelLists:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        counts = asdict(self)
-        del counts["steps"], counts["team"], counts["plans"], counts["tool_plans"]
-        steps = {} if self.steps is None else {"steps": self.steps.as_dict()}
-        team = {} if self.team is None else {"team": self.team.as_dict()}
-        plans = {} if self.plans is None else {"plans": asdict(self.plans)}
-        tool_plans = {} if self.tool_plans is None else {"tool_plans": asdict(self.tool_plans)}
-        return {**counts, "hallucination_rate": self.hallucination_rate, **steps, **team, **plans, **tool_plans}
+        counts = {name: count for name, count in asdict(self).items() if name not in _PARTS}
+        parts = {name: each.as_dict() for name, each in self._parts().items()}
+        return {**counts, "hallucination_rate": self.hallucination_rate, **parts}
+
+    def _parts(self) -> dict[str, _Part]:
+        """What is counted besides the lists, where there is any of it."""
+        return {name: part for name in _PARTS if (part := getattr(self, name)) is not None}
 
 
 _OF_A_REPLY = tuple(
     each.name
     for each in fields(ModelLists)
-    if each.name
-    not in ("questions", "unreadable", "unanswerable", "nothing_named", "steps", "team", "plans", "tool_plans")
+    if each.name not in ("questions", "unreadable", "unanswerable", "nothing_named", *_PARTS)
 )
 """Counts that a `Grounding` has, too."""
 
@@ -244,6 +260,7 @@ def read_model_lists(log: LogReader, config: Mapping[str, Any]) -> dict[int, Mod
         lists = found.setdefault(each.arm_id, ModelLists())
         lists.tool_plans = lists.tool_plans or ToolPlans()
         lists.tool_plans.count_review(each.status, each.question, each.reply)
+    count_functions(log, lambda arm_id: found.setdefault(arm_id, ModelLists()))
     return found
 
 

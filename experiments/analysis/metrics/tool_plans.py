@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from groundlings.recommenders.language.plans import ToolUse, read_plan, read_verdict
 from groundlings.recommenders.language.tools.bus import ABOUT, RANK
@@ -94,3 +94,7 @@ class ToolPlans:
             f"readable verdict), {self.short:,} were too short, {self.unranked:,} were not put in order, and "
             f"{self.failed:,} of their {self.reviewed_tools:,} tools could not serve what was asked"
         )
+
+    def as_dict(self) -> dict[str, int]:
+        """Plain JSON values."""
+        return asdict(self)

@@ -14,7 +14,7 @@ PARADIGMS: Mapping[str, tuple[str, ...]] = {
     "reinforcement learning": ("policy",),
     "language model as ranker": ("llm_ranker",),
     "generative": ("semantic_ids", "title_generation"),
-    "agents of language models": ("agentcf", "billp", "interec_agent", "macrec", "rah", "recmind"),
+    "agents of language models": ("agentcf", "billp", "interec_agent", "macrec", "puma", "rah", "recmind"),
     "around another recommender": ("blend", "degraded", "epsilon_slots", "mmr", "plackett_luce", "presenter", "ruled"),
     "lists from elsewhere": ("external",),
     "bound": ("oracle", "anti_oracle"),

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
+from groundlings.environments.arrays import FloatArray
 from groundlings.environments.catalog import Catalog
 from groundlings.recommenders.language.grounding import normal
 from groundlings.recommenders.language.tools.tool import Seat, ToolFault
 from groundlings.recommenders.language.wording import ItemWords
 
 _FOUND = 8
+
+
+def words_of(title: str, categories: Sequence[str], text: str | None = None) -> list[str]:
+    """The words by which an item is found, each once, sorted."""
+    return sorted(set(normal(" ".join((title, *categories, text or ""))).split()))
 
 
 class CatalogueSearch:
@@ -33,7 +40,7 @@ class CatalogueSearch:
         self._words = ItemWords(catalog)
         texts = catalog.texts or (None,) * len(catalog.item_ids)
         known = [
-            sorted(set(normal(" ".join((title, *genres, text or ""))).split()))
+            words_of(title, genres, text)
             for title, genres, text in zip(catalog.titles, catalog.genres, texts, strict=True)
         ]
         counts = Counter(word for words in known for word in words)
@@ -46,13 +53,20 @@ class CatalogueSearch:
         lengths = [math.sqrt(sum(self._weights[word] ** 2 for word in words)) for words in known]
         self._lengths = np.array([length or 1.0 for length in lengths])
 
-    def best(self, request: str, most: int) -> list[int]:
-        """The items that share a word with the request, the best first, at most so many."""
-        scores = np.zeros(len(self._lengths))
+    def scores(self, request: str) -> FloatArray:
+        """How well each item fits, shape (n_items,), 0 where no word is shared.
+
+        The cosine times the length of the request's vector: requests cannot be compared with each other.
+        """
+        scores: FloatArray = np.zeros(len(self._lengths))
         for word in sorted(set(normal(request).split())):
             if word in self._places:
                 scores[self._places[word]] += self._weights[word] ** 2
-        scores /= self._lengths
+        return scores / self._lengths
+
+    def best(self, request: str, most: int) -> list[int]:
+        """The items that share a word with the request, the best first, at most so many."""
+        scores = self.scores(request)
         order = np.argsort(-scores, kind="stable")[:most]
         return order[scores[order] > 0].tolist()
 

@@ -25,6 +25,7 @@ SYSTEMS = {
     "recmind": ({"candidates": 4, "steps": 2, "alternatives": 1}, 2 * 2 + 1, 0),
     "interec_agent": ({"candidates": 8, "steps": 2, "reviews": 2}, 1 + 2 * 2, 0),
     "macrec": ({"candidates": 4, "steps": 2, "helper_steps": 2}, 2 * (2 + 2 * 2 + 1) + 1, 0),
+    "puma": ({"candidates": 8}, 2, 0),
     "title_generation": ({"titles": 2}, 1, 0),
     "agentcf": ({"candidates": 4, "learners": 3, "pairs": 2}, 1, 3 * 2 * 3),
     "rah": ({"candidates": 4, "learners": 3, "interactions": 2, "rounds": 2, "fallback": "of"}, 1, 3 * 2 * (2 + 3 * 2)),
