@@ -38,13 +38,18 @@ class TaskMemory:
     def recalled(self, history: Sequence[int], wish: str | None) -> list[int]:
         """The items of a history that are told, the most recent one first; of equally alike ones the later are kept.
 
+        Of items of one name, such as sizes of a product, the latest stands for all.
+
         Args:
             history: Different items, the earliest first.
             wish: What the user asks for in words, None where nothing is said.
         """
         if not history:
             return []
-        latest = list(reversed(history))
+        by_name: dict[str, int] = {}
+        for item in reversed(history):
+            by_name.setdefault(self._words.name(item), item)
+        latest = list(by_name.values())
         alike = self._search.scores(self._instruction(latest[0]) if wish is None else wish)[latest]
         kept = np.argsort(-alike, kind="stable")[: self._most]
         return [latest[place] for place in np.sort(kept)]

@@ -135,6 +135,8 @@ def test_memory_recalls_what_is_like_the_wish_or_like_the_latest_item_the_most_r
     assert memory.recalled([4, 1, 3, 2], None) == [2, 1], "bakery"
     assert memory.recalled([0, 1, 3], "cheese") == [3, 1], "nothing fits: the latest ones"
     assert memory.recalled([], "milk") == []
+    twins = replace(SHELF, titles=("Oat milk", "Rye bread", "Oat milk", *SHELF.titles[3:]))
+    assert TaskMemory(twins, CatalogueSearch(twins), 2).recalled([0, 1, 2], "oat milk") == [2, 1], "one name once"
 
 
 @given(st.lists(st.integers(0, 19), unique=True, max_size=8), st.one_of(st.none(), st.text(max_size=20)))
@@ -151,7 +153,8 @@ MEMORY = TaskMemory(SHELF, CatalogueSearch(SHELF), 3)
     ("model", "status"),
     [
         (calling("raw either"), "unreadable"), (calling("buy"), "unreadable"), (calling(names=[3]), "unreadable"),
-        (calling("search", "raw milk"), "unreadable"), (calling(names=["Heat"]), "ok"), (calling("search", "zzz"), "ok"),
+        (calling("search", "raw milk"), "unreadable"), (calling(names=["Heat"]), "ok"),
+        (calling("search", "zzz"), "ok"),
     ],
 )  # fmt: skip
 def test_nothing_returned_stops_the_run_unless_the_file_says_what_is_listed(model, status):
