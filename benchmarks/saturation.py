@@ -18,35 +18,28 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import multiprocessing
-import os
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import openai
-from aiohttp import web
 from rich.console import Console
 from rich.table import Table
 
-from groundlings.environments.chat import ChatModel, ChatReply, ChatRequest, Message
+from benchmarks.asking import Eavesdropper, Pass, bare_loop, mock_server, processor_seconds
+from groundlings.environments.chat import ChatModel, ChatRequest
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import Plan, build_plan
 from groundlings.experiments.running.simulating import simulate
 from groundlings.simulator.language.build import build_chat_model
-from groundlings.simulator.language.gbnf import grammar_for
-from groundlings.simulator.language.scripted import legal_reply
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.store import LOG_NAME
 
-LATENCY_SECONDS = 0.05
 BARS = {("mock", 1): 0.9, ("embedded", 1): 0.95}
 """Least ratio of platform and yardstick, by server and client processes."""
 
@@ -71,19 +64,6 @@ class Course:
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
-    """One side, once.
-
-    Attributes:
-        rate: Decisions a second.
-        busy: Milliseconds of processor time a decision, of this process and its client processes.
-    """
-
-    rate: float
-    busy: float
-
-
-@dataclass(frozen=True, slots=True)
 class Outcome:
     """Medians; ratios are of neighbours in time."""
 
@@ -98,34 +78,12 @@ class Outcome:
         return BARS.get((self.course.server, self.course.clients), 0.0)
 
 
-class Eavesdropper:
-    """Passes questions on and remembers them."""
-
-    def __init__(self, model: ChatModel, requests: list[ChatRequest]) -> None:
-        self._model = model
-        self._requests = requests
-
-    @property
-    def name(self) -> str:
-        """See `ChatModel.name`."""
-        return self._model.name
-
-    async def ask(self, request: ChatRequest) -> ChatReply:
-        """See `ChatModel.ask`."""
-        self._requests.append(request)
-        return await self._model.ask(request)
-
-    async def close(self) -> None:
-        """See `ChatModel.close`."""
-        await self._model.close()
-
-
 def main() -> None:
     """Measure and print; exit with 1 where a bar is missed."""
     arguments = _arguments()
     console = Console()
     outcomes = []
-    with _mock_server() as url:
+    with mock_server() as url:
         for concurrency, clients in ((64, 1), (256, 1), (256, 2)):
             model = {"provider": "endpoint", "base_url": url, "concurrency": concurrency}
             course = Course("mock", concurrency, arguments.people, model, clients)
@@ -183,7 +141,7 @@ def _compare(course: Course, rounds: int, url: str, console: Console) -> Outcome
     for number in range(rounds):
         if number % 2:
             platform.append(_platform(plan))
-        bare.append(_bare(requests, course, url))
+        bare.append(bare_loop(requests, concurrency=course.concurrency, url=url, grammar=course.server == "embedded"))
         if not number % 2:
             platform.append(_platform(plan))
         mine, other = platform[-1], bare[-1]
@@ -210,9 +168,9 @@ def _platform(plan: Plan, requests: list[ChatRequest] | None = None) -> Pass:
             ready = replace(plan, minds=minds)
             ready.stages.append([ready.make_arm(plan.config.arms[0])])
             run = run_row(ready)
-            began, busy = time.perf_counter(), _processor_seconds()
+            began, busy = time.perf_counter(), processor_seconds()
             await simulate(ready, run, path)
-            return time.perf_counter() - began, _processor_seconds() - busy
+            return time.perf_counter() - began, processor_seconds() - busy
         finally:
             await model.close()
 
@@ -222,47 +180,6 @@ def _platform(plan: Plan, requests: list[ChatRequest] | None = None) -> Pass:
         with LogReader(path) as log:
             calls = len(log.calls(columns=["call_id"]))
     return Pass(calls / seconds, 1000 * busy / calls)
-
-
-def _processor_seconds() -> float:
-    """Of this process, and of its client processes that have ended."""
-    used = os.times()
-    return used.user + used.system + used.children_user + used.children_system
-
-
-def _bare(requests: Sequence[ChatRequest], course: Course, url: str) -> Pass:
-    """A loop that does nothing but ask."""
-    bodies = [_body(each, course.server) for each in requests]
-
-    async def loop() -> Pass:
-        client = openai.AsyncOpenAI(base_url=url, api_key="none", http_client=openai.DefaultAioHttpClient())
-        left = iter(bodies)
-
-        async def asker() -> None:
-            for body in left:
-                reply = await client.chat.completions.create(**body)
-                assert reply.choices[0].message.content
-
-        began, busy = time.perf_counter(), time.process_time()
-        await asyncio.gather(*(asker() for _ in range(course.concurrency)))
-        seconds, busy = time.perf_counter() - began, time.process_time() - busy
-        await client.close()
-        return Pass(len(bodies) / seconds, 1000 * busy / len(bodies))
-
-    return asyncio.run(loop())
-
-
-def _body(request: ChatRequest, server: str) -> dict[str, Any]:
-    described = {"name": "reply", "schema": request.reply_schema, "strict": False}
-    form = {"response_format": {"type": "json_schema", "json_schema": described}}
-    return {
-        "model": "mock",
-        "messages": [{"role": message.role, "content": message.content} for message in request.messages],
-        "max_tokens": request.max_tokens,
-        "temperature": request.temperature,
-        "seed": request.seed,
-        "extra_body": form if server == "mock" else {"grammar": grammar_for(request.reply_schema)},
-    }
 
 
 def _plan(course: Course) -> Plan:
@@ -279,53 +196,6 @@ def _plan(course: Course) -> Plan:
                 "execution": {"engine": "pool", "workers": course.clients} if course.clients > 1 else {},
             }
         )
-    )
-
-
-@contextmanager
-def _mock_server() -> Iterator[str]:
-    """The address of a server in a process of its own."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs,), daemon=True)
-    process.start()
-    try:
-        yield f"http://127.0.0.1:{ours.recv()}/v1"
-    finally:
-        process.terminate()
-        process.join()
-
-
-def _serve(pipe: Any) -> None:
-    asyncio.run(_serve_forever(pipe))
-
-
-async def _serve_forever(pipe: Any) -> None:
-    application = web.Application()
-    application.router.add_get("/v1/models", _models)
-    application.router.add_post("/v1/chat/completions", _complete)
-    runner = web.AppRunner(application, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, backlog=1024).start()
-    pipe.send(runner.addresses[0][1])
-    await asyncio.Event().wait()
-
-
-async def _models(_request: web.Request) -> web.Response:
-    return web.json_response({"object": "list", "data": [{"id": "mock", "object": "model", "owned_by": "bench"}]})
-
-
-async def _complete(request: web.Request) -> web.Response:
-    """A legal reply, `LATENCY_SECONDS` after the question came."""
-    due = asyncio.get_running_loop().time() + LATENCY_SECONDS
-    body = await request.json()
-    schema = body["response_format"]["json_schema"]["schema"]
-    text = legal_reply(ChatRequest((Message("user", ""),), schema, 1, 0.0, body["seed"]))
-    await asyncio.sleep(due - asyncio.get_running_loop().time())
-    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
-    usage = {"prompt_tokens": 300, "completion_tokens": 30, "total_tokens": 330}
-    return web.json_response(
-        {"id": "1", "object": "chat.completion", "created": 0, "model": "mock", "choices": [choice], "usage": usage}
     )
 
 
