@@ -19,7 +19,7 @@ from groundlings.environments.prompts import one_line
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.replies import read_json
 from groundlings.recommenders.base import AsyncRecommender, fitted, hash_of
-from groundlings.recommenders.language.asking import LARGEST_SEED, Question
+from groundlings.recommenders.language.asking import LARGEST_SEED, Question, side_by_side
 from groundlings.recommenders.language.llm_ranker import LlmRanker
 from groundlings.recommenders.language.pairs import Pair, pairs_of, waves
 from groundlings.recommenders.learning import Lessons
@@ -121,7 +121,7 @@ class AgentCf(LlmRanker):
         for interactions in news:
             found = pairs_of(interactions, known, self._pairs, self._served(lessons), lessons.root)
             for wave in waves(found):
-                await asyncio.gather(*(self._learn(lessons, pair) for pair in wave))
+                await side_by_side(self._learn(lessons, pair) for pair in wave)
 
     def _served(self, lessons: Lessons) -> IntArray:
         """The users who learn."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -12,8 +13,11 @@ from groundlings.environments.prompts import Prompt
 from groundlings.environments.replies import refused
 
 _Read = TypeVar("_Read")
+_Done = TypeVar("_Done")
 
 LARGEST_SEED = 2**31
+
+_BEGUN_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +84,22 @@ class Asker:
         except UnreadableReply:
             return None, CallRecord(request, reply, prompt.name, prompt.sha256, "unreadable", row)
         return said, CallRecord(request, reply, prompt.name, prompt.sha256, "ok", row)
+
+
+async def side_by_side(work: Iterable[Coroutine[Any, Any, _Done]]) -> list[_Done]:
+    """What comes of some work that asks, in its order; all of it is open together, as with `asyncio.gather`.
+
+    A few are begun at a time. Begun at once, a cohort of thousands would write all of its questions before the first is
+    on its way, and the model would wait meanwhile.
+    """
+    begun: list[asyncio.Task[_Done]] = []
+    try:
+        for each in work:
+            begun.append(asyncio.create_task(each))
+            if len(begun) % _BEGUN_AT_ONCE == 0:
+                await asyncio.sleep(0)
+    except asyncio.CancelledError:
+        for task in begun:
+            task.cancel()
+        raise
+    return await asyncio.gather(*begun)

@@ -23,7 +23,7 @@ from groundlings.environments.ranking import RankingRequest
 from groundlings.environments.replies import read_json
 from groundlings.recommenders.base import AsyncRecommender, fitted, hash_of
 from groundlings.recommenders.impressions import Impressions
-from groundlings.recommenders.language.asking import LARGEST_SEED, Question
+from groundlings.recommenders.language.asking import LARGEST_SEED, Question, side_by_side
 from groundlings.recommenders.language.grounding import Grounding
 from groundlings.recommenders.language.llm_ranker import LlmRanker
 from groundlings.recommenders.language.long_term import (
@@ -152,7 +152,7 @@ class BiLlp(LlmRanker):
             users, days = (np.array([getattr(each, key) for each in ended], dtype=np.int64) for key in ("user", "day"))
             lots = Draws.for_sessions(lessons.root, users, 0).uniform("billp episode", days)
             chosen = [ended[place] for place in np.sort(np.argsort(lots, kind="stable")[: self._per_day])]
-            learnt = await asyncio.gather(*(self._look_back(lessons, each) for each in chosen))
+            learnt = await side_by_side(self._look_back(lessons, each) for each in chosen)
             for each, (reflection, case) in zip(chosen, learnt, strict=True):
                 self._memory.add(self._vector(each.before), reflection, case)
 

@@ -17,6 +17,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 NEAR = 0.9
 """Of the longer text. The code of Hou et al. (2024) asks for more than 0.9 of the candidate's name, and also takes a
@@ -24,6 +25,8 @@ candidate whose name holds the line or stands in it, so that "Alien" is found in
 
 _NUMBERED = re.compile(r"\s*(?:[-*\u2022]|\(?\d{1,3}[.):])\s+")
 _YEAR = re.compile(r"\s*\(\d{3,4}\)\s*$")
+_FORMS_KEPT = 2**14
+"""Names; the same candidates come up in list after list, and most of the time of reading a reply went into this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,7 @@ def without_number(name: str) -> str:
     return _NUMBERED.sub("", name, count=1)
 
 
+@lru_cache(_FORMS_KEPT)
 def forms(candidate: str) -> tuple[str, str]:
     """A candidate normalised, with its year and without."""
     return normal(candidate), normal(_YEAR.sub("", candidate))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -23,7 +22,7 @@ from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.recommenders.base import AsyncRecommender, fitted, hash_of
 from groundlings.recommenders.impressions import Impressions
 from groundlings.recommenders.item_knn import ItemKnnRecommender
-from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question
+from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question, side_by_side
 from groundlings.recommenders.language.first_lists import first_lists
 from groundlings.recommenders.language.llm_ranker import LlmRanker
 from groundlings.recommenders.language.passed_over import PassedOver
@@ -158,7 +157,7 @@ class InteRecAgent(LlmRanker):
         fitted(self._tools, self)
         begun, calls = await first_lists(self.of, request, self._most or None)
         desks = [self._desk(request, row, each) for row, each in enumerate(begun)]
-        found = await asyncio.gather(*(self._listed(desk) for desk in desks))
+        found = await side_by_side(self._listed(desk) for desk in desks)
         items = np.full((len(request), request.size), NO_ITEM, dtype=np.int32)
         scores = np.full(items.shape, np.nan)
         for desk, listed in zip(desks, found, strict=True):

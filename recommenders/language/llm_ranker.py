@@ -22,7 +22,7 @@ from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.environments.replies import read_json
 from groundlings.recommenders.base import AsyncRecommender, fitted, hash_of
-from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question
+from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question, side_by_side
 from groundlings.recommenders.language.grounding import Grounding, ground
 from groundlings.recommenders.language.histories import Histories
 from groundlings.recommenders.language.wording import ItemWords, told_history
@@ -131,8 +131,8 @@ class LlmRanker(AsyncRecommender):
         wide = replace(request, size=max(request.size, self._most))
         inner = await self.of.rank(wide)
         lists = [_candidates(inner.items[row], self._most) for row in range(len(request))]
-        asked = [self._asked(request, row, each) for row, each in enumerate(lists) if len(each) > 1]
-        answers = iter(await asyncio.gather(*asked))
+        asked = (self._asked(request, row, each) for row, each in enumerate(lists) if len(each) > 1)
+        answers = iter(await side_by_side(asked))
         items, scores = inner.items.copy(), np.full(inner.items.shape, np.nan)
         calls: list[CallRecord] = [*inner.calls]
         for row, each in enumerate(lists):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,7 +22,7 @@ from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.environments.replies import read_json
 from groundlings.recommenders.base import AsyncRecommender, fitted, hash_of
 from groundlings.recommenders.facts import LONGEST_FACT, ItemFacts
-from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question
+from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question, side_by_side
 from groundlings.recommenders.language.grounding import Grounding, ground
 from groundlings.recommenders.language.histories import Histories
 from groundlings.recommenders.language.wording import ItemWords
@@ -191,7 +190,7 @@ class Presenter(AsyncRecommender):
         starts = fitted(self._histories, self).starts
         users = np.arange(len(starts) - 1) if lessons.served is None else lessons.served
         known = users[starts[users + 1] > starts[users]].tolist()
-        said = await asyncio.gather(*(self._learn(lessons, user) for user in known))
+        said = await side_by_side(self._learn(lessons, user) for user in known)
         self._said = {user: each for user, each in zip(known, said, strict=True) if each}
 
     async def _learn(self, lessons: Lessons, user: int) -> Keywords:

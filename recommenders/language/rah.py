@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +21,7 @@ from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.environments.replies import read_json
 from groundlings.recommenders.base import AsyncRecommender, fitted, hash_of
-from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question
+from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question, side_by_side
 from groundlings.recommenders.language.grounding import Grounding, ground
 from groundlings.recommenders.language.judged import Judged, judged_by
 from groundlings.recommenders.language.wording import ItemWords
@@ -159,7 +158,7 @@ class Rah(AsyncRecommender):
             judged = judged_by(
                 each, known, users, most=self._interactions, like_from=self._like_from, root=lessons.root
             )
-            await asyncio.gather(*(self._learn(lessons, user, items) for user, items in judged.items()))
+            await side_by_side(self._learn(lessons, user, items) for user, items in judged.items())
 
     async def _learn(self, lessons: Lessons, user: int, judged: Sequence[Judged]) -> None:
         """What one user's items tell, one after the other."""
@@ -239,7 +238,7 @@ class Rah(AsyncRecommender):
         """
         fitted(self._known, self)
         inner = await self.of.rank(replace(request, size=request.size + self._most))
-        judged = await asyncio.gather(*(self._judge(request, row, inner.items[row]) for row in range(len(request))))
+        judged = await side_by_side(self._judge(request, row, inner.items[row]) for row in range(len(request)))
         items, scores = inner.items.copy(), inner.scores.copy()
         for row, (withheld, _) in enumerate(judged):
             if withheld:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from groundlings.environments.arrays import NO_ITEM, FloatArray
 from groundlings.environments.catalog import Catalog
@@ -22,7 +22,7 @@ from groundlings.environments.prompts import read_prompt
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.recommenders.base import AsyncRecommender, fitted, hash_of
-from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question
+from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question, side_by_side
 from groundlings.recommenders.language.grounding import Grounding
 from groundlings.recommenders.language.histories import Histories
 from groundlings.recommenders.language.titles import Titles, read_titles
@@ -127,18 +127,22 @@ class TitleGeneration(AsyncRecommender):
         """
         fitted(self._histories, self)
         inner = await self.of.rank(request)
-        replies = await asyncio.gather(*(self._asked(request, row) for row in range(len(request))))
+        replies = await side_by_side(self._made_of_titles(request, row) for row in range(len(request)))
         items = inner.items.copy()
-        for row, (found, call) in enumerate(replies):
-            if found is None or not found.order:
+        for row, (listed, call) in enumerate(replies):
+            if listed is None:
                 self._stop_without_fallback(call)
                 continue
-            listed = self._listed(request, row, found.order)
             rest = [item for item in inner.items[row].tolist() if item != NO_ITEM and item not in listed]
             both = [*listed, *rest][: items.shape[1]]
             items[row], items[row, : len(both)] = NO_ITEM, both
         made = Ranking.deterministic(items, np.full(items.shape, np.nan))
         return replace(made, calls=(*inner.calls, *(call for _, call in replies)))
+
+    async def _made_of_titles(self, request: RankingRequest, row: int) -> tuple[list[int] | None, CallRecord]:
+        """What the titles give for one session, made while others wait; None where no title means an item."""
+        found, call = await self._asked(request, row)
+        return (self._listed(request, row, found.order) if found is not None and found.order else None), call
 
     async def _asked(self, request: RankingRequest, row: int) -> tuple[Grounding | None, CallRecord]:
         """The items that the model means for one session; the question is the same on every day."""
@@ -167,15 +171,14 @@ class TitleGeneration(AsyncRecommender):
 
     def _listed(self, request: RankingRequest, row: int, meant: Sequence[int]) -> list[int]:
         """The items that those meant give, in turns, without what the session may not be shown."""
-        seen = request.seen[[row]].toarray()[0] != 0
-        with threadpool_limits(1, "blas"):
+        seen = request.seen.indices[slice(*request.seen.indptr[row : row + 2])]
+        with _blas().limit(limits=1, user_api="blas"):
             near = [self._vectors @ self._vectors[item] for item in meant]
         queues = []
         for item, alike in zip(meant, near, strict=True):
             alike[item] = np.inf
             alike[seen] = -np.inf
-            order = np.argsort(-alike, kind="stable")[: self._nearest]
-            queues.append(order[alike[order] > -np.inf].tolist())
+            queues.append(_highest(alike, self._nearest))
         turns = [queue[turn] for turn in range(self._nearest) for queue in queues if turn < len(queue)]
         return list(dict.fromkeys(turns))
 
@@ -187,3 +190,17 @@ class TitleGeneration(AsyncRecommender):
                 f"({call.status}): {said}. Say what is listed then (`fallback: candidates` in the recommender's "
                 "options), or choose another model"
             )
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """Bounds the threads of products; looking for the libraries takes longer than the products of a list."""
+    return ThreadpoolController()
+
+
+def _highest(scores: FloatArray, most: int) -> list[int]:
+    """The items of highest score, at most so many, ties by the smaller number; -inf is never among them."""
+    size = min(most, len(scores))
+    floor = np.partition(scores, -size)[-size]
+    enough = np.flatnonzero((scores >= floor) & (scores > -np.inf))
+    return enough[np.argsort(-scores[enough], kind="stable")][:size].tolist()
