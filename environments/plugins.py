@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, cast, get_type_hints
@@ -145,11 +146,26 @@ class ExtensionPoint:
                 f"Known: {', '.join(known)}; or {self.own}"
             )
 
-    def _plugins(self) -> dict[str, list[EntryPoint]]:
-        plugins: dict[str, list[EntryPoint]] = {}
-        for entry in entry_points(group=self.group):
-            plugins.setdefault(entry.name, []).append(entry)
-        return plugins
+    def _plugins(self) -> Mapping[str, list[EntryPoint]]:
+        return _offered(self.group, tuple(map(_as_it_is, sys.path)))
+
+
+@lru_cache(64)
+def _offered(group: str, _places: tuple[object, ...]) -> Mapping[str, list[EntryPoint]]:
+    """What installed packages offer in a group; read anew when a place where packages are looked for has changed."""
+    plugins: dict[str, list[EntryPoint]] = {}
+    for entry in entry_points(group=group):
+        plugins.setdefault(entry.name, []).append(entry)
+    return plugins
+
+
+def _as_it_is(place: str) -> tuple[str, int, int]:
+    """A place where packages are looked for, with what changes when one is installed there or taken away."""
+    try:
+        found = Path(place).stat()
+    except OSError:
+        return place, 0, 0
+    return place, found.st_ino, found.st_mtime_ns
 
 
 def constructor_arguments(

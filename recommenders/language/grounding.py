@@ -69,8 +69,16 @@ def ground(names: Sequence[str], candidates: Sequence[str]) -> Grounding:
         names: As the model wrote them, best first; blank ones are no names.
         candidates: As the model was shown them.
     """
-    known = [forms(each) for each in candidates]
-    return grounded(names, len(candidates), lambda name: _found(name, candidates, known))
+    exact, known = places_of(candidates), [forms(each) for each in candidates]
+    return grounded(names, len(candidates), lambda name: _found(name, exact, known))
+
+
+def places_of(names: Sequence[str]) -> dict[str, list[int]]:
+    """Name -> its places."""
+    found: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        found.setdefault(name, []).append(place)
+    return found
 
 
 def grounded(names: Sequence[str], candidates: int, find: Callable[[str], tuple[str, list[int]]]) -> Grounding:
@@ -98,10 +106,10 @@ def grounded(names: Sequence[str], candidates: int, find: Callable[[str], tuple[
     return Grounding(tuple(order), candidates, **steps, ties=ties, repeated=repeated, hallucinated=hallucinated)
 
 
-def _found(name: str, candidates: Sequence[str], known: Sequence[tuple[str, ...]]) -> tuple[str, list[int]]:
+def _found(name: str, exact: dict[str, list[int]], known: Sequence[tuple[str, ...]]) -> tuple[str, list[int]]:
     """The step that decides, and the places of all candidates that fit alike."""
-    if places := [place for place, each in enumerate(candidates) if each == name]:
-        return "exact", places
+    if name in exact:
+        return "exact", exact[name]
     said = dict.fromkeys((normal(name), normal(without_number(name))))
     for form in said:
         # With the year before without: it tells candidates of one title apart.

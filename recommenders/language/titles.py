@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from groundlings.environments.arrays import FloatArray
 from groundlings.environments.errors import UnreadableReply
 from groundlings.environments.replies import read_json
-from groundlings.recommenders.language.grounding import Grounding, forms, grounded, without_number
+from groundlings.recommenders.language.grounding import Grounding, forms, grounded, places_of, without_number
 
 NEAREST = 0.6
 """Of a cosine. A title of some words with one word wrong is about that much alike."""
@@ -50,7 +50,7 @@ class Titles:
         lengths = np.sqrt(np.bincount(rows, values**2, minlength=len(names)))
         cells = sp.csr_array((values / lengths[rows], (rows, columns)), shape=(len(names), len(column)))
         return cls(
-            _places(names), _places([long for long, _ in known]), _places([short for _, short in known]),
+            places_of(names), places_of([long for long, _ in known]), places_of([short for _, short in known]),
             column, rarity, cells,
         )  # fmt: skip
 
@@ -88,13 +88,6 @@ def _sequences(text: str) -> list[str]:
     """The different sequences of letters of a normalised text, in order; [] of nothing."""
     padded = f" {text} "
     return sorted({padded[first : first + _LETTERS] for first in range(len(text))}) if text else []
-
-
-def _places(names: Sequence[str]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {}
-    for place, name in enumerate(names):
-        found.setdefault(name, []).append(place)
-    return found
 
 
 def read_titles(text: str, titles: Titles) -> Grounding:

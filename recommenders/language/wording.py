@@ -31,6 +31,7 @@ class ItemWords:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self.one, self.many = catalog.words.one, catalog.words.many
+        self._names: dict[int, str] = {}
 
     def title(self, item: int) -> str:
         """A title on one line."""
@@ -38,8 +39,11 @@ class ItemWords:
 
     def name(self, item: int) -> str:
         """A title on one line, with the year in brackets where it is known."""
-        year = self._catalog.years[item]
-        return shown_name(self._catalog.titles[item], None if year != year else int(year))
+        known = self._names.get(item)  # every list asks for some fifty, and mostly the same
+        if known is None:
+            year = self._catalog.years[item]
+            known = self._names[item] = shown_name(self._catalog.titles[item], None if year != year else int(year))
+        return known
 
     def numbered(self, items: Sequence[int]) -> str:
         """The names of some items, one a line, numbered from 1."""

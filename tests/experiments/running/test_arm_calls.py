@@ -14,9 +14,7 @@ from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.asking_time import Wish
 from groundlings.experiments.running.cost import estimate, print_plan
 from groundlings.experiments.running.plan import build_plan
-from groundlings.experiments.running.run import run_experiment
-
-pytestmark = pytest.mark.usefixtures("quick_report")
+from groundlings.experiments.running.simulating import log_experiment
 
 OF = {"of": {"recommender": "popular"}}
 FALLS_BACK = OF | {"fallback": "candidates"}
@@ -33,6 +31,10 @@ SYSTEMS = {
 """Options, calls per list, calls to learn before one day."""
 
 
+def asking(name, model=None, **arm):
+    return {"name": name, "model": {"provider": "scripted", **(model or {})}, **arm}
+
+
 def config(arm, model=None, **further):
     return ExperimentConfig.model_validate(
         {
@@ -42,7 +44,7 @@ def config(arm, model=None, **further):
             "simulation": {"days": 2},
             "site": {"page_size": 4, "max_pages": 2, "rank_each": "page"},
             "mind": "behavioural",
-            "arms": [{"name": "asks", "model": {"provider": "scripted", **(model or {})}, **arm}],
+            "arms": [asking("asks", model, **arm)],
         }
         | further
     )
@@ -58,18 +60,31 @@ def told(config, wish=None):
     return " ".join(console.file.getvalue().split())
 
 
+CALLS = "SELECT template FROM calls JOIN sessions USING (session_id) JOIN arms USING (arm_id) WHERE arms.name = ?"
+LESSONS = "SELECT template FROM lessons JOIN arms USING (arm_id) WHERE arms.name = ?"
+
+
+@pytest.fixture(scope="module")
+def said_and_made(tmp_path_factory):
+    """Of each system what was said beforehand, and prompt -> calls in the log of one run in which each is an arm."""
+    experiment = config({}, arms=[asking(name, **of(name)) for name in SYSTEMS])
+    path = tmp_path_factory.mktemp("asking") / "log.db"
+    log_experiment(experiment, path)
+    with sqlite3.connect(path) as log:
+        made = {
+            name: Counter(one for query in (CALLS, LESSONS) for (one,) in log.execute(query, (name,)))
+            for name in SYSTEMS
+        }
+    return {bound.arm: (bound, made[bound.arm]) for bound in estimate(build_plan(experiment)).arms}
+
+
 @pytest.mark.parametrize("name", SYSTEMS)
-def test_a_run_asks_no_more_than_was_said(name, tmp_path):
-    experiment, (_, per_list, to_learn) = config(of(name)), SYSTEMS[name]
-    (bound,) = estimate(build_plan(experiment)).arms
+def test_a_run_asks_no_more_than_was_said(name, said_and_made):
+    (bound, made), (_, per_list, to_learn) = said_and_made[name], SYSTEMS[name]
     lists, days = 6 * 2 * 2, 2
     assert bound.lists == lists
     assert bound.calls == lists * per_list + days * to_learn
     assert bound.prompt_tokens > bound.calls * 20
-    done = run_experiment(experiment, tmp_path / "run")
-    with sqlite3.connect(done.directory / "log.db") as log:
-        tables = ("calls", "lessons") if to_learn else ("calls",)
-        made = Counter(one for table in tables for (one,) in log.execute(f"SELECT template FROM {table}"))
     said = Counter({prompt: lists * number for prompt, number in bound.per_list.items()}) + Counter(bound.to_learn)
     assert made
     assert all(made[prompt] <= said[prompt] for prompt in made), (made, said)
