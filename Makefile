@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 # `make -j` changes nothing: each target uses the cores itself, and mixed output helps nobody.
 .NOTPARALLEL:
-.PHONY: help install demo paradigms test check notebooks fuzz mutate check-aa check-exposures truth consumers neighbours bench bench-logging bench-scheduling bench-reading bench-tokens bench-saturation bench-million growth test-vllm
+.PHONY: help install demo paradigms test check notebooks fuzz mutate check-aa check-exposures truth consumers neighbours bench bench-logging bench-scheduling bench-reading bench-tokens bench-saturation bench-recommenders bench-million growth test-vllm
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -98,6 +98,9 @@ bench-tokens: $(STAMP) ## count calls and tokens a page of a language agent besi
 
 bench-saturation: $(STAMP) ## measure decisions a second beside a bare loop that asks the same model server
 	$(BIN)/python -m benchmarks.saturation
+
+bench-recommenders: $(STAMP) ## measure questions a second of recommenders that ask, beside the bare client pool
+	$(BIN)/python -m benchmarks.recommender_calls $(ARGS)
 
 growth: $(STAMP) ## hold memory and work of each phase to growing as users and items do, on small sizes, without seconds
 	$(BIN)/pytest -m growth $(ARGS)

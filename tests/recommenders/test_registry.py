@@ -51,6 +51,13 @@ def plugins(tmp_path, monkeypatch):
         del sys.modules[name]
 
 
+def test_a_package_that_is_installed_later_is_found(plugins):
+    plugins("first", "one_more = first_module:First")
+    assert "one_more" in available_recommenders()
+    plugins("second", "another_one = second_module:Second")
+    assert {"one_more", "another_one"} <= set(available_recommenders())
+
+
 def test_listing_recommenders_loads_no_heavy_library():
     program = (
         "import sys; from groundlings.recommenders.registry import available_recommenders; available_recommenders(); "
