@@ -109,7 +109,7 @@ def main() -> None:
                 continue
             rounds = [_round(plan, arguments.concurrency, url) for _ in range(arguments.rounds)]
             asked = rounds[-1][0]
-            run, pool, bare = ([each[side] for each in rounds] for side in (1, 2, 3))
+            run, pool, bare = ([each[side] for _, each in rounds] for side in range(3))
             beside_pool, beside_bare = _ratio(run, pool), _ratio(run, bare)
             rates = [f"{statistics.median(each.rate for each in side):,.0f}" for side in (run, pool, bare)]
             busy = [f"{statistics.median(each.busy for each in side):.2f}" for side in (run, pool, bare)]
@@ -124,13 +124,13 @@ def main() -> None:
     sys.exit(1 if missed else 0)
 
 
-def _round(plan: Plan, concurrency: int, url: str) -> tuple[int, Pass, Pass, Pass]:
+def _round(plan: Plan, concurrency: int, url: str) -> tuple[int, tuple[Pass, Pass, Pass]]:
     """How many questions there were, and the run, the pool and the openai client."""
     requests, run = _run(plan)
     (arm,) = plan.config.arms
     assert arm.model is not None
     pool = asyncio.run(_pool(requests, concurrency, arm.model))
-    return len(requests), run, pool, bare_loop(requests, concurrency=concurrency, url=url)
+    return len(requests), (run, pool, bare_loop(requests, concurrency=concurrency, url=url))
 
 
 def _ratio(run: Sequence[Pass], other: Sequence[Pass]) -> float:
