@@ -20,6 +20,7 @@ from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.interactions import Interactions
+from groundlings.environments.memory import available_memory, spelt
 from groundlings.environments.people import People
 from groundlings.environments.random_streams import Draws, name_key
 from groundlings.environments.split import Split
@@ -130,6 +131,20 @@ def fit_users(dataset: Dataset, split: Split, seed: int, users: IntArray | None 
     return UserModel(source, traits, Neighbourhoods.of(traits, source.met, root), root)
 
 
+_BYTES_PER_ROW = 16
+"""Of a made interaction at least: user, item, rating and time."""
+
+
+def _refuse_more_than_memory(size: int, rows_each: float) -> None:
+    """Return where so many users with histories of that length fit into memory."""
+    wanted, left = round(size * max(rows_each, 1.0) * _BYTES_PER_ROW), available_memory()
+    if left.bytes is not None and wanted > left.bytes:
+        raise ConfigError(
+            f"population.size: {size:,} synthetic users have about {spelt(wanted)} of history, and "
+            f"{spelt(left.bytes)} of memory are left ({left.limit}); take fewer"
+        )
+
+
 def add_synthetic_users(
     dataset: Dataset,
     split: Split,
@@ -150,12 +165,13 @@ def add_synthetic_users(
         most_rows: A history has no more items than that, and is cut to its latest so many rows.
 
     Raises:
-        ConfigError: There are too few real users.
+        ConfigError: There are too few real users, or their histories take more memory than there is.
     """
     model = fit_users(dataset, split, seed)
     n_real = len(dataset.people)
     if size == "all":
         size = int(np.count_nonzero(np.bincount(split.train.users)))
+    _refuse_more_than_memory(size, min(len(split.train) / n_real, most_rows or np.inf))
     train, beside = _Columns(split.train, n_real + size), _Columns(split.beside or split.train, n_real + size)
     made_from, attributes_from, done = [], [], n_real
     for wanted, rows, known in model.parts(size, method, most_rows):

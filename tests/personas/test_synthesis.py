@@ -102,6 +102,11 @@ def test_users_differ_in_taste_about_as_much_as_real_ones(toy, toy_split, made):
     assert 0.7 < ours / spread(toy_split.train.met) < 1.2
 
 
+def test_more_users_than_memory_holds_are_refused_before_any_is_made(toy, toy_split):
+    with pytest.raises(ConfigError, match=r"1,000,000,000,000 synthetic users have about .* of memory are left"):
+        add_synthetic_users(toy, toy_split, size=10**12, method="copula", seed=3)
+
+
 def test_resampling_differs_from_drawing(toy, toy_split):
     both = [add_synthetic_users(toy, toy_split, size=5, method=method, seed=3)[1].train.items for method in METHODS]
     assert both[0].tolist() != both[1].tolist()
