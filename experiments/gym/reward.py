@@ -57,6 +57,8 @@ class Reward:
     _tree: ast.expr = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.expression, str):
+            raise ConfigError(f"reward: found {self.expression!r}, expected a text like sum(click)")
         if len(self.expression) > _LONGEST:
             raise ConfigError(f"reward: {len(self.expression)} characters; expected at most {_LONGEST}")
         try:

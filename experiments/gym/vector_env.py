@@ -11,6 +11,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from groundlings.environments.arrays import NO_ITEM, BoolArray, IntArray
+from groundlings.environments.errors import ConfigError
 from groundlings.experiments.gym.world import World
 from groundlings.recommenders.policies.pages import items_at, without_places
 
@@ -31,7 +32,10 @@ class SessionsVectorEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
 
     Args:
         world: The people and the site.
-        num_envs: Rows.
+        num_envs: Rows, at least one.
+
+    Raises:
+        ConfigError: `num_envs` is no whole number from 1.
 
     Example:
         >>> env = SessionsVectorEnv(world_of("my_first.yaml"), num_envs=1024)
@@ -42,7 +46,9 @@ class SessionsVectorEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
     metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012 - gymnasium's own name
 
     def __init__(self, world: World, num_envs: int = 1) -> None:
-        self.world, self.num_envs = world, num_envs
+        if isinstance(num_envs, bool) or not isinstance(num_envs, int | np.integer) or num_envs < 1:
+            raise ConfigError(f"num_envs: found {num_envs!r}, expected a whole number from 1")
+        self.world, self.num_envs = world, int(num_envs)
         self.single_observation_space = gymnasium.spaces.Box(-1.0, 3.0, (world.observation_length,), np.float32)
         self.single_action_space = action_space(world)
         self.observation_space = batch_space(self.single_observation_space, num_envs)

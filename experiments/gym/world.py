@@ -121,6 +121,10 @@ class World:
                 raise ConfigError(
                     f"candidates: found {candidates}, but a page has {feed.page_size} slots; give at least as many"
                 )
+            if candidates > len(plan.dataset.catalog):
+                raise ConfigError(
+                    f"candidates: found {candidates}, but the catalogue has {len(plan.dataset.catalog)} items"
+                )
             found = _retriever(plan, retriever)
             return cls(
                 plan=plan,
@@ -190,6 +194,8 @@ class World:
 
 def _retriever(plan: Plan, spec: str | Mapping[str, Any]) -> Recommender:
     """The recommender that makes candidate sets, fitted on the training history."""
+    if not isinstance(spec, str | Mapping):
+        raise ConfigError(f"retriever: found {spec!r}, expected a name or {{recommender: NAME, options: {{...}}}}")
     section = {"recommender": spec} if isinstance(spec, str) else dict(spec)
     try:
         arm = ArmConfig.model_validate({"name": "retriever", **section})

@@ -20,6 +20,7 @@ from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log import measured_agents, tables
 from groundlings.simulator.log.canonical import kinds_of
 from groundlings.simulator.log.columns import Row
+from groundlings.simulator.log.lesson_rows import lessons
 from groundlings.simulator.log.parts import RESTORE, Part, fault_of, parts, refuse_claims
 from groundlings.simulator.log.presentation_rows import presentations
 from groundlings.simulator.log.query_engine import Asked, QueryEngine
@@ -38,6 +39,7 @@ _ALL_COLUMNS = re.compile(r"\*(?!\s*\))|\bnatural\b", re.IGNORECASE)
 _SMALL: dict[str, Table] = {
     **{name: table for name, table in tables.metadata.tables.items() if name not in tables.LARGE},
     parts.name: parts,
+    lessons.name: lessons,
     presentations.name: presentations,
 }
 

@@ -134,6 +134,17 @@ def test_a_run_that_stops_while_learning_goes_on_to_the_same_digest_and_asks_not
         assert log.foreign() == ()
 
 
+def test_lessons_stand_beside_the_sessions_of_a_log_in_parts(experiment, tmp_path):
+    run_experiment(experiment(log={"store": "parquet"}), tmp_path / "run")
+    with LogReader(tmp_path / "run") as log:
+        (row,) = log.query(
+            "SELECT count(DISTINCT lesson_id) AS n, count(DISTINCT session_id) AS s "
+            "FROM lessons JOIN sessions ON lessons.arm_id = sessions.arm_id"
+        ).to_dict("records")
+    assert row["n"] == len(lessons_of(tmp_path / "run")) > 0
+    assert row["s"] > 0
+
+
 @pytest.fixture
 def unread(experiment, monkeypatch):
     """An experiment whose second arm cannot read any reply that it is to learn from."""

@@ -233,6 +233,8 @@ def test_an_action_of_another_shape_shows_nothing(made):
         ({}, {"action": "embeding"}, "action: found 'embeding', expected one of slate, embedding"),
         ({}, {"retriever": "nobody"}, "retriever.recommender: there is no recommender 'nobody'"),
         ({}, {"retriever": {"name": 3}}, "retriever: found"),
+        ({}, {"retriever": 3}, "retriever: found 3, expected a name or"),
+        ({}, {"candidates": 10**9}, "candidates: found 1000000000, but the catalogue has"),
         ({}, {"reward": "sum(buy)"}, "reward: the site has no 'buy'"),
         (
             {"site": {"max_pages": 2, "layout": {"kind": "rows", "rows": [{"name": "For you", "visible": 2}]}}},
@@ -244,6 +246,12 @@ def test_an_action_of_another_shape_shows_nothing(made):
 def test_what_does_not_fit_is_refused(made, changes, options, complaint):
     with pytest.raises(ConfigError, match=complaint):
         made(changes, **options)
+
+
+@pytest.mark.parametrize("rows", [0, -1, 2.5, "two", True], ids=str)
+def test_rows_are_a_whole_number_from_1(made, rows):
+    with pytest.raises(ConfigError, match=r"num_envs: found .*, expected a whole number from 1"):
+        SessionsVectorEnv(made(), rows)
 
 
 def test_a_file_with_changes_makes_a_world(tmp_path):

@@ -68,6 +68,7 @@ def test_an_expression_is_worth_what_it_says_and_nothing_is_known_of_a_lost_page
         ("'a'", "expected numbers"),
         ("1 < sum(click) < 3", "expected numbers"),
         ("2 ** 99", "expected numbers"),
+        (3, "reward: found 3, expected a text"),
         ("(" * 400 + "1" + ")" * 400, "is no expression|characters"),
     ],
 )
