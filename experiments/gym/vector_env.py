@@ -46,9 +46,9 @@ class SessionsVectorEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
     metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012 - gymnasium's own name
 
     def __init__(self, world: World, num_envs: int = 1) -> None:
-        if isinstance(num_envs, bool) or not isinstance(num_envs, int | np.integer) or num_envs < 1:
+        if type(num_envs) is not int or num_envs < 1:
             raise ConfigError(f"num_envs: found {num_envs!r}, expected a whole number from 1")
-        self.world, self.num_envs = world, int(num_envs)
+        self.world, self.num_envs = world, num_envs
         self.single_observation_space = gymnasium.spaces.Box(-1.0, 3.0, (world.observation_length,), np.float32)
         self.single_action_space = action_space(world)
         self.observation_space = batch_space(self.single_observation_space, num_envs)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from groundlings.environments.chat import CallRecord, ChatModel, ChatRequest, Message, Sampling
-from groundlings.environments.errors import UnanswerablePrompt, UnreadableReply
+from groundlings.environments.cleaning import printable
+from groundlings.environments.errors import ProviderError, UnanswerablePrompt, UnreadableReply
 from groundlings.environments.prompts import Prompt
 from groundlings.environments.replies import refused
 
@@ -18,6 +19,7 @@ _Done = TypeVar("_Done")
 LARGEST_SEED = 2**31
 
 _BEGUN_AT_ONCE = 16
+_LONGEST_QUOTE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,22 @@ class Asker:
         except UnreadableReply:
             return None, CallRecord(request, reply, prompt.name, prompt.sha256, "unreadable", row)
         return said, CallRecord(request, reply, prompt.name, prompt.sha256, "ok", row)
+
+
+def nothing_to_list(recommender: str, what: str, call: CallRecord, fallback: str = "candidates") -> ProviderError:
+    """What stops a run where a reply is of no use for a list and no `fallback` says what is listed then.
+
+    Args:
+        recommender: Its name.
+        what: What is missing.
+        call: The last one.
+        fallback: What the option `fallback` may be.
+    """
+    said = printable(call.reply.text, limit=_LONGEST_QUOTE) or "empty"
+    return ProviderError(
+        f"{recommender}: {what}; the last reply ({call.status}): {said}. Say what is listed then "
+        f"(`fallback: {fallback}` in the recommender's options), or choose another model"
+    )
 
 
 async def side_by_side(work: Iterable[Coroutine[Any, Any, _Done]]) -> list[_Done]:

@@ -13,8 +13,6 @@ from pydantic import Field
 from groundlings.environments.arrays import NO_ITEM, ItemArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.chat import CallRecord, ChatModel, Sampling
-from groundlings.environments.cleaning import printable
-from groundlings.environments.errors import ProviderError
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.prompts import Prompt, one_line
 from groundlings.environments.random_streams import Draws
@@ -22,7 +20,7 @@ from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.recommenders.base import AsyncRecommender, fitted, hash_of
 from groundlings.recommenders.impressions import Impressions
 from groundlings.recommenders.item_knn import ItemKnnRecommender
-from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question, side_by_side
+from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question, nothing_to_list, side_by_side
 from groundlings.recommenders.language.first_lists import first_lists
 from groundlings.recommenders.language.llm_ranker import LlmRanker
 from groundlings.recommenders.language.passed_over import PassedOver
@@ -39,7 +37,7 @@ CRITIC = "interec_critic"
 _TOKENS_OF_A_STEP, _TOKENS_OF_A_VERDICT = 150, 80
 _SHOWN = 10
 """Names of a list that the critic reads at most."""
-_LONGEST_WISH, _LONGEST_ADVICE, _LONGEST_QUOTE = 200, 200, 100
+_LONGEST_WISH, _LONGEST_ADVICE = 200, 200
 """Characters."""
 
 _Read = TypeVar("_Read")
@@ -260,11 +258,6 @@ class InteRecAgent(LlmRanker):
     def _without_plan(self, desk: _Desk) -> ItemArray:
         """Nothing; raises `ProviderError` where no `fallback` says what is listed then."""
         if self._fallback == "none":
-            call = desk.calls[-1]
-            said = printable(call.reply.text, limit=_LONGEST_QUOTE) or "empty"
-            raise ProviderError(
-                f"{self.template}: no plan of {self._asker.model.name} left anything to list; the last reply "
-                f"({call.status}): {said}. Say what is listed then (`fallback: candidates` in the recommender's "
-                "options), or choose another model"
-            )
+            what = f"no plan of {self._asker.model.name} left anything to list"
+            raise nothing_to_list(self.template, what, desk.calls[-1])
         return desk.begun[:0]

@@ -14,15 +14,14 @@ from pydantic import Field
 from groundlings.environments.arrays import NO_ITEM, FloatArray, IntArray, ItemArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.chat import CallRecord, ChatModel, Sampling
-from groundlings.environments.cleaning import printable
-from groundlings.environments.errors import ConfigError, ProviderError, UnreadableReply
+from groundlings.environments.errors import ConfigError, UnreadableReply
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.prompts import read_prompt
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.environments.replies import read_json
 from groundlings.recommenders.base import AsyncRecommender, fitted, hash_of
-from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question, side_by_side
+from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question, nothing_to_list, side_by_side
 from groundlings.recommenders.language.grounding import Grounding, ground
 from groundlings.recommenders.language.histories import Histories
 from groundlings.recommenders.language.wording import ItemWords, told_history
@@ -32,7 +31,6 @@ TEMPLATE = "llm_ranker"
 
 _NUMBER_CHARACTERS = 4
 """Of a number before a name in a reply, which should not be there ("20. ")."""
-_LONGEST_QUOTE = 100
 _BYTES_PER_TOKEN = 2
 """A cautious bound for the tokens of names: tokenizers take three or four bytes of most texts."""
 
@@ -202,13 +200,8 @@ class LlmRanker(AsyncRecommender):
         """The order of `n` candidates' places and each one's ranks added up; ties in the order of the candidates."""
         found = [each for each, _ in replies if each is not None and each.order]
         if not found and self._fallback == "none":
-            call = replies[-1][1]
-            said = printable(call.reply.text, limit=_LONGEST_QUOTE) or "empty"
-            raise ProviderError(
-                f"{self.template}: {self._asker.model.name} gave no reply that names a candidate; the last one "
-                f"({call.status}): {said}. Say what is listed then "
-                "(`fallback: candidates` in the recommender's options), or choose another model"
-            )
+            what = f"{self._asker.model.name} gave no reply that names a candidate"
+            raise nothing_to_list(self.template, what, replies[-1][1])
         ranks = np.zeros(n)
         for each in found:
             one = np.full(n, float(n))  # behind all that was named

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,15 +13,13 @@ from pydantic import Field
 from groundlings.environments.arrays import NO_ITEM, FloatArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.chat import CallRecord, ChatModel, Sampling
-from groundlings.environments.cleaning import printable
-from groundlings.environments.errors import ProviderError
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.prompts import Prompt, one_line
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.recommenders.base import AsyncRecommender, fitted, hash_of
 from groundlings.recommenders.item_knn import ItemKnnRecommender
-from groundlings.recommenders.language.asking import LARGEST_SEED, Question
+from groundlings.recommenders.language.asking import LARGEST_SEED, Question, nothing_to_list, side_by_side
 from groundlings.recommenders.language.first_lists import first_lists
 from groundlings.recommenders.language.function_calls import (
     CHOICE_SCHEMA,
@@ -43,7 +40,7 @@ CHOICE = "puma_choice"
 """Name of the questions for a function in the log; they are made from the same file."""
 
 _TOKENS_OF_A_WORD, _TOKENS_OF_A_QUERY = 20, 60
-_LONGEST_WISH, _LONGEST_QUOTE = 200, 100
+_LONGEST_WISH = 200
 """Characters."""
 _BYTES_PER_TOKEN = 2
 
@@ -135,7 +132,7 @@ class Puma(LlmRanker):
         fitted(self._memory, self)
         lists, calls = await first_lists(self.of, request, self._most or None)
         desks = [self._desk(request, row) for row in range(len(request))]
-        found = await asyncio.gather(*(self._called(desk) for desk in desks))
+        found = await side_by_side(self._called(desk) for desk in desks)
         items = np.full((len(request), request.size), NO_ITEM, dtype=np.int32)
         scores = np.full(items.shape, np.nan)
         for desk, fit, begun in zip(desks, found, lists, strict=True):
@@ -215,9 +212,4 @@ class Puma(LlmRanker):
         return said
 
     def _stop(self, call: CallRecord) -> None:
-        said = printable(call.reply.text, limit=_LONGEST_QUOTE) or "empty"
-        raise ProviderError(
-            f"{TEMPLATE}: no function that {self._asker.model.name} called returned anything; its last reply "
-            f"({call.status}): {said}. Say what is listed then (`fallback: candidates` in the recommender's options), "
-            "or choose another model"
-        )
+        raise nothing_to_list(TEMPLATE, f"no function that {self._asker.model.name} called returned anything", call)

@@ -14,14 +14,14 @@ from groundlings.environments.arrays import NO_ITEM, IntArray, ItemArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.chat import CallRecord, ChatModel, Sampling
 from groundlings.environments.dataset import RatingScale
-from groundlings.environments.errors import ConfigError, ProviderError, UnreadableReply
+from groundlings.environments.errors import ConfigError, UnreadableReply
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.prompts import one_line, read_prompt
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.environments.replies import read_json
 from groundlings.recommenders.base import AsyncRecommender, fitted, hash_of
-from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question, side_by_side
+from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question, nothing_to_list, side_by_side
 from groundlings.recommenders.language.grounding import Grounding, ground
 from groundlings.recommenders.language.judged import Judged, judged_by
 from groundlings.recommenders.language.wording import ItemWords
@@ -271,10 +271,8 @@ class Rah(AsyncRecommender):
         )
         found, call = await self._asker.ask(question, lambda text: read_disliked(text, names))
         if found is None and self._fallback == "none":
-            raise ProviderError(
-                f"rah: {self._asker.model.name} gave a reply that cannot be read ({call.status}). Say what is listed "
-                "then (`fallback: of` in the recommender's options), or choose another model"
-            )
+            what = f"{self._asker.model.name} gave a reply that cannot be read"
+            raise nothing_to_list("rah", what, call, fallback="of")
         return [] if found is None else [candidates[place] for place in found.order], call
 
 

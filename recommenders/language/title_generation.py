@@ -15,14 +15,13 @@ from threadpoolctl import ThreadpoolController
 from groundlings.environments.arrays import NO_ITEM, FloatArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.chat import CallRecord, ChatModel, Sampling
-from groundlings.environments.cleaning import printable
-from groundlings.environments.errors import ConfigError, ProviderError
+from groundlings.environments.errors import ConfigError
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.prompts import read_prompt
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.recommenders.base import AsyncRecommender, fitted, hash_of
-from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question, side_by_side
+from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question, nothing_to_list, side_by_side
 from groundlings.recommenders.language.grounding import Grounding
 from groundlings.recommenders.language.histories import Histories
 from groundlings.recommenders.language.titles import Titles, read_titles
@@ -34,7 +33,6 @@ TEMPLATE = "title_generation"
 
 _WIDTH = 128
 _YEAR_CHARACTERS = 7
-_LONGEST_QUOTE = 100
 _BYTES_PER_TOKEN = 2
 
 
@@ -184,12 +182,8 @@ class TitleGeneration(AsyncRecommender):
 
     def _stop_without_fallback(self, call: CallRecord) -> None:
         if self._fallback == "none":
-            said = printable(call.reply.text, limit=_LONGEST_QUOTE) or "empty"
-            raise ProviderError(
-                f"{TEMPLATE}: {self._asker.model.name} gave no title that means an item of the catalogue "
-                f"({call.status}): {said}. Say what is listed then (`fallback: candidates` in the recommender's "
-                "options), or choose another model"
-            )
+            what = f"{self._asker.model.name} gave no title that means an item of the catalogue"
+            raise nothing_to_list(TEMPLATE, what, call)
 
 
 @cache

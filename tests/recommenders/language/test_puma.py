@@ -158,7 +158,7 @@ MEMORY = TaskMemory(SHELF, CatalogueSearch(SHELF), 3)
     ],
 )  # fmt: skip
 def test_nothing_returned_stops_the_run_unless_the_file_says_what_is_listed(model, status):
-    with pytest.raises(ProviderError, match=rf"called returned anything; its last reply \({status}\)"):
+    with pytest.raises(ProviderError, match=rf"called returned anything; the last reply \({status}\)"):
         ask(made(model))
     ranking = ask(made(model, fallback="candidates"))
     popular = PopularRecommender()
