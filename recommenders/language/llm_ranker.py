@@ -21,9 +21,11 @@ from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.environments.replies import read_json
 from groundlings.recommenders.base import AsyncRecommender, fitted, hash_of
+from groundlings.recommenders.language import pairwise
 from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question, nothing_to_list, side_by_side
 from groundlings.recommenders.language.grounding import Grounding, ground
 from groundlings.recommenders.language.histories import Histories
+from groundlings.recommenders.language.pairwise import Pairs, Won
 from groundlings.recommenders.language.wording import ItemWords, told_history
 
 TEMPLATE = "llm_ranker"
@@ -48,6 +50,12 @@ class LlmRanker(AsyncRecommender):
     recommender has, so here each question is asked once. They let the model think step by step before it answers; here
     the reply is the list alone.
 
+    With `compare: pairwise` a question shows all pairs of the candidates, and the reply says of each which item is the
+    better one; an item's score is the pairs that it won in all rounds. Rounds 2, 4, ... ask about the pairs of the
+    round before with both items exchanged, so that what the model gives to a place cancels: both orders are those of
+    Qin et al. (2024), "Large language models are effective text rankers with pairwise ranking prompting", Findings of
+    NAACL. They ask about one pair per question; here a round is one question.
+
     A user's orders and sampling seeds are the same on every day: the same history and candidates put the same question,
     so that lists change only with what was learnt, and a record of calls answers it again.
 
@@ -60,8 +68,9 @@ class LlmRanker(AsyncRecommender):
         prompt: `sequential` shows the history in order; `recency` also names its last item; `in_context` gives that
             item as the right answer to the history before it (a history of one item is told as with `sequential`).
         rounds: Questions per list.
-        fallback: What is listed where no round has a reply that names a candidate: `candidates` lists them in the
-            order of `of`; with `none` the run stops.
+        fallback: What is listed where no round has a reply that puts candidates in order: `candidates` lists them in
+            the order of `of`; with `none` the run stops.
+        compare: `listwise` asks for the candidates in order; `pairwise` about each two of them, 12 candidates at most.
     """
 
     template = TEMPLATE
@@ -76,18 +85,26 @@ class LlmRanker(AsyncRecommender):
         prompt: Literal["sequential", "recency", "in_context"] = "sequential",
         rounds: Annotated[int, Field(ge=1, le=9)] = 1,
         fallback: Literal["none", "candidates"] = "none",
+        compare: Literal["listwise", "pairwise"] = "listwise",
     ) -> None:
         if of.randomised:
             raise ConfigError(
                 f"{self.template} needs candidates whose lists are not drawn by lot, and {type(of).__name__} draws "
                 "lots: the propensities would not be known. Choose another one for `of`"
             )
+        if compare == "pairwise" and candidates > pairwise.MOST_CANDIDATES:
+            raise ConfigError(
+                f"{self.template}: `compare: pairwise` asks about all pairs in one question, of "
+                f"{pairwise.MOST_CANDIDATES} candidates at most, found `candidates: {candidates}`. Say fewer, or "
+                "choose `compare: listwise`"
+            )
         self.of = of
         self.sees_hidden_preference = of.sees_hidden_preference
         self._asker = Asker(model, sampling)
         self._most, self._length, self._rounds = candidates, history, rounds
         self._style, self._fallback = prompt, fallback
-        self._prompt = read_prompt(__package__, self.template)
+        self._pairwise = compare == "pairwise"
+        self._prompt = read_prompt(__package__, *((pairwise.TEMPLATE,) if self._pairwise else ()), self.template)
         self._histories: Histories | None = None
         self._words: ItemWords | None = None
 
@@ -123,7 +140,7 @@ class LlmRanker(AsyncRecommender):
         """See `AsyncRecommender.rank`; asks `rounds` questions per session, all at once.
 
         Raises:
-            ProviderError: There is no reply that names a candidate, and `fallback` is `none`.
+            ProviderError: There is no reply that puts candidates in order, and `fallback` is `none`.
         """
         fitted(self._histories, self)
         wide = replace(request, size=max(request.size, self._most))
@@ -138,20 +155,23 @@ class LlmRanker(AsyncRecommender):
                 continue
             replies = next(answers)
             calls += [call for _, call in replies]
-            order, ranks = self._joined(len(each), replies)
-            items[row, : len(order)], scores[row, : len(order)] = each[order], -ranks[order]
+            order, points = self._joined(len(each), replies)
+            items[row, : len(order)], scores[row, : len(order)] = each[order], points[order]
         listed = Ranking.deterministic(items[:, : request.size], scores[:, : request.size])
         return replace(listed, calls=tuple(calls))
 
     async def _asked(
         self, request: RankingRequest, row: int, candidates: ItemArray
-    ) -> list[tuple[Grounding | None, CallRecord]]:
+    ) -> Sequence[tuple[Grounding | Won | None, CallRecord]]:
         """The replies of all rounds for one session; an order is of places in `candidates`."""
         # Of the user alone and not of the day, see the class.
         user = int(request.users[row])
         draws = Draws.for_sessions(request.draws.root, np.array([user]), 0)
         rounds = range(self._rounds)
-        return list(await asyncio.gather(*(self._round(request, row, candidates, draws, each) for each in rounds)))
+        if self._pairwise:
+            pairs = (self._round_of_pairs(request, row, candidates, draws, each) for each in rounds)
+            return await asyncio.gather(*pairs)
+        return await asyncio.gather(*(self._round(request, row, candidates, draws, each) for each in rounds))
 
     async def _round(
         self,
@@ -167,14 +187,13 @@ class LlmRanker(AsyncRecommender):
         lots = draws.uniform(f"llm_ranker order {number}", candidates[None, :].astype(np.int64))[0]
         shown = np.argsort(lots, kind="stable")
         names = [words.name(int(item)) for item in candidates[shown]]
-        seed = int(draws.uniform(f"llm_ranker reply {number}", np.array([request.page]))[0] * LARGEST_SEED)
         question = Question(
             prompt=self._prompt,
             shared=self._prompt.fill("shared", many=words.many),
             told=self._told(int(request.users[row]), candidates[shown].tolist(), notes),
             schema=reply_schema(names),
             more_tokens=math.ceil(sum(len(name.encode()) + 4 for name in names) / _BYTES_PER_TOKEN),
-            seed=seed,
+            seed=_seed(draws, number, request.page),
             row=row,
         )
         found, call = await self._asker.ask(question, lambda text: read_order(text, names))
@@ -182,8 +201,26 @@ class LlmRanker(AsyncRecommender):
             return None, call
         return replace(found, order=tuple(int(shown[place]) for place in found.order)), call
 
+    async def _round_of_pairs(
+        self, request: RankingRequest, row: int, candidates: ItemArray, draws: Draws, number: int
+    ) -> tuple[Won | None, CallRecord]:
+        """One question about all pairs; every second round exchanges the items in the pairs of the round before."""
+        turn, exchanged = divmod(number, 2)
+        pairs = Pairs.drawn(candidates, draws, turn)
+        pairs = pairs.exchanged() if exchanged else pairs
+        past, seed = self._history_told(int(request.users[row])), _seed(draws, number, request.page)
+        question = pairwise.question_about(pairs, candidates, fitted(self._words, self), self._prompt, past, seed, row)
+        better, call = await self._asker.ask(question, pairs.read)
+        return None if better is None else pairs.won(better, len(candidates)), call
+
     def _told(self, user: int, shown: Sequence[int], notes: Sequence[str] = ()) -> str:  # noqa: ARG002 - there are none
         """The history and the candidates, as the prompt's style has it."""
+        words = fitted(self._words, self)
+        listed = self._prompt.fill("candidates", number=len(shown), many=words.many, items=words.numbered(shown))
+        return "\n\n".join((*self._history_told(user), listed))
+
+    def _history_told(self, user: int) -> list[str]:
+        """The paragraphs of the history, as the prompt's style has it."""
         words, fill = fitted(self._words, self), self._prompt.fill
         items, kinds = fitted(self._histories, self).of_user(user)
         last = words.name(items[-1]) if items else ""
@@ -193,21 +230,37 @@ class LlmRanker(AsyncRecommender):
             parts.append(fill("recency", last=last))
         if example:
             parts.append(fill("in_context", last=last))
-        parts.append(fill("candidates", number=len(shown), many=words.many, items=words.numbered(shown)))
-        return "\n\n".join(parts)
+        return parts
 
-    def _joined(self, n: int, replies: Sequence[tuple[Grounding | None, CallRecord]]) -> tuple[IntArray, FloatArray]:
-        """The order of `n` candidates' places and each one's ranks added up; ties in the order of the candidates."""
-        found = [each for each, _ in replies if each is not None and each.order]
-        if not found and self._fallback == "none":
-            what = f"{self._asker.model.name} gave no reply that names a candidate"
-            raise nothing_to_list(self.template, what, replies[-1][1])
-        ranks = np.zeros(n)
-        for each in found:
-            one = np.full(n, float(n))  # behind all that was named
-            one[list(each.order)] = np.arange(1, len(each.order) + 1)
-            ranks += one
-        return np.argsort(ranks, kind="stable").astype(np.int64), ranks if found else np.full(n, np.nan)
+    def _joined(
+        self, n: int, replies: Sequence[tuple[Grounding | Won | None, CallRecord]]
+    ) -> tuple[IntArray, FloatArray]:
+        """The order of `n` candidates' places and each one's points added up; ties in the order of the candidates."""
+        found = [points for said, _ in replies if (points := _points(said, n)) is not None]
+        if not found:
+            if self._fallback == "none":
+                form = "can be read" if self._pairwise else "names a candidate"
+                what = f"{self._asker.model.name} gave no reply that {form}"
+                raise nothing_to_list(self.template, what, replies[-1][1])
+            return np.arange(n), np.full(n, np.nan)
+        total = np.sum(found, axis=0)
+        return np.argsort(-total, kind="stable").astype(np.int64), total
+
+
+def _seed(draws: Draws, number: int, page: int) -> int:
+    """The seed of one round's sampling."""
+    return int(draws.uniform(f"llm_ranker reply {number}", np.array([page]))[0] * LARGEST_SEED)
+
+
+def _points(said: Grounding | Won | None, n: int) -> FloatArray | None:
+    """What a reply gives to each of `n` candidates: pairs won, or less its rank; None where it orders nothing."""
+    if isinstance(said, Won):
+        return said.pairs
+    if said is None or not said.order:
+        return None
+    ranks = np.full(n, float(n))  # behind all that was named
+    ranks[list(said.order)] = np.arange(1, len(said.order) + 1)
+    return -ranks
 
 
 def _candidates(listed: ItemArray, most: int) -> ItemArray:

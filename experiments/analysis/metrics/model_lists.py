@@ -15,6 +15,7 @@ from groundlings.environments.errors import UnreadableReply
 from groundlings.environments.plugins import PYTHON_OBJECT
 from groundlings.experiments.analysis.metrics.agent_steps import AgentSteps
 from groundlings.experiments.analysis.metrics.called_functions import CalledFunctions, count_functions
+from groundlings.experiments.analysis.metrics.compared_pairs import ComparedPairs, count_pairs
 from groundlings.experiments.analysis.metrics.team_work import TeamWork, read_team_work
 from groundlings.experiments.analysis.metrics.tool_plans import ToolPlans, is_another
 from groundlings.recommenders.language.agentcf import TEMPLATE as AGENTCF
@@ -44,7 +45,7 @@ _TEMPLATES = (TEMPLATE, AGENTCF, BILLP, MACREC, RECMIND)
 _STEPS = {RECMIND: STEPS, MACREC: template_of(MANAGER)}
 """Those whose lists come after steps -> their questions for a step."""
 
-_PARTS = ("steps", "team", "plans", "tool_plans", "functions")
+_PARTS = ("steps", "team", "plans", "tool_plans", "functions", "pairs")
 """What is counted besides the lists, in the order in which it is told."""
 
 Read = Callable[[str, str], Grounding]
@@ -121,6 +122,7 @@ class ModelLists:
         team: What other agents did for the lists; None where there are none.
         functions: What was called for the lists; None where nothing is. `questions` counts the last of each list, and
             names are those of a history to recommend by.
+        pairs: Candidates compared two at a time; None where none are. Such replies name nothing.
     """
 
     questions: int = 0
@@ -141,6 +143,7 @@ class ModelLists:
     tool_plans: ToolPlans | None = field(default=None)
     team: TeamWork | None = field(default=None)
     functions: CalledFunctions | None = field(default=None)
+    pairs: ComparedPairs | None = field(default=None)
 
     @property
     def hallucination_rate(self) -> float | None:
@@ -181,7 +184,7 @@ class ModelLists:
         what = "candidate" if self.candidates or not (self.names or self.functions) else "item"
         failed = [f"{self.unreadable:,} unreadable"]
         failed += [f"{self.unanswerable:,} refused by the server"] if self.unanswerable else []
-        if self.tool_plans is None:
+        if self.nothing_named or (self.tool_plans is None and self.pairs is None):
             failed.append(f"{self.nothing_named:,} without {'an item' if what == 'item' else 'a candidate'}")
         begin = f"{self.questions:,} lists asked of a language model, {', '.join(failed)}"
         begin += "".join(f"; {each.sentence()}" for each in self._parts().values())
@@ -260,7 +263,8 @@ def read_model_lists(log: LogReader, config: Mapping[str, Any]) -> dict[int, Mod
         lists = found.setdefault(each.arm_id, ModelLists())
         lists.tool_plans = lists.tool_plans or ToolPlans()
         lists.tool_plans.count_review(each.status, each.question, each.reply)
-    count_functions(log, lambda arm_id: found.setdefault(arm_id, ModelLists()))
+    for count_parts in (count_functions, count_pairs):
+        count_parts(log, lambda arm_id: found.setdefault(arm_id, ModelLists()))
     return found
 
 
