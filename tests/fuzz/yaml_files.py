@@ -100,8 +100,7 @@ def _look_at(path: Path, kind: type[Any]) -> str:
 
 def _play(world: World, path: Path, drawn: bool) -> str:
     config = load_config(path)
-    if isinstance(config.mind, LanguageMindConfig | CalibratedMindConfig):
-        config = _without_a_model(config)
+    config = _without_a_model(config)
     plan = build_plan(config)
     print_plan(plan, Console(file=io.StringIO()))
     if not _small(plan):
@@ -117,9 +116,13 @@ def _play(world: World, path: Path, drawn: bool) -> str:
 
 def _without_a_model(config: ExperimentConfig) -> ExperimentConfig:
     """The same, answered by the scripted model: what a real one would answer is not what is examined here."""
-    assert isinstance(config.mind, LanguageMindConfig | CalibratedMindConfig)
-    model = config.mind.model.model_copy(update={"provider": "scripted"})
-    return config.model_copy(update={"mind": config.mind.model_copy(update={"model": model})})
+
+    def scripted(asks: Any) -> Any:
+        return asks.model_copy(update={"model": asks.model.model_copy(update={"provider": "scripted"})})
+
+    mind = scripted(config.mind) if isinstance(config.mind, LanguageMindConfig | CalibratedMindConfig) else config.mind
+    arms = [scripted(arm) if arm.model is not None else arm for arm in config.arms]
+    return config.model_copy(update={"mind": mind, "arms": type(config.arms)(arms)})
 
 
 def _small(plan: Plan) -> bool:

@@ -103,12 +103,14 @@ def test_a_directory_that_is_removed_under_a_run_is_one_message(running, tmp_pat
 
 def test_a_second_signal_ends_a_run_that_hangs_at_once(running, tmp_path):
     (tmp_path / "hanging.py").write_text(
-        "import time\nfrom groundlings.personas.minds.scripted import ScriptedMind, ScriptedOptions\n"
+        "import pathlib, time\nfrom groundlings.personas.minds.scripted import ScriptedMind, ScriptedOptions\n"
         "class Mind(ScriptedMind):\n    def __init__(self):\n        super().__init__(ScriptedOptions())\n"
-        "    async def decide(self, situation):\n        time.sleep(600)\n"
+        "    async def decide(self, situation):\n        pathlib.Path('hangs').touch()\n        time.sleep(600)\n"
     )
     process = running(mind={"kind": "hanging:Mind"})
-    time.sleep(0.5)  # it sleeps in the first decision, or will
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (tmp_path / "hangs").exists():
+        time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(timeout=1)
