@@ -17,6 +17,7 @@ import importlib.util
 import inspect
 import re
 import sys
+import tokenize
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
@@ -79,7 +80,7 @@ def _lines(roots: Sequence[Any]) -> str | None:
     for root in roots:
         try:
             texts.append(inspect.getsource(root))
-        except (OSError, TypeError):
+        except (OSError, TypeError, SyntaxError, tokenize.TokenError):  # a text of that name need not be its source
             code = getattr(root, "__code__", None)
             if code is None:
                 return None

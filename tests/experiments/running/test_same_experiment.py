@@ -21,6 +21,7 @@ from groundlings.experiments.exports.export import export_run
 from groundlings.experiments.running.events import Note
 from groundlings.experiments.running.replicates import go_on_with
 from groundlings.experiments.running.run_directory import Resuming
+from groundlings.experiments.running.source_code import source_of
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.writer import LogWriter
 
@@ -353,3 +354,17 @@ def printed(command, *arguments: object) -> str:
     app.command()(command)
     done = CliRunner().invoke(app, [*map(str, arguments)], env={"COLUMNS": "200"})
     return f"{done.output}{done.exception or ''}"
+
+
+def test_code_whose_file_holds_another_text_is_known_by_what_it_does(tmp_path):
+    """As of an example that was compiled under the name of the page that it stands on."""
+    page = tmp_path / "page.md"
+    page.write_text("# A page\n\nIt's (no code:\n")
+
+    def function(result):
+        names = {"__name__": "page"}
+        exec(compile(f"\n\nlistens = lambda users, k: {result}", page, "exec"), names)
+        return source_of(names["listens"]).sha256
+
+    assert function(1) == function(1) is not None
+    assert function(1) != function(2)
