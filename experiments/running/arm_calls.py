@@ -167,7 +167,7 @@ def _sizes(plan: Plan, arm: ArmConfig) -> tuple[tuple[float, float], tuple[float
 
     try:
         return asyncio.run(ask())
-    except Exception:
+    except Exception:  # whatever a class of one's own raises at replies it does not know: `check` says "not known"
         return None
 
 
