@@ -265,7 +265,7 @@ def _refuse_empty_parts(config: InteractionColumns, rows: Table, parts: Parts) -
 
 
 def _refuse_in_both(history: Interactions, parts: Parts, files: Sequence[_Read], names: Names) -> None:
-    """Refuse a row that is training and held out: what is to be foretold would be known.
+    """Refuse a row that is training and held out: what is to be predicted would be known.
 
     Args:
         history: Of all files.

@@ -1,4 +1,4 @@
-"""The command `groundlings search-sessions`: how well click models foretell the people of a search log."""
+"""The command `groundlings search-sessions`: how well click models predict the people of a search log."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import typer
 from groundlings.experiments.terminal import Terminal, escape
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="Search sessions, a table or JSON: docs/search.md.")]
-FoldsOption = Annotated[int, typer.Option("--folds", help="Parts of the people; each is foretold from the others.")]
+FoldsOption = Annotated[int, typer.Option("--folds", help="Parts of the people; each is predicted from the others.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Of parts, intervals and simulated clicks.")]
 JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there as well.")]
 
 
 def search_sessions(file: FileArgument, folds: FoldsOption = 10, seed: SeedOption = 0, json: JsonOption = None) -> None:
-    """Foretell clicks and stops in logged search sessions by rules, regressions and click models, people left out."""
+    """Predict clicks and stops in logged search sessions by rules, regressions and click models, people left out."""
     from groundlings.experiments.archive.directory import write_json
     from groundlings.experiments.labs.search_sessions.lab import examine_sessions
     from groundlings.experiments.labs.search_sessions.terminal import print_findings

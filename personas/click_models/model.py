@@ -1,4 +1,4 @@
-"""What every click model can do: be fitted, foretell clicks, and draw them."""
+"""What every click model can do: be fitted, predict clicks, and draw them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ClickModel(ABC):
             pages: The log.
             clicked_only: Whether only pages with a click are in the log, others having been left out. Then each page
                 is taken to have been shown some times more without one, as often as the model says (expectation-
-                maximisation of the likelihood given a click), and what is foretold is given a click on the page.
+                maximisation of the likelihood given a click), and what is predicted is given a click on the page.
         """
         self.clicked_only = clicked_only
         self._start(pages)

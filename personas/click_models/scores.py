@@ -1,4 +1,4 @@
-"""How well probabilities of clicks foretell them: likelihood and perplexity."""
+"""How well probabilities of clicks predict them: likelihood and perplexity."""
 
 from __future__ import annotations
 

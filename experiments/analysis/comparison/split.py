@@ -66,7 +66,7 @@ def cuped_difference(
 
 
 def adjusted_outcomes(groups: Sequence[FloatArray], before: FloatArray) -> tuple[FloatArray, ...]:
-    """Outcomes of groups, less what several covariates foretold; the mean of all agents together stays.
+    """Outcomes of groups, less what several covariates predicted; the mean of all agents together stays.
 
     CUPED with more than one covariate is the regression adjustment of Lin (2013), "Agnostic notes on regression
     adjustments to experimental data", Annals of Applied Statistics 7, with common slopes: theta solves the pooled

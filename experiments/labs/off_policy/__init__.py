@@ -1,1 +1,1 @@
-"""How well off-policy estimators foretell what a policy gets: held against worlds in which it really ran."""
+"""How well off-policy estimators predict what a policy gets: held against worlds in which it really ran."""

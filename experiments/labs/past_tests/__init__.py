@@ -1,1 +1,1 @@
-"""Past A/B tests: how well simulated effects foretold real ones, and what that says of the next one."""
+"""Past A/B tests: how well simulated effects predicted real ones, and what that says of the next one."""

@@ -51,7 +51,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Corrections:
-    """Each real effect as the slope of the other experiments foretells it, shape (n,) each.
+    """Each real effect as the slope of the other experiments predicts it, shape (n,) each.
 
     Attributes:
         expected: NaN where the others are too few for a slope.

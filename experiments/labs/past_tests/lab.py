@@ -40,7 +40,7 @@ class Findings:
         scale: Of the effects.
         tests: The tests, and `simulated` beside them, in the order of the table.
         simulated: The simulated effects.
-        corrections: Each real effect as the other experiments foretell it.
+        corrections: Each real effect as the other experiments predict it.
         records: Figures, each beside those of trivial guesses.
         slope: Fitted on all tests; None where they are too few.
     """

@@ -22,7 +22,7 @@ def render_page(findings: Findings) -> str:
     """The page as text."""
     slope = findings.slope
     known = slope is not None and slope.low is not None
-    foretells = slope is not None and slope.low is not None and slope.low > 0
+    predicts = slope is not None and slope.low is not None and slope.low > 0
     return render_lab_page(
         "groundlings.experiments.labs.past_tests",
         "validate.html.j2",
@@ -30,8 +30,8 @@ def render_page(findings: Findings) -> str:
         {
             "lab_name": "past tests",
             "run_name": findings.about["table"],
-            "question": "Do simulated effects foretell what real tests found?",
-            "answer": ("Yes" if foretells else "Not shown" if known else "Not known", f"{conclusion(findings)}."),
+            "question": "Do simulated effects predict what real tests found?",
+            "answer": ("Yes" if predicts else "Not shown" if known else "Not known", f"{conclusion(findings)}."),
             "about": findings.about,
             "findings": findings,
             "rows": findings.as_dict()["tests"],

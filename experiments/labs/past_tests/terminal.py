@@ -53,7 +53,7 @@ def conclusion(findings: Findings) -> str:
     doubt = (
         ""
         if low is not None and low > 0
-        else "; the interval includes zero: these tests do not show that a simulated effect foretells a real one"
+        else "; the interval includes zero: these tests do not show that a simulated effect predicts a real one"
     )
     return f"{words[0].upper()}{words[1:]}{doubt}"
 

@@ -1,1 +1,1 @@
-"""What people click and when they stop in logged search sessions, foretold for people who were left out."""
+"""What people click and when they stop in logged search sessions, predicted for people who were left out."""

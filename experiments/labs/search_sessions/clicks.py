@@ -1,4 +1,4 @@
-"""Clicks of people who were left out: foretold by rules, by the rank, by regressions and by every click model."""
+"""Clicks of people who were left out: predicted by rules, by the rank, by regressions and by every click model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from groundlings.experiments.labs.search_sessions.features import (
     others_of_results,
     result_features,
 )
-from groundlings.experiments.labs.search_sessions.figures import Figure, Folds, Foretold, Rows, best_threshold
+from groundlings.experiments.labs.search_sessions.figures import Figure, Folds, Predicted, Rows, best_threshold
 from groundlings.experiments.labs.search_sessions.log import SearchLog
 from groundlings.personas.click_models.chances import ByDocument, ByFeatures, SlotChance
 from groundlings.personas.click_models.model import ClickModel
@@ -94,7 +94,7 @@ def _stepped(make: Callable[[Callable[[], SlotChance]], ClickModel], chance: Cal
 
 
 class ClickTrial:
-    """Foretells the clicks of everybody from other people.
+    """Predicts the clicks of everybody from other people.
 
     Args:
         log: The sessions.
@@ -113,23 +113,23 @@ class ClickTrial:
         log, shown = self._log, self._log.shown
         depth = np.arange(log.clicks.shape[1])
         rules = {"everything": np.ones_like(shown)} | {f"top {k}": np.broadcast_to(depth < k, shown.shape) for k in TOP}
-        found = [ClickRow(name, "rule", self._rows.figures(Foretold(yes[shown]))) for name, yes in rules.items()]
-        trivial: Foretold | None = None
+        found = [ClickRow(name, "rule", self._rows.figures(Predicted(yes[shown]))) for name, yes in rules.items()]
+        trivial: Predicted | None = None
         for name, predictor in predictors().items():
-            chances, given, yes = self._foretell(predictor)
-            foretold = Foretold(yes[shown], chances[shown])
+            chances, given, yes = self._predict(predictor)
+            predicted = Predicted(yes[shown], chances[shown])
             by_rank = perplexity(given, log.clicks, shown)
             found.append(
                 ClickRow(
                     name,
                     predictor.kind,
-                    self._rows.figures(foretold, trivial),
+                    self._rows.figures(predicted, trivial),
                     float(np.nanmean(by_rank)),
                     tuple(None if np.isnan(each) else float(each) for each in by_rank),
                     float(log_likelihood(given[shown], log.clicks[shown]).mean()),
                 )
             )
-            trivial = trivial or foretold
+            trivial = trivial or predicted
         return found
 
     def simulated(self, name: str) -> BoolArray:
@@ -144,7 +144,7 @@ class ClickTrial:
 
         return self._folds.cross_fitted(self._log.people, self._log.clicks.shape, of) == 1
 
-    def _foretell(self, predictor: Predictor) -> tuple[FloatArray, FloatArray, BoolArray]:
+    def _predict(self, predictor: Predictor) -> tuple[FloatArray, FloatArray, BoolArray]:
         """P(click) before any click, and given those above, and what is said to be clicked, shape (n_pages, depth)."""
         log = self._log
 
@@ -159,7 +159,7 @@ class ClickTrial:
         return found[:, :, 0], found[:, :, 1], found[:, :, 2] == 1
 
     def _threshold(self, predictor: Predictor, training: BoolArray) -> float:
-        """Chosen on the training people, each foretold from others of them."""
+        """Chosen on the training people, each predicted from others of them."""
         log = self._log
         inner = Folds.draw(np.unique(log.people[training]), log.n_people, INNER_FOLDS, self._seed)
 

@@ -2,7 +2,7 @@
 
 Texts are compared by pairs of neighbouring characters inside words, which needs no knowledge of the language. What
 others did is counted over the people of the training part, without the person concerned, so that a row never holds its
-own outcome. The session so far is the real one: each page is foretold from what really stands before it.
+own outcome. The session so far is the real one: each page is predicted from what really stands before it.
 """
 
 from __future__ import annotations

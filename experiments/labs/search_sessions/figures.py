@@ -20,7 +20,7 @@ RESAMPLES = 500
 
 DEFINITIONS = {
     "f1": "2 * hits / (said yes + really yes), over all rows of all people.",
-    "accuracy": "Share of rows foretold correctly.",
+    "accuracy": "Share of rows predicted correctly.",
     "auc": "P(a row that happened has the higher probability than one that did not), ties count half.",
     "log_loss": "Mean of minus the natural logarithm of the probability of what happened.",
 }
@@ -37,8 +37,8 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class Foretold:
-    """What is foretold of some rows.
+class Predicted:
+    """What is predicted of some rows.
 
     Attributes:
         yes: What it says happens, shape (n,).
@@ -50,7 +50,7 @@ class Foretold:
 
 
 class Rows:
-    """What really happened, and the figures of what is foretold.
+    """What really happened, and the figures of what is predicted.
 
     Args:
         happened: Shape (n,).
@@ -63,28 +63,28 @@ class Rows:
         self._n_people = int(people.max()) + 1
         self._resamples = Resamples.draw(self._n_people, RESAMPLES, np.random.default_rng(seed))
 
-    def figures(self, foretold: Foretold, beside: Foretold | None = None) -> dict[str, Figure]:
+    def figures(self, predicted: Predicted, beside: Predicted | None = None) -> dict[str, Figure]:
         """The figures of a row; with another one beside it, also `<figure>_gain`, how much higher they are."""
-        ours = self._resampled(foretold)
+        ours = self._resampled(predicted)
         found = {name: _figure(values) for name, values in ours.items()}
         if beside is not None:
             theirs = self._resampled(beside)
             found |= {f"{name}_gain": _figure(ours[name] - theirs[name]) for name in theirs}
         return found
 
-    def _resampled(self, foretold: Foretold) -> dict[str, FloatArray]:
+    def _resampled(self, predicted: Predicted) -> dict[str, FloatArray]:
         """Each figure and its resamples, shape (1 + times,)."""
-        hits, correct = foretold.yes & self.happened, foretold.yes == self.happened
-        said = foretold.yes.astype(np.float64) + self.happened
+        hits, correct = predicted.yes & self.happened, predicted.yes == self.happened
+        said = predicted.yes.astype(np.float64) + self.happened
         found = {
             "f1": self._ratio(2 * hits.astype(np.float64), said),
             "accuracy": self._ratio(correct, np.ones(len(correct))),
         }
-        if foretold.chances is not None:
-            ranked = RankedRows(self.happened.astype(np.float64), foretold.chances)
+        if predicted.chances is not None:
+            ranked = RankedRows(self.happened.astype(np.float64), predicted.chances)
             with np.errstate(invalid="ignore"):
                 found["auc"] = np.array([ranked.auc(weights[self.people]) for weights in self._resamples.weights])
-            found["log_loss"] = self._ratio(-log_likelihood(foretold.chances, self.happened), np.ones(len(correct)))
+            found["log_loss"] = self._ratio(-log_likelihood(predicted.chances, self.happened), np.ones(len(correct)))
         return found
 
     def _ratio(self, above: FloatArray | BoolArray, below: FloatArray) -> FloatArray:
@@ -127,12 +127,12 @@ class Folds:
     def cross_fitted(
         self, people: IntArray, shape: tuple[int, ...], of: Callable[[BoolArray, BoolArray], FloatArray]
     ) -> FloatArray:
-        """Each row as it is foretold from other people, shape `shape`; NaN for people in no part.
+        """Each row as it is predicted from other people, shape `shape`; NaN for people in no part.
 
         Args:
             people: Of each row, shape (n,).
-            shape: Of what is foretold; its first axis has the rows.
-            of: From training and tested rows (shape (n,)) to what is foretold of the tested ones.
+            shape: Of what is predicted; its first axis has the rows.
+            of: From training and tested rows (shape (n,)) to what is predicted of the tested ones.
         """
         found = np.full(shape, np.nan)
         for number in range(int(self.part.max()) + 1):

@@ -1,4 +1,4 @@
-"""Examines a log of search sessions: who clicks what and who stops, foretold for people who were left out."""
+"""Examines a log of search sessions: who clicks what and who stops, predicted for people who were left out."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Findings:
     Attributes:
         people, sessions, pages, results, clicks: How many the log has.
         stops: Share of pages that are the last of their session.
-        clicked_only: Whether every page has a click, so that clicks are foretold given one on the page.
-        folds: Parts of the people, each foretold from the others.
+        clicked_only: Whether every page has a click, so that clicks are predicted given one on the page.
+        folds: Parts of the people, each predicted from the others.
         click_rows, stop_rows: Predictors with their figures.
         floor: Real click rates by rank, and how far real people are from each other.
         rates: Simulated ones.
@@ -51,7 +51,7 @@ class Findings:
 
 
 def examine_sessions(path: Path, folds: int = 10, seed: int = 0) -> Findings:
-    """Foretell the clicks and stops of everybody from other people.
+    """Predict the clicks and stops of everybody from other people.
 
     Args:
         path: The log; see `reading`.
@@ -94,6 +94,4 @@ def _check(log: SearchLog, path: Path, folds: int) -> None:
     for name, share in (("clicked", log.clicks[log.shown].mean()), ("last of their session", log.last.mean())):
         if not 0 < share < 1:
             what = "results" if name == "clicked" else "pages"
-            raise ConfigError(
-                f"{path}: found {share:.0%} of {what} {name}; expected some and not all, to foretell them"
-            )
+            raise ConfigError(f"{path}: found {share:.0%} of {what} {name}; expected some and not all, to predict them")

@@ -1,4 +1,4 @@
-"""Whether a person stops after a page of results: foretold by rules and regressions for people who were left out."""
+"""Whether a person stops after a page of results: predicted by rules and regressions for people who were left out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scipy.special import expit
 from groundlings.environments.arrays import BoolArray, FloatArray
 from groundlings.experiments.labs.search_sessions.clicks import INNER_FOLDS, RIDGE
 from groundlings.experiments.labs.search_sessions.features import PAGE_FEATURES, Texts, others_of_pages, page_features
-from groundlings.experiments.labs.search_sessions.figures import Figure, Folds, Foretold, Rows, best_threshold
+from groundlings.experiments.labs.search_sessions.figures import Figure, Folds, Predicted, Rows, best_threshold
 from groundlings.experiments.labs.search_sessions.log import SearchLog
 from groundlings.personas.taste.regression import centre_and_scale, fit_logistic
 
@@ -42,7 +42,7 @@ def stop_rows(log: SearchLog, texts: Texts, folds: Folds, seed: int) -> list[Sto
         "stop after a page with a click": clicked,
         "stop from the second page on": np.asarray(log.number >= 1),
     }
-    found = [StopRow(name, "rule", rows.figures(Foretold(yes))) for name, yes in rules.items()]
+    found = [StopRow(name, "rule", rows.figures(Predicted(yes))) for name, yes in rules.items()]
     own = page_features(log, texts)
     simple = own[:, [PAGE_FEATURES.index(name) for name in _SIMPLE]]
     features: dict[str, PageFeatures] = {
@@ -50,15 +50,15 @@ def stop_rows(log: SearchLog, texts: Texts, folds: Folds, seed: int) -> list[Sto
         "logistic, without others": lambda _: own,
         "logistic": lambda training: np.column_stack([own, others_of_pages(log, texts, training)]),
     }
-    trivial: Foretold | None = None
+    trivial: Predicted | None = None
     for name, of in features.items():
-        foretold = _foretold(log, folds, of, seed)
-        found.append(StopRow(name, "baseline" if name == SIMPLE else "by features", rows.figures(foretold, trivial)))
-        trivial = trivial or foretold
+        predicted = _predicted(log, folds, of, seed)
+        found.append(StopRow(name, "baseline" if name == SIMPLE else "by features", rows.figures(predicted, trivial)))
+        trivial = trivial or predicted
     return found
 
 
-def _foretold(log: SearchLog, folds: Folds, features: PageFeatures, seed: int) -> Foretold:
+def _predicted(log: SearchLog, folds: Folds, features: PageFeatures, seed: int) -> Predicted:
     """P(stop) of every page, and what is said to be the last, from other people."""
 
     def chances(training: BoolArray, tested: BoolArray) -> FloatArray:
@@ -76,4 +76,4 @@ def _foretold(log: SearchLog, folds: Folds, features: PageFeatures, seed: int) -
         return np.column_stack([found, found >= best_threshold(held, log.last[training])])
 
     found = folds.cross_fitted(log.people, (len(log), 2), of)
-    return Foretold(found[:, 1] == 1, found[:, 0])
+    return Predicted(found[:, 1] == 1, found[:, 0])

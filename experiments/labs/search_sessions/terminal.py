@@ -23,12 +23,12 @@ def print_findings(findings: Findings, console: Console) -> None:
     """A table of clicks, of stops and of click rates by rank, and whether the targets are reached."""
     console.print(
         f"{findings.people:,} people, {findings.sessions:,} sessions, {findings.pages:,} pages, {findings.results:,} "
-        f"results, {findings.clicks:,} clicks. Everybody is foretold from the people of {findings.folds - 1} of "
+        f"results, {findings.clicks:,} clicks. Everybody is predicted from the people of {findings.folds - 1} of "
         f"{findings.folds} parts; 95 % intervals over people."
     )
     if findings.clicked_only:
         console.print(
-            "Every page has a click: models are fitted, and clicks foretold and drawn, given one on the page."
+            "Every page has a click: models are fitted, and clicks predicted and drawn, given one on the page."
         )
     _print_clicks(findings, console)
     _print_stops(findings, console)

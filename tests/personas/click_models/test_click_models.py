@@ -1,4 +1,4 @@
-"""Click models: what each foretells, draws and recovers; parameters are found again in logs drawn from known ones."""
+"""Click models: what each predicts, draws and recovers; parameters are found again in logs drawn from known ones."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_model_is_a_distribution_of_clicks(name):
 
 
 @pytest.mark.parametrize("name", CLICK_MODELS)
-def test_what_is_drawn_has_the_rates_that_are_foretold_and_nothing_is_drawn_for_empty_slots(name):
+def test_what_is_drawn_has_the_rates_that_are_predicted_and_nothing_is_drawn_for_empty_slots(name):
     log = drawn(name, 4000)
     assert log.clicks.mean(axis=0) == pytest.approx(known(name).click_probabilities(log).mean(axis=0), abs=0.02)
     assert not log.clicks[~log.shown].any()

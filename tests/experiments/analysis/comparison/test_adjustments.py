@@ -11,7 +11,7 @@ from groundlings.experiments.analysis.comparison.estimators import Split, known_
 from groundlings.experiments.analysis.comparison.split import adjusted_outcomes, split_difference
 
 
-def test_a_covariate_that_foretells_the_outcome_narrows_the_interval_and_keeps_the_effect():
+def test_a_covariate_that_predicts_the_outcome_narrows_the_interval_and_keeps_the_effect():
     rng = np.random.default_rng(4)
     before = rng.normal(0, 1, (400, 3))
     outcome = 2 + before @ [1.0, -0.5, 0.0] + rng.normal(0, 0.5, 400)

@@ -1,4 +1,4 @@
-"""The gate opens for those who foretell the order of recommenders, and for nobody else."""
+"""The gate opens for those who predict the order of recommenders, and for nobody else."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_the_gate_stays_shut_when_one_thing_is_missing(passing, scorer, metric, 
     assert gate(changed, 5) == opens
 
 
-def test_nobody_is_asked_to_foretell_near_ties_better_than_real_people_do(passing):
+def test_nobody_is_asked_to_predict_near_ties_better_than_real_people_do(passing):
     def with_values(mind, others):
         tau = {MIND: mind, OTHER_PEOPLE: others}
         return [replace(each, value=tau.get(each.scorer, each.value)) if each.metric == "kendall tau" else each

@@ -1,4 +1,4 @@
-"""The lab of search sessions on small made logs: what is read, known, foretold and printed."""
+"""The lab of search sessions on small made logs: what is read, known, predicted and printed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from groundlings.experiments.labs.search_sessions.features import (
     pieces,
     result_features,
 )
-from groundlings.experiments.labs.search_sessions.figures import Foretold, Rows, best_threshold
+from groundlings.experiments.labs.search_sessions.figures import Predicted, Rows, best_threshold
 from groundlings.experiments.labs.search_sessions.lab import examine_sessions
 from groundlings.experiments.labs.search_sessions.log import LoggedPage, SearchLog
 from groundlings.experiments.labs.search_sessions.reading import COLUMNS, read_search_log
@@ -166,7 +166,7 @@ def test_what_others_did_leaves_the_person_out():
 def test_figures_by_hand():
     happened, people = np.array([True, False, True, False]), np.array([0, 0, 1, 1])
     found = Rows(happened, people, 0).figures(
-        Foretold(np.array([True, True, False, False]), np.array([0.9, 0.6, 0.5, 0.1]))
+        Predicted(np.array([True, True, False, False]), np.array([0.9, 0.6, 0.5, 0.1]))
     )
     assert found["f1"].value == 0.5
     assert found["accuracy"].value == 0.5
