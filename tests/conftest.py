@@ -37,6 +37,8 @@ for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# ranx compiles its metrics for half a minute in each process; on a few lists Python itself takes a tenth of a second.
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 
 # Python would look for cycles through all modules whenever a quarter more objects are there: a tenth of the time.
 gc.set_threshold(100_000, 20, 20)
