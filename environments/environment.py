@@ -25,6 +25,7 @@ from groundlings.environments.notes import NOTE, Notes
 from groundlings.environments.page import Page
 from groundlings.environments.ranking import PropensityKind, Ranking, RankingRequest
 from groundlings.environments.sessions import Sessions
+from groundlings.environments.ties import FRIENDS_LIKED
 
 Rank: TypeAlias = Callable[[RankingRequest], Awaitable[Ranking]]
 """Asks the recommender under test. The answer is checked, and its model calls are logged, before it comes back."""
@@ -128,8 +129,14 @@ class Observation:
         """The same with what the recommender says of the items on the page, where it says anything."""
         if self.served.notes is None:
             return self
-        further = {**self.page.further, NOTE: self.served.notes.shown}
-        return replace(self, page=replace(self.page, further=further))
+        return self._with(NOTE, self.served.notes.shown)
+
+    def with_friends(self, liked: IntArray) -> Observation:
+        """The same with how many ties of each agent liked the item in each slot on the page, shape as its items."""
+        return self._with(FRIENDS_LIKED, np.where(self.page.shown, liked, 0))
+
+    def _with(self, name: str, cells: NDArray[Any]) -> Observation:
+        return replace(self, page=replace(self.page, further={**self.page.further, name: cells}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +276,11 @@ class CountsLists(Protocol):
     def lists_per_session(self) -> int:
         """Lists that a recommender is asked for in one session at most."""
         ...
+
+
+def shows_friends(environment: object) -> bool:
+    """Whether its pages say how many ties of an agent liked an item: what has an attribute `shows_friends` says so."""
+    return bool(getattr(environment, "shows_friends", False))
 
 
 def keeps_books(environment: object) -> TypeGuard[KeepsBooks]:

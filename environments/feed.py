@@ -118,6 +118,7 @@ class PaginatedFeed:
             the data set has ratings, rate.
         catalog, offers: Where costs and prices come from, for the actions that need them.
         opinions: How people say what they think of an item that they clicked: ratings of the scale, likes, or not.
+        shows_friends: Whether slots say how many ties of the agent liked the item; the loop puts the numbers there.
     """
 
     page_size: int
@@ -129,6 +130,7 @@ class PaginatedFeed:
     actions: tuple[FeedAction, ...] | None = None
     catalog: Catalog | None = field(default=None, compare=False, repr=False)
     offers: Offers | None = field(default=None, compare=False, repr=False)
+    shows_friends: bool = False
 
     def __post_init__(self) -> None:
         if self.page_size < 1 or self.max_pages < 1:
@@ -199,6 +201,8 @@ class PaginatedFeed:
         }
         if self.columns is not None:
             described["layout"] = {"kind": "grid", "columns": self.columns}
+        if self.shows_friends:
+            described["friends"] = True
         return described if self.actions is None else {**described, "actions": list(self.actions)}
 
     def _part(self, state: FeedState, ranking: Ranking, lists: IntArray, first: int) -> Observation | None:

@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 
 from groundlings.environments.errors import DataError
 
+FRIENDS_LIKED = "friends_liked"
+"""How many ties of an agent liked the item in a slot, where a site shows it: its name in
+`groundlings.environments.page.Page.further`, and a kind of event in the log."""
+
 
 @dataclass(frozen=True)
 class Ties:

@@ -221,6 +221,25 @@ def _follows_notices(kind: type) -> bool:
 
 
 @runtime_checkable
+class KnowsTies(Protocol):
+    """A mind whose agents may have ties, which a site that shows what friends liked asks."""
+
+    def ties_who_liked(self, users: IntArray, items: NDArray[np.integer]) -> IntArray | None:
+        """How many ties of each user liked each item lately, shape as `items`, one row per user; None without ties."""
+        ...
+
+
+def knows_ties(mind: Mind) -> TypeGuard[KnowsTies]:
+    """Whether a mind follows `KnowsTies`; asked on every page, so a class is looked at once."""
+    return _follows_knows_ties(type(mind))
+
+
+@cache
+def _follows_knows_ties(kind: type) -> bool:
+    return issubclass(kind, KnowsTies)
+
+
+@runtime_checkable
 class GetsReady(Protocol):
     """A mind that keeps what it has worked out about a user: it is asked to do so before sessions are shared out.
 

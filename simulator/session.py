@@ -18,12 +18,20 @@ from groundlings.environments.arrays import IntArray
 from groundlings.environments.chat import CallRecord
 from groundlings.environments.decision import Decision, checked
 from groundlings.environments.earlier_names import EarlierAttribute
-from groundlings.environments.environment import EndedBy, Environment, Observation, Served, State, keeps_books
+from groundlings.environments.environment import (
+    EndedBy,
+    Environment,
+    Observation,
+    Served,
+    State,
+    keeps_books,
+    shows_friends,
+)
 from groundlings.environments.environment_answers import EnvironmentAnswers
 from groundlings.environments.errors import ConfigError, UnanswerablePrompt
 from groundlings.environments.ranking import Ranking, RankingRequest, sound_ranking
 from groundlings.environments.sessions import Sessions
-from groundlings.personas.mind import Afterthoughts, Mind, PageTurn, Situation, looks_back
+from groundlings.personas.mind import Afterthoughts, Mind, PageTurn, Situation, knows_ties, looks_back
 from groundlings.recommenders.base import AsyncRecommender
 
 
@@ -105,6 +113,8 @@ async def browse(
         observation = _as_presented(observation, environment, lists_have_notes=noted)
         here = observation.rows
         present = sessions if len(here) == len(sessions) else sessions.take(here)
+        if shows_friends(environment):
+            observation = _with_friends(observation, present, mind)
 
         # 2. The mind decides, what was not offered is taken out, and the page is recorded.
         logged = await answered(present, observation, tuple(each.turn for each in turns), mind, environment)
@@ -160,6 +170,18 @@ def _as_presented(observation: Observation, environment: Environment[Any], *, li
             "`served` to come from Served.part_of, or to hold Ranking.notes in `notes`"
         )
     return observation.with_notes()
+
+
+def _with_friends(observation: Observation, present: Sessions, mind: Mind) -> Observation:
+    """A page that says how many ties liked what it shows; raises ConfigError where agents have no ties."""
+    items = np.where(observation.page.shown, observation.page.items, 0)
+    liked = mind.ties_who_liked(present.users, items) if knows_ties(mind) else None
+    if liked is None:
+        raise ConfigError(
+            f"friends: the site shows what friends liked, and agents of the mind {type(mind).__name__} have no ties; "
+            "give mind.social, or take it out"
+        )
+    return observation.with_friends(liked)
 
 
 def _endings(ended_by: NDArray[np.object_], turns: list[LoggedTurn]) -> NDArray[np.object_]:

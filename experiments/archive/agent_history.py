@@ -13,6 +13,7 @@ from typing import Any
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.offers import PRICE, PROMOTED
 from groundlings.environments.shop_actions import ADD_TO_CART, PAID, PURCHASE, QUANTITY
+from groundlings.environments.ties import FRIENDS_LIKED
 from groundlings.environments.trace import Mood
 from groundlings.simulator.log.reader import LogReader, SessionRows
 
@@ -34,6 +35,7 @@ class StorySlot:
         grounded: Whether what the person really did later decided.
         price: That the slot showed, None where it showed none.
         promoted: Whether the slot was shown as promoted.
+        friends: How many friends the slot said liked it; 0 where it said nothing.
         in_cart: Whether it was put into the cart.
         bought: Units that were bought, None for nothing.
         paid: For all units, None where nothing was bought or the price is unknown.
@@ -59,6 +61,7 @@ class StorySlot:
     grounded: bool = False
     price: float | None = None
     promoted: bool = False
+    friends: int = 0
     in_cart: bool = False
     bought: float | None = None
     paid: float | None = None
@@ -277,6 +280,7 @@ def _slot(
         grounded=(shown, "grounded") in marks,
         price=numbers.get((shown, PRICE)),
         promoted=(shown, PROMOTED) in marks,
+        friends=int(numbers.get((shown, FRIENDS_LIKED)) or 0),
         in_cart=(shown, ADD_TO_CART) in marks,
         bought=bought,
         paid=numbers.get((shown, PAID)),

@@ -158,6 +158,8 @@ def _item(slot: StorySlot) -> Text:
         shown.append(f"  {slot.price:.2f}")
     if slot.promoted:
         shown.append("  promoted", "italic")
+    if slot.friends:
+        shown.append(f"  {slot.friends} friend{'s' * (slot.friends > 1)} liked this", "italic")
     return shown
 
 

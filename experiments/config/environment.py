@@ -51,6 +51,11 @@ class SiteConfig(Section):
     `allowed`, or so many days after the latest interaction (`{after_days: 7}`). Where it is, behavioural and calibrated
     minds take it up again as often as a model of real repeats says; `never` if absent."""
 
+    friends: bool = False
+    """Whether slots say how many of an agent's ties liked the item lately ("2 friends liked this"); agents need
+    `mind.social` (docs/social.md). An intervention switches it on in some arms: `{day: 1, arms: [b], site: {friends:
+    true}}`."""
+
     @property
     def repeat_rule(self) -> RepeatRule:
         """The same, as the simulation knows it."""
@@ -89,7 +94,7 @@ class SiteConfig(Section):
 
         rank_each = self.rank_each or "visit"
         if isinstance(self.layout, RowsLayoutConfig):
-            return self.layout.build(self.max_pages, rank_each, context, self.actions)
+            return self.layout.build(self.max_pages, rank_each, context, self.actions, friends=self.friends)
         return PaginatedFeed(
             self.page_size,
             self.max_pages,
@@ -100,6 +105,7 @@ class SiteConfig(Section):
             actions=self.actions,
             catalog=context.catalog,
             offers=context.offers,
+            shows_friends=self.friends,
         )
 
 

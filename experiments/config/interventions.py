@@ -45,6 +45,8 @@ class NewSite(Section):
     """Largest number of pages per session, at most `site.max_pages`."""
     rank_each: RankEach | None = None
     """As `site.rank_each`."""
+    friends: bool | None = None
+    """As `site.friends`."""
 
     @model_validator(mode="before")
     @classmethod
@@ -163,6 +165,8 @@ def check_intervention(change: InterventionConfig, config: ExperimentConfig, whe
 def _check_site(site: NewSite, config: ExperimentConfig, where: str) -> None:
     if config.environment is not None:
         raise ValueError(f"{where}: it belongs to the paginated feed, and `environment` names another one; take it out")
+    if site.friends and getattr(config.mind, "social", None) is None:
+        raise ValueError(f"{where}.friends: agents without ties have no friends; give mind.social, or take it out")
     if isinstance(config.site.layout, RowsLayoutConfig) and site.page_size is not None:
         raise ValueError(f"{where}.page_size: the rows of the layout say how many slots a page has; take it out")
     for name in ("page_size", "max_pages"):

@@ -117,6 +117,8 @@ class RowsLayoutConfig(Section):
         rank_each: RankEach,
         context: EnvironmentContext,
         actions: tuple[FeedAction, ...] | None = None,
+        *,
+        friends: bool = False,
     ) -> Environment[Any]:
         """The feed of carousels; `ConfigError` where a category is not known."""
         from groundlings.environments.carousels import CarouselFeed
@@ -145,6 +147,7 @@ class RowsLayoutConfig(Section):
             actions=actions,
             catalog=catalog,
             offers=context.offers,
+            shows_friends=friends,
             carousels=carousels,
             categories=np.ascontiguousarray(catalog.genre_matrix.T, dtype=np.bool_),
             category_names=catalog.genre_names,

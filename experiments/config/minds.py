@@ -123,7 +123,9 @@ class LanguageMindConfig(LanguageOptions):
 
         if context.model is None:
             raise ValueError("a language mind needs a model to ask")
-        return LanguageMind(context.population, context.model, self.options, self.model.sampling)
+        return LanguageMind(
+            context.population, context.model, self.options, self.model.sampling, context.base_directory
+        )
 
 
 class CalibratedMindConfig(CalibratedOptions):

@@ -279,6 +279,12 @@ class ExperimentConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _friends_are_known(self) -> ExperimentConfig:
+        if self.site.friends and getattr(self.mind, "social", None) is None:
+            raise ValueError("site.friends: agents without ties have no friends; give mind.social, or take it out")
+        return self
+
+    @model_validator(mode="after")
     def _ties_stay_within_an_arm(self) -> ExperimentConfig:
         if getattr(self.mind, "social", None) is not None and self.design.kind != "parallel":
             raise ValueError(

@@ -105,6 +105,7 @@ class BehaviouralMind(EarlierDays):
         self._parameters = settle(options, taste, self._exposures, repeats.new_share if repeats else None)
         self._fatigue = RepeatFatigue.of(self._exposures, taste.n_items)
         self._browsing = Browsing(taste, options, self._parameters, grounding)
+        self._social = options.social
         self._word_of_mouth = word_of_mouth(options.social, population, base_directory)
         self._market = Market(self._browsing, options, population, offers, frozenset(self.handlers))
         utility = Utility(taste, self._parameters.utility)

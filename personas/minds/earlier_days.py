@@ -6,12 +6,14 @@ Whether it is known, how often it was shown in vain, and what ties said of it.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from groundlings.environments.arrays import FloatArray
+from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.interactions import Interactions
 from groundlings.personas.exposure.fatigue import RepeatFatigue
 from groundlings.personas.mind import Shown, Situation
 from groundlings.personas.repeats.known_items import KnownItems
+from groundlings.personas.social.options import SocialOptions
 from groundlings.personas.social.word_of_mouth import WordOfMouth
 
 
@@ -21,12 +23,14 @@ class EarlierDays:
     Attributes:
         _known: What agents know and how likely they take it up again; None where no item is shown again.
         _fatigue: What repetitions take off; None where no log could tell.
-        _word_of_mouth: What agents hear from their ties; None where they have none.
+        _word_of_mouth: What agents are told of their ties; None where they have none.
+        _social: What that does to the log-odds; None likewise.
     """
 
     _known: KnownItems | None
     _fatigue: RepeatFatigue | None
     _word_of_mouth: WordOfMouth | None = None
+    _social: SocialOptions | None = None
 
     def counts_shown(self) -> bool:
         """See `Notices.counts_shown`."""
@@ -42,6 +46,10 @@ class EarlierDays:
         if self._word_of_mouth is not None:
             self._word_of_mouth.notice(day, interactions)
 
+    def ties_who_liked(self, users: IntArray, items: NDArray[np.integer]) -> IntArray | None:
+        """See `KnowsTies.ties_who_liked`."""
+        return None if self._word_of_mouth is None else self._word_of_mouth.counts("liked", users, items)
+
     def _remembered(self, situation: Situation, odds: FloatArray) -> FloatArray:
         """The log-odds of a page with those of known items in their place, and what fatigue and ties add.
 
@@ -55,4 +63,6 @@ class EarlierDays:
             odds = self._known.put(odds, users, items, situation.sessions.day)
         if self._fatigue is not None:
             odds = odds + self._fatigue.log_odds(users, items)
-        return odds if self._word_of_mouth is None else odds + self._word_of_mouth.log_odds(users, items)
+        if self._word_of_mouth is not None and self._social is not None:
+            odds = odds + self._social.log_odds(*self._word_of_mouth.told(page, users))
+        return odds

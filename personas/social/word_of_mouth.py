@@ -1,34 +1,51 @@
-"""Word of mouth: items that a person's ties liked or disliked on the days before are opened more or less often.
+"""Word of mouth: what agents are told of the items that their ties liked or disliked on the days before.
 
-    log-odds of opening = ... + likes * log(1 + n+) + dislikes * log(1 + n-)
+What somebody mentions on a day is heard by all of their ties, off the site, from the next day on. A site may besides
+show how many ties liked an item, mentioned or not (`site.friends`). Each tie counts once, however an agent is told.
 
-n+ and n- count the ties who mentioned the item in the last days, each once. What somebody mentions on a day is heard by
-all of their ties, off the site, from the next day on: nothing about it is shown on a page. A click with a rating is a
-like or a dislike by the scale, a click without one says nothing; where people do not rate, everything that they took is
-a like, and a dislike is what the data call one.
+A click with a rating is a like or a dislike by the scale, a click without one says nothing; where people do not rate,
+everything that they took is a like, and a dislike is what the data call one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
+from groundlings.environments.arrays import BoolArray, IntArray
 from groundlings.environments.datasets.ties_table import read_ties
 from groundlings.environments.interactions import DISLIKE, Interactions
+from groundlings.environments.page import Page
 from groundlings.environments.random_streams import Draws
+from groundlings.environments.ties import FRIENDS_LIKED
 from groundlings.personas.population import Population
 from groundlings.personas.social.generated import small_world
-from groundlings.personas.social.options import SocialOptions
+from groundlings.personas.social.options import TiesOptions
+
+Told: TypeAlias = Literal["liked", "mentioned_likes", "mentioned_dislikes"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """What agents did on a day, 1.0 each, shape (n_users, n_items).
+
+    Attributes:
+        number: 0 for the first day.
+        acts: What they liked; what of that they mentioned; what they disliked and mentioned.
+    """
+
+    number: int
+    acts: Mapping[Told, sp.csr_array]
 
 
 class WordOfMouth:
-    """What the agents of one arm have heard from their ties.
+    """What the agents of one arm are told of their ties.
 
     Args:
         options: What the experiment file says.
@@ -40,7 +57,7 @@ class WordOfMouth:
         ConfigError: There are too few agents for generated ties.
     """
 
-    def __init__(self, options: SocialOptions, population: Population, base_directory: Path) -> None:
+    def __init__(self, options: TiesOptions, population: Population, base_directory: Path) -> None:
         self._options = options
         self._left_out = 0
         if isinstance(options.ties, Path):
@@ -52,28 +69,38 @@ class WordOfMouth:
         self._scale, train = population.scale, population.train
         self._rated = not bool(np.isnan(train.ratings).all())
         self._shape = train.n_users, train.n_items
-        self._mentions: list[tuple[int, sp.csr_array, sp.csr_array]] = []  # day, likes, dislikes; oldest first
-        self._heard = self._nothing, self._nothing
+        self._days: list[_Day] = []  # oldest first
+        nothing = self._nothing
+        self._told: dict[Told, sp.csr_array] = {
+            "liked": nothing, "mentioned_likes": nothing, "mentioned_dislikes": nothing
+        }  # fmt: skip
 
     @property
     def _nothing(self) -> sp.csr_array:
         return sp.csr_array(self._shape)
 
     def notice(self, day: int, interactions: Interactions) -> None:
-        """Take note of a day: what agents mention of it, and what is forgotten."""
+        """Take note of a day: what agents liked and mentioned of it, and what is forgotten."""
         liked, disliked = self._opinions(interactions)
         said = self._mentioned(day, interactions)
-        new = day, self._acts(interactions, liked & said), self._acts(interactions, disliked & said)
-        self._mentions = [*(each for each in self._mentions if each[0] > day - self._options.days), new]
-        likes = [liked for _, liked, _ in self._mentions]
-        dislikes = [disliked for _, _, disliked in self._mentions]
-        self._heard = self._from_ties(likes), self._from_ties(dislikes)
+        acts: dict[Told, sp.csr_array] = {
+            "mentioned_likes": self._acts(interactions, liked & said),
+            "mentioned_dislikes": self._acts(interactions, disliked & said),
+        }
+        silent = bool((liked & ~said).any())
+        acts["liked"] = self._acts(interactions, liked) if silent else acts["mentioned_likes"]
+        self._days = [*(each for each in self._days if each.number > day - self._options.days), _Day(day, acts)]
+        mentioned: tuple[Told, ...] = ("mentioned_likes", "mentioned_dislikes")
+        self._told = {name: self._from_ties(name) for name in mentioned}
+        # Where everything is mentioned, one product is saved.
+        everything = all(each.acts["liked"] is each.acts["mentioned_likes"] for each in self._days)
+        self._told["liked"] = self._told["mentioned_likes"] if everything else self._from_ties("liked")
 
-    def _from_ties(self, days: Sequence[sp.csr_array]) -> sp.csr_array:
-        """How many ties of each user mentioned each item on the days that are remembered, each tie once."""
+    def _from_ties(self, name: Told) -> sp.csr_array:
+        """How many ties of each user did it with each item on the days that are remembered, each tie once."""
         acts = self._nothing
-        for each in days:
-            acts = sp.csr_array(acts + each)
+        for each in self._days:
+            acts = sp.csr_array(acts + each.acts[name])
         acts.data[:] = 1.0
         return self._ties.counts(acts)
 
@@ -94,11 +121,26 @@ class WordOfMouth:
         cells = interactions.users[which], interactions.items[which].astype(np.int64)
         return sp.csr_array((np.ones(int(which.sum())), cells), shape=self._shape)
 
-    def log_odds(self, users: IntArray, items: NDArray[np.integer]) -> FloatArray:
-        """What it adds for each of some items, shape (n, m) as `items`; `users` of shape (n,)."""
+    def counts(self, told: Told, users: IntArray, items: NDArray[np.integer]) -> IntArray:
+        """How many ties liked or mentioned each of some items, shape (n, m) as `items`; `users` of shape (n,)."""
         rows, columns = np.repeat(users, items.shape[1]), items.ravel().astype(np.int64)
-        likes, dislikes = (np.log1p(np.asarray(heard[rows, columns])).reshape(items.shape) for heard in self._heard)
-        return np.asarray(self._options.likes * likes + self._options.dislikes * dislikes)
+        return np.asarray(self._told[told][rows, columns]).reshape(items.shape).astype(np.int64)
+
+    def told(self, page: Page, users: IntArray) -> tuple[IntArray, IntArray]:
+        """Of how many ties each agent was told that they liked and that they disliked each item of its page.
+
+        A page that shows how many liked an item counts those who mentioned it as well, so its number is taken.
+
+        Returns:
+            Likes and dislikes, shape (n_sessions, n_slots) each.
+        """
+        liked, disliked = self.mentioned(page, users)
+        return page.further.get(FRIENDS_LIKED, liked), disliked
+
+    def mentioned(self, page: Page, users: IntArray) -> tuple[IntArray, IntArray]:
+        """How many ties of each agent mentioned each item of its page; otherwise as `told`."""
+        items = np.where(page.shown, page.items, 0)
+        return self.counts("mentioned_likes", users, items), self.counts("mentioned_dislikes", users, items)
 
     def describe(self) -> Mapping[str, Any]:
         """Plain JSON values, for manifests: the options, and which ties they lead to."""
@@ -113,6 +155,6 @@ class WordOfMouth:
         }
 
 
-def word_of_mouth(options: SocialOptions | None, population: Population, base_directory: Path) -> WordOfMouth | None:
-    """What agents hear, where the experiment file says that they have ties; else None."""
+def word_of_mouth(options: TiesOptions | None, population: Population, base_directory: Path) -> WordOfMouth | None:
+    """What agents are told, where the experiment file says that they have ties; else None."""
     return None if options is None else WordOfMouth(options, population, base_directory)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from groundlings.environments.actions import ActionSchema, ActionSpec
 from groundlings.environments.offers import PRICE, PROMOTED
+from groundlings.environments.ties import FRIENDS_LIKED
 from groundlings.environments.trace import REMARK_KINDS
 from groundlings.personas.mind import PageTurn
 from groundlings.simulator.log.columns import Coded, Columns, unknown_where
 from groundlings.simulator.log.impression_columns import Cells, Slots
 
-_AFTER_ACTIONS = (*REMARK_KINDS, "illegal", PRICE, PROMOTED)
+_AFTER_ACTIONS = (*REMARK_KINDS, "illegal", PRICE, PROMOTED, FRIENDS_LIKED)
 _PAGE_KINDS = ("unreadable", "next_page", "exit", "unanswerable")
 _IN_THE_PAGE_EVENT = frozenset({"next_page", "satisfaction"})
 """Actions that the event which ends a page tells of: its kind says whether the next page was asked for, its value how
@@ -55,7 +58,7 @@ def event_rows(slots: Slots, kinds: EventKinds, first_session: int, first_event:
         *(_of_page_action(slots, spec, kinds.place[spec.name]) for spec in kinds.page_actions),
         _of_pages(slots, kinds),
         _remarks_and_refusals(slots, kinds),
-        *_of_offers(slots, kinds),
+        *_of_what_is_beside(slots, kinds),
     ]
     session, page, position, kind, impression, value, detail = (
         np.concatenate(part) for part in zip(*parts, strict=True)
@@ -93,14 +96,15 @@ def _of_slots(slots: Slots, spec: ActionSpec, kind: int) -> _EventColumns:
     )
 
 
-def _of_offers(slots: Slots, kinds: EventKinds) -> list[_EventColumns]:
-    """One event per slot that showed a price, and per promoted slot; none where no page shows offers."""
-    if not any(PRICE in turn.page.further for turn in slots.turns):
-        return []
-    prices = slots.column(lambda turn: _beside(turn, PRICE, np.nan))
-    promoted = slots.column(lambda turn: _beside(turn, PROMOTED, False)).astype(np.bool_)
+def _of_what_is_beside(slots: Slots, kinds: EventKinds) -> list[_EventColumns]:
+    """One event per slot that showed a price, per promoted slot, and per slot that friends liked; none where no page
+    shows any of it."""
     parts = []
-    for kind, where in ((PRICE, np.flatnonzero(~np.isnan(prices))), (PROMOTED, np.flatnonzero(promoted))):
+    for kind, missing in ((PRICE, np.nan), (PROMOTED, 0.0), (FRIENDS_LIKED, 0.0)):
+        if not any(kind in turn.page.further for turn in slots.turns):
+            continue
+        cells = slots.column(partial(_beside, name=kind, missing=missing)).astype(np.float64)
+        where = np.flatnonzero(~np.isnan(cells) if kind == PRICE else cells > 0)
         parts.append(
             (
                 slots.session[where],
@@ -108,7 +112,7 @@ def _of_offers(slots: Slots, kinds: EventKinds) -> list[_EventColumns]:
                 slots.position[where],
                 np.full(len(where), kinds.place[kind]),
                 slots.ids[where],
-                prices[where] if kind == PRICE else np.full(len(where), np.nan),
+                np.full(len(where), np.nan) if kind == PROMOTED else cells[where],
                 np.full(len(where), None),
             )
         )

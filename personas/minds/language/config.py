@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from groundlings.personas.memory import MemoryOptions
+from groundlings.personas.social.options import TiesOptions
 
 Wording = Literal["standard", "plain", "story"]
 Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
@@ -92,6 +93,9 @@ class LanguageOptions(BaseModel):
     rotate_slots: bool = False
     """Whether the slots of a page are shown to the model from another one on in each session, to measure and cancel a
     model's liking for the first in a list; the log keeps where each slot stood."""
+    social: TiesOptions | None = None
+    """Ties between agents (docs/social.md): a page says of its items which of them ties have mentioned. Agents have no
+    contact if absent."""
     memory: MemoryOptions = MemoryOptions()
     """What is remembered."""
     mood: MoodOptions = MoodOptions()

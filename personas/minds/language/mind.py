@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from groundlings.environments.arrays import IntArray
 from groundlings.environments.chat import ChatModel, Sampling
 from groundlings.environments.decision import Decision
+from groundlings.environments.interactions import Interactions
 from groundlings.environments.sessions import Sessions
 from groundlings.personas.memory import Memory, MemoryStore
 from groundlings.personas.memory_relevance import load_embedder
-from groundlings.personas.mind import FEED_ACTIONS, SHOP_ACTIONS, Afterthoughts, PageTurn, Situation
+from groundlings.personas.mind import FEED_ACTIONS, SHOP_ACTIONS, Afterthoughts, PageTurn, Shown, Situation
 from groundlings.personas.minds.language import logprob_decision, reflection
 from groundlings.personas.minds.language import verdict as verdict_decision
 from groundlings.personas.minds.language.ask import Asker
@@ -21,6 +27,7 @@ from groundlings.personas.minds.language.prompt_rendering import PromptRenderer
 from groundlings.personas.minds.language.reflection import LookingBack
 from groundlings.personas.minds.language.verdict import verdict
 from groundlings.personas.population import Population
+from groundlings.personas.social.word_of_mouth import word_of_mouth
 
 __all__ = ["LanguageMind", "LanguageOptions"]
 
@@ -42,6 +49,7 @@ class LanguageMind:
         model: Who is asked.
         options: What the prompt says, how much is remembered, how a decision is read.
         sampling: How replies are drawn.
+        base_directory: Where the path of `options.social` starts.
 
     Agents remember, so every arm of an experiment needs a mind of its own.
     """
@@ -54,11 +62,13 @@ class LanguageMind:
         model: ChatModel,
         options: LanguageOptions,
         sampling: Sampling,
+        base_directory: Path = Path(),
     ) -> None:
         self._things = options.things or population.catalog.words.many
         self._population = population
         self._options = options.model_copy(update={"things": self._things})
         self._memory = MemoryStore(options.memory, load_embedder(options.memory.embedder))
+        self._word_of_mouth = word_of_mouth(options.social, population, base_directory)
         self._asker = Asker(model, sampling, options.reasks)
         self.speak(options.wording)
 
@@ -68,7 +78,7 @@ class LanguageMind:
         self._options = options = self._options.model_copy(update={"wording": wording})
         asks = verdict_decision if options.decision == "verdict" else logprob_decision
         self._prompt = asks.prompt_of(wording, history=population.tells_acts or population.says_likes)
-        self._renderer = PromptRenderer(population, self._memory, self._prompt, options)
+        self._renderer = PromptRenderer(population, self._memory, self._prompt, options, self._word_of_mouth)
         self._looking_back = LookingBack(population, self._memory, self._renderer, self._asker, options)
 
     @property
@@ -107,6 +117,19 @@ class LanguageMind:
         for memory in memories:
             self._memory.add(memory)
 
+    def counts_shown(self) -> bool:
+        """See `Notices.counts_shown`."""
+        return False
+
+    def notice(self, day: int, interactions: Interactions, shown: Shown) -> None:  # noqa: ARG002 - as all minds have it
+        """See `Notices.notice`: what ties mention is told on later pages."""
+        if self._word_of_mouth is not None:
+            self._word_of_mouth.notice(day, interactions)
+
+    def ties_who_liked(self, users: IntArray, items: NDArray[np.integer]) -> IntArray | None:
+        """See `KnowsTies.ties_who_liked`."""
+        return None if self._word_of_mouth is None else self._word_of_mouth.counts("liked", users, items)
+
     def describe(self) -> Mapping[str, Any]:
         """See `Mind.describe`."""
         prompts = [self._prompt]
@@ -114,7 +137,7 @@ class LanguageMind:
             prompts.append(reflection.REFLECTION)
         if self._options.interview.questions:
             prompts.append(reflection.INTERVIEW)
-        return {
+        described = {
             "kind": "language",
             "model": self._asker.model.name,
             "temperature": self._asker.sampling.temperature,
@@ -122,6 +145,8 @@ class LanguageMind:
             "prompts": {prompt.name: prompt.sha256 for prompt in prompts},
             "options": self._options.model_dump(mode="json"),
         }
+        ties = self._word_of_mouth
+        return described if ties is None else {**described, "social": dict(ties.describe())}
 
 
 def _refuse_company(sessions: Sessions) -> None:

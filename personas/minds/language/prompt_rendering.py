@@ -14,12 +14,14 @@ from groundlings.personas.memory import Memory, MemoryStore
 from groundlings.personas.mind import PageTurn, Situation
 from groundlings.personas.minds.language.basket import offer_words
 from groundlings.personas.minds.language.config import LanguageOptions
+from groundlings.personas.minds.language.friends import friends_words
 from groundlings.personas.minds.language.lines import page_lines
 from groundlings.personas.minds.language.mood import mood_after, mood_words
 from groundlings.personas.minds.language.portrait import portrait
 from groundlings.personas.minds.language.text import item_line, noted_line, one_line
 from groundlings.personas.population import Population
 from groundlings.personas.prompts import Prompt
+from groundlings.personas.social.word_of_mouth import WordOfMouth
 
 _NAME_CHARACTERS = 60
 """Of a carousel's name."""
@@ -52,9 +54,18 @@ class PromptRenderer:
         memory: What they remember.
         prompt: Any prompt that holds the sections of `agent.md`.
         options: How much is said.
+        ties: What agents are told of their ties; None where they have none.
     """
 
-    def __init__(self, population: Population, memory: MemoryStore, prompt: Prompt, options: LanguageOptions) -> None:
+    def __init__(
+        self,
+        population: Population,
+        memory: MemoryStore,
+        prompt: Prompt,
+        options: LanguageOptions,
+        ties: WordOfMouth | None = None,
+    ) -> None:
+        self._ties = ties
         self._population = population
         self._memory = memory
         self._prompt = prompt
@@ -110,13 +121,15 @@ class PromptRenderer:
         """The items of a page under their numbers, with a line before each carousel that says what it is."""
         page, offers = situation.page, situation.sessions.offers
         currency = "" if offers is None else one_line(offers.currency, len(offers.currency))
+        mentioned = None if self._ties is None else self._ties.mentioned(page, situation.sessions.users)
         lines: list[str] = []
         above: int | None = None
         for number, slot in slots.items():
             if page.places is not None and page.places.names and int(page.places.rows[0, slot]) != above:
                 above = int(page.places.rows[0, slot])
                 lines.append(row_line(page, above))
-            lines.append(f"{number}. {self.item(page, slot)}{offer_words(page, slot, currency)}")
+            friends = "" if mentioned is None else friends_words(page, slot, mentioned)
+            lines.append(f"{number}. {self.item(page, slot)}{offer_words(page, slot, currency)}{friends}")
         return lines
 
     def title(self, page: Page, slot: int) -> str:

@@ -7,25 +7,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.environments.errors import ConfigError, DataError, RunDirectoryError
 from groundlings.environments.interactions import Interactions
-from groundlings.experiments.config.loading import load_config
-from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.environments.page import Page
 from groundlings.experiments.running.run import resume_experiment, run_experiment
 from groundlings.personas.contract import MindContract
 from groundlings.personas.mind import Shown
 from groundlings.personas.minds.behavioural import BehaviouralMind, BehaviouralOptions
 from groundlings.personas.social.generated import small_world
-from groundlings.personas.social.options import SmallWorld, SocialOptions
+from groundlings.personas.social.options import SmallWorld, SocialOptions, TiesOptions
 from groundlings.personas.social.word_of_mouth import WordOfMouth
 from groundlings.simulator.log.writer import LogWriter
 
+WEIGHTS = SocialOptions(ties=Path("ties.csv"), likes=1.0, dislikes=-2.0)
 GENERATED = {"generator": "watts_strogatz", "neighbours": 4, "rewired": 0.2}
 
 
@@ -37,8 +35,7 @@ def heard(toy_population, tmp_path):
     (tmp_path / "ties.csv").write_text("\n".join(["user,friend", *(",".join(row) for row in rows)]))
 
     def make(**options) -> WordOfMouth:
-        told = SocialOptions(ties=Path("ties.csv"), **{"likes": 1.0, "dislikes": -2.0, **options})
-        return WordOfMouth(told, toy_population, tmp_path)
+        return WordOfMouth(TiesOptions(ties=Path("ties.csv"), **options), toy_population, tmp_path)
 
     return make
 
@@ -54,7 +51,8 @@ def rated(population, *rows: tuple[int, int, float]) -> Interactions:
 
 def odds(found: WordOfMouth, *items: int) -> FloatArray:
     """What users 0 to 3 have heard of some items."""
-    return found.log_odds(np.arange(4), np.tile(items, (4, 1)))
+    page = Page(1, 0, np.tile(items, (4, 1)).astype(np.int32))
+    return WEIGHTS.log_odds(*found.told(page, np.arange(4)))
 
 
 def test_likes_and_dislikes_of_ties_count_once_each(heard, toy_population):
@@ -110,7 +108,7 @@ def test_more_neighbours_than_agents_are_refused() -> None:
 def test_ties_of_nobody_in_the_data_are_refused(toy_population, tmp_path):
     (tmp_path / "ties.csv").write_text("user,friend\nx,y\n")
     with pytest.raises(DataError, match="none of its 1 rows joins two people of the data set"):
-        WordOfMouth(SocialOptions(ties=Path("ties.csv"), likes=1.0), toy_population, tmp_path)
+        WordOfMouth(TiesOptions(ties=Path("ties.csv")), toy_population, tmp_path)
 
 
 class TestMindWithTies(MindContract):
@@ -128,35 +126,6 @@ class TestMindWithTies(MindContract):
         mind.notice(0, rated(self.population, *everybody), Shown(nobody, nobody))
         after = asyncio.run(mind.decide(situation)).trace.probability("click")
         assert (after[situation.page.shown] > before[situation.page.shown]).all()
-
-
-EXPERIMENT = {
-    "name": "social", "seed": 3,
-    "dataset": {"name": "toy", "toy": {"n_users": 40, "n_items": 60, "interactions_per_user": 12}},
-    "simulation": {"days": 3},
-    "mind": {"kind": "behavioural", "social": {"ties": "ties.csv", "likes": 2.0}},
-    "held_out": False,
-    "arms": [{"name": "a", "recommender": "popular"}, {"name": "b", "recommender": "random_order"}],
-}  # fmt: skip
-
-
-@pytest.fixture
-def start(tmp_path, toy_population, monkeypatch):
-    """Reads an experiment file whose agents have the ties of a table, the users of the toy data being a ring."""
-    monkeypatch.setattr(
-        "groundlings.experiments.analysis.report.write_report",
-        lambda directory, *_: (directory / "report.html").write_text("drawn"),
-    )
-    ids = toy_population.people.user_ids[:40]
-    rows = [f"{one},{other}" for step in (1, 2, 3) for one, other in zip(ids, ids[step:], strict=False)]
-    (tmp_path / "ties.csv").write_text("\n".join(["user,friend", *rows]))
-
-    def started(**changes):
-        path = tmp_path / "social.yaml"
-        path.write_text(yaml.safe_dump({**EXPERIMENT, **changes}))
-        return load_config(path)
-
-    return started
 
 
 def test_workers_hear_what_one_process_hears(start, tmp_path):
@@ -183,6 +152,6 @@ def test_a_run_that_was_cut_short_is_resumed_with_what_was_heard(start, tmp_path
     assert resume_experiment(tmp_path / "run").digest == whole
 
 
-def test_arms_that_share_agents_are_refused():
-    with pytest.raises(ValidationError, match="ties join agents who see different lists"):
-        ExperimentConfig.model_validate({**EXPERIMENT, "design": {"kind": "split"}})
+def test_arms_that_share_agents_are_refused(start):
+    with pytest.raises(ConfigError, match="ties join agents who see different lists"):
+        start(design={"kind": "split"})
