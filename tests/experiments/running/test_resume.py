@@ -24,7 +24,7 @@ from groundlings.simulator.log.writer import LogWriter
 
 pytestmark = pytest.mark.usefixtures("quick_report")
 
-POINTS = 63
+POINTS = 28
 SMALL = {
     "name": "small",
     "seed": 3,

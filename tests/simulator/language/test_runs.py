@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -173,7 +174,7 @@ def test_faults_change_nothing_that_is_logged(serve, mock, tmp_path, undisturbed
 
 @pytest.mark.slow
 def test_every_mix_of_faults_ends_as_if_there_had_been_none(serve, mock, tmp_path, capfd):
-    """All 127 sets of the seven faults: every other request fails, each kind of the set in its turn."""
+    """Each fault, any two, all but one and all seven: every other request fails, each kind of the set in its turn."""
     mix, met, asked = (), set(), 0
     decide, ways = _decide(mock), _ways(mock)
 
@@ -188,8 +189,7 @@ def test_every_mix_of_faults_ends_as_if_there_had_been_none(serve, mock, tmp_pat
 
     config = _config(serve(handler).url, people=8, arms=1, timeout_seconds=0.1, max_attempts=100)
     undisturbed = run_experiment(config, tmp_path / "undisturbed")
-    for number in range(1, 2 ** len(FAULTS)):
-        mix = tuple(fault for place, fault in enumerate(FAULTS) if number >> place & 1)
+    for mix in (mix for size in (1, 2, len(FAULTS) - 1, len(FAULTS)) for mix in combinations(FAULTS, size)):
         met.clear()
         began = time.monotonic()
         outcome = run_experiment(config, tmp_path / "run")
