@@ -231,8 +231,7 @@ def test_on_paper_nothing_is_cut(page):
     assert page.pages_on_paper() <= 3
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize(("size", "dark"), [(DESKTOP, False), (PHONE, True)], ids=["desktop-light", "phone-dark"])
 def test_axe_finds_no_violation(browser, report, axe, size, dark):
     page = browser.open(report, *size, dark=dark)
     assert page.violations(axe) == []
