@@ -43,6 +43,7 @@ class ActionSpec:
         within: Smallest and largest legal number, both included; None = no limit.
         needs: An action of the same slot without which this one is illegal.
         optional: Whether a mind that cannot take it may still be used.
+        goes_on: Of a page: whether whoever takes it sees a further page, as after `next_page`.
         said: The action in words, for messages; the name if empty.
         refusals: Why it is illegal, in words, where what it `needs` was not done (key `needs`), where it is not
             offered (`offered`) and with another value (`values`); made from the declaration where absent.
@@ -55,6 +56,7 @@ class ActionSpec:
     within: tuple[float, float] | None = None
     needs: str | None = None
     optional: bool = False
+    goes_on: bool = False
     said: str = ""
     refusals: Mapping[Literal["needs", "offered", "values"], str] = field(default_factory=dict)
 
@@ -63,6 +65,8 @@ class ActionSpec:
             raise ValueError(f"action {self.name!r}: a name has lower-case letters, digits and underscores")
         if (self.values or self.within) and self.kind != "number":
             raise ValueError(f"action {self.name}: only a number has `values` or `within`")
+        if self.goes_on and self.per != "page":
+            raise ValueError(f"action {self.name}: only an action per page leads to a further page")
 
     @property
     def words(self) -> str:
@@ -108,6 +112,9 @@ class ActionSpec:
             return (cells + 0.0 if 0.0 in self.values else cells), exact  # minus zero becomes zero
         if self.within is not None:
             return cells, (cells >= self.within[0]) & (cells <= self.within[1])
+        if self.kind == "text":
+            worded = [cell is None or bool(str(cell).strip()) for cell in cells.flat]
+            return cells, np.array(worded, dtype=np.bool_).reshape(cells.shape)
         return cells, np.isfinite(cells) if self.kind == "number" else None
 
 
@@ -126,11 +133,14 @@ class ActionSchema:
             stands before it.
         interaction: The flag per slot that makes an interaction of user and item: recommenders learn from it.
         strength: The number per slot that comes with an interaction (stars), None where there is none.
+        tells: What pages say of themselves, such as whether they are a feed or results: names in `Page.further` of a
+            text per session, None where a page says nothing. The log has an event of that name before the page's slots.
     """
 
     specs: tuple[ActionSpec, ...]
     interaction: str
     strength: str | None = None
+    tells: tuple[str, ...] = ()
     _by_name: Mapping[str, ActionSpec] = field(init=False, repr=False, compare=False)
     _opinion: str | None = field(init=False, repr=False, compare=False)
 
@@ -145,14 +155,21 @@ class ActionSchema:
                     f"action {spec.name} needs {spec.needs}, which is no action per slot declared before it"
                 )
             by_name[spec.name] = spec
+        if taken := [name for name in self.tells if name in by_name]:
+            raise ValueError(f"tells: {taken[0]} is an action; what a page says of itself needs a name of its own")
         object.__setattr__(self, "_by_name", MappingProxyType(by_name))
         object.__setattr__(self, "_opinion", next((name for name in OPINIONS if name in by_name), None))
         for role, name, kind in (("interaction", self.interaction, "flag"), ("strength", self.strength, "number")):
             if name is not None and (name not in self or self[name].per != "slot" or self[name].kind != kind):
                 raise ValueError(f"{role}: {name} is no declared {kind} per slot")
 
-    def __reduce__(self) -> tuple[type[ActionSchema], tuple[tuple[ActionSpec, ...], str, str | None]]:
-        return ActionSchema, (self.specs, self.interaction, self.strength)  # a view of a mapping cannot be sent
+    def __reduce__(self) -> tuple[type[ActionSchema], tuple[tuple[ActionSpec, ...], str, str | None, tuple[str, ...]]]:
+        return ActionSchema, (
+            self.specs,
+            self.interaction,
+            self.strength,
+            self.tells,
+        )  # a view of a mapping cannot be sent
 
     def __contains__(self, name: str) -> bool:
         return name in self._by_name

@@ -76,7 +76,9 @@ class EnvironmentContract(ABC):
         for observation in self.walk().observations:
             page, served = observation.page, observation.served
             assert len(page.items) == len(observation.rows)
-            assert page.shown.any(axis=1).all(), "a page without any item was shown"
+            asked = [observation.legal.offers(spec.name, page) for spec in environment.schema.specs if spec.goes_on]
+            silent = ~page.shown.any(axis=1) & ~np.any([*asked, np.zeros(len(page.items), dtype=np.bool_)], axis=0)
+            assert not silent.any(), "a page without any item was shown, and nothing that can be said leads on from it"
             for cells in (served.scores, served.propensities, served.explored):
                 assert cells.shape == page.items.shape
             assert observation.legal.schema == environment.schema
@@ -121,7 +123,7 @@ class EnvironmentContract(ABC):
         assert walk.state.ended_by[1] == EndedBy.UNREADABLE
 
     def test_a_session_with_nothing_to_see_sees_nothing(self) -> None:
-        """Where the recommender lists nothing, there is no page and no decision."""
+        """Where the recommender lists nothing, no page has an item."""
         environment, sessions = self.make_environment(), _sessions(np.arange(2))
 
         async def rank(request: RankingRequest) -> Ranking:
@@ -132,7 +134,8 @@ class EnvironmentContract(ABC):
             state = await environment.open(sessions, sp.csr_array((2, N_ITEMS)), rank)
             return await environment.observe(state, rank)
 
-        assert asyncio.run(observed()) is None
+        observation = asyncio.run(observed())
+        assert observation is None or not observation.page.shown.any()
 
     def test_describes_itself_in_plain_values(self) -> None:
         """The manifest can hold it, and it names its kind."""

@@ -283,6 +283,16 @@ def shows_friends(environment: object) -> bool:
     return bool(getattr(environment, "shows_friends", False))
 
 
+@runtime_checkable
+class SendsQueries(Protocol):
+    """An environment in which people say in words what they look for, so that requests have queries."""
+
+    @property
+    def lists_without_query(self) -> bool:
+        """Whether it asks for lists without a query as well."""
+        ...
+
+
 def keeps_books(environment: object) -> TypeGuard[KeepsBooks]:
     """Whether an environment follows `KeepsBooks`; asked on every page, so a class is looked at once."""
     kind: type = type(environment)

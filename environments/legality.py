@@ -146,6 +146,8 @@ def _only(spec: ActionSpec, cells: Cells, kept: BoolArray, page: Page) -> Cells:
 def _limits(spec: ActionSpec) -> str:
     if spec.values:
         return f"{spec.words} is one of {', '.join(levels.texts(spec.values))}"
+    if spec.kind == "text":
+        return f"{spec.words} is empty"
     if spec.within is None:
         return f"{spec.words} is a finite number"
     low, high = spec.within

@@ -1,4 +1,4 @@
-"""From `environment` in the YAML to an environment: the shipped feed, plug-ins, and your own `module:Class`.
+"""From `environment` in the YAML to an environment: the shipped ones, plug-ins, and your own `module:Class`.
 
 An environment of your own is a class that follows `groundlings.environments.environment.Environment`. Its options are
 its constructor's parameters, checked against their types; those that an `EnvironmentContext` has are filled from there.
@@ -29,7 +29,12 @@ from groundlings.environments.offers import Offers
 from groundlings.environments.plugins import ExtensionPoint, constructor_arguments
 
 ENVIRONMENTS = ExtensionPoint(
-    "environment", "groundlings.environments", {"feed": "groundlings.environments.feed:PaginatedFeed"}
+    "environment",
+    "groundlings.environments",
+    {
+        "feed": "groundlings.environments.feed:PaginatedFeed",
+        "search": "groundlings.environments.search_site:SearchSite",
+    },
 )
 
 _REQUIRED = ("schema", "page_size", "max_pages", "open", "observe", "apply", "describe")
@@ -79,7 +84,7 @@ def build_environment(
     """A new environment.
 
     Args:
-        kind: `feed`, the name of a plug-in, or `module:Class`.
+        kind: A shipped environment, the name of a plug-in, or `module:Class`.
         options: Arguments of its constructor, as the YAML has them.
         context: What the constructor may ask for besides.
         where: Key path of the mapping that holds them, for messages.

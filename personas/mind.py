@@ -110,6 +110,9 @@ FEED_ACTIONS = frozenset({"click", "rate", "like", "next_page", "satisfaction"})
 SHOP_ACTIONS = frozenset({"add_to_cart", "purchase", "quantity"})
 """What can be done in a shop besides; what was paid and what it cost the seller follow from it."""
 
+SEARCH_ACTIONS = frozenset({"query"})
+"""What can be done on a site with a search box besides."""
+
 
 class Mind(Protocol):
     """Decides for agents.

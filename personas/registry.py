@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel, ValidationError
 
+from groundlings.environments.actions import ActionSchema
 from groundlings.environments.chat import ChatModel, Sampling
 from groundlings.environments.errors import ConfigError, shown
 from groundlings.environments.interactions import Interactions
@@ -71,6 +72,7 @@ class MindContext:
         sampling: How its replies are to be drawn, as the configuration has it; None likewise.
         language_term: What a calibrated mind asks and weighs; None for all others.
         offers: Prices, stock and promotions by day; None where the data set has none.
+        schema: What may be done in the environment of the run; None where nobody says.
     """
 
     population: Population
@@ -81,6 +83,7 @@ class MindContext:
     sampling: Sampling | None = None
     language_term: LanguageTerm | None = None
     offers: Offers | None = None
+    schema: ActionSchema | None = None
     fit_repeats: Callable[[], RepeatModel] | None = None
 
     @cached_property
@@ -99,7 +102,7 @@ class MindContext:
         return Grounding.of(self.later)
 
 
-GIVEN = ("population", "taste", "grounding", "base_directory", "model", "sampling", "repeats", "offers")
+GIVEN = ("population", "taste", "grounding", "base_directory", "model", "sampling", "repeats", "offers", "schema")
 """Parameters of a mind's constructor that are filled from the context."""
 
 

@@ -53,11 +53,15 @@ class AsyncRecommender(ABC):
             may (`oracle`, `anti_oracle`, and what is built on them); every report marks them.
         presents: Whether its lists have notes (`Ranking.notes`). Whoever changes lists knows nothing of notes, so it
             may not be inside of another recommender.
+        reads_queries: Whether a list depends on what was asked for in words (`RankingRequest.queries`).
+        needs_query: Whether it lists items for a query alone, so that it cannot make a feed.
     """
 
     randomised: bool = False
     sees_hidden_preference: bool = False
     presents: bool = False
+    reads_queries: bool = False
+    needs_query: bool = False
 
     @abstractmethod
     def fit(self, interactions: Interactions, catalog: Catalog) -> None:

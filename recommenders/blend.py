@@ -54,6 +54,8 @@ class BlendRecommender(AsyncRecommender):
         self.weights = np.ones(len(of)) if weights is None else np.array(weights, dtype=np.float64)
         self.how = how
         self.sees_hidden_preference = any(part.sees_hidden_preference for part in of)
+        self.reads_queries = any(part.reads_queries for part in of)
+        self.needs_query = any(part.needs_query for part in of)
 
     def fit(self, interactions: Interactions, catalog: Catalog) -> None:
         """Fit all of them."""

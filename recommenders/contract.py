@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from dataclasses import replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -33,6 +34,9 @@ TOY_SIZE = 20
 """Users and items of the toy world; the last user has no history."""
 
 COLD_USER = TOY_SIZE - 1
+
+TOY_QUERY = "item"
+"""A word that all items of the toy world have."""
 
 
 def toy_catalog() -> Catalog:
@@ -107,10 +111,15 @@ class RecommenderContract(ABC):
 
     def ask(self, recommender: AsyncRecommender, users: IntArray | None = None, size: int = 5, day: int = 0) -> Ranking:
         """A checked answer: shapes, nobody's seen items, none twice, no gaps, propensities in (0, 1]."""
-        request = toy_request(checkerboard(), self.users() if users is None else users, size, day=day)
+        request = self.request(recommender, self.users() if users is None else users, size, day)
         ranking = asyncio.run(recommender.rank(request))
         ranking.check(request, TOY_SIZE)
         return ranking
+
+    def request(self, recommender: AsyncRecommender, users: IntArray, size: int, day: int = 0) -> RankingRequest:
+        """What it is asked: with a query that every item fits, where it lists nothing without one."""
+        request = toy_request(checkerboard(), users, size, day=day)
+        return replace(request, queries=(TOY_QUERY,) * len(users)) if recommender.needs_query else request
 
     def test_refuses_before_fit(self) -> None:
         """`NotFitted`, whatever is asked."""
@@ -132,7 +141,7 @@ class RecommenderContract(ABC):
         users = self.users()
         seen = np.ones((len(users), TOY_SIZE))
         seen[:, :2] = 0
-        request = RankingRequest(users, 5, sp.csr_array(seen), Draws.for_sessions(1, users, 0))
+        request = replace(self.request(recommender, users, 5), seen=sp.csr_array(seen))
         ranking = asyncio.run(recommender.rank(request))
         ranking.check(request, TOY_SIZE)
         assert np.all((ranking.items != NO_ITEM).sum(axis=1) <= 2), "an item was listed that must not be"

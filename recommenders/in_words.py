@@ -18,6 +18,7 @@ IN_WORDS: Mapping[str, str] = {
     "bias_svd": "predicts how each user would rate each item (matrix factorisation)",
     "billp": "a language model plans for the long run, then ranks another recommender's first items",
     "blend": "joins the lists of several recommenders",
+    "bm25": "shows the items that have the words of the query, rare words first",
     "bpr": "learns to rank what users chose above the rest (matrix factorisation)",
     "buy_again": "shows what the user chose before, the most regular first",
     "content_knn": "gives items that nobody chose yet the scores of the items most like them",
@@ -27,6 +28,7 @@ IN_WORDS: Mapping[str, str] = {
     "epsilon_slots": "another recommender, each slot filled at random with a fixed probability",
     "external": "reads finished lists from a file",
     "feature_regression": "predicts ratings from what is known of users and items",
+    "feed_and_search": "one recommender for the feed, another one for the results of a query",
     "group_popular": "shows what the user's demographic group chooses most",
     "interec_agent": "a language model plans how tools narrow and order the items, and a critic looks at it",
     "item_knn": "shows items that were chosen by the same users as those in the user's history",
@@ -48,6 +50,7 @@ IN_WORDS: Mapping[str, str] = {
     "sasrec": "a neural network tells the next item from the order of the user's history",
     "semantic_ids": "a neural network writes the codes of the next item, which its texts decide",
     "text_embedding": "learns each user's tastes from who chose what, and of new items from their texts",
+    "text_search": "shows the items whose words go with those of the query (vectors of texts)",
     "title_generation": "a language model writes titles of the next item, and the nearest items are listed",
 }
 """Name of each shipped recommender -> what it does."""

@@ -37,6 +37,7 @@ SHIPPED = {
     "bias_svd": "groundlings.recommenders.bias_svd:BiasSvdRecommender",
     "billp": "groundlings.recommenders.language.billp:BiLlp",
     "blend": "groundlings.recommenders.blend:BlendRecommender",
+    "bm25": "groundlings.recommenders.search.bm25:Bm25",
     "bpr": "groundlings.recommenders.bpr:BprRecommender",
     "buy_again": "groundlings.recommenders.buy_again:BuyAgainRecommender",
     "contextual_bandit": "groundlings.recommenders.policies.contextual_bandit:ContextualBandit",
@@ -46,6 +47,7 @@ SHIPPED = {
     "epsilon_slots": "groundlings.recommenders.exploration:EpsilonSlots",
     "external": "groundlings.recommenders.external:ExternalRecommender",
     "feature_regression": "groundlings.recommenders.feature_regression:FeatureRegressionRecommender",
+    "feed_and_search": "groundlings.recommenders.search.feed_and_search:FeedAndSearch",
     "group_popular": "groundlings.recommenders.group_popular:GroupPopularRecommender",
     "interec_agent": "groundlings.recommenders.language.interec_agent:InteRecAgent",
     "item_knn": "groundlings.recommenders.item_knn:ItemKnnRecommender",
@@ -67,6 +69,7 @@ SHIPPED = {
     "sasrec": "groundlings.recommenders.neural.sasrec:SasRecommender",
     "semantic_ids": "groundlings.recommenders.neural.semantic_ids:SemanticIds",
     "text_embedding": "groundlings.recommenders.text_embedding:TextEmbeddingRecommender",
+    "text_search": "groundlings.recommenders.search.text_search:TextSearch",
     "title_generation": "groundlings.recommenders.language.title_generation:TitleGeneration",
 }
 

@@ -28,7 +28,7 @@ def plain_vectors(catalog: Catalog, width: int) -> FloatArray:
     described = [_values(column) for _, column in sorted(catalog.features.items()) if column.dtype.kind == "O"]
     of_an_era = [genres.multiply(eras[:, [era]]) for era in range(eras.shape[1])]
     parts = [genres, eras, *of_an_era, *described, content.titles, content.texts]
-    return _reduced(sp.csr_array(sp.hstack(parts, format="csr"), dtype=np.float64), width)
+    return reduced(sp.csr_array(sp.hstack(parts, format="csr"), dtype=np.float64), width)
 
 
 def _eras(years: FloatArray) -> sp.csr_array:
@@ -54,7 +54,7 @@ def _values(column: np.ndarray) -> sp.csr_array:
     return sp.csr_array(cells, shape=(len(texts), int(shared.sum())))
 
 
-def _reduced(matrix: sp.csr_array, width: int) -> FloatArray:
+def reduced(matrix: sp.csr_array, width: int) -> FloatArray:
     """The first left singular vectors times their values, by a randomised SVD (Halko et al. 2011) of a fixed seed."""
     kept = min(width, *matrix.shape)
     if not kept:

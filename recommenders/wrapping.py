@@ -24,6 +24,7 @@ class DelegatingRecommender(Recommender):
     def __init__(self, of: AsyncRecommender) -> None:
         self.of = of
         self.sees_hidden_preference = of.sees_hidden_preference
+        self.reads_queries, self.needs_query = of.reads_queries, of.needs_query
 
     def fit(self, interactions: Interactions, catalog: Catalog) -> None:
         """Fit the recommender inside."""

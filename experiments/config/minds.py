@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, field_validator
 
 from groundlings.environments.errors import ConfigError
-from groundlings.personas.mind import FEED_ACTIONS, SHOP_ACTIONS, Mind
+from groundlings.personas.mind import FEED_ACTIONS, SEARCH_ACTIONS, SHOP_ACTIONS, Mind
 from groundlings.personas.minds.behavioural import BehaviouralOptions
 from groundlings.personas.minds.calibrated import CalibratedOptions
 from groundlings.personas.minds.language.config import LanguageOptions
@@ -37,7 +37,7 @@ class BehaviouralMindConfig(BehaviouralOptions):
     @property
     def actions(self) -> frozenset[str]:
         """What its minds can do."""
-        return FEED_ACTIONS | SHOP_ACTIONS
+        return FEED_ACTIONS | SHOP_ACTIONS | SEARCH_ACTIONS
 
     @property
     def options(self) -> BehaviouralOptions:
@@ -57,6 +57,7 @@ class BehaviouralMindConfig(BehaviouralOptions):
             context.base_directory,
             context.repeats,
             context.offers,
+            context.schema,
         )
 
 

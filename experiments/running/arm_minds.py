@@ -15,6 +15,7 @@ from groundlings.environments.registry import check_abilities
 from groundlings.experiments.config.schema import BehaviouralMindConfig, CalibratedMindConfig
 from groundlings.personas.mind import KnowsPreference, Mind
 from groundlings.personas.minds.browsing_parameters import named_exposures
+from groundlings.personas.search.searching import check_searching
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.oracle import Preference
 from groundlings.simulator.arm import Arm
@@ -76,10 +77,13 @@ def check_unbuilt(plan: Plan) -> None:
     """Return if what a choice model reads is there.
 
     Raises:
-        UserError: Its calibration of exposures cannot be read, or the data lack what repeats are estimated from.
+        UserError: Its calibration of exposures cannot be read, the data lack what repeats are estimated from, or the
+            file says how people search where nobody can.
     """
     if isinstance(plan.config.mind, BehaviouralMindConfig | CalibratedMindConfig):
         named_exposures(plan.config.mind.options, plan.minds.base_directory)
+    if isinstance(plan.config.mind, BehaviouralMindConfig):
+        check_searching(plan.config.mind.search, plan.environment.schema)
     if plan.minds.fit_repeats is not None:
         plan.ground.check_times()
 

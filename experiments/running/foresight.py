@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from groundlings.environments.arrays import IntArray
+from groundlings.environments.environment import SendsQueries
 from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.memory import Available, available_memory, spelt
 from groundlings.experiments.config.designs import ParallelDesign, SplitDesign
-from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.config.schema import ArmConfig, ExperimentConfig
 from groundlings.recommenders.base import AsyncRecommender
+from groundlings.recommenders.registry import parts_of
 
 
 def check_recommenders(
@@ -44,6 +46,40 @@ def check_recommenders(
     place = sizes.index(max(sizes))
     beside = "" if needed == sizes[place] else f", and all arms together about {spelt(needed)}"
     raise _too_large(f"arms[{place}].recommender", config.arms[place].recommender, sizes[place], train, there, beside)
+
+
+def check_queries(
+    environment: object, arms: Sequence[ArmConfig], recommenders: Sequence[AsyncRecommender]
+) -> tuple[str, ...]:
+    """What is to be known of arms where people make queries, one line each.
+
+    Args:
+        environment: Whether people make queries, and whether it asks for lists without one.
+        arms, recommenders: The arms, and the recommender of each.
+
+    Raises:
+        ConfigError: A recommender that lists items for a query alone would be asked without one.
+    """
+    searched = isinstance(environment, SendsQueries)
+    bare = not isinstance(environment, SendsQueries) or environment.lists_without_query
+    for place, (arm, recommender) in enumerate(zip(arms, recommenders, strict=True)):
+        if bare and recommender.needs_query:
+            raise ConfigError(
+                f"arms[{place}]: {arm.recommender} lists items for a query, and "
+                + (
+                    "the session opens on a feed, for which nothing is asked; write feed_and_search with it as "
+                    "`search` and a recommender for the feed, or environment.opens_on: search"
+                    if searched
+                    else "nobody makes a query in this environment; write environment: search, or another recommender"
+                )
+            )
+    if not searched:
+        return ()
+    return tuple(
+        f"arm {arm.name}: {arm.recommender} does not read queries, so its results are the same whatever is asked for"
+        for arm, recommender in zip(arms, recommenders, strict=True)
+        if not any(getattr(part, "reads_queries", False) for part in parts_of(recommender))
+    )
 
 
 def check_fit(where: str, name: str, recommender: AsyncRecommender, train: Interactions) -> None:

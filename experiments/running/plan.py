@@ -38,7 +38,7 @@ from groundlings.experiments.running.calibration import CalibrationGround, calib
 from groundlings.experiments.running.event_loop import completed, ctrl_c_at_once, outside_of_loops
 from groundlings.experiments.running.events import SILENT, Note, Progress, on_download, on_note
 from groundlings.experiments.running.execution import IN_ONE_PROCESS, Execution, execution_of
-from groundlings.experiments.running.foresight import check_recommenders
+from groundlings.experiments.running.foresight import check_queries, check_recommenders
 from groundlings.experiments.running.identity import identity_of
 from groundlings.experiments.running.interventions import check_with_data, interventions_identity
 from groundlings.experiments.running.offered import check_offers
@@ -290,6 +290,8 @@ async def prepare(
         recommenders = [plan.recommender(arm) for arm in config.arms]
         plan.built.recommenders = recommenders
         check_recommenders(config, recommenders, plan.split.train, plan.population.users)
+        for line in check_queries(plan.environment, config.arms, recommenders):
+            progress.event(Note(line))
         swaps = check_with_data(plan)
         execution = execution_of(plan, recommenders, swaps)
     if config.mind.asked is not None and ask:
@@ -368,6 +370,7 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
             later=split.test,
             base_directory=config.base,
             offers=dataset.offers,
+            schema=environment.schema,
             fit_repeats=partial(ground.repeats, config.seed) if config.repeats.allowed else None,
         ),
         returns=returns,

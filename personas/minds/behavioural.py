@@ -16,13 +16,13 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 from scipy.special import expit
 
-from groundlings.environments.actions import Cells
+from groundlings.environments.actions import ActionSchema, Cells
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.decision import Decision
 from groundlings.environments.offers import Offers
 from groundlings.personas.exposure.fatigue import RepeatFatigue
 from groundlings.personas.held_out_replay import Grounding
-from groundlings.personas.mind import FEED_ACTIONS, SHOP_ACTIONS, Situation
+from groundlings.personas.mind import FEED_ACTIONS, SEARCH_ACTIONS, SHOP_ACTIONS, Situation
 from groundlings.personas.minds.browsing_options import BrowsingOptions
 from groundlings.personas.minds.browsing_parameters import (
     BrowsingParameters,
@@ -40,6 +40,8 @@ from groundlings.personas.minds.earlier_days import EarlierDays
 from groundlings.personas.offers.market import Market
 from groundlings.personas.population import Population
 from groundlings.personas.repeats.model import RepeatModel
+from groundlings.personas.search.options import SearchOptions
+from groundlings.personas.search.searching import can_search, searching
 from groundlings.personas.social.options import SocialOptions
 from groundlings.personas.social.word_of_mouth import word_of_mouth
 from groundlings.personas.taste.model import Taste
@@ -54,6 +56,9 @@ class BehaviouralOptions(BrowsingOptions):
     social: SocialOptions | None = None
     """Ties between agents, and what agents hear from them of items (docs/social.md); agents have no contact if
     absent."""
+    search: SearchOptions | None = None
+    """What agents look for, and how they say it (docs/search-world.md); read where queries can be made, with the values
+    below if absent."""
 
 
 Handler: TypeAlias = "Callable[[BehaviouralMind, Situation, Decision], Cells]"
@@ -81,9 +86,11 @@ class BehaviouralMind(EarlierDays):
         base_directory: Where the paths of `options.exposures` and `options.social` start.
         repeats: How likely people take up again what they know; None where no item is shown again.
         offers: Prices, stock and promotions by day; None where the data set has none.
+        schema: What may be done where they are; None for a feed.
 
     Raises:
-        UserError: The calibration of exposures cannot be read, or is of another version, or the ties cannot.
+        UserError: The calibration of exposures cannot be read, or is of another version, or the ties cannot, or the
+            options say how people search where nobody can.
     """
 
     handlers: ClassVar[Mapping[str, Handler]] = {}
@@ -98,6 +105,7 @@ class BehaviouralMind(EarlierDays):
         base_directory: Path = Path(),
         repeats: RepeatModel | None = None,
         offers: Offers | None = None,
+        schema: ActionSchema | None = None,
     ) -> None:
         self._taste = taste
         self._options = options
@@ -107,6 +115,7 @@ class BehaviouralMind(EarlierDays):
         self._browsing = Browsing(taste, options, self._parameters, grounding)
         self._social = options.social
         self._word_of_mouth = word_of_mouth(options.social, population, base_directory)
+        self._searching = searching(options.search, schema, population)
         self._market = Market(self._browsing, options, population, offers, frozenset(self.handlers))
         utility = Utility(taste, self._parameters.utility)
         constant = settled_constant(self._parameters, population, utility.of_pairs)
@@ -121,14 +130,20 @@ class BehaviouralMind(EarlierDays):
     @property
     def actions(self) -> frozenset[str]:
         """See `Mind.actions`."""
-        return FEED_ACTIONS | SHOP_ACTIONS | self.handlers.keys()
+        asks = SEARCH_ACTIONS if self._searching is not None else frozenset()
+        return FEED_ACTIONS | SHOP_ACTIONS | asks | self.handlers.keys()
 
     async def decide(self, situation: Situation) -> Decision:
         """See `Mind.decide`."""
         page = situation.page
         users, items = situation.sessions.users, np.where(page.shown, page.items, 0)
         odds = self._remembered(situation, self._utility.log_odds(users, items))
+        search = self._searching if can_search(situation.legal.schema) else None
+        if search is not None:
+            odds = odds + search.log_odds(situation)
         decision = self._market.decide(situation, odds)
+        if search is not None:
+            decision = search.after(situation, decision)
         for name in situation.legal.schema.names:
             if name in self.handlers:
                 decision = decision.taking(**{name: self.handlers[name](self, situation, decision)})
@@ -149,6 +164,8 @@ class BehaviouralMind(EarlierDays):
         }
         if self._word_of_mouth is not None:
             described["social"] = dict(self._word_of_mouth.describe())
+        if self._searching is not None:
+            described["search"] = self._searching.describe()
         return described if self._known is None else {**described, "repeats": dict(self._known.describe())}
 
     @property

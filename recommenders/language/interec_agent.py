@@ -85,6 +85,7 @@ class InteRecAgent(LlmRanker):
     """
 
     template = TEMPLATE
+    reads_queries = True
 
     def __init__(
         self,

@@ -85,6 +85,7 @@ class MacRec(LlmRanker):
     """
 
     template = TEMPLATE
+    reads_queries = True
 
     def __init__(
         self,

@@ -83,6 +83,7 @@ class Puma(LlmRanker):
     """
 
     template = TEMPLATE
+    reads_queries = True
 
     def __init__(
         self,

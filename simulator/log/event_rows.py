@@ -21,13 +21,15 @@ _IN_THE_PAGE_EVENT = frozenset({"next_page", "satisfaction"})
 satisfying the page was."""
 _WHOLE_PAGE = 1 << 20
 """Position of an event that concerns the page and not a slot: it sorts behind all slots."""
+_HEADING = -1
+"""Position of what a page says of itself: it sorts before all slots."""
 
 
 class EventKinds:
     """The kinds of events in the order in which they stand in the log, slot by slot and then for the page.
 
     Every action per slot that an environment declares is a kind, then what explains and what was refused; then every
-    action per page but those which the event that ends the page tells of.
+    action per page but those which the event that ends the page tells of. What a page says of itself comes before all.
     """
 
     def __init__(self, schema: ActionSchema) -> None:
@@ -40,7 +42,10 @@ class EventKinds:
             *_AFTER_ACTIONS,
             *(spec.name for spec in self.page_actions),
             *_PAGE_KINDS,
+            *schema.tells,
         )
+        self.tells = schema.tells
+        self.going_on = tuple(spec for spec in self.page_actions if spec.goes_on)
         self.names = names
         self.place = {name: place for place, name in enumerate(names)}
 
@@ -59,6 +64,7 @@ def event_rows(slots: Slots, kinds: EventKinds, first_session: int, first_event:
         _of_pages(slots, kinds),
         _remarks_and_refusals(slots, kinds),
         *_of_what_is_beside(slots, kinds),
+        *(_of_heading(slots, name, kinds.place[name]) for name in kinds.tells),
     ]
     session, page, position, kind, impression, value, detail = (
         np.concatenate(part) for part in zip(*parts, strict=True)
@@ -141,6 +147,21 @@ def _of_page_action(slots: Slots, spec: ActionSpec, kind: int) -> _EventColumns:
     )
 
 
+def _of_heading(slots: Slots, name: str, kind: int) -> _EventColumns:
+    """One event per session and page that says something of itself."""
+    texts = slots.a_showing(lambda turn: turn.page.further[name])
+    where = np.flatnonzero([text is not None for text in texts])
+    return (
+        slots.showing_session[where],
+        slots.showing_page[where],
+        np.full(len(where), _HEADING),
+        np.full(len(where), kind),
+        np.full(len(where), -1),
+        np.full(len(where), np.nan),
+        texts[where],
+    )
+
+
 def _said(spec: ActionSpec, cells: Cells) -> tuple[Cells, Cells]:
     """What an event keeps of an action: the value of a number, the detail of a text, neither of a flag."""
     values = cells.astype(np.float64) if spec.kind == "number" else np.full(len(cells), np.nan)
@@ -151,7 +172,7 @@ def _said(spec: ActionSpec, cells: Cells) -> tuple[Cells, Cells]:
 def _of_pages(slots: Slots, kinds: EventKinds) -> _EventColumns:
     """The event that ends a page for a session."""
     showings = len(slots.showing_session)
-    goes_on = slots.a_showing(_goes_on)
+    goes_on = slots.a_showing(lambda turn: _goes_on(turn, kinds.going_on))
     unreadable = slots.a_showing(lambda turn: turn.decision.unreadable)
     refused = slots.a_showing(lambda turn: turn.decision.refused)
     ended = np.where(goes_on, kinds.place["next_page"], kinds.place["exit"])
@@ -167,9 +188,13 @@ def _of_pages(slots: Slots, kinds: EventKinds) -> _EventColumns:
     )
 
 
-def _goes_on(turn: PageTurn) -> Cells:
+def _goes_on(turn: PageTurn, further: tuple[ActionSpec, ...]) -> Cells:
+    """Which sessions see a further page, by `next_page` or by another action that leads to one."""
     turned = turn.decision.get("next_page")
-    return np.zeros(len(turn.rows), dtype=np.bool_) if turned is None else turned
+    goes_on = np.zeros(len(turn.rows), dtype=np.bool_) if turned is None else turned
+    for spec in further:
+        goes_on = goes_on | spec.taken(turn.decision[spec.name])
+    return goes_on
 
 
 def satisfaction_of(turn: PageTurn) -> Cells:

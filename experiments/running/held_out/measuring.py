@@ -196,6 +196,8 @@ class ArmMeasurement:
         bound = row.sees_hidden_preference if row is not None else False
         if bound or (recommender is not None and recommender.sees_hidden_preference):
             return "it is a bound, which ranks by the agents' hidden preference"
+        if recommender is not None and recommender.needs_query:
+            self._faults[arm.name] = "it lists items for a query, and nothing says what people asked for later"
         return self._faults.get(arm.name, "")
 
     async def _measured_again(self, arm: ArmConfig) -> str:
@@ -206,6 +208,8 @@ class ArmMeasurement:
                 self._figures[arm.name] = figures
                 return ""
             recommender = self.plan.recommender(arm)
+            if why := self._obstacle(arm, recommender):
+                return why
             recommender.fit(self.plan.split.train, self.plan.dataset.catalog)
             await self._measure(arm, recommender)
         return self._faults.get(arm.name, "")

@@ -1,0 +1,1 @@
+"""What people look for, how they say it, and when they say it anew."""

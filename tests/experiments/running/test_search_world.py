@@ -1,0 +1,99 @@
+"""Runs in which people search: the log, resuming, workers, and what is refused before a session."""
+
+import sqlite3
+
+import pytest
+import yaml
+
+from groundlings.environments.errors import ConfigError, RunDirectoryError
+from groundlings.experiments.config.loading import load_config
+from groundlings.experiments.running.plan import build_plan
+from groundlings.experiments.running.run import resume_experiment, run_experiment
+from groundlings.simulator.log.writer import LogWriter
+
+EXPERIMENT = {
+    "name": "search", "seed": 3, "held_out": False,
+    "dataset": {"name": "toy", "toy": {"n_users": 40, "n_items": 60, "interactions_per_user": 12}},
+    "simulation": {"days": 3},
+    "environment": {"kind": "search", "page_size": 4, "opens_on": "feed", "max_pages": 5},
+    "mind": {"kind": "behavioural", "search": {"search_rate": 0.6}},
+    "arms": [
+        {"name": "a", "recommender": "popular"},
+        {"name": "b", "recommender": "feed_and_search",
+         "options": {"feed": {"recommender": "item_knn"}, "search": {"recommender": "bm25"}}},
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture
+def start(tmp_path, monkeypatch):
+    """Reads an experiment file."""
+    monkeypatch.setattr(
+        "groundlings.experiments.analysis.report.write_report",
+        lambda directory, *_: (directory / "report.html").write_text("drawn"),
+    )
+
+    def started(**changes):
+        path = tmp_path / "search.yaml"
+        path.write_text(yaml.safe_dump({**EXPERIMENT, **changes}))
+        return load_config(path)
+
+    return started
+
+
+def test_the_log_holds_what_was_asked_and_where(start, tmp_path):
+    run_experiment(start(), tmp_path / "run")
+    with sqlite3.connect(tmp_path / "run" / "log.db") as log:
+        sources = dict(log.execute("SELECT detail, count(*) FROM events WHERE kind = 'source' GROUP BY detail"))
+        assert sources.keys() == {"feed", "search"}
+        # Every query leads to a page of results, and the session has gone on.
+        (asked,) = log.execute("SELECT count(*) FROM events WHERE kind = 'query'").fetchone()
+        led = """
+            SELECT count(*) FROM events AS asked
+            JOIN events AS found ON found.session_id = asked.session_id AND found.page = asked.page + 1
+                 AND found.kind = 'source' AND found.detail = 'search'
+            JOIN events AS ended ON ended.session_id = asked.session_id AND ended.page = asked.page
+                 AND ended.kind = 'next_page'
+            WHERE asked.kind = 'query'"""
+        assert log.execute(led).fetchone() == (asked,)
+        assert asked > 0
+
+
+def test_workers_search_as_one_process_does(start, tmp_path):
+    alone = run_experiment(start(), tmp_path / "alone").digest
+    assert run_experiment(start(execution={"engine": "pool", "workers": 2}), tmp_path / "pool").digest == alone
+
+
+def test_a_run_that_was_cut_short_is_resumed_to_the_same_digest(start, tmp_path, monkeypatch):
+    whole = run_experiment(start(), tmp_path / "whole").digest
+    write, written = LogWriter.write, []
+
+    def failing(self, *arguments, **named):
+        written.append(named["sim_time"])
+        if len({*written}) == 3:
+            raise RunDirectoryError("out of luck")
+        write(self, *arguments, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LogWriter, "write", failing)
+        with pytest.raises(RunDirectoryError, match="out of luck"):
+            run_experiment(start(), tmp_path / "run")
+    assert resume_experiment(tmp_path / "run").digest == whole
+
+
+BM25 = [{"name": "a", "recommender": "bm25"}]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"arms": BM25}, r"arms\[0\]: bm25 lists items for a query.*feed_and_search"),
+        ({"arms": BM25, "environment": None, "mind": "behavioural"}, "nobody makes a query.*environment: search"),
+        ({"environment": {"kind": "search", "opens_on": "door"}}, r"environment\.opens_on"),
+        ({"environment": {"kind": "search", "page_sise": 4}}, "page_sise.*did you mean"),
+        ({"environment": None, "site": {"page_size": 4}}, r"mind\.search.*no query can be made"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_a_session(start, changes, said):
+    with pytest.raises(ConfigError, match=said):
+        build_plan(start(**changes))
