@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from groundlings.environments.arrays import IntArray
 from groundlings.environments.environment import SendsQueries
 from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.memory import Available, available_memory, spelt
 from groundlings.experiments.config.designs import ParallelDesign, SplitDesign
-from groundlings.experiments.config.schema import ArmConfig, ExperimentConfig
+from groundlings.experiments.config.schema import ArmConfig
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.registry import parts_of
 
+if TYPE_CHECKING:
+    from groundlings.experiments.running.plan import Plan
 
-def check_recommenders(
-    config: ExperimentConfig, recommenders: Sequence[AsyncRecommender], train: Interactions, users: IntArray
-) -> None:
-    """Return if the arms' recommenders can rank for all agents and be fitted.
+
+def check_recommenders(plan: Plan, recommenders: Sequence[AsyncRecommender]) -> tuple[str, ...]:
+    """What is to be known of the arms, one line each, if their recommenders can rank for all agents and be fitted.
 
     Args:
-        config: The experiment.
+        plan: The run: its arms, agents, training part and environment.
         recommenders: One per arm, not yet fitted.
-        train: What they are fitted on first.
-        users: The agents, as row numbers of users.
 
     Raises:
         DataError: A recommender has nothing for some of the agents.
-        ConfigError: The fits take more memory than there is.
+        ConfigError: The fits take more memory than there is, or a recommender cannot list what is asked for.
     """
+    config, train = plan.config, plan.split.train
     for place, recommender in enumerate(recommenders):
         try:
-            recommender.check_users(users)
+            recommender.check_users(plan.population.users)
         except DataError as error:
             raise DataError(f"arms[{place}] ({config.arms[place].name}): {error}") from error
     sizes = [recommender.memory_bytes(train) for recommender in recommenders]
@@ -42,13 +42,13 @@ def check_recommenders(
     needed = max(sizes, default=0) if apart else sum(sizes)
     there = available_memory()
     if there.bytes is None or needed <= there.bytes:
-        return
+        return _check_queries(plan.environment, config.arms, recommenders)
     place = sizes.index(max(sizes))
     beside = "" if needed == sizes[place] else f", and all arms together about {spelt(needed)}"
     raise _too_large(f"arms[{place}].recommender", config.arms[place].recommender, sizes[place], train, there, beside)
 
 
-def check_queries(
+def _check_queries(
     environment: object, arms: Sequence[ArmConfig], recommenders: Sequence[AsyncRecommender]
 ) -> tuple[str, ...]:
     """What is to be known of arms where people make queries, one line each.

@@ -38,7 +38,7 @@ from groundlings.experiments.running.calibration import CalibrationGround, calib
 from groundlings.experiments.running.event_loop import completed, ctrl_c_at_once, outside_of_loops
 from groundlings.experiments.running.events import SILENT, Note, Progress, on_download, on_note
 from groundlings.experiments.running.execution import IN_ONE_PROCESS, Execution, execution_of
-from groundlings.experiments.running.foresight import check_queries, check_recommenders
+from groundlings.experiments.running.foresight import check_recommenders
 from groundlings.experiments.running.identity import identity_of
 from groundlings.experiments.running.interventions import check_with_data, interventions_identity
 from groundlings.experiments.running.offered import check_offers
@@ -218,17 +218,14 @@ class Plan:
     @cached_property
     def first_seen(self) -> sp.csr_array:
         """Items that must not be shown to each user on the first day, shape (n_users, n_items)."""
-        train = self.split.train
-        return self.config.repeats.seen(train, self.clock.days(train) if self.config.repeats.allowed else _NO_DAYS, 0)
+        train, repeats = self.split.train, self.config.repeats
+        return repeats.seen(train, self.clock.days(train) if repeats.allowed else np.zeros(0, dtype=np.int64), 0)
 
     @cached_property
     def first_offers(self) -> DayOffers | None:
         """What every arm offers on the first day; None where the data know of no offers."""
         offers = self.dataset.offers
         return None if offers is None else offers.on(offers.opening(self.split.train.next_second))
-
-
-_NO_DAYS = np.zeros(0, dtype=np.int64)
 
 
 async def prepare(
@@ -289,8 +286,7 @@ async def prepare(
         plan = replace(plan, preference=preference_of(plan))
         recommenders = [plan.recommender(arm) for arm in config.arms]
         plan.built.recommenders = recommenders
-        check_recommenders(config, recommenders, plan.split.train, plan.population.users)
-        for line in check_queries(plan.environment, config.arms, recommenders):
+        for line in check_recommenders(plan, recommenders):
             progress.event(Note(line))
         swaps = check_with_data(plan)
         execution = execution_of(plan, recommenders, swaps)

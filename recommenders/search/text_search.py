@@ -43,9 +43,7 @@ class TextSearch(QueryRecommender):
         items = reduced(weighed, self.width)
         strength = (items**2).sum(axis=0)  # the squared singular values: items = X V, so V = X^T items / strength
         with threadpool_limits(1, "blas"):
-            axes = np.divide(
-                weighed.T @ items, strength, out=np.zeros((len(rarity), items.shape[1])), where=strength > 0
-            )
+            axes = (weighed.T @ items) / np.where(strength > 0, strength, 1)
         self._words = rarity[:, None] * axes
         self._items = _of_length_1(items)
 
