@@ -197,10 +197,11 @@ def test_minus_zero_becomes_zero_where_zero_is_on_the_list():
     assert legal.tolist() == [True, True, False]
 
 
-def test_without_limits_any_finite_number_and_any_text_is_legal():
+def test_without_limits_any_finite_number_and_any_text_with_a_word_is_legal():
     cells = np.array([1e300, np.inf, np.nan])
     assert ActionSpec("size", per="page", kind="number").legal_values(cells).tolist() == [True, False, False]
-    assert ASK.legal_values(np.array(["", None, "why"], dtype=np.object_)) is None
+    texts = np.array(["", " ", None, "why"], dtype=np.object_)
+    assert ASK.legal_values(texts).tolist() == [False, False, True, True]
     assert LEAVE.legal_values(NOBODY) is None
 
 
