@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.paths import NamedPath
 
 
-class SmallWorld(BaseModel):
-    """Ties that nobody has: a ring in which some ties lead elsewhere (Watts and Strogatz 1998)."""
+class _Generated(BaseModel):
+    """Ties that nobody has."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class SmallWorld(_Generated):
+    """A ring in which some ties lead elsewhere (Watts and Strogatz 1998): friends of friends are friends."""
 
     generator: Literal["watts_strogatz"]
     """`watts_strogatz`."""
@@ -24,14 +28,46 @@ class SmallWorld(BaseModel):
     """Share of the ties whose other end is an agent drawn at random."""
 
 
+class ScaleFree(_Generated):
+    """Agents join one after the other, and whoever has many ties gets more (Barabási and Albert 1999)."""
+
+    generator: Literal["barabasi_albert"]
+    """`barabasi_albert`."""
+    begun: int = Field(default=5, ge=1)
+    """Ties of an agent when it joins, to agents drawn in proportion to the ties that they have."""
+
+
+class Homophily(_Generated):
+    """Agents with similar real histories are more likely to have a tie (McPherson, Smith-Lovin and Cook 2001)."""
+
+    generator: Literal["homophily"]
+    """`homophily`."""
+    begun: int = Field(default=5, ge=1)
+    """Ties that each agent begins; it has those that others begin as well."""
+    alike: float = Field(default=0.8, ge=0, le=1)
+    """Share of them that go to the most similar of `candidates`, by the cosine of training histories; the others go to
+    agents drawn at random."""
+    candidates: int = Field(default=50, ge=1)
+    """Agents, drawn at random, among whom an agent finds its like; at least `begun`."""
+
+    @model_validator(mode="after")
+    def _enough_candidates(self) -> Homophily:
+        if self.candidates < self.begun:
+            raise ValueError(f"candidates: found {self.candidates}, expected at least begun ({self.begun})")
+        return self
+
+
+Generator = Annotated[SmallWorld | ScaleFree | Homophily, Field(discriminator="generator")]
+
+
 class TiesOptions(BaseModel):
     """Who knows whom, and what is heard of that."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    ties: NamedPath | SmallWorld
+    ties: NamedPath | Generator
     """A table with the columns `user` and `friend` (CSV, TSV or Parquet), from the file's own directory on, or ties
-    that are generated."""
+    that are generated: `watts_strogatz`, `barabasi_albert` or `homophily`."""
     days: int = Field(default=7, ge=1)
     """For how many days a mention, or a like that the site shows to friends, is remembered."""
     mention: float = Field(default=1.0, ge=0, le=1)

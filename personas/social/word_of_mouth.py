@@ -25,7 +25,7 @@ from groundlings.environments.page import Page
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ties import FRIENDS_LIKED
 from groundlings.personas.population import Population
-from groundlings.personas.social.generated import small_world
+from groundlings.personas.social.generated import generated_ties
 from groundlings.personas.social.options import TiesOptions
 
 Told: TypeAlias = Literal["liked", "mentioned_likes", "mentioned_dislikes"]
@@ -65,7 +65,7 @@ class WordOfMouth:
             ids = population.people.user_ids
             self._ties, self._left_out = read_ties(path, ids, "the data set", "mind.social.ties")
         else:
-            self._ties = small_world(options.ties, population.users, len(population.people.user_ids), options.seed)
+            self._ties = generated_ties(options.ties, population, options.seed)
         self._scale, train = population.scale, population.train
         self._rated = not bool(np.isnan(train.ratings).all())
         self._shape = train.n_users, train.n_items
