@@ -238,6 +238,7 @@ def _mount() -> None:
         ui,
         validate,
         warmup,
+        word_of_mouth,
     )
 
     app.command("schema", rich_help_panel=RUN)(schema.schema)
@@ -254,6 +255,7 @@ def _mount() -> None:
     app.command("search-sessions", rich_help_panel=BELIEVE)(search_sessions.search_sessions)
     app.command("ties", rich_help_panel=BELIEVE)(ties.ties)
     app.command("warmup", rich_help_panel=BELIEVE)(warmup.warmup)
+    app.command("word-of-mouth", rich_help_panel=COMPARE)(word_of_mouth.word_of_mouth)
     app.command("ui", rich_help_panel=COMPARE)(ui.ui)
     app.add_typer(exports.app, cls=Commands)
     app.add_typer(runs.app, name="runs", cls=Commands, rich_help_panel=COMPARE, help="Runs: list, show, diff, delete.")

@@ -23,7 +23,7 @@ from groundlings.environments.datasets.ties_table import read_ties
 from groundlings.environments.interactions import DISLIKE, Interactions
 from groundlings.environments.page import Page
 from groundlings.environments.random_streams import Draws
-from groundlings.environments.ties import FRIENDS_LIKED
+from groundlings.environments.ties import FRIENDS_LIKED, Ties
 from groundlings.personas.population import Population
 from groundlings.personas.social.generated import generated_ties
 from groundlings.personas.social.options import TiesOptions
@@ -69,11 +69,21 @@ class WordOfMouth:
         self._scale, train = population.scale, population.train
         self._rated = not bool(np.isnan(train.ratings).all())
         self._shape = train.n_users, train.n_items
-        self._days: list[_Day] = []  # oldest first
+        self._remembered: list[_Day] = []  # oldest first
         nothing = self._nothing
         self._told: dict[Told, sp.csr_array] = {
             "liked": nothing, "mentioned_likes": nothing, "mentioned_dislikes": nothing
         }  # fmt: skip
+
+    @property
+    def ties(self) -> Ties:
+        """Who knows whom."""
+        return self._ties
+
+    @property
+    def days(self) -> int:
+        """For how many days what was said or shown is remembered."""
+        return self._options.days
 
     @property
     def _nothing(self) -> sp.csr_array:
@@ -81,30 +91,33 @@ class WordOfMouth:
 
     def notice(self, day: int, interactions: Interactions) -> None:
         """Take note of a day: what agents liked and mentioned of it, and what is forgotten."""
-        liked, disliked = self._opinions(interactions)
-        said = self._mentioned(day, interactions)
+        liked, disliked = self.opinions(interactions)
+        said = self.mentioned_on(day, interactions)
         acts: dict[Told, sp.csr_array] = {
             "mentioned_likes": self._acts(interactions, liked & said),
             "mentioned_dislikes": self._acts(interactions, disliked & said),
         }
         silent = bool((liked & ~said).any())
         acts["liked"] = self._acts(interactions, liked) if silent else acts["mentioned_likes"]
-        self._days = [*(each for each in self._days if each.number > day - self._options.days), _Day(day, acts)]
+        self._remembered = [
+            *(each for each in self._remembered if each.number > day - self._options.days),
+            _Day(day, acts),
+        ]
         mentioned: tuple[Told, ...] = ("mentioned_likes", "mentioned_dislikes")
         self._told = {name: self._from_ties(name) for name in mentioned}
         # Where everything is mentioned, one product is saved.
-        everything = all(each.acts["liked"] is each.acts["mentioned_likes"] for each in self._days)
+        everything = all(each.acts["liked"] is each.acts["mentioned_likes"] for each in self._remembered)
         self._told["liked"] = self._told["mentioned_likes"] if everything else self._from_ties("liked")
 
     def _from_ties(self, name: Told) -> sp.csr_array:
         """How many ties of each user did it with each item on the days that are remembered, each tie once."""
         acts = self._nothing
-        for each in self._days:
+        for each in self._remembered:
             acts = sp.csr_array(acts + each.acts[name])
         acts.data[:] = 1.0
         return self._ties.counts(acts)
 
-    def _opinions(self, interactions: Interactions) -> tuple[BoolArray, BoolArray]:
+    def opinions(self, interactions: Interactions) -> tuple[BoolArray, BoolArray]:
         """Which interactions are likes and which are dislikes, shape (n,) each."""
         if self._rated:
             return interactions.ratings >= self._scale.like, interactions.ratings <= self._scale.dislike
@@ -112,8 +125,10 @@ class WordOfMouth:
         disliked = nobody if interactions.kinds is None else np.asarray(interactions.kinds == DISLIKE)
         return ~disliked, disliked
 
-    def _mentioned(self, day: int, interactions: Interactions) -> BoolArray:
-        """A function of who, what and when alone, so that arms share it: shape (n,)."""
+    def mentioned_on(self, day: int, interactions: Interactions) -> BoolArray:
+        """Which interactions of a day are mentioned, if they are liked or disliked.
+
+        A function of who, what and when alone, so that arms share it: shape (n,)."""
         draws = Draws.for_sessions(self._options.seed, interactions.users, day)
         return draws.uniform("mention", interactions.items) < self._options.mention
 
@@ -145,10 +160,11 @@ class WordOfMouth:
     def describe(self) -> Mapping[str, Any]:
         """Plain JSON values, for manifests: the options, and which ties they lead to."""
         options = self._options.model_dump(mode="json", exclude={"ties"})
-        generated = not isinstance(self._options.ties, Path)
+        ties = self._options.ties
         return {
             **options,
-            "origin": "generated: nobody has these ties" if generated else "a table",
+            **({} if isinstance(ties, Path) else ties.model_dump(mode="json")),
+            "origin": "a table" if isinstance(ties, Path) else "generated: nobody has these ties",
             "ties": len(self._ties),
             "ties_sha256": self._ties.fingerprint,
             "rows_left_out": self._left_out,

@@ -20,7 +20,7 @@ _LEVELS: Final[Mapping[str, str]] = {
 
 
 def assumed_levels(mind: Mapping[str, Any], *, sells: bool) -> str:
-    """That levels are assumed, in one sentence; "" where no figure of the mind is a preset, or it has none.
+    """That levels and ties are assumed, in three sentences at most; "" where nothing is.
 
     Args:
         mind: As `runs.mind` has it.
@@ -32,9 +32,17 @@ def assumed_levels(mind: Mapping[str, Any], *, sells: bool) -> str:
         for name, figure in (mind.get(part) or {}).items():
             origins[name] = figure.get("origin") if isinstance(figure, Mapping) else None
     told = [words for name, words in _LEVELS.items() if origins.get(name) == _PRESET]
-    if not told:
-        return ""
-    return (
+    levels = (
         f"Assumed by presets, not measured on these users: {'; '.join(told)}. Levels (of clicks, purchases or money) "
         "are therefore settings: compare arms, and believe no level alone."
     )
+    return " ".join([levels] * bool(told) + _assumed_ties(mind.get("social") or {}))
+
+
+def _assumed_ties(social: Mapping[str, Any]) -> list[str]:
+    """What is assumed of ties, in at most two sentences."""
+    if not social:
+        return []
+    nobodys = ["Ties are generated: nobody of these users has them."] if "generator" in social else []
+    weighed = ["What ties tell weighs what the file states, and was not estimated."] if "likes" in social else []
+    return nobodys + weighed

@@ -1,0 +1,87 @@
+"""The command `groundlings word-of-mouth`: what ties did in a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from groundlings.experiments.terminal import Terminal, escape
+
+if TYPE_CHECKING:
+    from groundlings.experiments.labs.word_of_mouth.lab import Compared, Findings
+
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run whose agents have ties.")]
+WithoutArgument = Annotated[
+    Path, typer.Argument(metavar="WITHOUT", help="The same experiment, run with --set mind.social=null.")
+]
+TimesOption = Annotated[int, typer.Option("--times", help="Resamples of agents for the intervals.")]
+ToldOption = Annotated[
+    Path | None, typer.Option("--told", metavar="FILE", help="Write there who told whom of what (Parquet or CSV).")
+]
+JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there as well.")]
+
+
+def word_of_mouth(
+    run: RunArgument,
+    without: WithoutArgument,
+    times: TimesOption = 1000,
+    told: ToldOption = None,
+    json: JsonOption = None,
+) -> None:
+    """Hold a run whose agents have ties against the same world without ties, and list who told whom of what."""
+    from groundlings.experiments.archive.directory import write_json
+    from groundlings.experiments.labs.word_of_mouth.lab import what_ties_did
+
+    findings = what_ties_did(run, without, times)
+    console = Terminal()
+    _print(findings, console)
+    if told is not None:
+        if told.suffix == ".csv":
+            findings.told.to_csv(told, index=False)
+        else:
+            findings.told.to_parquet(told, index=False)
+        console.print(f"told     {len(findings.told):,} rows in {escape(str(told))}", soft_wrap=True)
+    if json is not None:
+        write_json(json, findings.as_dict())
+        console.print(f"figures  {escape(str(json))}", soft_wrap=True)
+
+
+def _print(findings: Findings, console: Terminal) -> None:
+    from rich.table import Table
+
+    console.print(
+        f"{findings.agents:,} agents, {findings.ties:,} ties"
+        f"{', generated: nobody has them' if findings.generated else ''}. Differences have 95 % intervals over agents."
+    )
+    for arm in dict.fromkeys(each.arm for each in findings.figures):
+        control = " (control: random lists)" if arm == findings.control else ""
+        table = Table(
+            "figure", "without ties", "with ties", "difference", title=escape(f"{arm}{control}"), title_justify="left"
+        )
+        for figure in findings.figures:
+            if figure.arm == arm:
+                table.add_row(figure.name, _number(figure.without), _number(figure.with_ties), _difference(figure))
+        console.print(table)
+    if findings.control is None:
+        console.print("no arm shows random lists; an arm with recommender random_order is the control of the others")
+    if findings.external_internal is not None:
+        console.print(
+            f"E-I index of ties by most liked category: {findings.external_internal:+.3f} (-1: all ties stay within "
+            f"one); agents exchanged at random {min(findings.relabelled):+.3f} to {max(findings.relabelled):+.3f}",
+            soft_wrap=True,
+        )
+
+
+def _number(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:.4f}".removesuffix(".0000")
+
+
+def _difference(figure: Compared) -> str:
+    if figure.with_ties is None or figure.without is None:
+        return "n/a"
+    difference = f"{figure.with_ties - figure.without:+z.4f}"
+    if figure.low is None or figure.high is None:
+        return difference.removesuffix(".0000")
+    return f"{difference} [{figure.low:+z.4f}, {figure.high:+z.4f}]"

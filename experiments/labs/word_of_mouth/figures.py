@@ -1,0 +1,73 @@
+"""Figures of one arm under resampled agents: how varied, how alike and how told-of what was shown and taken is.
+
+A figure is a function of weights of agents, shape (1 + times, n_agents); see `groundlings.experiments.labs.resampling`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+
+from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
+from groundlings.environments.ties import Ties
+from groundlings.experiments.labs.resampling import Resamples
+
+_ROWS = 50
+"""Resamples at a time; bounds the memory."""
+
+
+def category_entropy(taken: sp.csr_array, categories: BoolArray, resamples: Resamples) -> FloatArray:
+    """Entropy of the categories of all that was taken, in bits, shape (1 + times,); NaN without categories.
+
+    Args:
+        taken: How often each agent took each item, shape (n_agents, n_items).
+        categories: Membership, shape (n_items, n_categories); an item counts for each of its categories.
+        resamples: Of the agents.
+    """
+    counts = resamples.weights @ (taken @ categories.astype(np.float64))
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
+    logs = np.log2(shares, out=np.zeros_like(shares), where=shares > 0)
+    return np.where(totals[:, 0] > 0, -(shares * logs).sum(axis=1), np.nan)
+
+
+def same_item(taken: sp.csr_array, resamples: Resamples) -> FloatArray:
+    """P(what two agents took, drawn at random from all that was taken, is one item), shape (1 + times,)."""
+    totals, squares = np.asarray(taken.sum(axis=1)).ravel(), taken.multiply(taken).tocsr()
+    found = []
+    for start in range(0, len(resamples.weights), _ROWS):
+        weights = resamples.weights[start : start + _ROWS]
+        # Pairs of one agent with itself are taken out.
+        alike = ((weights @ taken) ** 2).sum(axis=1) - ((weights**2) @ squares).sum(axis=1)
+        pairs = (weights @ totals) ** 2 - (weights**2) @ totals**2
+        found.append(np.divide(alike, pairs, out=np.full(len(weights), np.nan), where=pairs > 0))
+    return np.concatenate(found)
+
+
+def same_item_of_ties(taken: sp.csr_array, ties: Ties, resamples: Resamples) -> FloatArray:
+    """The same of two agents who have a tie, shape (1 + times,)."""
+    first, second = sp.triu(ties.graph).nonzero()
+    totals = np.asarray(taken.sum(axis=1)).ravel()
+    known = totals[first] * totals[second] > 0
+    first, second = first[known], second[known]
+    alike = np.asarray(taken[first].multiply(taken[second]).sum(axis=1)).ravel()
+    found = []
+    for start in range(0, len(resamples.weights), _ROWS):
+        weights = resamples.weights[start : start + _ROWS]
+        both = weights[:, first] * weights[:, second]
+        pairs = both @ (totals[first] * totals[second])
+        found.append(np.divide(both @ alike, pairs, out=np.full(len(weights), np.nan), where=pairs > 0))
+    return np.concatenate(found)
+
+
+def external_internal(ties: Ties, groups: IntArray) -> float:
+    """The E-I index of Krackhardt and Stern (1988): (E - I) / (E + I); NaN where no tie joins two agents with a group.
+
+    Args:
+        ties: E of them join two groups, I stay within one; ties of agents without a group do not count.
+        groups: Of each agent, -1 for none, shape (n_agents,).
+    """
+    first, second = sp.triu(ties.graph).nonzero()
+    known = (groups[first] >= 0) & (groups[second] >= 0)
+    external = groups[first[known]] != groups[second[known]]
+    return float(2 * external.mean() - 1) if len(external) else float("nan")

@@ -1,0 +1,280 @@
+"""The arms of a run beside the same arms without ties, under the same luck, and beside random lists.
+
+Figures of the two runs are compared agent by agent: the same resamples of agents (bootstrap) serve both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
+from groundlings.environments.errors import ConfigError
+from groundlings.environments.layout import most_liked_categories
+from groundlings.environments.random_streams import name_key
+from groundlings.experiments.labs.resampling import Resamples, interval
+from groundlings.experiments.labs.word_of_mouth import figures
+from groundlings.experiments.labs.word_of_mouth.cascades import Cascades, cascades_of
+from groundlings.experiments.labs.word_of_mouth.told import ArmLog, told_in
+from groundlings.personas.social.options import TiesOptions
+from groundlings.personas.social.word_of_mouth import WordOfMouth
+
+if TYPE_CHECKING:
+    from groundlings.experiments.config.schema import ExperimentConfig
+    from groundlings.experiments.running.plan import Plan
+
+RANDOM_LISTS = "random_order"
+"""The recommender whose arm is the control."""
+
+_RELABELLINGS = 10
+
+_OF_TREES: dict[str, Callable[[Cascades], int]] = {
+    "cascades of two or more": lambda trees: int((trees.sizes > 1).sum()),
+    "largest cascade": lambda trees: int(trees.sizes.max()),
+    "deepest cascade": lambda trees: int(trees.depth.max()),
+}
+"""Figures of all trees together; agents who share a tree cannot be resampled apart, so these have no intervals."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A figure with and without ties.
+
+    Attributes:
+        arm, name: Whose, and which.
+        with_ties, without: Its two values; None where there is none.
+        low, high: Ends of the 95 % interval of the difference over agents; None where there is none.
+    """
+
+    arm: str
+    name: str
+    with_ties: float | None
+    without: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What ties did.
+
+    Attributes:
+        agents, ties, generated: How many there are, and whether the ties are nobody's.
+        control: The arm with random lists, None where the run has none.
+        figures: Arm by arm.
+        external_internal: The E-I index of ties by the agents' most liked category, None where nobody has one.
+        relabelled: The same of each relabelling.
+        told: Who told whom of what in the run with ties, with ids of the data set; see `told_in`.
+    """
+
+    agents: int
+    ties: int
+    generated: bool
+    control: str | None
+    figures: tuple[Compared, ...]
+    external_internal: float | None
+    relabelled: tuple[float, ...]
+    told: pd.DataFrame
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for a JSON file; who told whom is a table of its own."""
+        return {name: value for name, value in asdict(self).items() if name != "told"} | {"told": len(self.told)}
+
+
+def what_ties_did(run: Path, without: Path, times: int = 1000) -> Findings:
+    """Hold a run with ties against the same run without.
+
+    Args:
+        run: A run whose file has `mind.social`.
+        without: A run of the same file with `mind.social=null`.
+        times: Resamples of agents for the intervals.
+
+    Raises:
+        ConfigError: The first has no ties, the second has some, or they differ in something else.
+        RunDirectoryError: One of them is no run.
+    """
+    from groundlings.experiments.archive.directory import existing_config
+    from groundlings.experiments.config.loading import load_config
+    from groundlings.experiments.running.plan import build_plan
+
+    plan = build_plan(load_config(existing_config(run)))
+    options = _checked_pair(plan, load_config(existing_config(without)), run, without)
+    heard = WordOfMouth(options, plan.population, plan.config.base)
+    users, catalog, train = plan.population.users, plan.dataset.catalog, plan.split.train
+    rated = not np.isnan(train.ratings).all()
+    liked_most = most_liked_categories(train, catalog, plan.population.scale.like if rated else None)
+    chance = np.random.default_rng(name_key("word of mouth", plan.config.seed))
+    resamples = _placed(Resamples.draw(len(users), times, chance), users, train.n_users)
+    found, told = [], []
+    worlds = [_arms(each, plan) for each in (run, without)]
+    for arm in worlds[0]:
+        sides = [_Side.of(world[arm], heard) for world in worlds]
+        told.append(sides[0].told.assign(arm=arm))
+        found += _compared(arm, sides, heard, catalog.genre_matrix, liked_most, resamples)
+    index = figures.external_internal(heard.ties, liked_most)
+    relabelled = [figures.external_internal(heard.ties, each) for each in _exchanged(liked_most, users, chance)]
+    return Findings(
+        agents=len(users),
+        ties=len(heard.ties),
+        generated=not isinstance(options.ties, Path),
+        control=next((arm.name for arm in plan.config.arms if arm.recommender == RANDOM_LISTS), None),
+        figures=tuple(found),
+        external_internal=None if np.isnan(index) else index,
+        relabelled=() if np.isnan(index) else tuple(relabelled),
+        told=_with_ids(pd.concat(told, ignore_index=True), plan),
+    )
+
+
+def _exchanged(groups: IntArray, users: IntArray, chance: np.random.Generator) -> list[IntArray]:
+    """Groups exchanged between the agents at random, once per relabelling."""
+    found = []
+    for _ in range(_RELABELLINGS):
+        other = groups.copy()
+        other[users] = groups[chance.permutation(users)]
+        found.append(other)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One of the two worlds of an arm; in that without ties, `told` is what ties would have told."""
+
+    log: ArmLog
+    told: pd.DataFrame
+    cascades: Cascades
+    taken: sp.csr_array
+
+    @classmethod
+    def of(cls, log: ArmLog, heard: WordOfMouth) -> _Side:
+        told = told_in(log, heard)
+        cells = log.taken.user.to_numpy(), log.taken["item"].to_numpy()
+        taken = sp.csr_array((np.ones(len(log.taken)), cells), shape=(log.n_users, log.n_items))
+        return cls(log, told, cascades_of(log, told, heard.days), taken)
+
+
+def _compared(
+    arm: str,
+    sides: list[_Side],
+    heard: WordOfMouth,
+    categories: BoolArray,
+    liked_most: IntArray,
+    resamples: Resamples,
+) -> list[Compared]:
+    """All figures of an arm, with ties (first) and without."""
+    resampled: dict[str, list[FloatArray]] = {
+        "clicks per agent": [_per_agent(side.taken, resamples) for side in sides],
+        "same item, two agents": [figures.same_item(side.taken, resamples) for side in sides],
+        "same item, two with a tie": [figures.same_item_of_ties(side.taken, heard.ties, resamples) for side in sides],
+        "clicks after being told": [_told_share(side, resamples) for side in sides],
+    }
+    if categories.shape[1]:
+        resampled |= {
+            "category entropy, bits": [figures.category_entropy(s.taken, categories, resamples) for s in sides],
+            "cross-cutting exposure": [_cross_cutting(side, categories, liked_most, resamples) for side in sides],
+        }
+    found = [
+        Compared(arm, name, _known(first[0]), _known(second[0]), *interval(first - second))
+        for name, (first, second) in resampled.items()
+    ]
+    trees = [side.cascades for side in sides]
+    for name, of in _OF_TREES.items():
+        found.append(Compared(arm, name, *(float(of(each)) if len(each.users) else None for each in trees)))
+    return found
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _per_agent(taken: sp.csr_array, resamples: Resamples) -> FloatArray:
+    totals = np.asarray(taken.sum(axis=1)).ravel()
+    return np.asarray(resamples.weights @ totals / resamples.weights.sum(axis=1))
+
+
+def _told_share(side: _Side, resamples: Resamples) -> FloatArray:
+    """Share of the first clicks on an item of which a tie had told that it liked it."""
+    every = np.bincount(side.cascades.users, minlength=side.log.n_users).astype(np.float64)
+    told = np.bincount(side.cascades.users[side.cascades.told], minlength=side.log.n_users).astype(np.float64)
+    return resamples.ratio(told, every, np.ones(side.log.n_users, dtype=np.bool_))
+
+
+def _cross_cutting(side: _Side, categories: BoolArray, liked_most: IntArray, resamples: Resamples) -> FloatArray:
+    """Share of the impressions that are not of the category that the agent liked most; agents without one left out."""
+    users, items = side.log.impressions.user.to_numpy(), side.log.impressions["item"].to_numpy()
+    known = liked_most[users] >= 0
+    users, items = users[known], items[known]
+    across = ~categories[items, liked_most[users]].astype(np.bool_)
+    counts = [np.bincount(who, minlength=side.log.n_users).astype(np.float64) for who in (users[across], users)]
+    return resamples.ratio(counts[0], counts[1], np.ones(side.log.n_users, dtype=np.bool_))
+
+
+def _placed(resamples: Resamples, users: IntArray, n_users: int) -> Resamples:
+    """Weights of agents as weights of all users of the data set: 0 for whoever is no agent."""
+    weights = np.zeros((len(resamples.weights), n_users))
+    weights[:, users] = resamples.weights
+    return Resamples(weights)
+
+
+def _checked_pair(plan: Plan, other: ExperimentConfig, run: Path, without: Path) -> TiesOptions:
+    """The ties of a run, if the other is the same experiment without."""
+    options: TiesOptions | None = getattr(plan.config.mind, "social", None)
+    if options is None:
+        raise ConfigError(f"{run}: found a run without mind.social; expected one whose agents have ties")
+    if getattr(other.mind, "social", None) is not None:
+        raise ConfigError(
+            f"{without}: its agents have ties; expected the same experiment run with --set mind.social=null"
+        )
+    apart = {"name", "description", "question", "log", "execution", "copy_data"}
+    both = [each.model_dump(mode="json", exclude=apart) for each in (plan.config, other)]
+    for each in both:
+        each["mind"].pop("social")
+    differing = [key for key in both[0] if both[0][key] != both[1].get(key)]
+    if differing:
+        raise ConfigError(
+            f"{without}: differs from {run} in {', '.join(differing)}; expected nothing but mind.social to differ, "
+            "because only then the two share their luck"
+        )
+    if plan.config.design.kind != "parallel":
+        raise ConfigError(f"{run}: found the design {plan.config.design.kind}; expected parallel")
+    return options
+
+
+def _arms(run: Path, plan: Plan) -> dict[str, ArmLog]:
+    """What happened in each arm of a run, by row numbers of the data set."""
+    from groundlings.simulator.log.reader import LogReader
+    from groundlings.simulator.log.store import store_at
+
+    users = {user: row for row, user in enumerate(plan.population.people.user_ids)}
+    items = {item: row for row, item in enumerate(plan.dataset.catalog.item_ids)}
+    with LogReader(store_at(run)) as log:
+        shown = log.impressions(columns=["arm", "user_id", "item_id", "day", "rank", "pscore", "clicked"])
+        taken = log.interactions()
+    for frame in (shown, taken):
+        frame["user"], frame["item"] = frame.user_id.map(users), frame.item_id.map(items)
+    train = plan.split.train
+    return {
+        arm.name: ArmLog(
+            shown.loc[shown.arm == arm.name, ["user", "item", "day", "rank", "pscore", "clicked"]],
+            taken.loc[taken.arm == arm.name, ["user", "item", "day", "rating"]],
+            train.n_users,
+            train.n_items,
+        )
+        for arm in plan.config.arms
+    }
+
+
+def _with_ids(told: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """Who told whom, arm first, with the data set's own ids."""
+    users, items = np.array(plan.population.people.user_ids), np.array(plan.dataset.catalog.item_ids)
+    named = told.assign(
+        teller=users[told.teller.to_numpy(dtype=np.int64)],
+        hearer=users[told.hearer.to_numpy(dtype=np.int64)],
+        item=items[told["item"].to_numpy(dtype=np.int64)],
+    )
+    return named[["arm", *(name for name in told.columns if name != "arm")]]

@@ -1,0 +1,89 @@
+"""Who told whom of what in an arm, and whether it was shown to whoever was told: worked out from the log.
+
+The log needs no table of it: mentions follow from the ratings in it, the ties, and `mind.social.seed`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from groundlings.environments.arrays import BoolArray, IntArray
+from groundlings.environments.interactions import Interactions
+from groundlings.personas.social.word_of_mouth import WordOfMouth
+
+COLUMNS = ("teller", "hearer", "item", "day", "opinion", "shown_on", "rank", "pscore", "clicked")
+
+
+@dataclass(frozen=True)
+class ArmLog:
+    """What happened in an arm, by row numbers of the data set.
+
+    Attributes:
+        impressions: One row per impression, in the order of the log: user, item, day, rank, pscore, clicked (NaN where
+            the page is lost).
+        taken: Its interactions, in the same order: user, item, day, rating.
+        n_users, n_items: Size of the world.
+    """
+
+    impressions: pd.DataFrame
+    taken: pd.DataFrame
+    n_users: int
+    n_items: int
+
+    def interactions_on(self, day: int) -> Interactions:
+        """The interactions of a day, as minds are told of them."""
+        today = self.taken[self.taken.day == day]
+        return Interactions.of(
+            today.user.to_numpy(),
+            today["item"].to_numpy(),
+            today.rating.to_numpy(dtype=np.float64, na_value=np.nan),
+            np.zeros(len(today), dtype=np.int64),
+            n_users=self.n_users,
+            n_items=self.n_items,
+            synthetic=True,
+        )
+
+
+def told_in(arm: ArmLog, heard: WordOfMouth) -> pd.DataFrame:
+    """Who told whom of what, one row per teller, hearer, item and day of telling.
+
+    Args:
+        arm: What happened.
+        heard: Ties and mentions; it is not changed.
+
+    Returns:
+        teller, hearer, item (row numbers); day (0 for the first); opinion (`liked` or `disliked`); and of the first
+        impression of the item that the hearer had while it was remembered: shown_on (day), rank, pscore, clicked (NaN =
+        it was not shown to the hearer in these days).
+    """
+    parts = []
+    for day in sorted(arm.taken.day.unique().tolist()):
+        today = arm.interactions_on(day)
+        said = heard.mentioned_on(day, today)
+        for opinion, which in zip(("liked", "disliked"), heard.opinions(today), strict=True):
+            parts.append(_spread(today, which & said, heard).assign(day=day, opinion=opinion))
+    told = pd.concat(parts) if parts else pd.DataFrame(columns=list(COLUMNS[:5]))
+    told = told.drop_duplicates(list(COLUMNS[:5])).reset_index(drop=True)
+    shown = arm.impressions.rename(columns={"user": "hearer", "day": "shown_on"})
+    met = told.reset_index().merge(shown, on=["hearer", "item"])
+    later = met[(met.shown_on > met.day) & (met.shown_on <= met.day + heard.days)]
+    first = later.drop_duplicates("index").set_index("index")  # impressions come in the order of happening
+    return told.join(first[list(COLUMNS[5:])])[list(COLUMNS)]
+
+
+def _spread(today: Interactions, which: BoolArray, heard: WordOfMouth) -> pd.DataFrame:
+    """Each of some interactions once per tie of whoever had it."""
+    graph, tellers = heard.ties.graph, today.users[which]
+    counts: IntArray = np.diff(graph.indptr)[tellers].astype(np.int64)
+    starts = np.repeat(graph.indptr[tellers].astype(np.int64), counts)
+    within = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+    return pd.DataFrame(
+        {
+            "teller": np.repeat(tellers, counts),
+            "hearer": graph.indices[starts + within].astype(np.int64),
+            "item": np.repeat(today.items[which].astype(np.int64), counts),
+        }
+    )

@@ -1,0 +1,130 @@
+"""Who told whom and what came of it, as counted by hand; and a run beside the same world without ties."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+import typer
+import yaml
+from typer.testing import CliRunner
+
+from groundlings.environments.datasets.config import ToyOptions
+from groundlings.environments.datasets.toy import make_toy
+from groundlings.environments.ties import Ties
+from groundlings.experiments.cli.word_of_mouth import word_of_mouth as word_of_mouth_command
+from groundlings.experiments.config.loading import load_config
+from groundlings.experiments.labs.resampling import Resamples
+from groundlings.experiments.labs.word_of_mouth import figures
+from groundlings.experiments.labs.word_of_mouth.cascades import cascades_of
+from groundlings.experiments.labs.word_of_mouth.told import ArmLog, told_in
+from groundlings.experiments.running.run import run_experiment
+from groundlings.personas.population import build_population
+from groundlings.personas.social.options import TiesOptions
+from groundlings.personas.social.word_of_mouth import WordOfMouth
+
+EVERYBODY = Resamples(np.ones((1, 4)))
+
+
+@pytest.fixture(scope="module")
+def toy_population():
+    """Twenty users of toy data, all of them agents."""
+    toy = make_toy(ToyOptions(n_users=20, n_items=30, n_groups=3, interactions_per_user=8))
+    return build_population(toy, toy.interactions, size="all", seed=1)
+
+
+@pytest.fixture
+def heard(toy_population, tmp_path):
+    """Ties of a chain 0 - 1 - 2 - 3, and all is mentioned for two days."""
+    ids = toy_population.people.user_ids
+    rows = [f"{one},{other}" for one, other in pairwise(ids[:4])]
+    (tmp_path / "ties.csv").write_text("\n".join(["user,friend", *rows]))
+    return WordOfMouth(TiesOptions(ties="ties.csv", days=2), toy_population, tmp_path)
+
+
+def arm(population, *rows: tuple[int, int, int, float]) -> ArmLog:
+    """Agents who clicked all that they were shown: user, item, day, rating."""
+    taken = pd.DataFrame(rows, columns=["user", "item", "day", "rating"]).sort_values("day", kind="stable")
+    shown = taken[["user", "item", "day"]].assign(rank=0, pscore=1.0, clicked=True)
+    return ArmLog(shown, taken, population.train.n_users, population.train.n_items)
+
+
+def test_a_like_travels_along_a_chain_while_it_is_remembered(heard, toy_population):
+    log = arm(toy_population, (0, 7, 0, 5.0), (1, 7, 1, 4.0), (2, 7, 3, 5.0), (3, 7, 9, 5.0), (1, 8, 0, 1.0))
+    told = told_in(log, heard)
+    found = {tuple(row) for row in told[["teller", "hearer", "item", "day", "opinion"]].itertuples(index=False)}
+    assert {(0, 1, 7, 0, "liked"), (1, 2, 7, 1, "liked"), (1, 0, 8, 0, "disliked")} <= found
+    assert len(found) == 8  # the ends of the chain have one tie, the others two: 1 + 2 + 2 + 1 of item 7, 2 of item 8
+    shown = told.set_index(["teller", "hearer", "item"]).shown_on
+    assert shown[0, 1, 7] == 1
+    assert shown[1, 2, 7] == 3
+    assert math.isnan(shown[2, 3, 7])  # six days later it is forgotten
+    trees = cascades_of(log, told, heard.days)
+    assert sorted(trees.sizes.tolist()) == [1, 1, 3]
+    assert trees.depth.max() == 2
+    assert set(trees.users[trees.told].tolist()) == {1, 2}
+
+
+def test_figures_of_four_agents():
+    taken = sp.csr_array(np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 2]], dtype=float))
+    categories = np.array([[1, 0], [0, 1], [0, 1]], dtype=bool)
+    assert figures.category_entropy(taken, categories, EVERYBODY) == pytest.approx(
+        [-(0.4 * np.log2(0.4) + 0.6 * np.log2(0.6))]
+    )
+    # Of the 18 ordered pairs of what two different agents took, the two of agents 0 and 1 are one item.
+    assert figures.same_item(taken, EVERYBODY) == pytest.approx([2 / 18])
+    ties = Ties.of(np.array([0, 0]), np.array([1, 2]), 4)
+    assert figures.same_item_of_ties(taken, ties, EVERYBODY) == pytest.approx([1 / 2])
+    assert figures.external_internal(ties, np.array([0, 0, 1, -1])) == 0
+    assert figures.external_internal(ties, np.array([0, 0, 0, 0])) == -1
+
+
+@pytest.mark.parametrize("weights", [(2.0, 1.0, 0.0, 1.0)])
+def test_an_agent_who_is_drawn_twice_is_not_paired_with_itself(weights):
+    taken = sp.csr_array(np.array([[1, 0], [1, 0], [0, 1], [0, 1]], dtype=float))
+    found = figures.same_item(taken, Resamples(np.array([weights])))
+    assert found == pytest.approx([(2 * 2 * 1) / (2 * (2 * 1 + 2 * 1 + 1 * 1))])
+
+
+EXPERIMENT = {
+    "name": "social", "seed": 3,
+    "dataset": {"name": "toy", "toy": {"n_users": 40, "n_items": 60, "interactions_per_user": 12}},
+    "simulation": {"days": 3}, "held_out": False,
+    "mind": {
+        "kind": "behavioural",
+        "social": {"ties": {"generator": "homophily", "begun": 3, "candidates": 9}, "likes": 3.0},
+    },
+    "arms": [{"name": "popular", "recommender": "popular"}, {"name": "chance", "recommender": "random_order"}],
+}  # fmt: skip
+
+
+def test_a_run_beside_the_same_world_without_ties(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "groundlings.experiments.analysis.report.write_report",
+        lambda directory, *_: (directory / "report.html").write_text("drawn"),
+    )
+    for name, mind in (("with", EXPERIMENT["mind"]), ("without", "behavioural")):
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump({**EXPERIMENT, "mind": mind}))
+        run_experiment(load_config(tmp_path / f"{name}.yaml"), tmp_path / name)
+
+    app = typer.Typer()
+    app.command()(word_of_mouth_command)
+
+    def ask(run: str, without: str, *options: str):
+        return CliRunner().invoke(app, [str(tmp_path / run), str(tmp_path / without), *options])
+
+    told = tmp_path / "told.csv"
+    found = ask("with", "without", "--told", str(told))
+    assert found.exit_code == 0, found.output
+    assert "chance (control: random lists)" in found.output
+    assert "generated: nobody has them" in found.output
+    rows = pd.read_csv(told)
+    assert set(rows.arm) == {"popular", "chance"}
+    assert (rows.teller != rows.hearer).all()
+    assert (rows.shown_on.dropna() > rows.day[rows.shown_on.notna()]).all()
+    assert "expected one whose agents have ties" in str(ask("without", "without").exception)
+    assert "its agents have ties" in str(ask("with", "with").exception)
