@@ -14,11 +14,13 @@ import numpy as np
 from sqlalchemy import Connection, Engine, Row, Table, func, inspect, select
 
 from groundlings.simulator.log import measured_agents, tables
-from groundlings.simulator.log.canonical import PIECE_ROWS, Hash, NotOurs, absorb, kinds_of
+from groundlings.simulator.log.canonical import Hash, NotOurs, absorb, kinds_of
+from groundlings.simulator.log.columns import Column
 from groundlings.simulator.log.lesson_rows import lesson_faults
 from groundlings.simulator.log.migrations import missing_tables, schema_version
 from groundlings.simulator.log.part_check import part_faults
 from groundlings.simulator.log.presentation_rows import has_presentations, presentations
+from groundlings.simulator.log.sealed_rows import columns_in_batches, columns_read
 from groundlings.simulator.log.seals import (
     BY_SESSION,
     LATER,
@@ -34,6 +36,7 @@ from groundlings.simulator.log.seals import (
     seal_of_run,
     seal_of_state,
 )
+from groundlings.simulator.log.sqlite_columns import NotAsColumns, SqliteColumns, sqlite_columns
 
 Fate: TypeAlias = Literal["changed", "added", "removed"]
 
@@ -90,11 +93,17 @@ def check_seals(engine: Engine, most_rows: int | None = None) -> SealReport:
         connection = plain if sqlite else plain.execution_options(isolation_level="REPEATABLE READ")
         if sqlite:
             connection.exec_driver_sql("BEGIN")  # one state of the log, even while a run writes it
-        return seals_in(connection, most_rows)
+        return seals_in(connection, most_rows, sqlite_columns(connection))
 
 
-def seals_in(connection: Connection, most_rows: int | None = None) -> SealReport:
-    """As `check_seals`, in the transaction of a connection."""
+def seals_in(connection: Connection, most_rows: int | None = None, columns: SqliteColumns | None = None) -> SealReport:
+    """As `check_seals`, in the transaction of a connection.
+
+    Args:
+        connection: To the log.
+        most_rows: As of `check_seals`.
+        columns: Reads large tables; the connection does if absent, as it must while this process writes the log.
+    """
     if not inspect(connection).has_table(tables.seals.name):
         taken = schema_version(connection) >= _SEALED_SINCE
         return SealReport(
@@ -107,14 +116,14 @@ def seals_in(connection: Connection, most_rows: int | None = None) -> SealReport
         return SealReport(sealed=True, faults=(f"the table {missing[0]} was taken away",))
     if not seals and connection.execute(select(tables.runs.c.run_id)).first() is None:
         return SealReport(sealed=True)
-    return _Check(connection, seals).report(most_rows)
+    return _Check(connection, seals, columns).report(most_rows)
 
 
 class _Check:
     """One pass over a sealed log."""
 
-    def __init__(self, connection: Connection, seals: Sequence[Row[Any]]) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, seals: Sequence[Row[Any]], columns: SqliteColumns | None) -> None:
+        self._connection, self._as_columns = connection, columns
         self._seals = seals
         self._covers: list[Mapping[str, Any]] = []
         here = inspect(connection)
@@ -199,7 +208,7 @@ class _Check:
         found = 0
         columns = table.columns.keys()[1:]
         try:
-            for piece in _columns(
+            for piece in columns_read(
                 self._connection, f"SELECT {', '.join(columns)} FROM {table.name} ORDER BY {key.name}"
             ):
                 found += len(piece[0])
@@ -243,6 +252,9 @@ class _Check:
                 if not has_presentations(self._connection):
                     return "removed"
                 self._absorb_range(total, presentations, first, count, covers[presentations.name])
+        except NotAsColumns:  # a value of another kind; `sqlite3` reads any, and the block from its beginning
+            self._as_columns = None
+            return self._fate(covers, content)
         except NotOurs:
             return "changed"
         return None if total.hexdigest() == content else "changed"
@@ -259,7 +271,12 @@ class _Check:
         between = f"FROM {table.name} WHERE {keys[0]} BETWEEN {int(first)} AND {int(first) + int(count) - 1}"
         read = columns[: len(columns) - self._unused(table, columns, between)]
         found = 0
-        for piece in _columns(self._connection, f"SELECT {', '.join(read)} {between} ORDER BY {', '.join(keys)}"):
+        pieces: Iterator[Sequence[Column]]
+        if self._as_columns is not None and table.name in tables.LARGE:
+            pieces = columns_in_batches(self._as_columns, table, read, between)
+        else:
+            pieces = columns_read(self._connection, f"SELECT {', '.join(read)} {between} ORDER BY {', '.join(keys)}")
+        for piece in pieces:
             found += len(piece[0])
             nothing = [np.full(len(piece[0]), np.nan)] * (len(columns) - len(read))
             absorb(total, hashed_kinds(table)[: len(columns)], [*piece, *nothing], always_hashed(table))
@@ -336,32 +353,3 @@ def _drawn(counts: Sequence[int], most_rows: int | None) -> list[int]:
 
 _SELDOM = {"impressions": ("team_arm_id", *LATER["impressions"])}
 """Columns that hold nothing in most runs, the last ones of their table."""
-
-_FETCHED = 256
-"""Rows that are tuples at a time; columns grow from them while they are in the processor's cache."""
-
-
-def _columns(connection: Connection, query: str) -> Iterator[list[list[Any]]]:
-    """The columns of a query's answer, as many rows at a time as are hashed together.
-
-    The driver is asked itself, because SQLAlchemy's handling of each row would double the time.
-    """
-    driver: Any = connection.connection.driver_connection
-    cursor = driver.cursor()
-    try:
-        cursor.execute(query)
-        piece: list[list[Any]] = []
-        while rows := cursor.fetchmany(_FETCHED):
-            columns = zip(*rows, strict=True)
-            if piece:
-                for column, more in zip(piece, columns, strict=True):
-                    column.extend(more)
-            else:
-                piece = [list(column) for column in columns]
-            if len(piece[0]) >= PIECE_ROWS:
-                yield piece
-                piece = []
-        if piece:
-            yield piece
-    finally:
-        cursor.close()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from groundlings.simulator.log.measured_agents import are_measured, persona_text
 from groundlings.simulator.log.reading.batches import streamed
 from groundlings.simulator.log.session_records import HANGING, PRESENTATIONS, Layout, Names, Places
 from groundlings.simulator.log.session_streams import Disordered, Records, Sessions
+from groundlings.simulator.log.sqlite_columns import NotAsColumns, sqlite_columns
 
 _HASH = 32
 """Bytes of a hash."""
@@ -59,11 +61,7 @@ def digest_of_sessions(connection: Connection) -> str:
         _take_in(total, "interventions", connection.execute(text(_INTERVENTIONS)).all(), "twtt")
     absorb_lessons(total, connection)
     arms = {row.arm_id: row.name for row in connection.execute(text("SELECT arm_id, name FROM arms")).all()}
-    names = _names(connection)
-    try:
-        hashes = _session_hashes(Sessions(connection, names))
-    except Disordered:
-        hashes = _session_hashes(Sessions(connection, names, ordered=True))
+    hashes = _hashes_by_day(connection)
     for arm, day in sorted(hashes, key=lambda each: (arms[each[0]], each[1])):
         found = np.sort(np.concatenate(hashes[arm, day]).view(f"S{_HASH}").ravel())
         total.update(f"{len(arms[arm].encode())} {arms[arm]} {day} {len(found)}\n".encode())
@@ -111,6 +109,17 @@ def _names(connection: Connection) -> Names:
         item=places("item_id", "source_item_id", "items"),
         arm=places("arm_id", "name", "arms"),
     )
+
+
+def _hashes_by_day(connection: Connection) -> Mapping[tuple[int, int], list[NDArray[np.uint8]]]:
+    """As `_session_hashes`, read in the fastest way that the log allows; the last takes any log, or says why not."""
+    names, columns = _names(connection), sqlite_columns(connection)
+    if columns is not None:
+        with suppress(NotAsColumns, Disordered):
+            return _session_hashes(Sessions(connection, names, columns=columns))
+    with suppress(Disordered):
+        return _session_hashes(Sessions(connection, names))
+    return _session_hashes(Sessions(connection, names, ordered=True))
 
 
 def _session_hashes(sessions: Sessions) -> Mapping[tuple[int, int], list[NDArray[np.uint8]]]:

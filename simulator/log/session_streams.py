@@ -28,6 +28,7 @@ from groundlings.simulator.log.session_records import (
     null_of,
     packed,
 )
+from groundlings.simulator.log.sqlite_columns import SqliteColumns
 from groundlings.simulator.log.tables import LARGE
 
 if TYPE_CHECKING:
@@ -55,10 +56,13 @@ class Sessions:
         connection: To the log.
         names: The places of users, items and arms.
         ordered: Whether the database is to sort by session what it would read in the order of its key.
+        columns: Reads large tables, in the order of their keys; the connection does if absent.
     """
 
-    def __init__(self, connection: Connection, names: Names, *, ordered: bool = False) -> None:
-        self._connection, self._names, self._ordered = connection, names, ordered
+    def __init__(
+        self, connection: Connection, names: Names, *, ordered: bool = False, columns: SqliteColumns | None = None
+    ) -> None:
+        self._connection, self._names, self._ordered, self._as_columns = connection, names, ordered, columns
         self._behind = columnar(connection)
         apart = LARGE if self._behind is not None else ()
         self._streams = {
@@ -78,9 +82,15 @@ class Sessions:
             yield whose, heads, ids, hanging
 
     def _heads(self) -> Iterator[tuple[Records, NDArray[np.void], dict[Layout, Records]]]:
-        columns = ("session_id", "arm_id", "day", *SESSIONS.columns)
-        query = f"SELECT {', '.join(columns)} FROM sessions ORDER BY session_id"
-        for rows in streamed(self._connection, query, _SESSIONS):
+        kinds: dict[str, Kind] = {"session_id": "wide", "arm_id": "wide", "day": "wide", **SESSIONS.columns}
+        columns, query = tuple(kinds), f"{', '.join(kinds)} FROM sessions"
+        if self._as_columns is not None:
+            for batch in self._as_columns.batches(f"SELECT session_id, {query}", _arrow(kinds)):
+                heads = packed(SESSIONS, len(batch), _columns(SESSIONS, batch), self._names)
+                ids, arms, days = (_whole(batch.column(name), "wide") for name in columns[:3])
+                yield (ids, heads), _whose(arms, days), {}
+            return
+        for rows in streamed(self._connection, f"SELECT {query} ORDER BY session_id", _SESSIONS):
             found: dict[str, Any] = dict(zip(columns, zip(*rows, strict=True), strict=True))
             ids = np.array(found["session_id"], dtype=np.int64)
             yield (ids, packed(SESSIONS, len(ids), found, self._names)), _whose(found["arm_id"], found["day"]), {}
@@ -92,12 +102,17 @@ class Sessions:
         if layout is EVENTS:
             origin = "events LEFT JOIN impressions ON impressions.impression_id = events.impression_id"
             wanted = [each.replace("events.position", "impressions.position") for each in wanted]
+        query = f"{', '.join(wanted)} FROM {origin}{f' WHERE {layout.where}' if layout.where else ''}"
+        if self._as_columns is not None and layout.table in LARGE:
+            kinds: dict[str, Kind] = {"session_id": "wide", **layout.columns}
+            key = f"{layout.table}.{layout.key}"
+            for batch in self._as_columns.batches(f"SELECT {key}, {query}", _arrow(kinds)):
+                ids = _whole(batch.column("session_id"), "wide")
+                yield ids, packed(layout, len(ids), _columns(layout, batch), self._names)
+            return
         by = (layout.key,) if layout.numbered and not self._ordered else ("session_id", layout.key)
-        query = (
-            f"SELECT {', '.join(wanted)} FROM {origin}{f' WHERE {layout.where}' if layout.where else ''} "
-            f"ORDER BY {', '.join(f'{layout.table}.{column}' for column in by)}"
-        )
-        for rows in streamed(self._connection, query, _ROWS):
+        order = ", ".join(f"{layout.table}.{column}" for column in by)
+        for rows in streamed(self._connection, f"SELECT {query} ORDER BY {order}", _ROWS):
             sessions, *columns = zip(*rows, strict=True)
             ids = np.array(sessions, dtype=np.int64)
             yield ids, packed(layout, len(ids), dict(zip(names, columns, strict=True)), self._names)
@@ -226,23 +241,33 @@ def _is_still(order: IntArray) -> bool:
     return bool((order == np.arange(len(order))).all())
 
 
-def _columns(layout: Layout, table: pa.Table) -> dict[str, Any]:
+def _arrow(kinds: Mapping[str, Kind]) -> dict[str, pa.DataType]:
+    """Arrow's type of each column, as a database holds it."""
+    import pyarrow as pa
+
+    known = {"float": pa.float64(), "text": pa.string()}
+    return {name: known.get(kind, pa.int64()) for name, kind in kinds.items()}
+
+
+def _columns(layout: Layout, table: pa.Table | pa.RecordBatch) -> dict[str, Any]:
     """The columns of a layout that a table has, as `packed` takes them."""
-    here = table.column_names
+    here = table.schema.names
     return {name: _column(table.column(name), kind) for name, kind in layout.columns.items() if name in here}
 
 
-def _column(column: pa.ChunkedArray, kind: Kind) -> NDArray[Any] | Coded:
+def _column(column: pa.ChunkedArray | pa.Array, kind: Kind) -> NDArray[Any] | Coded:
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if kind == "text":
-        coded: Any = pc.dictionary_encode(column).combine_chunks()
+        coded: Any = pc.dictionary_encode(column)
+        if isinstance(coded, pa.ChunkedArray):
+            coded = coded.combine_chunks()
         if isinstance(coded, pa.ChunkedArray):
             coded = coded.chunk(0)
         return Coded(_whole(coded.indices, "user").astype(np.int64), coded.dictionary.to_pylist())
     if kind == "float":
-        return np.asarray(column.to_numpy(), dtype=np.float64)
+        return np.asarray(column, dtype=np.float64)
     return _whole(column, kind)
 
 
