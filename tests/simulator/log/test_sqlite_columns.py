@@ -39,7 +39,8 @@ def small(tmp_path_factory) -> Path:
     """A finished run; it is only read."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("groundlings.experiments.analysis.report.write_report", lambda directory, *_: directory)
-        return run_experiment(ExperimentConfig.model_validate(SMALL), tmp_path_factory.mktemp("small") / "run").directory
+        config = ExperimentConfig.model_validate(SMALL)
+        return run_experiment(config, tmp_path_factory.mktemp("small") / "run").directory
 
 
 @pytest.fixture
