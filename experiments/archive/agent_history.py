@@ -15,6 +15,7 @@ from groundlings.environments.offers import PRICE, PROMOTED
 from groundlings.environments.shop_actions import ADD_TO_CART, PAID, PURCHASE, QUANTITY
 from groundlings.environments.ties import FRIENDS_LIKED
 from groundlings.environments.trace import Mood
+from groundlings.experiments.archive import page_words
 from groundlings.simulator.log.reader import LogReader, SessionRows
 
 
@@ -107,6 +108,8 @@ class StoryPage:
         refusal: What the model's server said where it refuses to answer for good, None where it does not.
         next_probability: P(next page), None = the mind states none.
         calls: What a model was asked about it.
+        heading: What the page is, as far as it says so, such as "results for “war”".
+        said: What the agent said on it, such as "asked for “war”".
     """
 
     number: int
@@ -119,6 +122,8 @@ class StoryPage:
     refusal: str | None
     next_probability: float | None
     calls: tuple[StoryCall, ...]
+    heading: str = ""
+    said: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +257,8 @@ def _page(number: int, of: SessionRows, calls: tuple[StoryCall, ...], opinion: s
         refusal=(end.get("detail") or "no reason given") if refused else None,
         next_probability=mood["p_next"] if mood else None,
         calls=calls,
+        heading=page_words.heading(events, [event for event in of.events if event["page"] < number]),
+        said=page_words.said(events),
     )
 
 

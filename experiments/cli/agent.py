@@ -131,7 +131,8 @@ def _page(page: StoryPage, prompts: bool, last: bool) -> Iterator[RenderableType
     from groundlings.personas.minds.language.mood import mood_words
 
     mood = f", {mood_words(page.mood)}" if page.mood else ""
-    yield _text(f"Page {page.number}{mood}", "underline")
+    heading = f": {page.heading}" if page.heading else ""
+    yield _text(f"Page {page.number}{heading}{mood}", "underline")
     if prompts:
         yield from _calls(page.calls)
     table = Table(show_header=False, box=None, padding=(0, 1))
@@ -198,8 +199,10 @@ def _outcome(page: StoryPage, last: bool) -> str:
     if page.refusal is not None:
         said.append(f"the server said: {page.refusal}")
     chance = "" if page.next_probability is None else f" (P of going on {page.next_probability:.2f})"
+    if page.said and page.outcome == "next_page":
+        return "; ".join([*said, *page.said])  # what was said led to the next page
     said.append("reached the last page" if last else _OUTCOMES[page.outcome] + chance)
-    return "; ".join(said)
+    return "; ".join([*page.said, *said])
 
 
 def _calls(calls: tuple[StoryCall, ...]) -> Iterator[RenderableType]:

@@ -60,7 +60,10 @@ class Searching:
         for row, need, number in zip(rows.tolist(), needs, made.tolist(), strict=True):
             queries[row] = self._needs.query(need, number) or None
         asked = np.array([query is not None for query in queries.tolist()], dtype=np.bool_)
-        return decision.taking(query=queries, next_page=decision["next_page"] & ~asked)
+        taken = {"query": queries, "next_page": decision["next_page"] & ~asked}
+        if (felt := decision.get("satisfaction")) is not None:
+            taken["satisfaction"] = np.where(empty_box, np.nan, felt)  # an empty box neither satisfies nor fails to
+        return decision.taking(**taken)
 
     def describe(self) -> dict[str, Any]:
         """The stated figures, and for whom they say nothing; plain JSON values."""

@@ -11,13 +11,17 @@ from groundlings.environments.plugins import PYTHON_OBJECT, ExtensionPoint, near
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.definitions import METRICS, OF_LIKES
 from groundlings.experiments.analysis.metrics.returning import LISTED, metric_of_returns
+from groundlings.experiments.analysis.metrics.search import SEARCH
 from groundlings.experiments.analysis.metrics.shop import SHOP
 from groundlings.experiments.analysis.metrics.shown import SHOWN
 
 ALL_SHIPPED = "shipped"
-"""Stands in `metrics:` for `METRICS` and `SHOP`, as far as the environment offers what they need."""
+"""Stands in `metrics:` for `METRICS` and `OF_ACTIONS`, as far as the environment offers what they need."""
 
-BUILT_IN = {metric.name: metric for metric in (*METRICS, *SHOP, *SHOWN)}
+OF_ACTIONS = (*SHOP, *SEARCH)
+"""Metrics of actions that only some environments offer."""
+
+BUILT_IN = {metric.name: metric for metric in (*METRICS, *OF_ACTIONS, *SHOWN)}
 """Every metric that comes with Groundlings."""
 
 
@@ -85,7 +89,7 @@ def resolve_metrics(
         where = "metrics" if names is None else f"metrics[{place}]"
         if name == ALL_SHIPPED:
             found += [metric for metric in METRICS if actions is None or not metric.lacking(actions)]
-            found += [metric for metric in SHOP if actions is not None and not metric.lacking(actions)]
+            found += [metric for metric in OF_ACTIONS if actions is not None and not metric.lacking(actions)]
             continue
         metric = mine.get(name.removeprefix(PYTHON_OBJECT)) or find_metric(name, where=where)
         if actions is not None:

@@ -2,13 +2,17 @@
 
 import sqlite3
 
+import numpy as np
 import pytest
 import yaml
 
 from groundlings.environments.errors import ConfigError, RunDirectoryError
+from groundlings.experiments.analysis.metrics import summarise
+from groundlings.experiments.archive.agent_history import read_story
 from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.run import resume_experiment, run_experiment
+from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.writer import LogWriter
 
 EXPERIMENT = {
@@ -57,6 +61,52 @@ def test_the_log_holds_what_was_asked_and_where(start, tmp_path):
             WHERE asked.kind = 'query'"""
         assert log.execute(led).fetchone() == (asked,)
         assert asked > 0
+
+
+def by_hand(log, arm):
+    """Figures of an arm from the rows of its log, agent by agent: name -> mean."""
+    numbers = {}
+    sessions = log.execute(
+        "SELECT session_id, agent_id FROM sessions JOIN arms USING (arm_id) WHERE name = ?", (arm,)
+    ).fetchall()
+    for session, agent in sessions:
+        events = log.execute("SELECT page, kind, detail FROM events WHERE session_id = ?", (session,)).fetchall()
+        slots = log.execute("SELECT page, clicked FROM impressions WHERE session_id = ?", (session,)).fetchall()
+        results = {page for page, kind, detail in events if (kind, detail) == ("source", "search")}
+        asked = [page for page, kind, _ in events if kind == "query"]
+        found = [clicked for page, clicked in slots if page in results]
+        feed = [clicked for page, clicked in slots if page not in results]
+        empty = [page for page in asked if page + 1 not in {shown for shown, _ in slots}]
+        for name, top, bottom in (
+            ("queries_per_session", len(asked), 1),
+            ("reformulation_rate", len(asked) > 1, bool(asked)),
+            ("search_abandonment", bool(asked) and not any(found), bool(asked)),
+            ("queries_without_results", len(empty), len(asked)),
+            ("click_rate_of_results", sum(found), len(found)),
+            ("click_rate_of_feed", sum(feed), len(feed)),
+        ):
+            total = numbers.setdefault(name, {}).setdefault(agent, [0, 0])
+            total[0] += top
+            total[1] += bottom
+    return {
+        name: np.mean([top / bottom for top, bottom in agents.values() if bottom]) for name, agents in numbers.items()
+    }
+
+
+def test_metrics_and_stories_tell_what_the_log_holds(start, tmp_path):
+    run_experiment(start(simulation={"days": 2}), tmp_path / "run")
+    with LogReader(tmp_path / "run") as reader:
+        (_, arm) = summarise(reader).arms
+    with sqlite3.connect(tmp_path / "run" / "log.db") as log:
+        expected = by_hand(log, "b")
+        asked = "SELECT source_user_id FROM agents JOIN sessions USING (agent_id) JOIN events USING (session_id)"
+        (user,) = log.execute(f"{asked} WHERE kind = 'query'").fetchone()
+    assert {name: arm.metrics[name].mean for name in expected} == pytest.approx(expected)
+    told = [page for session in read_story(tmp_path / "run", user).sessions for page in session.pages]
+    query = next(page.said for page in told if page.said)
+    assert query[0].startswith("asked for “")
+    assert query[0].replace("asked", "results") in [page.heading for page in told]
+    assert told[0].heading == "feed"
 
 
 def test_workers_search_as_one_process_does(start, tmp_path):

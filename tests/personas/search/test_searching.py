@@ -50,6 +50,7 @@ class TestMindThatSearches(MindContract):
         mind = self.make_mind()
         assert all(self.decided(mind, number=1)["query"])
         assert not any(self.decided(mind, number=1, may_go_on=False)["query"])
+        assert np.isnan(self.decided(mind, number=1)["satisfaction"]).all()
 
     def test_who_asks_does_not_turn_the_page(self):
         decision = self.decided(self.make_mind(reformulation_rate=0.5))
