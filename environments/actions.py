@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groundlings.environments import levels
-from groundlings.environments.arrays import BoolArray
+from groundlings.environments.arrays import BoolArray, FloatArray, holds_any, read_only
 from groundlings.environments.page import Page
 
 Cells: TypeAlias = NDArray[Any]
@@ -29,6 +30,12 @@ OPINIONS = ("rate", "like")
 """Actions that say what somebody thinks of an item; the log keeps their value beside the impression."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@lru_cache(maxsize=64)
+def _listed(values: tuple[float, ...]) -> FloatArray:
+    """Legal numbers as an array."""
+    return read_only(np.array(values, dtype=np.float64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +109,12 @@ class ActionSpec:
         no number has to change.
         """
         if self.values:
-            exact: BoolArray = (cells[..., None] == np.array(self.values)).any(axis=-1)
-            near = ~exact & ~np.isnan(cells)
-            if near.any():
+            exact: BoolArray = np.logical_or.reduce(cells[..., None] == _listed(self.values), axis=-1)
+            near = ~(exact | np.isnan(cells))
+            if holds_any(near):
                 places = levels.places(self.values, cells[near])
                 exact[near], changed = places >= 0, cells.copy()
-                changed[near] = np.where(places >= 0, np.array(self.values)[places], cells[near])
+                changed[near] = np.where(places >= 0, _listed(self.values)[places], cells[near])
                 cells = changed
             return (cells + 0.0 if 0.0 in self.values else cells), exact  # minus zero becomes zero
         if self.within is not None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from groundlings.environments import levels
 from groundlings.environments.actions import Actions, ActionSpec, Cells, Illegal, LegalActions
-from groundlings.environments.arrays import BoolArray, are_flags
+from groundlings.environments.arrays import BoolArray, are_flags, holds_any
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.page import Page
 from groundlings.environments.trace import Chance
@@ -29,7 +29,7 @@ def legal_only(
     Returns:
         The legal actions, and the others in the order of the schema.
     """
-    readable, silent = ~unreadable, bool(unreadable.any())
+    readable, silent = ~unreadable, holds_any(unreadable)
     shown = page.shown
     columns: dict[str, Cells] = {}
     refused: list[Illegal] = []
@@ -40,7 +40,7 @@ def legal_only(
         if silent:
             asked = asked & (readable[:, None] if spec.per == "slot" else readable)
         kept = asked
-        if not asked.any():
+        if not holds_any(asked):
             done[spec.name] = asked
             columns[spec.name] = spec.idle(page) if silent else cells
             continue
@@ -127,8 +127,8 @@ def _refuse(
     refused: list[Illegal], spec: ActionSpec, cells: Cells, asked: BoolArray, allowed: BoolArray, reason: str
 ) -> BoolArray:
     """Where an action stays; `asked` itself where all of it is allowed."""
-    outside = asked & ~allowed
-    if not outside.any():
+    outside = asked > allowed
+    if not holds_any(outside):
         return asked
     for place in np.argwhere(outside).tolist():
         value = cells[tuple(place)]

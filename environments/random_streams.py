@@ -21,9 +21,9 @@ from groundlings.environments.earlier_names import tell_earlier_name
 _Words = NDArray[np.uint64]
 
 # The finaliser of SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators").
-_WEYL = np.uint64(0x9E3779B97F4A7C15)
-_FIRST = np.uint64(0xBF58476D1CE4E5B9)
-_SECOND = np.uint64(0x94D049BB133111EB)
+_WEYL_NUMBER, _FIRST_NUMBER, _SECOND_NUMBER = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+_WEYL, _FIRST, _SECOND = np.uint64(_WEYL_NUMBER), np.uint64(_FIRST_NUMBER), np.uint64(_SECOND_NUMBER)
+_ALL_BITS = 2**64 - 1
 _OCCASION_BITS = 40
 """Days stay below 2**40, so that no later session of a day shares the draws of another day."""
 
@@ -37,6 +37,14 @@ def _mix(words: _Words) -> _Words:
     mixed *= _SECOND
     mixed ^= mixed >> np.uint64(31)
     return mixed
+
+
+def _mix_one(word: int) -> int:
+    """`_mix` of a single word: whole numbers of Python take a fraction of the time of arrays that hold one."""
+    mixed = (word + _WEYL_NUMBER) & _ALL_BITS
+    mixed = ((mixed ^ (mixed >> 30)) * _FIRST_NUMBER) & _ALL_BITS
+    mixed = ((mixed ^ (mixed >> 27)) * _SECOND_NUMBER) & _ALL_BITS
+    return mixed ^ (mixed >> 31)
 
 
 def name_key(*names: object) -> int:
@@ -55,8 +63,8 @@ def row_keys(root: int, *columns: NDArray[np.integer]) -> _Words:
 
 
 @lru_cache(maxsize=1 << 12)
-def _purpose_key(purpose: str) -> np.uint64:
-    return np.uint64(name_key(purpose))
+def _purpose_key(purpose: str) -> int:
+    return name_key(purpose)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +82,11 @@ class Draws:
     @classmethod
     def for_sessions(cls, root: int, agents: NDArray[np.integer], day: int, occasion: int = 0) -> Draws:
         """The draws of agents (shape (n,)) on their session of one day; a day's first session is occasion 0."""
-        with np.errstate(over="ignore"):
-            start = _mix(np.full(1, root % 2**64, dtype=np.uint64))
-            who = _mix(_mix(agents.astype(np.uint64) ^ start) ^ np.uint64(day + (occasion << _OCCASION_BITS)))
+        start, when = _mix_one(root % 2**64), day + (occasion << _OCCASION_BITS)
+        if len(agents) == 1:  # a language agent comes alone
+            word = _mix_one(_mix_one(int(agents[0]) & _ALL_BITS ^ start) ^ when)
+            return cls(root, np.array([word], dtype=np.uint64))
+        who = _mix(_mix(agents.astype(np.uint64) ^ np.uint64(start)) ^ np.uint64(when))
         return cls(root, who)
 
     @classmethod
@@ -95,7 +105,12 @@ class Draws:
         Returns:
             Shape (n,) without `what`, else the shape of `what`.
         """
-        words = _mix(self.who ^ _purpose_key(purpose))
+        if len(self.who) == 1 and (what is None or what.size == 1):
+            word = _mix_one(int(self.who[0]) ^ _purpose_key(purpose))
+            if what is not None:
+                word = _mix_one(word ^ (int(what.item()) & _ALL_BITS))
+            return np.full(1 if what is None else what.shape, (word >> 11) * 2.0**-53)
+        words = _mix(self.who ^ np.uint64(_purpose_key(purpose)))
         if what is not None:
             rows = words.reshape((-1,) + (1,) * (what.ndim - 1))
             words = _mix(rows ^ what.astype(np.uint64))
@@ -104,7 +119,7 @@ class Draws:
     def apart(self, purpose: str, number: int) -> Draws:
         """Draws of the same sessions that share none with these: for one list among several on the same occasion."""
         with np.errstate(over="ignore"):
-            return Draws(self.root, _mix(_mix(self.who ^ _purpose_key(purpose)) ^ np.uint64(number)))
+            return Draws(self.root, _mix(_mix(self.who ^ np.uint64(_purpose_key(purpose))) ^ np.uint64(number)))
 
     def take(self, rows: NDArray[np.integer]) -> Draws:
         """The draws of some rows, in the order given."""

@@ -9,7 +9,16 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from groundlings.environments.arrays import NO_ITEM, BoolArray, FloatArray, IntArray, ItemArray, are_flags, seal_arrays
+from groundlings.environments.arrays import (
+    NO_ITEM,
+    BoolArray,
+    FloatArray,
+    IntArray,
+    ItemArray,
+    are_flags,
+    holds_any,
+    seal_arrays,
+)
 from groundlings.environments.chat import CallRecord
 from groundlings.environments.errors import ConfigError, shown
 from groundlings.environments.notes import Notes
@@ -104,6 +113,10 @@ class RankingRequest:
         a search among all entries takes, and no array holds a row of all items for every session.
         """
         n_items = self.seen.shape[1]
+        if len(self) == 1:
+            alone = np.zeros(n_items, dtype=np.bool_)
+            alone[self.seen.indices] = True
+            return alone[items] & (items != NO_ITEM)
         found = np.zeros(items.shape, dtype=np.bool_)
         height = min(max(_FEWEST_ROWS, _FLAGS // max(1, n_items)), len(self))
         flags = np.zeros(height * n_items, dtype=np.bool_)
@@ -135,6 +148,9 @@ class RankingRequest:
             first: The session of the first row.
         """
         starts = self.seen.indptr[first : first + len(scores) + 1]
+        if len(scores) == 1:
+            scores[0, self.seen.indices[starts[0] : starts[1]]] = -np.inf
+            return
         rows = np.repeat(np.arange(len(scores)), np.diff(starts))
         scores[rows, self.seen.indices[starts[0] : starts[-1]]] = -np.inf
 
@@ -188,19 +204,19 @@ class Ranking:
             if getattr(self, name).shape != self.items.shape:
                 raise ValueError(f"ranking.{name} has another shape than ranking.items {self.items.shape}")
         listed = self.items != NO_ITEM
-        if (listed[:, 1:] & ~listed[:, :-1]).any():
+        full = np.count_nonzero(listed) == listed.size
+        if not full and holds_any(listed[:, 1:] & ~listed[:, :-1]):
             raise ValueError("a ranking may be short, but it has no gaps: NO_ITEM only at the end of a row")
-        named = self.items[listed]
-        if ((named < 0) | (named >= n_items)).any():
+        named = self.items if full else self.items[listed]
+        if named.size and not (named.min() >= 0 and named.max() < n_items):
             raise ValueError(f"ranking names an item outside 0..{n_items - 1}")
-        ordered = np.where(listed, self.items, -1 - np.arange(self.items.shape[1]))
-        ordered.sort(axis=1)
-        if (ordered[:, 1:] == ordered[:, :-1]).any():
+        ordered = np.sort(self.items if full else np.where(listed, self.items, -1 - np.arange(self.items.shape[1])))
+        if holds_any(ordered[:, 1:] == ordered[:, :-1]):
             raise ValueError("ranking lists an item twice for one user")
-        if request.was_seen(self.items).any():
+        if holds_any(request.was_seen(self.items)):
             raise ValueError("ranking lists an item of request.seen")
-        chances = self.propensities[listed]
-        if not ((chances > 0) & (chances <= 1)).all():
+        chances = self.propensities if full else self.propensities[listed]
+        if chances.size and not (chances.min() > 0 and chances.max() <= 1):
             raise ValueError("propensities must lie in (0, 1]")
         if self.notes is not None:
             self.notes.check(self.items.shape)
@@ -279,10 +295,23 @@ def top_items(scores: FloatArray, request: RankingRequest) -> Ranking:
 _BLOCK_CELLS = 2**17  # 1 MiB of float64
 
 
+def _best_of_one(scores: FloatArray, size: int, floor: float) -> tuple[ItemArray, FloatArray]:
+    """`_best` of a single row, shape (n_items,), that has `size` items to list, the last of them with a score `floor`.
+
+    A stable order of what is good enough has ties by item number, so it can be cut where the list ends.
+    """
+    items = (scores >= floor).nonzero()[0]
+    values = scores[items]
+    order = (-values).argsort(kind="stable")[:size]
+    return items[order].astype(np.int32)[None], values[order][None]
+
+
 def _best(scores: FloatArray, size: int) -> tuple[ItemArray, FloatArray]:
     """The best items of each row and their scores, shape (rows, size) each, `NO_ITEM` and NaN behind the last."""
     n_rows, n_items = scores.shape
     highest = np.partition(scores, n_items - size, axis=1)[:, n_items - size :]
+    if n_rows == 1 and size and highest[0, 0] > -np.inf and not holds_any(np.isnan(highest)):
+        return _best_of_one(scores[0], size, highest[0, 0])
     if np.isnan(highest).any():
         row, item = np.argwhere(np.isnan(scores))[0]
         raise ValueError(f"the score of item {item} is NaN (row {row} of its block); hide an item with -inf instead")

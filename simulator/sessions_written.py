@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from groundlings.environments.arrays import holds_any
+
 if TYPE_CHECKING:
     from groundlings.simulator.session import CohortRecord
 
@@ -37,7 +39,7 @@ def written(record: CohortRecord, arm: str) -> WrittenSessions:
         clicked = decision.get("click")
         if clicked is None:
             return WrittenSessions(arm, len(record.sessions))
-        if decision.unreadable.any():  # what was done on a lost page is not known, and no click is none
+        if holds_any(decision.unreadable):  # what was done on a lost page is not known, and no click is none
             shown, clicked = shown[~decision.unreadable], clicked[~decision.unreadable]
         impressions += int(np.count_nonzero(shown))
         clicks += int(np.count_nonzero(clicked))
