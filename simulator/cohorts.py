@@ -70,8 +70,9 @@ def clicks_of(record: CohortRecord, time: int, history: Interactions) -> Interac
     """
     schema = record.schema
     sells = schema.interaction == PURCHASE
-    sessions, items = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int32)]
-    stars, units = [np.zeros(0)], [np.zeros(0)]
+    if not record.turns:
+        return history.take(np.zeros(0, dtype=np.int64))
+    sessions, items, stars, units = [], [], [], []
     for logged in record.turns:
         turn = logged.turn
         rows, slots = np.nonzero(turn.decision[schema.interaction])
@@ -81,17 +82,11 @@ def clicks_of(record: CohortRecord, time: int, history: Interactions) -> Interac
         given = turn.decision.get(schema.strength) if schema.strength else None
         stars.append(np.full(len(rows), np.nan) if given is None else given[rows, slots])
         units.append(units_bought(turn.decision)[rows, slots] if sells else np.full(len(rows), np.nan))
-    session = np.concatenate(sessions)
-    order = np.argsort(session, kind="stable")
-    users = record.sessions.users[session[order]]
-    return clicks_at(
-        time,
-        users,
-        np.concatenate(items)[order],
-        np.concatenate(stars)[order],
-        history,
-        np.concatenate(units)[order],
-    )
+    session, item, star, unit = map(np.concatenate, (sessions, items, stars, units))
+    if len(record.sessions) > 1:
+        order = np.argsort(session, kind="stable")
+        session, item, star, unit = session[order], item[order], star[order], unit[order]
+    return clicks_at(time, record.sessions.users[session], item, star, history, unit)
 
 
 def shown_of(record: CohortRecord) -> Shown:

@@ -38,6 +38,8 @@ class Health:
         self._timeout_seconds = timeout_seconds
         self._faults = 0
         self._latencies: deque[float] = deque(maxlen=_REMEMBERED)
+        self._slowest: float | None = None
+        """The largest of `_latencies`; None where it has to be looked for."""
 
     @property
     def last_good(self) -> float:
@@ -59,6 +61,9 @@ class Health:
         self.last_fault = ""
         self._moments[_RESTING_UNTIL] = 0.0
         self.last_good = time.monotonic()
+        if self._slowest is not None:  # the one that is forgotten may have been the slowest
+            forgotten = self._latencies[0] if len(self._latencies) == _REMEMBERED else 0.0
+            self._slowest = None if forgotten == self._slowest else max(self._slowest, latency_seconds)
         self._latencies.append(latency_seconds)
 
     def stood_still(self, seconds: float) -> None:
@@ -96,5 +101,7 @@ class Health:
         """
         if len(self._latencies) < _ENOUGH:
             return self._timeout_seconds
-        usual = max(_LEAST_PATIENCE_SECONDS, _SLOWER_THAN_USUAL * max(self._latencies))
+        if self._slowest is None:
+            self._slowest = max(self._latencies)
+        usual = max(_LEAST_PATIENCE_SECONDS, _SLOWER_THAN_USUAL * self._slowest)
         return min(self._timeout_seconds, usual * 2.0 ** (attempt - 1))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from groundlings.simulator.log.row_layout import Cohort
 
-WINDOW_SECONDS = 0.05
+WINDOW_SECONDS = 0.2
 """How long a decided session may wait for others to be committed with; a power failure costs no more than this."""
 
 MOST_PAGES = 2_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -85,7 +85,7 @@ def session_importance(turns: Sequence[PageTurn], row: int, scale: RatingScale) 
     """
     said = [float(turn.decision["satisfaction"][row]) for turn in turns]
     said = [each for each in said if not math.isnan(each)]
-    felt = abs(float(np.mean(said)) - 5.5) / 4.5 if said else 0.0
+    felt = abs(sum(said) / len(said) - 5.5) / 4.5 if said else 0.0
     middle, half = (scale.low + scale.high) / 2, (scale.high - scale.low) / 2
     stars = [each.value for turn in turns for each in _opened(turn, row) if not math.isnan(each.value)]
     rated = max((abs(each - middle) / half for each in stars), default=0.0) if half > 0 else 0.0
@@ -99,8 +99,7 @@ def opinion_words(value: float, action: str | None) -> str:
     return f"{value:g} star{'s' * (value != 1)}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Opened:
+class _Opened(NamedTuple):
     """An opened item and what was said of it: the rating or like (NaN for none), and the action that says it."""
 
     item: int

@@ -15,9 +15,9 @@ A page of one topic where nothing is opened moves boredom with it by `boring`; o
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 
+from groundlings.environments.arrays import NO_ITEM
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.trace import Mood
 from groundlings.personas.mind import PageTurn
@@ -58,19 +58,19 @@ def _after_page(mood: Mood, turn: PageTurn, row: int, catalog: Catalog, options:
     satisfaction = (
         mood.satisfaction if math.isnan(said) else mood.satisfaction + options.weight * (said - mood.satisfaction)
     )
-    slots = turn.page.shown[row].nonzero()[0]
-    shown: Counter[str] = Counter()
-    opened: Counter[str] = Counter()
-    for slot in slots:
-        topics = set(catalog.genres[int(turn.page.items[row, slot])])
-        shown.update(topics)
-        if turn.decision["click"][row, slot]:
-            opened.update(topics)
+    slots, shown, opened = 0, dict[str, int](), dict[str, int]()
+    for item, clicked in zip(turn.page.items[row].tolist(), turn.decision["click"][row].tolist(), strict=True):
+        if item == NO_ITEM:
+            continue
+        slots += 1
+        for topic in set(catalog.genres[item]):
+            shown[topic] = shown.get(topic, 0) + 1
+            opened[topic] = opened.get(topic, 0) + bool(clicked)
     boredom = {}
     for topic in sorted({*mood.boredom, *shown}):
         felt = mood.boredom.get(topic, 0.0)
-        if shown[topic]:
-            passed = (shown[topic] - opened[topic]) / len(slots)
+        if topic in shown:
+            passed = (shown[topic] - opened[topic]) / slots
             felt = (felt + options.boring * passed * (1 - felt)) * (1 - options.relief * opened[topic] / shown[topic])
         else:
             felt *= 1 - options.recovery

@@ -91,6 +91,8 @@ class PromptRenderer:
         It is recalled for the first page and stays for the session, so that the prompts of later pages begin alike.
         """
         parts = [self.portrait(agent)]
+        if not self._memory.kept(agent):
+            return parts
         occasion = " ".join(self.item(first_page, int(slot)) for slot in first_page.shown[0].nonzero()[0])
         if recalled := self._memory.recall(agent, day, occasion):
             memories = "\n".join(map(memory_line, recalled))
