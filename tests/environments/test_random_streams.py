@@ -93,6 +93,21 @@ def test_take_is_taking_rows_of_the_answer(rows, wide):
     np.testing.assert_array_equal(taken.uniform("click", what[rows]), everybody.uniform("click", what)[rows])
 
 
+@given(
+    root=st.integers(-(2**70), 2**70),
+    user=st.integers(0, 2**62),
+    day=st.integers(0, 9_999),
+    item=st.integers(-(2**31), 2**31 - 1),
+)
+def test_who_comes_alone_draws_what_they_draw_among_others(root, user, day, item):
+    alone = Draws.for_sessions(root, np.array([user]), day, 1)
+    among = Draws.for_sessions(root, np.array([user, 7]), day, 1)
+    assert alone.uniform("click") == among.uniform("click")[:1]
+    for what in (np.array([item]), np.array([item], dtype=np.int32)):
+        np.testing.assert_array_equal(alone.uniform("click", what), among.uniform("click", what.repeat(2))[:1])
+        np.testing.assert_array_equal(alone.uniform("click", what[None]), among.uniform("click", what[None])[:1])
+
+
 def test_the_draw_of_an_item_does_not_depend_on_what_else_is_asked():
     whole = draws(5).uniform("click", ITEMS[None])
     page = np.array([[17, 3], [3, 99], [0, 1], [199, 5], [17, 18]])
