@@ -26,7 +26,7 @@ def are_flags(array: object) -> bool:
 
 def holds_any(flags: BoolArray) -> bool:
     """`flags.any()`; on the few cells of a language agent's page it takes a tenth of that."""
-    return np.count_nonzero(flags) > 0
+    return bool(np.count_nonzero(flags))
 
 
 Kind = TypeVar("Kind", bound=np.generic)

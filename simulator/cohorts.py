@@ -82,7 +82,8 @@ def clicks_of(record: CohortRecord, time: int, history: Interactions) -> Interac
         given = turn.decision.get(schema.strength) if schema.strength else None
         stars.append(np.full(len(rows), np.nan) if given is None else given[rows, slots])
         units.append(units_bought(turn.decision)[rows, slots] if sells else np.full(len(rows), np.nan))
-    session, item, star, unit = map(np.concatenate, (sessions, items, stars, units))
+    session, item = np.concatenate(sessions), np.concatenate(items)
+    star, unit = np.concatenate(stars), np.concatenate(units)
     if len(record.sessions) > 1:
         order = np.argsort(session, kind="stable")
         session, item, star, unit = session[order], item[order], star[order], unit[order]
