@@ -20,25 +20,35 @@ users, items = np.nonzero(taste > 1.5)
 history = Interactions.of(users, items, None, np.arange(len(users)), n_users=150, n_items=120)
 names = tuple(map(str, range(120)))
 catalog = Catalog(names, names, np.full(120, np.nan), ((),) * 120)
-recommender = find_recommender(sys.argv[1])()
-recommender.fit(history, catalog)
-ranking = recommender.recommend(toy_request(history, np.arange(150), 20))
-print(recommender.state(), ranking.items.tobytes().hex(), ranking.scores.tobytes().hex())
+for name in sys.argv[1:]:
+    recommender = find_recommender(name)()
+    recommender.fit(history, catalog)
+    ranking = recommender.recommend(toy_request(history, np.arange(150), 20))
+    print(recommender.state(), ranking.items.tobytes().hex(), ranking.scores.tobytes().hex())
 """
+NAMES = ["als", "bpr", "ease", "item_knn"]
 
 
-@pytest.mark.parametrize("name", ["als", "bpr", "ease", "item_knn"])
-def test_two_processes_learn_the_same(name):
-    """Also where the environment offers another number of threads, and hashes strings otherwise."""
-    answers = {
-        subprocess.run(
-            [sys.executable, "-c", PROGRAM, name],
+@pytest.fixture(scope="module")
+def learnt():
+    """What each recommender learnt, in one process after the other."""
+
+    def by_process(threads):
+        printed = subprocess.run(
+            [sys.executable, "-c", PROGRAM, *NAMES],
             check=True,
             capture_output=True,
             text=True,
             env={**os.environ, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads, "PYTHONHASHSEED": threads},
         ).stdout
-        for threads in ("1", "4")
-    }
-    assert len(answers) == 1
-    assert len(answers.pop()) > 1_000
+        return dict(zip(NAMES, printed.splitlines(), strict=True))
+
+    return by_process("1"), by_process("4")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_two_processes_learn_the_same(name, learnt):
+    """Also where the environment offers another number of threads, and hashes strings otherwise."""
+    one, other = (each[name] for each in learnt)
+    assert one == other
+    assert len(one) > 1_000

@@ -70,16 +70,16 @@ def refused(done: subprocess.CompletedProcess[str], *parts: str) -> None:
         assert part in done.stderr
 
 
-def test_run_report_and_digest_agree(groundlings, config, tmp_path):
+def test_run_report_and_digest_agree(groundlings, in_process, config, tmp_path):
     done = groundlings("run", config(), "--out", "here")
     assert done.returncode == 0, done.stderr
     assert "random" in done.stdout
     assert "popular" in done.stdout
-    printed = groundlings("digest", "here").stdout.strip()
+    printed = in_process("digest", "here").stdout.strip()
     assert re.fullmatch("v2:[0-9a-f]{64}", printed)
     assert printed in done.stdout
     summary = (tmp_path / "here/summary.json").read_text()
-    assert groundlings("report", "here").returncode == 0
+    assert in_process("report", "here").returncode == 0
     assert (tmp_path / "here/summary.json").read_text() == summary
 
 
@@ -227,10 +227,10 @@ def test_digest_of_something_else_is_refused(in_process, tmp_path):
     refused(in_process("digest", tmp_path), "log.db")
 
 
-def test_version_schema_and_help(groundlings):
+def test_version_schema_and_help(groundlings, in_process):
     assert groundlings("--version").stdout.startswith("groundlings 0.")
-    assert "page_size" in groundlings("schema").stdout
-    commands = groundlings("--help").stdout
+    assert "page_size" in in_process("schema").stdout
+    commands = in_process("--help").stdout
     for name in ("check", "run", "report", "digest", "doctor", "datasets", "personas", "schema"):
         assert name in commands
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +14,6 @@ from groundlings.experiments.running.events import SessionsWritten
 from groundlings.recommenders.base import ScoringRecommender, fitted
 from groundlings.recommenders.ease import EaseRecommender
 from groundlings.recommenders.popular import PopularRecommender
-
-COMMAND = Path(sys.executable).with_name("groundlings")
 
 
 def newest(user_ids, k):
@@ -156,16 +152,14 @@ def interrupted(door: gl.Experiment, directory: Path) -> None:
         door.run(directory, progress=Stopping())
 
 
-def test_an_interrupted_run_resumes_with_its_objects_and_only_with_them(experiment, tables, tmp_path):
+def test_an_interrupted_run_resumes_with_its_objects_and_only_with_them(experiment, tables, tmp_path, in_process):
     def door() -> gl.Experiment:
         return experiment(dataset=tables, arms={"all": "popular", "mine": newest})
 
     whole = door().run(tmp_path / "whole")
     interrupted(door(), tmp_path / "one")
     interrupted(door(), tmp_path / "two")
-    done = subprocess.run(
-        [COMMAND, "run", "--resume", "one"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    done = in_process("run", "--resume", "one")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     for part in ("arm 'mine' is a Python object", "groundlings.resume(directory, arms={'mine': ...})"):
@@ -186,8 +180,8 @@ def test_an_experiment_resumes_its_own_runs_alone(experiment, tmp_path):
         experiment(days=1, seed=4).resume(run.directory)
 
 
-def test_a_file_with_a_python_object_says_how_to_run_it(experiment, tmp_path):
+def test_a_file_with_a_python_object_says_how_to_run_it(experiment, tmp_path, in_process):
     (tmp_path / "small.yaml").write_text(experiment(arms={"mine": newest}).as_yaml())
-    done = subprocess.run([COMMAND, "check", "small.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = in_process("check", "small.yaml")
     assert done.returncode == 2
     assert "groundlings.Experiment" in done.stderr

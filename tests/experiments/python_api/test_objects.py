@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 import groundlings as gl
@@ -13,7 +9,6 @@ from groundlings.environments.dataset import RatingScale
 from groundlings.environments.feed import PaginatedFeed
 from groundlings.personas.minds.scripted import ScriptedMind, ScriptedOptions
 
-COMMAND = Path(sys.executable).with_name("groundlings")
 SCALE = RatingScale(1, 5, 1)
 
 
@@ -54,7 +49,7 @@ def test_a_mind_and_an_environment_are_used_and_handed_over_again(experiment, tm
         gl.resume(run.directory, mind="scripted", environment=feed)
 
 
-def test_a_metric_decides_and_is_handed_over_again(experiment, tmp_path):
+def test_a_metric_decides_and_is_handed_over_again(experiment, tmp_path, in_process):
     door = experiment(mind=impatient, metrics=["view_ratio", DIFFERENT], plan={"primary": "different_items"})
     run = door.run(tmp_path / "run")
     assert run.metrics().metric.unique().tolist() == ["view_ratio", "different_items"]
@@ -66,7 +61,7 @@ def test_a_metric_decides_and_is_handed_over_again(experiment, tmp_path):
     with pytest.raises(gl.ConfigError, match="metrics: the Python objects among this run's metrics"):
         gl.resume(run.directory, mind=impatient)
     assert gl.resume(run.directory, mind=impatient, metrics=[DIFFERENT]).digest == run.digest
-    done = subprocess.run([COMMAND, "compare", run.directory], capture_output=True, text=True, check=False)
+    done = in_process("compare", run.directory)
     assert done.returncode == 2
     assert "is a Python object" in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-import subprocess
 import sys
 from html.parser import HTMLParser
 
@@ -187,18 +186,15 @@ def test_a_run_of_which_nothing_could_be_read_stops_and_has_no_figures(experimen
     assert "likes 0" not in page.lower()
 
 
-def test_the_command_ends_with_status_1_says_why_and_how_to_go_on(experiment, films, tmp_path):
+def test_the_command_ends_with_status_1_says_why_and_how_to_go_on(experiment, films, tmp_path, in_process):
     (tmp_path / "lost.yaml").write_text(as_yaml(experiment(films)))
-    command = [sys.executable, "-m", "groundlings", "run", "lost.yaml", "--out", "here"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    done = in_process("run", "lost.yaml", "--out", "here")
     assert done.returncode == 1, done.stderr
     said = " ".join(done.stderr.split())
     assert "Traceback" not in said
     assert "24 of 24 pages unreadable: empty content, finish_reason length 24; raise mind.model.max_tokens" in said
     assert "groundlings run --resume here" in said
-    shown = subprocess.run(
-        [sys.executable, "-m", "groundlings", "runs", "show", "here"], cwd=tmp_path, capture_output=True, text=True
-    )
+    shown = in_process("runs", "show", "here")
     assert "24 of 24 pages unreadable" in " ".join(shown.stdout.split())
 
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
 import shutil
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from itertools import combinations
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -250,14 +246,11 @@ def test_a_wrong_key_stops_within_seconds_with_one_message(serve, mock, tmp_path
     _no_key_in(tmp_path)
 
 
-def test_the_command_says_once_that_the_key_is_wrong_and_never_what_it_is(serve, mock, tmp_path):
+def test_the_command_says_once_that_the_key_is_wrong_and_never_what_it_is(serve, mock, tmp_path, in_process):
     said = json.dumps({"error": {"message": f"wrong key {KEY}, and Authorization: Bearer {KEY}"}})
     config = _config(serve(mock.status(401, said)).url)
     (tmp_path / "faults.yaml").write_text(as_yaml(config))
-    done = subprocess.run(
-        [Path(sys.executable).with_name("groundlings"), "run", "faults.yaml", "--out", "run"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=120, env={**os.environ, "COLUMNS": "200"},
-    )  # fmt: skip
+    done = in_process("run", "faults.yaml", "--out", "run")
     assert done.returncode == 2
     assert done.stderr.count("refuses the key") == 1
     assert [line.split()[0] for line in done.stderr.splitlines()].count("error") == 1
