@@ -8,8 +8,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 EXTRAS ?= embedded,dev
-# Tests share two workers, a file at a time (a lab's files together: tests/conftest.py), so that a file's server or run is
-# made once; WORKERS=0 runs them in this process.
+# Tests share two workers, a file at a time (a lab's files together, notebooks apart: tests/conftest.py), so that a file's
+# server or run is made once; WORKERS=0 runs them in this process.
 WORKERS ?= 2
 # Tried in this order; the first that is new enough and can make a virtual environment is used.
 PYTHON ?= python3.11 python3.12 python3.13 python3 python

@@ -54,10 +54,16 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 TOGETHER = tuple(f"tests/experiments/labs/{lab}/" for lab in ("fidelity", "truth", "warmup"))
 """Folders whose files share an examination that takes long."""
 
+APART = ("tests/notebooks/test_notebooks.py", "tests/experiments/running/test_resume.py")
+"""Files that take long and whose tests share nothing."""
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
-    """Of several workers one gets all files of such a folder, so that its examination is made once."""
+    """Of several workers one gets all files of a folder that is `TOGETHER`, a file, or a test of a file that is `APART`.
+
+    So what a folder or a file shares is made once, and no worker ends long after the other.
+    """
     if config.getvalue("dist") != "loadfile":
         return None
     from xdist.scheduler import LoadFileScheduling
@@ -65,6 +71,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
     class ByFileOrFolder(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file: str = super()._split_scope(nodeid)
+            if file in APART:
+                return nodeid
             return next((folder for folder in TOGETHER if file.startswith(folder)), file)
 
     return ByFileOrFolder(config, log)
