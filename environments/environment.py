@@ -293,6 +293,11 @@ class SendsQueries(Protocol):
         ...
 
 
+def holds_dialogue(environment: object) -> bool:
+    """Whether people and recommender talk with each other: what has an attribute `holds_dialogue` says so."""
+    return bool(getattr(environment, "holds_dialogue", False))
+
+
 def keeps_books(environment: object) -> TypeGuard[KeepsBooks]:
     """Whether an environment follows `KeepsBooks`; asked on every page, so a class is looked at once."""
     kind: type = type(environment)

@@ -51,6 +51,8 @@ class RankingRequest:
             so many columns of `shown`.
         offers: Today's prices, promotions and stock by item number, as a shop knows them; None where the data have
             none. Items that are sold out are in `seen`.
+        dialogue: What has been said in each session, the user's words first, then the recommender's and the user's in
+            turn; None where nobody talks.
     """
 
     users: IntArray
@@ -64,6 +66,7 @@ class RankingRequest:
     first: int = 0
     offers: DayOffers | None = None
     clicked: BoolArray | None = None
+    dialogue: tuple[tuple[str, ...], ...] | None = None
 
     def __post_init__(self) -> None:
         seal_arrays(self, "users", "shown", "clicked")
@@ -81,6 +84,7 @@ class RankingRequest:
             shown=None if self.shown is None else self.shown[rows],
             clicked=None if self.clicked is None else self.clicked[rows],
             queries=None if self.queries is None else tuple(self.queries[row] for row in rows),
+            dialogue=None if self.dialogue is None else tuple(self.dialogue[row] for row in rows),
         )
 
     def without(self, items: BoolArray) -> RankingRequest:
@@ -171,6 +175,7 @@ class Ranking:
             for `NO_ITEM`, shape (n, size); None on any other list.
         calls: The calls to a language model behind the lists; `CallRecord.row` is the row of the request.
         notes: What is said of each item in the place of the catalogue's words; None where nothing is.
+        replies: What a recommender that converses says, a text per session; None of all others.
     """
 
     items: ItemArray
@@ -181,6 +186,7 @@ class Ranking:
     teams: IntArray | None = None
     calls: tuple[CallRecord, ...] = ()
     notes: Notes | None = None
+    replies: tuple[str, ...] | None = None
 
     @classmethod
     def deterministic(cls, items: ItemArray, scores: FloatArray) -> Ranking:
@@ -193,7 +199,8 @@ class Ranking:
         teams = None if self.teams is None else self.teams[rows]
         columns = (self.items[rows], self.scores[rows], self.propensities[rows], self.explored[rows])
         notes = None if self.notes is None else self.notes.each(lambda cells, _: cells[rows])
-        return Ranking(*columns, self.propensity_kind, teams, notes=notes)
+        replies = None if self.replies is None else tuple(self.replies[row] for row in rows)
+        return Ranking(*columns, self.propensity_kind, teams, notes=notes, replies=replies)
 
     def check(self, request: RankingRequest, n_items: int) -> None:
         """Raise ValueError at the first promise that this answer to `request` breaks."""
@@ -220,6 +227,12 @@ class Ranking:
             raise ValueError("propensities must lie in (0, 1]")
         if self.notes is not None:
             self.notes.check(self.items.shape)
+        if self.replies is not None:
+            said: tuple[object, ...] = self.replies
+            if len(said) != len(request) or not all(isinstance(reply, str) for reply in said):
+                raise ValueError(
+                    f"ranking.replies holds {len(said)} replies; expected a text for each of {len(request)}"
+                )
 
     def _check_kinds(self) -> None:
         for name, kinds, expected in _COLUMNS:

@@ -32,6 +32,7 @@ ENVIRONMENTS = ExtensionPoint(
     "environment",
     "groundlings.environments",
     {
+        "conversation": "groundlings.environments.conversation.talk:Conversation",
         "feed": "groundlings.environments.feed:PaginatedFeed",
         "search": "groundlings.environments.search_site:SearchSite",
     },

@@ -50,6 +50,7 @@ MINDS = ExtensionPoint(
     {
         "behavioural": "groundlings.personas.minds.behavioural:BehaviouralMind",
         "calibrated": "groundlings.personas.minds.calibrated:CalibratedMind",
+        "conversing": "groundlings.personas.minds.conversing:ConversingMind",
         "language": "groundlings.personas.minds.language.mind:LanguageMind",
         "scripted": "groundlings.personas.minds.scripted:ScriptedMind",
     },

@@ -55,6 +55,7 @@ class AsyncRecommender(ABC):
             may not be inside of another recommender.
         reads_queries: Whether a list depends on what was asked for in words (`RankingRequest.queries`).
         needs_query: Whether it lists items for a query alone, so that it cannot make a feed.
+        converses: Whether it says something with each list (`Ranking.replies`), which no other may be around either.
     """
 
     randomised: bool = False
@@ -62,6 +63,7 @@ class AsyncRecommender(ABC):
     presents: bool = False
     reads_queries: bool = False
     needs_query: bool = False
+    converses: bool = False
 
     @abstractmethod
     def fit(self, interactions: Interactions, catalog: Catalog) -> None:

@@ -40,6 +40,7 @@ SHIPPED = {
     "bm25": "groundlings.recommenders.search.bm25:Bm25",
     "bpr": "groundlings.recommenders.bpr:BprRecommender",
     "buy_again": "groundlings.recommenders.buy_again:BuyAgainRecommender",
+    "chat": "groundlings.recommenders.conversation.chat:ChatRecommender",
     "contextual_bandit": "groundlings.recommenders.policies.contextual_bandit:ContextualBandit",
     "content_knn": "groundlings.recommenders.content_knn:ContentKnnRecommender",
     "degraded": "groundlings.recommenders.degraded:DegradedRecommender",
@@ -155,13 +156,18 @@ def parts_of(recommender: AsyncRecommender) -> list[object]:
 
 
 def check_presenting(recommender: AsyncRecommender, where: str) -> AsyncRecommender:
-    """The same recommender; `ConfigError` where the notes of one inside of it would be lost.
+    """The same recommender; `ConfigError` where the notes or the words of one inside of it would be lost.
 
     Args:
         recommender: What makes the lists of an arm, its rules and random slots included.
         where: Key path of the arm, for messages.
     """
     for part in parts_of(recommender)[1:]:
+        if isinstance(part, AsyncRecommender) and part.converses:
+            raise ConfigError(
+                f"{where}: found {type(part).__name__} inside of {type(recommender).__name__}, which changes lists and "
+                "would lose what it says; take the rules, random slots or recommender around it out"
+            )
         if isinstance(part, AsyncRecommender) and part.presents:
             raise ConfigError(
                 f"{where}: found {type(part).__name__} inside of {type(recommender).__name__}, which changes lists and "

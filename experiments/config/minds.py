@@ -14,6 +14,7 @@ from groundlings.environments.errors import ConfigError
 from groundlings.personas.mind import FEED_ACTIONS, SEARCH_ACTIONS, SHOP_ACTIONS, Mind
 from groundlings.personas.minds.behavioural import BehaviouralOptions
 from groundlings.personas.minds.calibrated import CalibratedOptions
+from groundlings.personas.minds.conversing import CONVERSATION_ACTIONS, ConversingOptions
 from groundlings.personas.minds.language.config import LanguageOptions
 from groundlings.personas.minds.scripted import ScriptedOptions
 from groundlings.personas.registry import MINDS, MindContext, build_mind, find_mind, mind_arguments
@@ -175,6 +176,34 @@ class CalibratedMindConfig(CalibratedOptions):
         )
 
 
+class ConversingMindConfig(ConversingOptions):
+    """People who converse, by rule; for `environment: conversation`."""
+
+    kind: Literal["conversing"]
+    """`conversing`."""
+
+    @property
+    def asked(self) -> ModelConfig | None:
+        """No model."""
+        return None
+
+    @property
+    def actions(self) -> frozenset[str]:
+        """What its minds can do."""
+        return CONVERSATION_ACTIONS
+
+    @property
+    def options(self) -> ConversingOptions:
+        """What the mind takes."""
+        return _options(ConversingOptions, self)
+
+    def build(self, context: MindContext) -> Mind:
+        """A new mind for one arm."""
+        from groundlings.personas.minds.conversing import ConversingMind
+
+        return ConversingMind(context.population, context.taste, self.options)
+
+
 class PluginMindConfig(BaseModel):
     """A mind of your own, or of another package; all keys but `kind`, `model` and `max_unreadable` are its options."""
 
@@ -245,6 +274,7 @@ MindConfig = Annotated[
         | Annotated[ScriptedMindConfig, Tag("scripted")]
         | Annotated[LanguageMindConfig, Tag("language")]
         | Annotated[CalibratedMindConfig, Tag("calibrated")]
+        | Annotated[ConversingMindConfig, Tag("conversing")]
         | Annotated[PluginMindConfig, Tag("plugin")],
         Discriminator(
             _tag,

@@ -28,6 +28,7 @@ from groundlings.experiments.config.layout import check_attention
 from groundlings.experiments.config.minds import (
     BehaviouralMindConfig,
     CalibratedMindConfig,
+    ConversingMindConfig,
     LanguageMindConfig,
     MindConfig,
     PluginMindConfig,
@@ -44,6 +45,7 @@ __all__ = [
     "ArmConfig",
     "BehaviouralMindConfig",
     "CalibratedMindConfig",
+    "ConversingMindConfig",
     "ExperimentConfig",
     "LanguageMindConfig",
     "LogConfig",
@@ -331,7 +333,7 @@ class ExperimentConfig(Section):
 
     @model_validator(mode="after")
     def _expected_clicks_are_known(self) -> ExperimentConfig:
-        silent = isinstance(self.mind, ScriptedMindConfig) or (
+        silent = isinstance(self.mind, ScriptedMindConfig | ConversingMindConfig) or (
             isinstance(self.mind, LanguageMindConfig) and self.mind.decision == "verdict"
         )
         if self.plan is not None and self.plan.take_out_luck and silent:

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from groundlings.experiments.config.minds import (
     BehaviouralMindConfig,
     CalibratedMindConfig,
+    ConversingMindConfig,
     LanguageMindConfig,
     PluginMindConfig,
     ScriptedMindConfig,
@@ -22,7 +23,14 @@ from groundlings.simulator.language.config import ModelConfig
 if TYPE_CHECKING:
     from groundlings.experiments.config.schema import ExperimentConfig
 
-AnyMind = BehaviouralMindConfig | ScriptedMindConfig | LanguageMindConfig | CalibratedMindConfig | PluginMindConfig
+AnyMind = (
+    BehaviouralMindConfig
+    | ScriptedMindConfig
+    | LanguageMindConfig
+    | CalibratedMindConfig
+    | ConversingMindConfig
+    | PluginMindConfig
+)
 
 
 class VariantsConfig(Section):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from groundlings.environments.environment import SendsQueries
+from groundlings.environments.environment import SendsQueries, holds_dialogue
 from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.memory import Available, available_memory, spelt
@@ -58,11 +58,16 @@ def _check_queries(
         arms, recommenders: The arms, and the recommender of each.
 
     Raises:
-        ConfigError: A recommender that lists items for a query alone would be asked without one.
+        ConfigError: A recommender that lists items for a query alone, or that converses, would be asked without words.
     """
     searched = isinstance(environment, SendsQueries)
     bare = not isinstance(environment, SendsQueries) or environment.lists_without_query
     for place, (arm, recommender) in enumerate(zip(arms, recommenders, strict=True)):
+        if recommender.converses and not holds_dialogue(environment):
+            raise ConfigError(
+                f"arms[{place}]: {arm.recommender} converses, and nobody says anything in this environment; write "
+                "environment: conversation, or another recommender"
+            )
         if bare and recommender.needs_query:
             raise ConfigError(
                 f"arms[{place}]: {arm.recommender} lists items for a query, and "

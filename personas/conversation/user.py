@@ -24,13 +24,14 @@ class ConversingUser:
         need: What is wanted.
         style: How it is talked about.
         attributes: The catalogue. Of it, a user keeps row numbers and which items meet each wish: no title.
+        moves: Moves of the system that the user has answered already.
     """
 
-    def __init__(self, need: Need, style: Style, attributes: Attributes) -> None:
+    def __init__(self, need: Need, style: Style, attributes: Attributes, moves: int = 0) -> None:
         self.ending: Ending | None = None
         self._need, self._style, self._rows = need, style, attributes.rows
         self._met = {wish.requirement: wish.requirement.met(attributes) for wish in need.wishes}
-        self._moves = 0
+        self._moves = moves
 
     def open(self) -> str:
         """What is said first."""

@@ -8,6 +8,7 @@ from typing import Any
 from groundlings.environments.actions import OPINIONS
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.plugins import PYTHON_OBJECT, ExtensionPoint, nearest
+from groundlings.experiments.analysis.metrics.conversation import CONVERSATION
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.definitions import METRICS, OF_LIKES
 from groundlings.experiments.analysis.metrics.returning import LISTED, metric_of_returns
@@ -18,7 +19,7 @@ from groundlings.experiments.analysis.metrics.shown import SHOWN
 ALL_SHIPPED = "shipped"
 """Stands in `metrics:` for `METRICS` and `OF_ACTIONS`, as far as the environment offers what they need."""
 
-OF_ACTIONS = (*SHOP, *SEARCH)
+OF_ACTIONS = (*SHOP, *SEARCH, *CONVERSATION)
 """Metrics of actions that only some environments offer."""
 
 BUILT_IN = {metric.name: metric for metric in (*METRICS, *OF_ACTIONS, *SHOWN)}
@@ -193,6 +194,6 @@ def metrics_of(
     names = config.get("metrics")
     metrics = resolve_metrics(names, given, actions)
     # Before the environment is known, a plan may name what one would be measured on.
-    possible = SHOP if actions is None and (names is None or ALL_SHIPPED in names) else ()
+    possible = OF_ACTIONS if actions is None and (names is None or ALL_SHIPPED in names) else ()
     check_plan(config.get("plan"), (*metrics, *possible), actions)
     return metrics

@@ -1,0 +1,94 @@
+"""A run in which people and recommenders converse: log, resumption, metrics and report, on films and on groceries."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from groundlings.environments.errors import ConfigError
+from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running.plan import build_plan
+from groundlings.experiments.running.run import resume_experiment, run_experiment
+from groundlings.experiments.running.supplied import Supplied
+from groundlings.simulator.log.reader import LogReader
+
+pytestmark = pytest.mark.usefixtures("quick_report")
+
+TOY = {"name": "toy", "toy": {"n_users": 24, "n_items": 60, "interactions_per_user": 10}}
+ARMS = [
+    {"name": "popularity", "recommender": "popular"},
+    {"name": "asking", "recommender": "chat", "options": {"system": "asking", "suggestions": 3}},
+]
+WORLD = {
+    "name": "talks",
+    "seed": 5,
+    "dataset": TOY,
+    "environment": {"kind": "conversation", "turns": 8},
+    "mind": {"kind": "conversing", "cohort_size": 7},
+    "simulation": {"days": 2},
+    "plan": {"primary": "needs_met"},
+    "arms": ARMS,
+}
+
+
+def config(**changes):
+    return ExperimentConfig.model_validate({**WORLD, **changes})
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    return run_experiment(config(), tmp_path_factory.mktemp("talks") / "run")
+
+
+def means(done):
+    arms = json.loads((done.directory / "summary.json").read_text())["arms"]
+    return {arm["name"]: {name: each["mean"] for name, each in arm["metrics"].items()} for arm in arms}
+
+
+def test_asking_meets_more_needs_with_fewer_items_named(whole):
+    found = means(whole)
+    assert found["asking"]["needs_met"] > found["popularity"]["needs_met"]
+    assert found["asking"]["items_named"] < found["popularity"]["items_named"]
+    assert found["asking"]["questions"] > 0 == found["popularity"]["questions"]
+    assert found["asking"]["titles_not_shown"] == found["asking"]["broken_off"] == 0
+
+
+def test_every_word_and_act_is_in_the_log(whole):
+    with LogReader(whole.directory) as log:
+        events, sessions, impressions = log.events(), log.sessions(), log.impressions()
+        learnt = log.interactions()
+    per_kind = events.groupby("kind").size()
+    assert per_kind["suitable_items"] == per_kind["best_worth"] == len(sessions)
+    assert per_kind["accept"] + per_kind["refuse"] == len(impressions)
+    assert per_kind["worth"] == per_kind["accept"] == len(learnt), "recommenders learn from what is accepted"
+    assert per_kind["system_says"] == (sessions.pages - 1).sum()
+    assert set(sessions.ended_by) <= {"exit", "last_page"}
+
+
+def test_the_same_digest_in_other_cohorts_and_after_an_interruption(whole, tmp_path, interrupted):
+    other = run_experiment(config(mind={"kind": "conversing", "cohort_size": 4}), tmp_path / "other")
+    assert means(other) == means(whole)
+    halved = interrupted(**{name: part for name, part in WORLD.items() if name != "name"}, name="talks")
+    assert resume_experiment(halved).digest == whole.digest
+
+
+def test_a_grocer_sells_by_conversation(tmp_path, repeat_shop):
+    """Brands and prices instead of genres, nobody rates, and nothing is bought that was had before."""
+    catalog, chance = repeat_shop.catalog, np.random.default_rng(0)
+    brands = np.array(["Aurora", "Borealis", None], dtype=object)[chance.integers(0, 3, len(catalog))]
+    prices = np.where(chance.random(len(catalog)) < 0.1, np.nan, chance.uniform(1, 9, len(catalog)))
+    shop = replace(repeat_shop, catalog=replace(catalog, features={"brand": brands, "price": prices}))
+    done = run_experiment(config(), tmp_path / "shop", supplied=Supplied(dataset=shop))
+    assert means(done)["asking"]["needs_met"] > means(done)["popularity"]["needs_met"]
+    with LogReader(done.directory) as log:
+        said = " ".join(log.events().query("kind == 'say'").detail)
+    assert '"brand"' in said
+    assert '"price"' in said
+
+
+def test_a_mind_that_does_not_converse_is_refused():
+    with pytest.raises(ConfigError, match=r"asks for .*say"):
+        build_plan(config(mind="behavioural"))

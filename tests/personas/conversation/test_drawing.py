@@ -1,0 +1,60 @@
+"""Needs drawn from histories: something meets them where it should, and they tell nothing of single items."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from groundlings.environments.conversation.attributes import Attributes, all_met
+from groundlings.environments.conversation.titles_named import TitlesNamed
+from groundlings.personas.conversation.drawing import NeedDrawer
+from groundlings.personas.conversation.styles import STYLES
+from groundlings.personas.conversation.user import ConversingUser
+
+N = 60
+SHELF = Attributes(
+    tuple(f"sku{item}" for item in range(N)),
+    tuple(f"Dairy brand {item}" for item in range(N)),
+    {
+        "department": [("dairy", "bakery", "tea")[item % 3] for item in range(N)],
+        "price": [None if item % 7 == 0 else float(item) for item in range(N)],
+        "labels": [("organic",) if item % 2 else ("organic", "vegan") for item in range(N)],
+    },
+)
+
+
+def drawn(seed, history=(1, 5, 9, 20), unanswerable=0.0, wishes=3, reveal=(1, 1, 1)):
+    drawer = NeedDrawer(SHELF, wishes, reveal, unanswerable)
+    had = np.array(history)
+    return drawer.draw(had, had, np.linspace(0, 1, N), np.random.default_rng(seed))
+
+
+@given(seed=st.integers(0, 2**32), history=st.sets(st.integers(0, N - 1), min_size=1, max_size=9))
+@settings(max_examples=25, deadline=None)
+def test_nothing_that_was_had_suits_again_and_what_suits_meets_every_wish(seed, history):
+    need = drawn(seed, sorted(history))
+    met = all_met([wish.requirement for wish in need.wishes], SHELF)
+    met[sorted(history)] = False
+    np.testing.assert_array_equal(need.suitable, met)
+    kinds = [(wish.requirement.field, wish.requirement.op) for wish in need.wishes]
+    assert len(kinds) == len(set(kinds))
+    assert need.wishes[0].reveal == "volunteer"
+
+
+@given(seed=st.integers(0, 2**32), style=st.sampled_from(sorted(STYLES)))
+@settings(max_examples=25, deadline=None)
+def test_no_title_stands_in_what_is_said_first(seed, style):
+    said = ConversingUser(drawn(seed), STYLES[style], SHELF).open()
+    assert TitlesNamed(SHELF.titles).named(said) == 0
+    assert not any(item_id in said for item_id in SHELF.item_ids)
+
+
+def test_most_needs_have_an_answer_or_none_as_asked():
+    assert np.mean([drawn(seed).suitable.any() for seed in range(40)]) > 0.9
+    assert np.mean([drawn(seed, unanswerable=1.0, wishes=5).suitable.any() for seed in range(40)]) < 0.1
+
+
+def test_weights_say_how_wishes_come_to_light():
+    tags = {wish.reveal for seed in range(20) for wish in drawn(seed, reveal=(0, 0, 1)).wishes[1:]}
+    assert tags == {"hidden"}
