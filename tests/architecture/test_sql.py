@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 OWNER = ROOT / "simulator" / "log"
 METRICS = ROOT / "experiments" / "analysis" / "metrics"
 DECLARED = (
-    *(METRICS / f"{name}.py" for name in ("definitions", "declaration", "shop", "conversation", "returning")),
+    *(METRICS / f"{name}.py" for name in ("definitions", "declaration", "shop", "search", "conversation", "returning")),
     ROOT / "recommenders" / "language" / "tools" / "catalogue.py",  # a database of its own, with a table of that name
 )
 SQL = re.compile(rf"\b(FROM|JOIN|INTO|UPDATE|TABLE)\s+({'|'.join(metadata.tables)})\b")
