@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 # `make -j` changes nothing: each target uses the cores itself, and mixed output helps nobody.
 .NOTPARALLEL:
-.PHONY: help install demo paradigms test check notebooks fuzz mutate check-aa check-exposures truth consumers neighbours bench bench-logging bench-scheduling bench-reading bench-tokens bench-saturation bench-recommenders bench-million growth test-vllm
+.PHONY: help install demo paradigms test check notebooks fuzz mutate check-aa check-exposures truth train-mind consumers neighbours bench bench-logging bench-scheduling bench-reading bench-tokens bench-saturation bench-recommenders bench-million growth test-vllm
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -54,6 +54,11 @@ notebooks: $(STAMP) ## run the notebooks and store them with what they show; ARG
 truth: $(STAMP) ## hold the agents against coats that nobody chose; COAT=DIR is the folder of the data set (docs/truth.md)
 	$(BIN)/groundlings truth experiments/configs/truth_coat.yaml --out runs/truth-coat \
 	    $(if $(COAT),--set "truth.directory=$(abspath $(COAT))")
+
+train-mind: $(STAMP) ## install the extra `train`, and train the embedded model on 64 moments of real people (SIZE=full: 90 minutes)
+	$(BIN)/python -m pip install --quiet ".[train]"
+	$(BIN)/groundlings train-mind experiments/configs/train_mind$(if $(filter full,$(SIZE)),,_small).yaml \
+	    --out runs/train-mind$(if $(filter full,$(SIZE)),,-small)
 
 consumers: $(STAMP) ## install RecBole, LensKit, sb-obp, d3rlpy and Minari (6 GB) into build/consumers, and read exports back by them
 	$(BIN)/python -m venv build/consumers

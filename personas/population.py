@@ -135,6 +135,10 @@ class Population:
     def _some_ids(self) -> str:
         return ", ".join(repr(self.people.user_ids[user]) for user in self.users[:3])
 
+    def latest(self, user: int, most: int) -> tuple[int, ...]:
+        """The items that a user met last in training, newest first, none twice, at most so many."""
+        return tuple(dict.fromkeys(self.train.items[self._rows_of(user)].tolist()))[:most]
+
     @property
     def history_lengths(self) -> IntArray:
         """Training rows of everybody, shape (n_users,)."""

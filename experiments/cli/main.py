@@ -234,6 +234,7 @@ def _mount() -> None:
         schema,
         search_sessions,
         ties,
+        train_mind,
         truth,
         ui,
         validate,
@@ -254,6 +255,7 @@ def _mount() -> None:
     app.command("off-policy", rich_help_panel=BELIEVE)(off_policy.off_policy)
     app.command("search-sessions", rich_help_panel=BELIEVE)(search_sessions.search_sessions)
     app.command("ties", rich_help_panel=BELIEVE)(ties.ties)
+    app.command("train-mind", rich_help_panel=MODELS)(train_mind.train_mind)
     app.command("warmup", rich_help_panel=BELIEVE)(warmup.warmup)
     app.command("word-of-mouth", rich_help_panel=COMPARE)(word_of_mouth.word_of_mouth)
     app.command("ui", rich_help_panel=COMPARE)(ui.ui)
@@ -385,7 +387,7 @@ def _keeps_files() -> bool:
 
 _KEEPS_FILES = {
     "calibrate", "data split", "datasets fetch", "export", "fidelity", "report", "run", "runs delete", "synthesize",
-    "truth", "validate", "warmup",
+    "train-mind", "truth", "validate", "warmup",
 }  # fmt: skip
 
 

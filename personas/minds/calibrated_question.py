@@ -5,6 +5,8 @@
 The prompt goes from what all share to person to item and holds nothing else: no page, no mood, no day, no arm. So a
 pair is asked about once in a run and keeps its score wherever it is shown, prefix caches of model servers find all but
 the item, and a call store answers for it in every other run. Asked anew, a server may round a little differently.
+
+`PairQuestions` says it in words and asks nobody: `groundlings train-mind` trains a model on exactly these.
 """
 
 from __future__ import annotations
@@ -12,24 +14,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.chat import CallRecord, ChatModel, Sampling, fingerprint_of
 from groundlings.environments.random_streams import Draws
 from groundlings.personas.minds.language.ask import Asker, Question
 from groundlings.personas.minds.language.portrait import portrait
-from groundlings.personas.minds.language.text import item_line
+from groundlings.personas.minds.language.text import item_line, one_line
 from groundlings.personas.population import Population
-from groundlings.personas.prompts import load_prompt
+from groundlings.personas.prompts import Prompt, load_prompt
 
 PROMPT = load_prompt("score", "agent")
-_WITH_HISTORY = load_prompt("score", "agent", "history")
 
-_YES_OR_NO = ("yes", "no")
+YES_OR_NO = ("yes", "no")
+"""The answers; the score is the log-odds of the first."""
+
 _ONE_TOKEN = Sampling(temperature=0.0, max_tokens=1)
 
 
@@ -49,6 +52,71 @@ class QuestionOptions(BaseModel):
     """Longest title; the rest is cut off."""
     text_characters: int = Field(default=120, ge=0)
     """How much of an item's description is shown, 0 = none."""
+    latest: int = Field(default=0, ge=0, le=50)
+    """How many of the items that the person met last are named, newest first; 0 for none."""
+    popularity: bool = False
+    """Whether it is said of how many per cent of the items fewer people have met than this one, in training."""
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the keys that came later where they are off, as every question was then: weights of then still fit."""
+        content: dict[str, Any] = written(self)
+        return {key: value for key, value in content.items() if value or key not in ("latest", "popularity")}
+
+
+class PairQuestions:
+    """The words of the question about each pair, a function of population and options alone.
+
+    Args:
+        population: For personas and items; anybody of `population.people` may be asked about.
+        options: How much of person and item is shown.
+        item_counts: People per item, shape (n_items,); those of `population.train` if absent.
+    """
+
+    def __init__(self, population: Population, options: QuestionOptions, item_counts: IntArray | None = None) -> None:
+        self.options = options.model_copy(update={"things": options.things or population.catalog.words.many})
+        self.prompt = _prompt(options, history=population.tells_acts)
+        counts = population.train.item_counts if item_counts is None else item_counts
+        self._less_known = np.searchsorted(np.sort(counts), counts) * 100 // max(len(counts), 1)
+        self.shared = self.prompt.fill("shared", things=self.options.things)
+        self._everybody = replace(population, users=np.arange(population.train.n_users, dtype=np.int64))
+        self._people: dict[int, str] = {}
+
+    def told(self, user: int, item: int) -> str:
+        """What is asked about a pair, after `shared`, which is the same for all."""
+        options = self.options
+        shown = item_line(self._everybody.catalog[item], options.title_characters, options.text_characters)
+        if options.popularity:
+            shown = f"{shown}, {self.prompt.fill('popularity', percent=int(self._less_known[item]))}"
+        asked = self.prompt.fill("ask", item=shown, things=options.things)
+        return "\n".join(filter(None, (self.person(user), asked)))
+
+    def person(self, user: int) -> str:
+        """What is said of a person, one line; empty where nothing is known."""
+        if user not in self._people:
+            population = self._everybody
+            known = portrait(
+                population.persona(user),
+                population.catalog,
+                self.prompt,
+                self.options,
+                says_likes=population.says_likes,
+            )
+            self._people[user] = " ".join(filter(None, (known, self._latest(user))))
+        return self._people[user]
+
+    def _latest(self, user: int) -> str:
+        if not self.options.latest:
+            return ""
+        catalog = self._everybody.catalog
+        items = self._everybody.latest(user, self.options.latest)
+        titles = "; ".join(one_line(catalog.titles[item], self.options.title_characters) for item in items)
+        return self.prompt.fill("latest", titles=titles) if titles else ""
+
+
+def _prompt(options: QuestionOptions, *, history: bool) -> Prompt:
+    wanted = {"history": history, "latest": options.latest > 0, "popularity": options.popularity}
+    return load_prompt("score", "agent", *(name for name, there in wanted.items() if there))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +143,10 @@ class LanguageScorer:
 
     def __init__(self, population: Population, model: ChatModel, options: QuestionOptions) -> None:
         self.model = model
-        self.options = options.model_copy(update={"things": options.things or population.catalog.words.many})
-        self.prompt = _WITH_HISTORY if population.tells_acts else PROMPT
-        self._everybody = replace(population, users=np.arange(population.train.n_users, dtype=np.int64))
+        self._questions = PairQuestions(population, options)
+        self.options = self._questions.options
+        self.prompt = self._questions.prompt
         self._asker = Asker(model, _ONE_TOKEN, reasks=0)
-        self._shared = self.prompt.fill("shared", things=self.options.things)
-        self._portraits: dict[int, str] = {}
         self._known: dict[tuple[int, int], Scored] = {}
 
     @property
@@ -132,7 +198,7 @@ class LanguageScorer:
     async def _pair(self, user: int, item: int) -> Scored:
         if (known := self._known.get((user, item))) is not None:
             return known
-        shares, call = await self._asker.odds(self.question(user, item), _YES_OR_NO)
+        shares, call = await self._asker.odds(self.question(user, item), YES_OR_NO)
         score = np.nan if shares is None else float(np.log(shares[0]) - np.log(shares[1]))
         # Whoever asks again is told the same, and that nobody was asked for it.
         self._known[user, item] = Scored(score, replace(call, reply=replace(call.reply, from_store=True)))
@@ -140,27 +206,13 @@ class LanguageScorer:
 
     def question(self, user: int, item: int) -> Question:
         """What the model is asked about a pair."""
-        shown = item_line(self._everybody.catalog[item], self.options.title_characters, self.options.text_characters)
-        asked = self.prompt.fill("ask", item=shown, things=self.options.things)
         return Question(
             prompt=self.prompt,
-            shared=self._shared,
-            told="\n".join(filter(None, (self._portrait(user), asked))),
-            schema={"enum": list(_YES_OR_NO)},
+            shared=self._questions.shared,
+            told=self._questions.told(user, item),
+            schema={"enum": list(YES_OR_NO)},
             # Draws of no run and no day: the question, its seed included, is a function of the pair alone.
             draws=Draws.for_sessions(0, np.array([user]), 0),
             purpose="score",
             number=item,
         )
-
-    def _portrait(self, user: int) -> str:
-        if user not in self._portraits:
-            population = self._everybody
-            self._portraits[user] = portrait(
-                population.persona(user),
-                population.catalog,
-                self.prompt,
-                self.options,
-                says_likes=population.says_likes,
-            )
-        return self._portraits[user]

@@ -9,7 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.leftovers import remove_leftovers
@@ -40,8 +44,19 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def reencode_as_q8(source: Path, target: Path) -> None:
-    """Write the GGUF model in `source` to `target` with every quantised tensor as Q8_0; metadata are kept."""
+def reencode_as_q8(source: Path, target: Path, other: Mapping[str, NDArray[np.float32]] | None = None) -> None:
+    """Write the GGUF model in `source` to `target` with every quantised tensor as Q8_0; metadata are kept.
+
+    Args:
+        source: The model.
+        target: Where to write.
+        other: Tensor name -> values that take the place of its own, of the same shape.
+
+    Raises:
+        ConfigError: The extra is not installed.
+        ValueError: `other` has a tensor that the model lacks, or of another shape.
+    """
+    other = {} if other is None else other
     try:
         import gguf
     except ImportError:
@@ -63,11 +78,16 @@ def reencode_as_q8(source: Path, target: Path) -> None:
         )
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0)
     eight_bits = gguf.GGMLQuantizationType.Q8_0
+    if strange := sorted(other.keys() - {tensor.name for tensor in reader.tensors}):
+        raise ValueError(f"{source} has no tensors {', '.join(strange)}")
     for tensor in reader.tensors:
+        values = other.get(tensor.name)
+        if values is not None and values.shape != tuple(reversed(tensor.shape.tolist())):
+            raise ValueError(f"{tensor.name}: found {values.shape}, expected {tuple(reversed(tensor.shape.tolist()))}")
         if tensor.tensor_type == gguf.GGMLQuantizationType.F32:
-            writer.add_tensor(tensor.name, tensor.data)
+            writer.add_tensor(tensor.name, tensor.data if values is None else values)
         else:
-            values = gguf.dequantize(tensor.data, tensor.tensor_type)
+            values = gguf.dequantize(tensor.data, tensor.tensor_type) if values is None else values
             writer.add_tensor(tensor.name, gguf.quantize(values, eight_bits), raw_dtype=eight_bits)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

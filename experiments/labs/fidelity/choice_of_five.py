@@ -26,7 +26,7 @@ from groundlings.experiments.labs.fidelity.list_features import LATEST, ListFeat
 from groundlings.experiments.labs.fidelity.list_reader import FEWEST_PEOPLE, FOLDS, READER, fit_trees, lay_out
 from groundlings.experiments.labs.fidelity.people import mean_by_person
 from groundlings.experiments.labs.fidelity.records import Kind, Record, Row, compare_rows, target_of
-from groundlings.experiments.labs.fidelity.scenes import SceneGroups, Scenes, draw_scenes
+from groundlings.experiments.labs.fidelity.scenes import SceneGround, SceneGroups, Scenes, draw_scenes
 from groundlings.experiments.labs.fidelity.stage import MIND, Stage
 from groundlings.personas.profile import GENRE_PRIOR
 from groundlings.personas.taste.co_occurrence import histories, weigh
@@ -57,7 +57,7 @@ class _SceneEvidence(Evidence):
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class Said:
     """A row: its scores of the scenes of both groups, shape (n, 5) each."""
 
     name: str
@@ -76,7 +76,7 @@ def examine_choices_of_five(stage: Stage) -> list[Record]:
     people = np.unique(groups.test.users)
     values: dict[str, list[Row]] = {name: [] for name in _MEASURES}
     for said in _ask(stage, groups):
-        logs = _logit(said, groups.validation)
+        logs = choice_logit(said, groups.validation)
         values["top-1"].append(Row(said.name, said.kind, mean_by_person(groups.test.users, _hit(said, groups), people)))
         loss = -logs(said.test)[groups.test.lists.positive]
         values["log loss"].append(Row(said.name, said.kind, mean_by_person(groups.test.users, loss, people)))
@@ -92,12 +92,12 @@ def examine_choices_of_five(stage: Stage) -> list[Record]:
     ]
 
 
-def _hit(said: _Said, groups: SceneGroups) -> FloatArray:
+def _hit(said: Said, groups: SceneGroups) -> FloatArray:
     best = said.test == said.test.max(axis=1, keepdims=True)
     return (best & groups.test.lists.positive).any(axis=1) / best.sum(axis=1)
 
 
-def _logit(said: _Said, scenes: Scenes) -> Callable[[FloatArray], FloatArray]:
+def choice_logit(said: Said, scenes: Scenes) -> Callable[[FloatArray], FloatArray]:
     """Scores to log probabilities, by the scale and slope that do best on validation scenes."""
     found: tuple[float, Callable[[FloatArray], FloatArray]] | None = None
     scales: list[Callable[[FloatArray], FloatArray]] = [lambda scores: scores]
@@ -124,14 +124,14 @@ def _logit(said: _Said, scenes: Scenes) -> Callable[[FloatArray], FloatArray]:
     return found[1]
 
 
-def _ask(stage: Stage, groups: SceneGroups) -> Sequence[_Said]:
+def _ask(stage: Stage, groups: SceneGroups) -> Sequence[Said]:
     counts = groups.statistics.item_counts.astype(np.float64)
     taste = fit_taste(stage.dataset, groups.statistics, salt=stage.config.split.salt, seed=stage.seed)
-    measured = [_measure(stage, groups.statistics, taste, each) for each in (groups.test, groups.validation)]
+    measured = [measure_scenes(stage, groups.statistics, taste, each) for each in (groups.test, groups.validation)]
     test, validation = groups.test, groups.validation
 
-    def row(name: str, kind: Kind, values: Sequence[NDArray[np.floating[Any]]]) -> _Said:
-        return _Said(name, kind, *(np.asarray(each, dtype=np.float64) for each in values))
+    def row(name: str, kind: Kind, values: Sequence[NDArray[np.floating[Any]]]) -> Said:
+        return Said(name, kind, *(np.asarray(each, dtype=np.float64) for each in values))
 
     return [
         row("random", "trivial", [np.zeros(each.lists.items.shape) for each in (test, validation)]),
@@ -161,8 +161,8 @@ def _read(
     ]
 
 
-def _measure(stage: Stage, statistics: Interactions, taste: Taste, scenes: Scenes) -> dict[str, Numbers]:
-    """The features of the five items of each scene, shape (n, 5) each."""
+def measure_scenes(stage: SceneGround, statistics: Interactions, taste: Taste, scenes: Scenes) -> dict[str, Numbers]:
+    """The features of the items of each scene, shape as `scenes.lists.items` each; "appeal" is the mind's evidence."""
     evidence = _evidence(stage, statistics, taste.evidence, scenes.histories)
     of_scenes = Taste(evidence, taste.appeal_weights, None)
     features = ListFeatures(statistics, scenes.histories, stage.dataset.catalog, of_scenes, {})
@@ -171,7 +171,7 @@ def _measure(stage: Stage, statistics: Interactions, taste: Taste, scenes: Scene
     return {**features.of(lists.users, lists.items), "item kNN": everything, "item kNN, latest": latest}
 
 
-def _evidence(stage: Stage, statistics: Interactions, known: Evidence, met: Interactions) -> _SceneEvidence:
+def _evidence(stage: SceneGround, statistics: Interactions, known: Evidence, met: Interactions) -> _SceneEvidence:
     """Evidence counted on the statistics, with the histories of scenes as those of users."""
     users, items, age = histories(met)
     catalog = stage.dataset.catalog
@@ -195,7 +195,7 @@ def _evidence(stage: Stage, statistics: Interactions, known: Evidence, met: Inte
 
 
 def _item_knn(statistics: Interactions, scenes: Scenes) -> tuple[Numbers, Numbers]:
-    """Sums of cosines of each item with the whole history and with its latest items, shape (n, 5) each.
+    """Sums of cosines of each item with the whole history and with its latest items, shape (n, width) each.
 
     Without shrinkage: on validation scenes of MovieLens-100K that made the stronger floor.
     """

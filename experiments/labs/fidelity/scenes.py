@@ -16,8 +16,9 @@ The strict version, because the published one lets a scorer know the answer by o
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import scipy.linalg
@@ -28,10 +29,13 @@ from threadpoolctl import threadpool_limits
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.content import Content, measure_content
+from groundlings.environments.dataset import Dataset
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.split import people_in_thirds, split_history
+from groundlings.experiments.config.schema import PopulationConfig, SplitConfig
+from groundlings.experiments.labs.fidelity.config import ChoiceConfig
 from groundlings.experiments.labs.fidelity.lists import Lists
-from groundlings.experiments.labs.fidelity.stage import TEST_THIRD, VALIDATION_THIRD, Stage
+from groundlings.experiments.labs.fidelity.stage import TEST_THIRD, VALIDATION_THIRD
 
 CHOICES = 5
 """Items of a scene."""
@@ -79,7 +83,7 @@ class SceneGroups:
 
 
 @dataclass(frozen=True)
-class _Moments:
+class Moments:
     """Real choices: user, item and time of each, shape (n,)."""
 
     users: IntArray
@@ -87,7 +91,44 @@ class _Moments:
     times: IntArray
 
 
-def draw_scenes(stage: Stage) -> SceneGroups:
+class SceneGround(Protocol):
+    """What scenes are drawn from; `Stage` is one."""
+
+    @property
+    def dataset(self) -> Dataset:
+        """Users, items and interactions."""
+        ...
+
+    @property
+    def config(self) -> SceneSettings:
+        """How many scenes of whom."""
+        ...
+
+    def chance(self, *purpose: object) -> np.random.Generator:
+        """Random numbers of one purpose."""
+        ...
+
+
+class SceneSettings(Protocol):
+    """What a file says of scenes."""
+
+    @property
+    def choice(self) -> ChoiceConfig:
+        """Scenes per user, and what is later."""
+        ...
+
+    @property
+    def split(self) -> SplitConfig:
+        """Its salt decides the thirds."""
+        ...
+
+    @property
+    def population(self) -> PopulationConfig:
+        """Its size is the number of users of each group."""
+        ...
+
+
+def draw_scenes(stage: SceneGround) -> SceneGroups:
     """The scenes of both groups of users; none where no history has later rows."""
     history = stage.dataset.history
     later = split_history(history, "global_temporal", stage.config.choice.later)
@@ -98,19 +139,21 @@ def draw_scenes(stage: Stage) -> SceneGroups:
     }
     asked = np.concatenate([each.users for each in moments.values()])
     statistics = later.train.take(~np.isin(later.train.users, asked))
-    sampler = _Sampler.of(stage, history, statistics)
+    sampler = SceneSampler.of(stage.dataset, statistics)
     scenes = {group: sampler.scenes(each, stage.chance("scenes", group)) for group, each in moments.items()}
     return SceneGroups(statistics, scenes["test"], scenes["validation"])
 
 
-def _choose_moments(stage: Stage, history: Interactions, later: Interactions, third: BoolArray, group: str) -> _Moments:
+def _choose_moments(
+    stage: SceneGround, history: Interactions, later: Interactions, third: BoolArray, group: str
+) -> Moments:
     """Up to `choice.scenes` later rows of each user of a third who had met enough before."""
     chance = stage.chance("moments", group)
     rows = np.flatnonzero(third[later.users])
     # Only the first meeting of an item is a choice, and only what was met earlier than its moment is known.
-    rows = rows[_is_first(history, later.take(rows))]
-    found = _Moments(later.users[rows], later.items[rows].astype(np.int64), later.timestamps[rows])
-    rows = rows[np.array([len(own) for own in _rows_before(history, found)], dtype=np.int64) >= FEWEST_BEFORE]
+    rows = rows[is_first(history, later.take(rows))]
+    found = Moments(later.users[rows], later.items[rows].astype(np.int64), later.timestamps[rows])
+    rows = rows[np.array([len(own) for own in rows_before(history, found)], dtype=np.int64) >= FEWEST_BEFORE]
     rows = rows[chance.permutation(len(rows))]
     rows = rows[np.argsort(later.users[rows], kind="stable")]
     users = later.users[rows]
@@ -120,10 +163,10 @@ def _choose_moments(stage: Stage, history: Interactions, later: Interactions, th
     size = stage.config.population.size
     if size != "all" and len(people) > size:
         rows = rows[np.isin(later.users[rows], chance.permutation(people)[:size])]
-    return _Moments(later.users[rows], later.items[rows].astype(np.int64), later.timestamps[rows])
+    return Moments(later.users[rows], later.items[rows].astype(np.int64), later.timestamps[rows])
 
 
-def _is_first(history: Interactions, rows: Interactions) -> BoolArray:
+def is_first(history: Interactions, rows: Interactions) -> BoolArray:
     """Whether the user had never met the item before, shape (n,)."""
     order = np.lexsort((history.timestamps, history.items, history.users))
     cells = history.users[order] * history.n_items + history.items[order]
@@ -133,7 +176,7 @@ def _is_first(history: Interactions, rows: Interactions) -> BoolArray:
 
 
 @dataclass(frozen=True)
-class _Sampler:
+class SceneSampler:
     """Draws the four others of each scene."""
 
     history: Interactions
@@ -143,42 +186,51 @@ class _Sampler:
     occurring: IntArray
 
     @classmethod
-    def of(cls, stage: Stage, history: Interactions, statistics: Interactions) -> _Sampler:
-        catalog = stage.dataset.catalog
+    def of(cls, dataset: Dataset, statistics: Interactions) -> SceneSampler:
+        """From the histories of everybody, and from the rows that vectors are fitted on."""
+        catalog, history = dataset.catalog, dataset.history
         occurring = np.flatnonzero(history.item_counts)
         return cls(history, measure_content(catalog), catalog.years, _item_vectors(statistics), occurring)
 
-    def scenes(self, moments: _Moments, chance: np.random.Generator) -> Scenes:
+    def scenes(self, moments: Moments, chance: np.random.Generator) -> Scenes:
         """A scene for each moment that four others are left for."""
         history = self.history
-        rows = _rows_before(history, moments)
+        rows = rows_before(history, moments)
         items, positive, kept = [], [], []
         for first in range(0, len(rows), _SCENES_AT_ONCE):
             part = slice(first, first + _SCENES_AT_ONCE)
-            nearest = self._nearest(moments, part), self._suited(rows[part])
-            for number, two in enumerate(zip(*nearest, strict=True), start=first):
-                others = self._others(moments, number, two, chance)
+            for number, others in enumerate(self.others(moments, rows, part, CHOICES - 1, chance), start=first):
                 if len(others) == CHOICES - 1:
                     five = np.concatenate([[moments.items[number]], others])
                     order = chance.permutation(CHOICES)
                     items.append(five[order])
                     positive.append(order == 0)
                     kept.append(number)
-        size = np.array([len(rows[number]) for number in kept], dtype=np.int64)
-        chosen = np.concatenate([rows[number] for number in kept]) if kept else np.zeros(0, dtype=np.int64)
-        histories = Interactions.of(
-            np.repeat(np.arange(len(kept)), size), history.items[chosen], history.ratings[chosen],
-            history.timestamps[chosen], n_users=len(kept), n_items=history.n_items,
-            ticks_per_second=history.ticks_per_second,
-        )  # fmt: skip
         lists = Lists(
             np.arange(len(kept)),
             np.array(items, dtype=np.int32).reshape(-1, CHOICES),
             np.array(positive, dtype=np.bool_).reshape(-1, CHOICES),
         )
-        return Scenes(moments.users[kept] if kept else np.zeros(0, dtype=np.int64), lists, histories)
+        users = moments.users[kept] if kept else np.zeros(0, dtype=np.int64)
+        return Scenes(users, lists, histories_of(self.history, [rows[number] for number in kept]))
 
-    def _nearest(self, moments: _Moments, part: slice) -> IntArray:
+    def others(
+        self, moments: Moments, rows: list[IntArray], part: slice, most: int, chance: np.random.Generator
+    ) -> Iterator[IntArray]:
+        """For each moment of a part, up to so many items that its user never met; drawn when asked for.
+
+        Args:
+            moments: Real choices.
+            rows: What was met before each of them.
+            part: Which of them; all at once would take much memory.
+            most: Items.
+            chance: Random numbers.
+        """
+        nearest = zip(self._nearest(moments, part), self._suited(rows[part]), strict=True)
+        for number, two in enumerate(nearest, start=part.start):
+            yield self._others(moments, number, two, chance)[:most]
+
+    def _nearest(self, moments: Moments, part: slice) -> IntArray:
         """Items with the content nearest to that of the real ones, shape (n, at most `LISTED`)."""
         everything = np.arange(self.history.n_items)
         return _highest(self.content.similarity(moments.items[part], everything))
@@ -190,9 +242,9 @@ class _Sampler:
             return _highest(sums @ self.vectors.T)
 
     def _others(
-        self, moments: _Moments, number: int, two: tuple[IntArray, IntArray], chance: np.random.Generator
+        self, moments: Moments, number: int, two: tuple[IntArray, IntArray], chance: np.random.Generator
     ) -> IntArray:
-        """The first four of the interleaved lists that the user never met and that were out, fewer if there are not."""
+        """All of the interleaved lists that the user never met and that were out."""
         random = chance.permutation(self.occurring)[:LISTED]
         three = [random, *two]
         turns = chance.permutation(np.repeat(np.arange(3), [len(each) for each in three]))
@@ -203,10 +255,10 @@ class _Sampler:
         met = self.history.met_by(moments.users[number : number + 1]).indices
         seconds = int(moments.times[number]) // self.history.ticks_per_second
         year = np.datetime64(seconds, "s").astype("datetime64[Y]").astype(np.int64) + 1970
-        return merged[~np.isin(merged, met) & ~(self.years[merged] > year)][: CHOICES - 1]
+        return merged[~np.isin(merged, met) & ~(self.years[merged] > year)]
 
 
-def _rows_before(history: Interactions, moments: _Moments) -> list[IntArray]:
+def rows_before(history: Interactions, moments: Moments) -> list[IntArray]:
     """The rows of each moment's user strictly before it, oldest first."""
     order = np.lexsort((history.timestamps, history.users))
     theirs, when = history.users[order], history.timestamps[order]
@@ -215,6 +267,25 @@ def _rows_before(history: Interactions, moments: _Moments) -> list[IntArray]:
         start, end = np.searchsorted(theirs, user, side="left"), np.searchsorted(theirs, user, side="right")
         found.append(order[start : start + np.searchsorted(when[start:end], time)])
     return found
+
+
+def histories_of(history: Interactions, rows: list[IntArray], *, kinds: bool = False) -> Interactions:
+    """What was met before each scene, as rows of "users" 0 to n - 1.
+
+    Args:
+        history: Of everybody.
+        rows: Its rows of each scene.
+        kinds: Whether kinds of events and amounts are told too, where there are any.
+    """
+    size = np.array([len(own) for own in rows], dtype=np.int64)
+    chosen = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int64)
+    return Interactions.of(
+        np.repeat(np.arange(len(rows)), size), history.items[chosen], history.ratings[chosen],
+        history.timestamps[chosen], n_users=len(rows), n_items=history.n_items,
+        ticks_per_second=history.ticks_per_second,
+        kinds=history.kinds[chosen] if kinds and history.kinds is not None else None,
+        weights=history.weights[chosen] if kinds and history.weights is not None else None,
+    )  # fmt: skip
 
 
 def _item_vectors(statistics: Interactions) -> FloatArray:

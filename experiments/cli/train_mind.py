@@ -1,0 +1,82 @@
+"""The command `groundlings train-mind`: teach a language model what people chose, and weigh it on others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from groundlings.experiments.terminal import Terminal, escape
+
+if TYPE_CHECKING:
+    from groundlings.experiments.labs.train_mind.lab import Findings
+
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A training file (YAML).")]
+OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where to write; runs/NAME if absent.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be repeated."),
+]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="The seed, instead of the file's.")]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in DIR.")]
+
+
+def train_mind(
+    config: ConfigArgument,
+    out: OutOption = None,
+    changes: SetOption = None,
+    seed: SeedOption = None,
+    resume: ResumeOption = False,
+) -> None:
+    """Train a language model on real choices, and weigh it on people it never saw."""
+    from groundlings.experiments.archive.directory import choose_directory, locked, write_json
+    from groundlings.experiments.cli.progress import TerminalProgress
+    from groundlings.experiments.config.loading import load_as
+    from groundlings.experiments.labs.train_mind.config import TrainMindConfig
+    from groundlings.experiments.labs.train_mind.lab import train_mind as train
+
+    loaded = load_as(TrainMindConfig, config, changes or (), seed)
+    console = Terminal()
+    directory = choose_directory(loaded.name, out)
+    with locked(directory):
+        with TerminalProgress(console) as progress:
+            findings = train(loaded, directory, resume=resume, progress=progress)
+        write_json(directory / "train_mind.json", findings.as_dict())
+    _print(findings, console)
+    for kind, name in {**findings.about["files"], "records": "train_mind.json"}.items():
+        console.print(f"{kind:8} {escape(str(directory / name))}", soft_wrap=True)
+
+
+def _print(findings: Findings, console: Terminal) -> None:
+    from rich.table import Table
+
+    from groundlings.experiments.labs.train_mind.table import FIGURES
+
+    about = findings.about
+    learned, tested, took = about["learned"], about["tested"], about["training"]
+    console.print(
+        f"Learned from {learned['decisions']:,} decisions in {learned['scenes']:,} scenes of {learned['people']:,} "
+        f"people of {escape(about['dataset'])}: {took['steps']:,} steps, {took['tokens']:,} tokens, "
+        f"{took['seconds'] / 60:.1f} minutes. Weighed on {tested['scenes']:,} scenes of {tested['people']:,} others."
+    )
+    table = Table("scorer", *FIGURES)
+    scorers = dict.fromkeys(row.scorer for row in findings.rows)
+    for scorer in scorers:
+        rows = [findings.find(scorer, figure) for figure in FIGURES]
+        table.add_row(escape(scorer), *(_with_ends(row.value, row.low, row.high) for row in rows))
+    console.print(table)
+    adds = Table("language model beside", "its weight", "weight of the other", "top-1, gain of both")
+    for each in findings.weights:
+        gain = _with_ends(each.gain, each.gain_low, each.gain_high)
+        adds.add_row(escape(each.beside), _with_ends(each.value, each.low, each.high), f"{each.other:.2f}", gain)
+    console.print(adds)
+    for name, found in findings.probes.items():
+        ends = _with_ends(found.separated, found.low, found.high)
+        console.print(f"memorisation, {name}: learned-from people are told from others with {ends} (.5 is a coin)")
+    for name, asked in about["asked"].items():
+        console.print(f"unreadable, {name}: {asked['unreadable']:,} of {asked['questions']:,} answers")
+
+
+def _with_ends(value: float, low: float | None, high: float | None) -> str:
+    return f"{value:.3f}" if low is None or high is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"

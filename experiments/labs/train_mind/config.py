@@ -1,0 +1,92 @@
+"""The file that `groundlings train-mind` reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from groundlings.environments.datasets.config import DatasetConfig
+from groundlings.environments.paths import NamedPath
+from groundlings.experiments.config.schema import PopulationConfig, SplitConfig
+from groundlings.experiments.config.section import Section
+from groundlings.experiments.labs.fidelity.config import ChoiceConfig
+from groundlings.personas.minds.calibrated_question import QuestionOptions
+
+
+class ExamplesConfig(Section):
+    """What is learned from: moments of people outside the test and the validation third."""
+
+    scenes: Annotated[int, Field(ge=8)] = 2_000
+    """Moments, spread evenly over people. All items of one moment share what comes before them in the prompt, and are
+    computed together."""
+    per_person: Annotated[int, Field(ge=1)] = 4
+    """Moments of a person at most."""
+    targets: Annotated[int, Field(ge=1, le=32)] = 6
+    """Items that the person really met next, of one moment at most."""
+    others: Annotated[int, Field(ge=4, le=90)] = 24
+    """Items that the person never met, of one moment at most; drawn as those of the choice among five."""
+
+
+class TrainingConfig(Section):
+    """How weights are changed."""
+
+    weights: Literal["lora", "full"] = "lora"
+    """`lora` adds matrices of low rank to all linear layers (Hu et al. 2022) and merges them at the end; `full` changes
+    every weight, which takes some eight times the model's size in memory."""
+    rank: Annotated[int, Field(ge=1, le=512)] = 32
+    """Of the added matrices; `lora` only."""
+    learning_rate: Annotated[float, Field(gt=0, le=0.1)] = 1e-3
+    """The highest, of AdamW; it rises over the first twentieth of the steps and falls to a tenth."""
+    choice_weight: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of the loss of the choice: minus the log of the share of a real item among itself and the others."""
+    answer_weight: Annotated[float, Field(ge=0)] = 0.5
+    """Weight of the loss of the answer: minus the log of the probability of the right word among all words."""
+    scenes_per_step: Annotated[int, Field(ge=1)] = 4
+    """Moments between two changes of the weights."""
+    passes: Annotated[int, Field(ge=1, le=20)] = 1
+    """How often each moment is learned from."""
+    checkpoint_every: Annotated[int, Field(ge=1)] = 100
+    """Steps between two checkpoints, from which `--resume` goes on."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where it computes; `auto` takes a GPU where PyTorch finds one."""
+    precision: Literal["bfloat16", "float32"] = "bfloat16"
+    """Of the multiplications; weights that change are kept in float32."""
+    threads: Annotated[int, Field(ge=0)] = 0
+    """Threads of PyTorch; 0 leaves it to PyTorch."""
+
+
+class TrainMindConfig(Section):
+    """One training of a language model on the choices of a data set's people."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    """Names the directory of the results."""
+    description: str = ""
+    """A sentence for the readers of the page."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    """The seed of every random number."""
+    dataset: DatasetConfig
+    """The users, items and interactions; times are needed."""
+    split: SplitConfig = SplitConfig()
+    """`split.salt` decides the thirds: one is learned from, one chooses slopes, and one is tested. What is earlier and
+    later is said by `choice.later`."""
+    population: PopulationConfig = PopulationConfig(size=300)
+    """Number of users of the test third who are asked about, and of the validation third."""
+    choice: ChoiceConfig = ChoiceConfig(scenes=2)
+    """The choice among five that the model is weighed by."""
+    base_model: NamedPath | None = None
+    """What the training starts from: a directory as transformers saves them, or a GGUF file of the Llama family. None
+    takes the embedded model."""
+    question: QuestionOptions = QuestionOptions(latest=10, popularity=True)
+    """How much of person and item the model is shown; `mind.question` of a live run must say the same."""
+    examples: ExamplesConfig = ExamplesConfig()
+    """What is learned from."""
+    training: TrainingConfig = TrainingConfig()
+    """How weights are changed."""
+    list_items: Annotated[int, Field(ge=2, le=40)] = 20
+    """Items of a list by which the area under the ROC curve is measured, half of them really met."""
+    bootstrap: Annotated[int, Field(ge=100)] = 500
+    """Resamples of users behind every interval."""
+    base: Annotated[Path, Field(exclude=True)] = Path()
+    """Not a key of the file: its directory, to which relative paths refer."""

@@ -1,0 +1,39 @@
+"""The people of scenes, as personas know them: each scene is a person whose history ends before its moment."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from groundlings.environments.dataset import Dataset
+from groundlings.environments.interactions import Interactions
+from groundlings.environments.people import People
+from groundlings.experiments.labs.fidelity.scenes import Scenes
+from groundlings.personas.population import Population
+from groundlings.personas.profile import measure_profiles
+
+
+def population_of(dataset: Dataset, scenes: Scenes, statistics: Interactions) -> Population:
+    """A population with one person for each scene, known by what lies before its moment.
+
+    Args:
+        dataset: Users and items.
+        scenes: The scenes.
+        statistics: The rows that say how usual a genre is.
+    """
+    people = dataset.people
+    known = People(
+        tuple(f"{people.user_ids[user]} scene {number}" for number, user in enumerate(scenes.users.tolist())),
+        tuple(people.attributes[user] for user in scenes.users.tolist()),
+    )
+    usual = measure_profiles(statistics, dataset.catalog, dataset.scale).genre_shares
+    return Population(
+        users=np.arange(len(scenes)),
+        people=known,
+        catalog=dataset.catalog,
+        train=scenes.histories,
+        scale=dataset.scale,
+        profiles=replace(measure_profiles(scenes.histories, dataset.catalog, dataset.scale), genre_shares=usual),
+        times_known=dataset.times_known,
+    )

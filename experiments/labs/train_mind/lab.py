@@ -1,0 +1,250 @@
+"""A training from beginning to end: scenes, answers before, training, answers after, files, table."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from groundlings.environments.datasets import load_dataset
+from groundlings.environments.errors import ConfigError
+from groundlings.experiments.config.loading import config_hash, dump_config
+from groundlings.experiments.labs.train_mind.config import TrainMindConfig
+from groundlings.experiments.labs.train_mind.examples import population_of
+from groundlings.experiments.labs.train_mind.probe import PEOPLE, Probe, losses_of_people, probe
+from groundlings.experiments.labs.train_mind.scenes import Ground, Material, draw_material
+from groundlings.experiments.running.events import SILENT, LabStep, Progress, on_download, on_note
+from groundlings.personas.minds.calibrated_question import PairQuestions
+
+if TYPE_CHECKING:
+    from groundlings.experiments.labs.train_mind.network import Network
+    from groundlings.experiments.labs.train_mind.scoring import Said
+    from groundlings.experiments.labs.train_mind.table import Row, Weight
+    from groundlings.experiments.labs.train_mind.token_trees import Prompts
+
+STEPS = 6
+BEFORE, AFTER = "language model, before", "language model, after"
+MODEL_DIRECTORY, GGUF_NAME = "model", "model.Q8_0.gguf"
+
+
+@dataclass(frozen=True)
+class Findings:
+    """A finished training.
+
+    Attributes:
+        about: What was trained on what, plain JSON values.
+        rows: One per scorer and figure.
+        weights: What the model adds to each other score.
+        probes: "before" and "after".
+    """
+
+    about: Mapping[str, Any]
+    rows: Sequence[Row]
+    weights: Sequence[Weight]
+    probes: Mapping[str, Probe]
+
+    def find(self, scorer: str, figure: str) -> Row:
+        """One row."""
+        return next(row for row in self.rows if (row.scorer, row.figure) == (scorer, figure))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The content of `train_mind.json`."""
+        return {
+            "about": dict(self.about),
+            "rows": [row.as_dict() for row in self.rows],
+            "weights": [each.as_dict() for each in self.weights],
+            "memorisation": {name: each.as_dict() for name, each in self.probes.items()},
+        }
+
+
+def train_mind(
+    config: TrainMindConfig, directory: Path, *, resume: bool = False, progress: Progress = SILENT
+) -> Findings:
+    """Train a model and weigh it; the model, its GGUF copy and a checkpoint are written to the directory.
+
+    Raises:
+        ConfigError: The extra is not installed.
+        UserError: The message says what to do.
+    """
+    _check_installed()
+    from groundlings.experiments.labs.train_mind.network import device_of, read_model, use_threads
+
+    use_threads(config.training.threads, config.seed)
+    began = time.monotonic()
+    progress.event(LabStep(0, STEPS, "scenes"))
+    dataset = load_dataset(config.dataset, on_download(progress), notify=on_note(progress), base=config.base)
+    ground = Ground(config, dataset)
+    material = draw_material(ground)
+    base = config.base / config.base_model if config.base_model else _embedded_weights(progress)
+    model, tokenizer = read_model(base)
+    bench = _Bench(ground, material, model.to(device_of(config.training)), tokenizer, base, directory, progress)
+    findings = bench.run(resume=resume)
+    findings.about["seconds"]["in all"] = round(time.monotonic() - began, 1)
+    return findings
+
+
+class _Bench:
+    """Holds what the steps of one training share."""
+
+    def __init__(
+        self,
+        ground: Ground,
+        material: Material,
+        model: Any,
+        tokenizer: Any,
+        base: Path,
+        directory: Path,
+        progress: Progress,
+    ) -> None:
+        from groundlings.experiments.labs.train_mind.scoring import groups_of
+        from groundlings.experiments.labs.train_mind.token_trees import Prompts, answer_tokens
+
+        self._ground, self._config, self._material = ground, ground.config, material
+        self._model, self._tokenizer, self._base, self._directory = model, tokenizer, base, directory
+        self._progress = progress
+        self._spellings = answer_tokens(tokenizer)
+        statistics = material.groups.statistics
+        scenes = {"learned": material.learned, **groups_of(material)}
+        self._questions = {
+            name: PairQuestions(
+                population_of(ground.dataset, each, statistics), self._config.question, statistics.item_counts
+            )
+            for name, each in scenes.items()
+        }
+        self._prompts = {name: Prompts(tokenizer, each) for name, each in self._questions.items()}
+
+    def run(self, *, resume: bool) -> Findings:
+        """See `train_mind`."""
+        from groundlings.experiments.labs.train_mind.network import with_adapter
+        from groundlings.experiments.labs.train_mind.scoring import ask_network, baselines
+        from groundlings.experiments.labs.train_mind.table import Table
+        from groundlings.experiments.labs.train_mind.training import Trainer
+
+        config, training = self._config, self._config.training
+        network = self._network(self._model)
+        self._step(1, "answers before training")
+        before = ask_network(network, self._prompts, self._material)
+        losses = {"before": self._losses(network)}
+        self._step(2, "training")
+        changing = with_adapter(self._model, training.rank) if training.weights == "lora" else self._model
+        trainer = Trainer(
+            self._network(changing), self._prompts["learned"], self._material.learned, training, self._directory,
+            seed=config.seed, identity=self._identity(),
+        )  # fmt: skip
+        if resume:
+            trainer.resume()
+        trained = trainer.train(
+            lambda done, total, loss: self._step(2, f"training, {done} of {total}, loss {loss:.3f}")
+        )
+        merged = changing.merge_and_unload() if training.weights == "lora" else changing
+        self._step(3, "answers after training")
+        network = self._network(merged)
+        after = ask_network(network, self._prompts, self._material)
+        losses["after"] = self._losses(network)
+        self._step(4, "model files")
+        files = self._write(merged)
+        self._step(5, "table")
+        known = baselines(self._ground, self._material)
+        table = Table(self._material, config.bootstrap, self._ground.chance("people"))
+        rows = table.rows({**known, BEFORE: before.scores, AFTER: after.scores})
+        weights = [table.weight(after.scores, scores, name) for name, scores in known.items()]
+        chance = self._ground.chance("probe")
+        probes = {name: probe(each, config.bootstrap, chance) for name, each in losses.items()}
+        about = self._about(before, after)
+        about["training"] = {key: value for key, value in asdict(trained).items() if key != "losses"}
+        about["training"]["loss"] = {"first": trained.losses[0], "last": float(np.mean(trained.losses[-20:]))}
+        about["files"] = files
+        about["seconds"] = {"training": round(trained.seconds, 1)}
+        return Findings(about, rows, weights, probes)
+
+    def _network(self, model: Any) -> Network:
+        from groundlings.experiments.labs.train_mind.network import Network, precision_of
+
+        return Network(model, self._spellings, precision_of(self._config.training))
+
+    def _step(self, number: int, name: str) -> None:
+        self._progress.event(LabStep(number, STEPS, name))
+
+    def _losses(self, network: Network) -> dict[str, Any]:
+        """For the probe: of people who are learned from, and of users of the test third."""
+        groups = {"learned": ("learned", self._material.learned), "others": ("test five", self._material.groups.test)}
+        return {
+            name: losses_of_people(network, self._prompts[prompts], min(len(scenes), PEOPLE))
+            for name, (prompts, scenes) in groups.items()
+        }
+
+    def _identity(self) -> str:
+        """What a checkpoint must have been made from."""
+        content = json.dumps([config_hash(self._config), self._ground.dataset.fingerprint, self._base.name])
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def _write(self, model: Any) -> dict[str, str]:
+        """Write the model's directory, and the GGUF copy where the base is a GGUF file."""
+        from groundlings.experiments.labs.train_mind.gguf_copy import write_gguf
+        from groundlings.experiments.labs.train_mind.network import save_model
+
+        save_model(model, self._tokenizer, self._directory / MODEL_DIRECTORY)
+        files = {"model": MODEL_DIRECTORY}
+        if self._base.is_file():
+            write_gguf(model, self._base, self._directory / GGUF_NAME)
+            files["gguf"] = GGUF_NAME
+        return files
+
+    def _about(self, before: Said, after: Said) -> dict[str, Any]:
+        config, material = self._config, self._material
+        learned = material.learned.lists
+        questions = self._questions["learned"]
+        return {
+            "name": config.name,
+            "description": config.description,
+            "seed": config.seed,
+            "salt": config.split.salt,
+            "config": dump_config(config),
+            "config_hash": config_hash(config),
+            "dataset": self._ground.dataset.name,
+            "dataset_licence": self._ground.dataset.licence,
+            "dataset_hash": self._ground.dataset.fingerprint,
+            "base_model": self._base.name,
+            "prompt": {"name": questions.prompt.name, "sha256": questions.prompt.sha256},
+            "learned": {
+                "people": len(np.unique(material.learned.users)),
+                "scenes": len(learned.items),
+                "decisions": int(learned.listed.sum()),
+                "real": int(learned.positive.sum()),
+            },
+            "tested": {
+                "people": len(np.unique(material.groups.test.users)),
+                "scenes": len(material.groups.test),
+                "lists": len(material.test_lists),
+            },
+            "asked": {
+                name: {"questions": said.asked, "unreadable": said.unreadable, "tokens": said.tokens}
+                for name, said in (("before", before), ("after", after))
+            },
+        }
+
+
+def _embedded_weights(progress: Progress) -> Path:
+    from groundlings.simulator.language.weights import fetch_weights
+
+    return asyncio.run(fetch_weights(progress=on_download(progress)))
+
+
+def _check_installed() -> None:
+    try:
+        import peft
+        import torch
+        import transformers
+    except ImportError as missing:
+        raise ConfigError(
+            f"training needs an extra that is not installed ({missing.name} is missing): "
+            'pip install "groundlings[train]"'
+        ) from None
+    del peft, torch, transformers

@@ -1,0 +1,187 @@
+"""The model under training, in PyTorch: log-odds of yes for every decision of a pack.
+
+The model is any that transformers calls a causal language model and that takes an attention mask of its own. Of a pack,
+only the states at the answers are multiplied with the table of words, which would else be a fifth of the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
+from groundlings.experiments.labs.train_mind.config import TrainingConfig
+from groundlings.experiments.labs.train_mind.token_trees import Pack
+from groundlings.simulator.language.request_body import MOST_ALTERNATIVES
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a model says after each prompt of a pack.
+
+    Attributes:
+        yes, no: Log probability among all tokens, spellings added up, shape (n_decisions,).
+    """
+
+    yes: Tensor
+    no: Tensor
+
+    @property
+    def log_odds(self) -> Tensor:
+        """Of yes, shape (n_decisions,)."""
+        return self.yes - self.no
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """`Answers` as plain numbers.
+
+    Attributes:
+        yes, no: As there.
+        readable: Whether either word is among the tokens that a server would list, shape (n_decisions,).
+    """
+
+    yes: FloatArray
+    no: FloatArray
+    readable: BoolArray
+
+
+class Network:
+    """A causal language model that answers packs.
+
+    Args:
+        model: As transformers has it, on the device.
+        spellings: The tokens that are read as yes, and as no.
+        precision: Of the multiplications.
+    """
+
+    def __init__(self, model: Any, spellings: tuple[IntArray, IntArray], precision: torch.dtype) -> None:
+        self.model = model
+        self.device = next(model.parameters()).device
+        self._precision = precision
+        self._yes, self._no = (torch.from_numpy(each).to(self.device) for each in spellings)
+
+    def answer(self, packed: Pack) -> Answers:
+        """The answers to a pack, with gradients where they are recorded."""
+        return self._answer(packed)[0]
+
+    def _answer(self, packed: Pack) -> tuple[Answers, Tensor]:
+        """The answers, and the likeliest tokens of each."""
+
+        def there(values: Any) -> Tensor:
+            return torch.from_numpy(values)[None].to(self.device)
+
+        inner = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
+        with self._in_precision():
+            states = inner.model(
+                input_ids=there(packed.tokens),
+                position_ids=there(packed.positions),
+                attention_mask=there(packed.seen)[None],
+                use_cache=False,
+            ).last_hidden_state
+            words = inner.lm_head(states[0, torch.from_numpy(packed.answers).to(self.device)])
+        logs = torch.log_softmax(words.float(), dim=-1)
+        said = Answers(torch.logsumexp(logs[:, self._yes], dim=1), torch.logsumexp(logs[:, self._no], dim=1))
+        return said, logs.topk(MOST_ALTERNATIVES, dim=-1).indices
+
+    @torch.no_grad()
+    def say(self, packed: Pack) -> Spoken:
+        """The answers to a pack, as plain numbers."""
+        self.model.eval()
+        said, likeliest = self._answer(packed)
+        words = torch.cat([self._yes, self._no])
+        readable = torch.isin(likeliest, words).any(dim=1)
+        yes, no = (each.double().cpu().numpy() for each in (said.yes, said.no))
+        return Spoken(yes, no, readable.cpu().numpy())
+
+    @torch.no_grad()
+    def loss(self, tokens: Sequence[int]) -> float:
+        """Mean loss per token of a text after its first token, in nats."""
+        self.model.eval()
+        ids = torch.tensor([list(tokens)], device=self.device)
+        with self._in_precision():
+            words = self.model(input_ids=ids, use_cache=False).logits[0, :-1]
+        return float(torch.nn.functional.cross_entropy(words.float(), ids[0, 1:]))
+
+    def _in_precision(self) -> AbstractContextManager[Any]:
+        wanted = self._precision != torch.float32
+        return torch.autocast(self.device.type, dtype=self._precision, enabled=wanted)
+
+
+def losses(said: Answers, real: Tensor, scene: Tensor, choice_weight: float, answer_weight: float) -> Tensor:
+    """The loss of a pack, mean over its scenes.
+
+    The loss of the choice is that of a conditional logit (McFadden 1974) for each real item among itself and the
+    scene's others; that of the answer is minus the log probability of the right word.
+
+    Args:
+        said: What the model says.
+        real: Whether the person really met the item, shape (n_decisions,).
+        scene: Which scene a decision belongs to, ascending from 0, shape (n_decisions,).
+        choice_weight, answer_weight: Of the two losses.
+    """
+    total = torch.zeros((), device=real.device)
+    answers = -torch.where(real, said.yes, said.no)
+    odds, n_scenes = said.log_odds, int(scene.max()) + 1
+    for number in range(n_scenes):
+        own = scene == number
+        others = torch.logsumexp(odds[own & ~real], dim=0)
+        wanted = odds[own & real]
+        choice = (torch.logaddexp(wanted, others) - wanted).mean()
+        total = total + choice_weight * choice + answer_weight * answers[own].mean()
+    return total / n_scenes
+
+
+def device_of(options: TrainingConfig) -> torch.device:
+    """Where to compute."""
+    if options.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(options.device)
+
+
+def read_model(path: Path) -> tuple[Any, Any]:
+    """A model in float32 and its tokenizer, from a directory or a GGUF file."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    if path.is_dir():
+        return AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32), AutoTokenizer.from_pretrained(path)
+    place = {"pretrained_model_name_or_path": path.parent, "gguf_file": path.name}
+    model = AutoModelForCausalLM.from_pretrained(
+        **place, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True)
+    )
+    return model, AutoTokenizer.from_pretrained(**place)
+
+
+def with_adapter(model: Any, rank: int) -> Any:
+    """The model with matrices of low rank beside all linear layers; only these change."""
+    from peft import LoraConfig, get_peft_model
+
+    options = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", bias="none", task_type="CAUSAL_LM")
+    return get_peft_model(model, options)
+
+
+def save_model(model: Any, tokenizer: Any, directory: Path) -> None:
+    """Write a model in bfloat16 with its tokenizer, as transformers and vLLM read it; `model` itself stays as it is."""
+    state = {name: values.detach().to("cpu", torch.bfloat16) for name, values in model.state_dict().items()}
+    model.save_pretrained(directory, state_dict=state)
+    model.config.dtype = torch.bfloat16
+    model.config.save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+
+
+def precision_of(options: TrainingConfig) -> torch.dtype:
+    """Of the multiplications."""
+    return torch.bfloat16 if options.precision == "bfloat16" else torch.float32
+
+
+def use_threads(threads: int, seed: int) -> None:
+    """Set the threads of PyTorch, 0 for its own choice, and its random numbers."""
+    if threads:
+        torch.set_num_threads(threads)
+    torch.manual_seed(seed)

@@ -1,0 +1,209 @@
+"""What is learned from, and what is asked about.
+
+    learned from   moments of people of the fitting third in the earlier rows: the next items they really met, and others
+    asked about    the choice among five of `fidelity`, strict version, of the test and the validation third; and lists,
+                   half of them the next items really met after a scene's moment, half items never met
+
+Earlier and later rows are divided at one moment for everybody (`choice.later`), so nothing that is learned from lies
+after what is asked about. Nobody of the test third is learned from, and nobody's later rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from groundlings.environments.arrays import NO_ITEM, IntArray
+from groundlings.environments.dataset import Dataset
+from groundlings.environments.errors import DataError
+from groundlings.environments.interactions import Interactions
+from groundlings.environments.random_streams import name_key
+from groundlings.environments.split import people_in_thirds
+from groundlings.experiments.labs.fidelity.lists import Lists
+from groundlings.experiments.labs.fidelity.scenes import (
+    FEWEST_BEFORE,
+    Moments,
+    SceneGroups,
+    Scenes,
+    SceneSampler,
+    draw_scenes,
+    histories_of,
+    is_first,
+    rows_before,
+)
+from groundlings.experiments.labs.train_mind.config import TrainMindConfig
+
+FITTING_THIRD = 0
+Others = Literal["like scenes", "uniform"]
+
+_AT_ONCE = 128
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The data of one training.
+
+    Attributes:
+        config: The file.
+        dataset: Users, items and interactions.
+    """
+
+    config: TrainMindConfig
+    dataset: Dataset
+
+    def chance(self, *purpose: object) -> np.random.Generator:
+        """Random numbers of one purpose, the same in every run of the same seed and salt."""
+        return np.random.default_rng(name_key("train-mind", self.config.seed, self.config.split.salt, *purpose))
+
+
+@dataclass(frozen=True)
+class Material:
+    """All scenes of a training.
+
+    Attributes:
+        groups: The choices among five, and the earlier rows that everything is counted on.
+        learned: What is learned from.
+        test_lists, validation_lists: Of one moment per user.
+    """
+
+    groups: SceneGroups
+    learned: Scenes
+    test_lists: Scenes
+    validation_lists: Scenes
+
+
+def draw_material(ground: Ground) -> Material:
+    """All scenes.
+
+    Raises:
+        DataError: The data set has no times, or there are too few people with later rows.
+    """
+    if not ground.dataset.times_known:
+        raise DataError(
+            f"{ground.dataset.name} has no times, so nobody can say what was met next; a model is trained on histories "
+            "with times (dataset.own.interactions.timestamp)"
+        )
+    groups = draw_scenes(ground)
+    if min(len(groups.test), len(groups.validation)) == 0:
+        raise DataError(
+            f"nobody of the {'test' if not len(groups.test) else 'validation'} third of {ground.dataset.name} met "
+            f"anything in the latest {ground.config.choice.later:.0%} of all rows after {FEWEST_BEFORE} items before; "
+            "expected some: raise choice.later"
+        )
+    sampler = SceneSampler.of(ground.dataset, groups.statistics)
+    learned = _learned(ground, groups.statistics, sampler)
+    if not len(learned):
+        raise DataError(f"nobody of {ground.dataset.name} outside the tested users met {FEWEST_BEFORE + 1} items")
+    return Material(groups, learned, _lists(ground, groups.test, sampler), _lists(ground, groups.validation, sampler))
+
+
+def _learned(ground: Ground, statistics: Interactions, sampler: SceneSampler) -> Scenes:
+    """Moments of the fitting third, spread evenly over people, in random order."""
+    options, chance = ground.config.examples, ground.chance("learned")
+    thirds = people_in_thirds(ground.dataset.people.user_ids, ground.config.split.salt)
+    rows = np.flatnonzero(thirds[statistics.users] == FITTING_THIRD)
+    rows = rows[is_first(statistics, statistics.take(rows))]
+    rows = rows[chance.permutation(len(rows))]
+    order = np.argsort(statistics.users[rows], kind="stable")
+    rows, users = rows[order], statistics.users[rows][order]
+    # The first moments of everybody come before the second of anybody.
+    turn = np.arange(len(rows)) - np.searchsorted(users, users)
+    rows = rows[turn < 3 * options.per_person]
+    turn = turn[turn < 3 * options.per_person]
+    rows = rows[np.lexsort((chance.random(len(rows)), turn))][: 3 * options.scenes]
+    moments = Moments(statistics.users[rows], statistics.items[rows].astype(np.int64), statistics.timestamps[rows])
+    before = rows_before(statistics, moments)
+    enough = [number for number, own in enumerate(before) if len(own) >= FEWEST_BEFORE]
+    users = moments.users[enough]
+    place = {}
+    kept = []
+    for number, user in zip(enough, users.tolist(), strict=True):
+        place[user] = place.get(user, 0) + 1
+        if place[user] <= options.per_person:
+            kept.append(number)
+    some = np.array(kept[: options.scenes], dtype=np.int64)
+    chosen = Moments(moments.users[some], moments.items[some], moments.times[some])
+    return _draw(statistics, chosen, sampler, options.targets, options.others, "like scenes", chance)
+
+
+def _lists(ground: Ground, scenes: Scenes, sampler: SceneSampler) -> Scenes:
+    """One list per user, of the moment of the user's first scene."""
+    history, half = ground.dataset.history, ground.config.list_items // 2
+    first = np.unique(scenes.users, return_index=True)[1]
+    real = scenes.lists.items[first][scenes.lists.positive[first]].astype(np.int64)
+    users = scenes.users[first]
+    order = np.lexsort((history.timestamps, history.items, history.users))
+    cells = history.users[order] * history.n_items + history.items[order]
+    known, place = np.unique(cells, return_index=True)
+    times = history.timestamps[order[place]][np.searchsorted(known, users * history.n_items + real)]
+    chance = ground.chance("lists", len(users))
+    return _draw(history, Moments(users, real, times), sampler, half, half, "uniform", chance)
+
+
+def _draw(
+    history: Interactions,
+    moments: Moments,
+    sampler: SceneSampler,
+    targets: int,
+    others: int,
+    kind: Others,
+    chance: np.random.Generator,
+) -> Scenes:
+    """A scene for each moment: the next items really met, and others, in random order.
+
+    Args:
+        history: What targets are taken from.
+        moments: Real choices.
+        sampler: For the others.
+        targets: Real items at most.
+        others: Others at most; of `uniform`, as many as there are real items.
+        kind: How others are drawn.
+        chance: Random numbers.
+    """
+    rows, next_items = rows_before(sampler.history, moments), _next_items(history, moments, targets)
+    items = np.full((len(rows), targets + others), NO_ITEM, dtype=np.int32)
+    positive = np.zeros(items.shape, dtype=np.bool_)
+    for first in range(0, len(rows), _AT_ONCE):
+        part = slice(first, min(first + _AT_ONCE, len(rows)))
+        if kind == "like scenes":
+            drawn = list(sampler.others(moments, rows, part, others, chance))
+        else:
+            drawn = [
+                _unmet(sampler, moments, number, len(next_items[number]), chance)
+                for number in range(*part.indices(len(rows)))
+            ]
+        for number, other in enumerate(drawn, start=first):
+            both = np.concatenate([next_items[number], other])
+            order = chance.permutation(len(both))
+            items[number, : len(both)] = both[order]
+            positive[number, : len(both)] = order < len(next_items[number])
+    mixed = positive.any(axis=1) & ((items != NO_ITEM) & ~positive).any(axis=1)
+    kept = np.flatnonzero(mixed)
+    return Scenes(
+        moments.users[kept],
+        Lists(np.arange(len(kept)), items[kept], positive[kept]),
+        histories_of(sampler.history, [rows[number] for number in kept], kinds=True),
+    )
+
+
+def _next_items(history: Interactions, moments: Moments, most: int) -> list[IntArray]:
+    """The first items met at each moment or after it and not before, the real one of the moment first."""
+    order = np.lexsort((history.timestamps, history.users))
+    theirs, when = history.users[order], history.timestamps[order]
+    found = []
+    for user, item, time in zip(moments.users, moments.items, moments.times, strict=True):
+        start, end = np.searchsorted(theirs, user, side="left"), np.searchsorted(theirs, user, side="right")
+        cut = start + int(np.searchsorted(when[start:end], time))
+        known = set(history.items[order[start:cut]].tolist())
+        ahead = dict.fromkeys([int(item), *history.items[order[cut:end]].tolist()])
+        found.append(np.array([each for each in ahead if each not in known][:most], dtype=np.int64))
+    return found
+
+
+def _unmet(sampler: SceneSampler, moments: Moments, number: int, size: int, chance: np.random.Generator) -> IntArray:
+    """Items that occur and that the user never met, uniformly."""
+    met = sampler.history.met_by(moments.users[number : number + 1]).indices
+    pool = sampler.occurring[~np.isin(sampler.occurring, met)]
+    return chance.choice(pool, min(size, len(pool)), replace=False)

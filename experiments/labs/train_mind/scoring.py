@@ -1,0 +1,92 @@
+"""Scores of the items of scenes: of a network, and of those it is held against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from groundlings.environments.arrays import FloatArray
+from groundlings.experiments.labs.fidelity.choice_of_five import measure_scenes
+from groundlings.experiments.labs.fidelity.list_features import LATEST
+from groundlings.experiments.labs.fidelity.scenes import Scenes
+from groundlings.experiments.labs.train_mind.network import Network
+from groundlings.experiments.labs.train_mind.scenes import Ground, Material
+from groundlings.experiments.labs.train_mind.token_trees import Prompts, pack
+from groundlings.personas.taste.model import fit_taste
+
+POPULARITY, KNN, KNN_LATEST, EVIDENCE = "popularity", "item kNN", f"item kNN, last {LATEST}", "evidence"
+GROUPS = ("test five", "validation five", "test lists", "validation lists")
+
+Scores = Mapping[str, FloatArray]
+"""Group -> the score of each item, shape as the items of the group's scenes, NaN where there is none or no answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a network said of all groups.
+
+    Attributes:
+        scores: Log-odds of yes.
+        asked, unreadable: Questions, and those with neither word among the twenty likeliest tokens.
+        tokens: What was computed.
+    """
+
+    scores: Scores
+    asked: int
+    unreadable: int
+    tokens: int
+
+
+def groups_of(material: Material) -> dict[str, Scenes]:
+    """The scenes of each group, by the names in `GROUPS`."""
+    both = material.groups
+    every = (both.test, both.validation, material.test_lists, material.validation_lists)
+    return dict(zip(GROUPS, every, strict=True))
+
+
+def ask_network(
+    network: Network,
+    prompts: Mapping[str, Prompts],
+    material: Material,
+    on_scenes: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Said:
+    """The answers of a network to the questions about all groups.
+
+    Args:
+        network: Who is asked.
+        prompts: Group -> the words of its questions.
+        material: The scenes.
+        on_scenes: Told how many scenes are done, of how many.
+    """
+    groups = groups_of(material)
+    total, done, asked, unreadable, tokens = sum(map(len, groups.values())), 0, 0, 0, 0
+    scores: dict[str, FloatArray] = {}
+    for name, scenes in groups.items():
+        scores[name] = np.full(scenes.lists.items.shape, np.nan)
+        for row, items in enumerate(scenes.lists.items):
+            listed = scenes.lists.listed[row]
+            packed = pack([prompts[name].tree(row, items[listed].tolist())])
+            said = network.say(packed)
+            scores[name][row, listed] = np.where(said.readable, said.yes - said.no, np.nan)
+            asked, unreadable = asked + len(said.readable), unreadable + int((~said.readable).sum())
+            tokens, done = tokens + len(packed.tokens), done + 1
+            on_scenes(done, total)
+    return Said(scores, asked, unreadable, tokens)
+
+
+def baselines(ground: Ground, material: Material) -> dict[str, Scores]:
+    """Popularity, item kNN and the evidence of the behavioural mind, all counted on the earlier rows alone."""
+    statistics = material.groups.statistics
+    taste = fit_taste(ground.dataset, statistics, salt=ground.config.split.salt, seed=ground.config.seed)
+    columns = {KNN_LATEST: "item kNN, latest", KNN: "item kNN", EVIDENCE: "appeal"}
+    found: dict[str, dict[str, FloatArray]] = {name: {} for name in (POPULARITY, *columns)}
+    for group, scenes in groups_of(material).items():
+        lists = scenes.lists
+        measured = measure_scenes(ground, statistics, taste, scenes)
+        popular = statistics.item_counts[np.where(lists.listed, lists.items, 0)].astype(np.float64)
+        found[POPULARITY][group] = np.where(lists.listed, popular, np.nan)
+        for name, column in columns.items():
+            found[name][group] = np.where(lists.listed, measured[column].astype(np.float64), np.nan)
+    return dict(found)

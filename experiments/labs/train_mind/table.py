@@ -1,0 +1,218 @@
+"""What scorers are worth on people whom nothing was learned from: one row per scorer and figure.
+
+    top-1            share of scenes in which the real item has the highest score of five, ties shared
+    log-loss         minus the log of the probability of the real item among five (chance: 1.609)
+    calibration      expected calibration error of these probabilities: over ten groups of equal size, the mean distance
+                     of the mean probability from the share of real items
+    list AUC         probability that an item of a list that was really met scores higher than one that was never met
+    positive share   share of the items of a list that get a yes, half of which were really met
+
+Probabilities among five come from a conditional logit whose slope was set on scenes of the validation third, as in
+`fidelity`; a yes is a score above the threshold at which half of the validation lists' items lie, except for raw
+answers, where it is the model's own. Every figure is a mean over each user's scenes and then over users, with an
+interval over users. A scene with an answer that cannot be read is in no figure, and is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
+from groundlings.experiments.labs.fidelity.choice_of_five import Said, choice_logit
+from groundlings.experiments.labs.fidelity.people import mean_by_person
+from groundlings.experiments.labs.fidelity.scenes import Scenes
+from groundlings.experiments.labs.fidelity.thresholds import list_auc
+from groundlings.experiments.labs.resampling import Resamples, interval
+from groundlings.experiments.labs.ties.choice import choice_weights
+from groundlings.experiments.labs.train_mind.scenes import Material
+from groundlings.experiments.labs.train_mind.scoring import POPULARITY, Scores, groups_of
+
+FIGURES = ("top-1", "log-loss", "calibration", "list AUC", "positive share")
+_BINS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure of one scorer.
+
+    Attributes:
+        scorer, figure: Which.
+        value, low, high: With its 95 % interval over users; ends are None where there is none.
+        gain, gain_low, gain_high: The difference to popularity, of the same users; None for popularity itself.
+        left_out: Scenes or lists with an answer that could not be read.
+    """
+
+    scorer: str
+    figure: str
+    value: float
+    low: float | None
+    high: float | None
+    gain: float | None
+    gain_low: float | None
+    gain_high: float | None
+    left_out: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """What the model's score adds to another: the weights of both in a choice between two items.
+
+    Attributes:
+        beside: The other score.
+        value, low, high: Weight of the model's score per standard deviation, estimated on the validation third.
+        other: That of the other score, likewise.
+        gain, gain_low, gain_high: Top-1 of both together less that of the other alone, on the test third.
+    """
+
+    beside: str
+    value: float
+    low: float | None
+    high: float | None
+    other: float
+    gain: float
+    gain_low: float | None
+    gain_high: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+class Table:
+    """Measures scorers on the same people and resamples.
+
+    Args:
+        material: The scenes.
+        times: Resamples of users.
+        chance: Random numbers of the resamples.
+    """
+
+    def __init__(self, material: Material, times: int, chance: np.random.Generator) -> None:
+        self._scenes = groups_of(material)
+        self._people = np.unique(self._scenes["test five"].users)
+        self._tuners = np.unique(self._scenes["validation five"].users)
+        self._resamples = Resamples.draw(len(self._people), times, chance)
+        self._tuning = Resamples.draw(len(self._tuners), times, chance)
+
+    def rows(self, scorers: Mapping[str, Scores]) -> list[Row]:
+        """Every figure of every scorer; popularity must be among them."""
+        measured = {name: self._measured(scores) for name, scores in scorers.items()}
+        floor = measured[POPULARITY]
+        return [
+            self._row(name, figure, values, None if name == POPULARITY else floor[figure][0], left_out)
+            for name, found in measured.items()
+            for figure, (values, left_out) in found.items()
+        ]
+
+    def weight(self, model: Scores, other: Scores, beside: str) -> Weight:
+        """What the model's score adds to another score."""
+        spread = [float(np.nanstd(each["validation five"])) or 1.0 for each in (model, other)]
+        both = {
+            group: np.stack([each[group] / size for each, size in zip((model, other), spread, strict=True)], axis=-1)
+            for group in ("test five", "validation five")
+        }
+        scenes = self._scenes["validation five"]
+        differences, users = _pairs(both["validation five"], scenes, self._tuners)
+        found = choice_weights(differences, users, self._tuning.weights)
+        test = self._scenes["test five"]
+        together = self._mean(test, _hits(both["test five"] @ found[0], test))
+        alone = self._mean(test, _hits(other["test five"], test))
+        return Weight(
+            beside,
+            float(found[0, 0]),
+            *interval(found[:, 0]),
+            float(found[0, 1]),
+            float(together[0] - alone[0]),
+            *interval(together - alone),
+        )
+
+    def _measured(self, scores: Scores) -> dict[str, tuple[FloatArray, int]]:
+        """Figure -> its resamples, shape (1 + times,), and what was left out."""
+        five, lists = self._scenes["test five"], self._scenes["test lists"]
+        logs = self._logs(scores)
+        real = five.lists.positive
+        unread = int(np.isnan(scores["test five"]).any(axis=1).sum())
+        unread_lists = int((np.isnan(scores["test lists"]) & lists.lists.listed).any(axis=1).sum())
+        level = float(np.nanmedian(scores["validation lists"]))
+        yes = np.where(np.isnan(scores["test lists"]), np.nan, scores["test lists"] > level)
+        share = np.nanmean(np.where(lists.lists.listed, yes, np.nan), axis=1)
+        return {
+            "top-1": (self._mean(five, _hits(scores["test five"], five)), unread),
+            "log-loss": (self._mean(five, -(logs * real).sum(axis=1)), unread),
+            "calibration": (self._calibration(np.exp(logs), real, five.users), unread),
+            "list AUC": (self._mean(lists, list_auc(scores["test lists"], lists.lists)), unread_lists),
+            "positive share": (self._mean(lists, share), unread_lists),
+        }
+
+    def _logs(self, scores: Scores) -> FloatArray:
+        """Log probabilities among five of the test scenes, NaN where an answer is unreadable."""
+        known = {group: ~np.isnan(scores[group]).any(axis=1) for group in ("test five", "validation five")}
+        test, validation = (scores[group][known[group]] for group in known)
+        tuned = _some(self._scenes["validation five"], known["validation five"])
+        logs = np.full(scores["test five"].shape, np.nan)
+        logs[known["test five"]] = choice_logit(Said("", "mind", test, validation), tuned)(test)
+        return logs
+
+    def _mean(self, scenes: Scenes, values: FloatArray) -> FloatArray:
+        known = ~np.isnan(values)
+        by_person = mean_by_person(scenes.users[known], values[known], self._people)
+        return self._resamples.mean(by_person, np.ones(len(self._people), dtype=np.bool_))
+
+    def _calibration(self, chances: FloatArray, real: BoolArray, users: IntArray) -> FloatArray:
+        """Expected calibration error of the chances of all items, each scene's known, shape (1 + times,)."""
+        known = ~np.isnan(chances).any(axis=1)
+        said, met = chances[known].ravel(), real[known].ravel().astype(np.float64)
+        whose = np.repeat(np.searchsorted(self._people, users[known]), real.shape[1])
+        bins = np.argsort(np.argsort(said, kind="stable"), kind="stable") * _BINS // max(len(said), 1)
+        error = np.zeros(len(self._resamples.weights))
+        for each in range(_BINS):
+            own = bins == each
+            gap = np.bincount(whose[own], (said - met)[own], minlength=len(self._people))
+            error += np.abs(self._resamples.weights @ gap)
+        return error / (self._resamples.weights @ np.bincount(whose, minlength=len(self._people)))
+
+    def _row(self, scorer: str, figure: str, values: FloatArray, floor: FloatArray | None, left_out: int) -> Row:
+        gain = (None, None, None)
+        if floor is not None:
+            gain = (float(values[0] - floor[0]), *interval(values - floor))
+        return Row(scorer, figure, float(values[0]), *interval(values), *gain, left_out)
+
+
+def _hits(scores: FloatArray, scenes: Scenes) -> FloatArray:
+    """The share of the highest scores that is the real item's, shape (n,), NaN where a score is unknown."""
+    best = scores == scores.max(axis=1, keepdims=True)
+    found = (best & scenes.lists.positive).any(axis=1) / np.maximum(best.sum(axis=1), 1)
+    return np.where(np.isnan(scores).any(axis=1), np.nan, found)
+
+
+def _some(scenes: Scenes, which: BoolArray) -> Scenes:
+    """Some of the scenes, without their histories."""
+    lists = scenes.lists
+    kept = replace(lists, users=lists.users[which], items=lists.items[which], positive=lists.positive[which])
+    return replace(scenes, users=scenes.users[which], lists=kept)
+
+
+def _pairs(features: FloatArray, scenes: Scenes, people: IntArray) -> tuple[FloatArray, IntArray]:
+    """Features of each real item less those of each other item of its scene, and whose; scenes with NaN left out.
+
+    Args:
+        features: Shape (n, 5, n_features).
+        scenes: The scenes.
+        people: Ascending.
+    """
+    rows = np.flatnonzero(~np.isnan(features).any(axis=(1, 2)))
+    differences: Sequence[FloatArray] = [
+        features[row][scenes.lists.positive[row]] - features[row][~scenes.lists.positive[row]] for row in rows
+    ]
+    if not len(rows):
+        return np.zeros((0, features.shape[2])), np.zeros(0, dtype=np.int64)
+    users = np.repeat(np.searchsorted(people, scenes.users[rows]), [len(each) for each in differences])
+    return np.concatenate(differences), users
