@@ -59,7 +59,7 @@ class QuestionOptions(BaseModel):
 
     @model_serializer(mode="wrap")
     def _as_before(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without the keys that came later where they are off, as every question was then: weights of then still fit."""
+        """Without later keys that are off, as every question was before they existed: weights of then still fit."""
         content: dict[str, Any] = written(self)
         return {key: value for key, value in content.items() if value or key not in ("latest", "popularity")}
 

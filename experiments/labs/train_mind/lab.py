@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from groundlings.experiments.labs.train_mind.network import Network
     from groundlings.experiments.labs.train_mind.scoring import Said
     from groundlings.experiments.labs.train_mind.table import Row, Weight
-    from groundlings.experiments.labs.train_mind.token_trees import Prompts
 
 STEPS = 6
 BEFORE, AFTER = "language model, before", "language model, after"
@@ -140,9 +139,7 @@ class _Bench:
         )  # fmt: skip
         if resume:
             trainer.resume()
-        trained = trainer.train(
-            lambda done, total, loss: self._step(2, f"training, {done} of {total}, loss {loss:.3f}")
-        )
+        trained = trainer.train(lambda done, total, loss: self._step(2, f"training {done}/{total}, loss {loss:.3f}"))
         merged = changing.merge_and_unload() if training.weights == "lora" else changing
         self._step(3, "answers after training")
         network = self._network(merged)

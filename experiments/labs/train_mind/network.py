@@ -90,22 +90,21 @@ class Network:
         said = Answers(torch.logsumexp(logs[:, self._yes], dim=1), torch.logsumexp(logs[:, self._no], dim=1))
         return said, logs.topk(MOST_ALTERNATIVES, dim=-1).indices
 
-    @torch.no_grad()
     def say(self, packed: Pack) -> Spoken:
         """The answers to a pack, as plain numbers."""
         self.model.eval()
-        said, likeliest = self._answer(packed)
+        with torch.no_grad():
+            said, likeliest = self._answer(packed)
         words = torch.cat([self._yes, self._no])
         readable = torch.isin(likeliest, words).any(dim=1)
         yes, no = (each.double().cpu().numpy() for each in (said.yes, said.no))
         return Spoken(yes, no, readable.cpu().numpy())
 
-    @torch.no_grad()
     def loss(self, tokens: Sequence[int]) -> float:
         """Mean loss per token of a text after its first token, in nats."""
         self.model.eval()
         ids = torch.tensor([list(tokens)], device=self.device)
-        with self._in_precision():
+        with torch.no_grad(), self._in_precision():
             words = self.model(input_ids=ids, use_cache=False).logits[0, :-1]
         return float(torch.nn.functional.cross_entropy(words.float(), ids[0, 1:]))
 
@@ -114,28 +113,21 @@ class Network:
         return torch.autocast(self.device.type, dtype=self._precision, enabled=wanted)
 
 
-def losses(said: Answers, real: Tensor, scene: Tensor, choice_weight: float, answer_weight: float) -> Tensor:
-    """The loss of a pack, mean over its scenes.
+def loss_of_scene(said: Answers, real: Tensor, choice_weight: float, answer_weight: float) -> Tensor:
+    """The loss of the decisions of one scene.
 
-    The loss of the choice is that of a conditional logit (McFadden 1974) for each real item among itself and the
-    scene's others; that of the answer is minus the log probability of the right word.
+    That of the choice is the loss of a conditional logit (McFadden 1974) for each real item among itself and the
+    others; that of the answer is minus the log probability of the right word.
 
     Args:
         said: What the model says.
         real: Whether the person really met the item, shape (n_decisions,).
-        scene: Which scene a decision belongs to, ascending from 0, shape (n_decisions,).
         choice_weight, answer_weight: Of the two losses.
     """
-    total = torch.zeros((), device=real.device)
-    answers = -torch.where(real, said.yes, said.no)
-    odds, n_scenes = said.log_odds, int(scene.max()) + 1
-    for number in range(n_scenes):
-        own = scene == number
-        others = torch.logsumexp(odds[own & ~real], dim=0)
-        wanted = odds[own & real]
-        choice = (torch.logaddexp(wanted, others) - wanted).mean()
-        total = total + choice_weight * choice + answer_weight * answers[own].mean()
-    return total / n_scenes
+    others, wanted = torch.logsumexp(said.log_odds[~real], dim=0), said.log_odds[real]
+    choice = (torch.logaddexp(wanted, others) - wanted).mean()
+    answer = -torch.where(real, said.yes, said.no).mean()
+    return choice_weight * choice + answer_weight * answer
 
 
 def device_of(options: TrainingConfig) -> torch.device:

@@ -1,6 +1,6 @@
 """What is learned from, and what is asked about.
 
-    learned from   moments of people of the fitting third in the earlier rows: the next items they really met, and others
+    learned from   moments of people of the fitting third in the earlier rows: the items they met next, and others
     asked about    the choice among five of `fidelity`, strict version, of the test and the validation third; and lists,
                    half of them the next items really met after a scene's moment, half items never met
 
@@ -117,7 +117,7 @@ def _learned(ground: Ground, statistics: Interactions, sampler: SceneSampler) ->
     before = rows_before(statistics, moments)
     enough = [number for number, own in enumerate(before) if len(own) >= FEWEST_BEFORE]
     users = moments.users[enough]
-    place = {}
+    place: dict[int, int] = {}
     kept = []
     for number, user in zip(enough, users.tolist(), strict=True):
         place[user] = place.get(user, 0) + 1
@@ -170,10 +170,8 @@ def _draw(
         if kind == "like scenes":
             drawn = list(sampler.others(moments, rows, part, others, chance))
         else:
-            drawn = [
-                _unmet(sampler, moments, number, len(next_items[number]), chance)
-                for number in range(*part.indices(len(rows)))
-            ]
+            numbers = range(part.start, part.stop)
+            drawn = [_unmet(sampler, moments, number, len(next_items[number]), chance) for number in numbers]
         for number, other in enumerate(drawn, start=first):
             both = np.concatenate([next_items[number], other])
             order = chance.permutation(len(both))

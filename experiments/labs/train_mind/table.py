@@ -154,7 +154,8 @@ class Table:
 
     def _logs(self, scores: Scores) -> FloatArray:
         """Log probabilities among five of the test scenes, NaN where an answer is unreadable."""
-        known = {group: ~np.isnan(scores[group]).any(axis=1) for group in ("test five", "validation five")}
+        groups = ("test five", "validation five")
+        known = {group: np.asarray(~np.isnan(scores[group]).any(axis=1)) for group in groups}
         test, validation = (scores[group][known[group]] for group in known)
         tuned = _some(self._scenes["validation five"], known["validation five"])
         logs = np.full(scores["test five"].shape, np.nan)
@@ -180,7 +181,7 @@ class Table:
         return error / (self._resamples.weights @ np.bincount(whose, minlength=len(self._people)))
 
     def _row(self, scorer: str, figure: str, values: FloatArray, floor: FloatArray | None, left_out: int) -> Row:
-        gain = (None, None, None)
+        gain: tuple[float | None, float | None, float | None] = (None, None, None)
         if floor is not None:
             gain = (float(values[0] - floor[0]), *interval(values - floor))
         return Row(scorer, figure, float(values[0]), *interval(values), *gain, left_out)

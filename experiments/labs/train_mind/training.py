@@ -18,7 +18,7 @@ from groundlings.environments.errors import DataError
 from groundlings.environments.leftovers import remove_leftovers
 from groundlings.experiments.labs.fidelity.scenes import Scenes
 from groundlings.experiments.labs.train_mind.config import TrainingConfig
-from groundlings.experiments.labs.train_mind.network import Network, losses
+from groundlings.experiments.labs.train_mind.network import Network, loss_of_scene
 from groundlings.experiments.labs.train_mind.token_trees import Prompts, pack
 
 CHECKPOINT, STEPS = "checkpoint.pt", "steps.jsonl"
@@ -128,9 +128,7 @@ class Trainer:
             packed = pack([self._prompts.tree(scene, lists.items[scene][listed].tolist())])
             real = torch.from_numpy(lists.positive[scene][listed]).to(self._network.device)
             said = self._network.answer(packed)
-            part = losses(
-                said, real, torch.zeros_like(real, dtype=torch.int64), options.choice_weight, options.answer_weight
-            )
+            part = loss_of_scene(said, real, options.choice_weight, options.answer_weight)
             (part / len(chosen)).backward()
             loss += float(part.detach()) / len(chosen)
             tokens, decisions = tokens + len(packed.tokens), decisions + len(packed.answers)
