@@ -78,5 +78,7 @@ def _print(findings: Findings, console: Terminal) -> None:
         console.print(f"unreadable, {name}: {asked['unreadable']:,} of {asked['questions']:,} answers")
 
 
-def _with_ends(value: float, low: float | None, high: float | None) -> str:
+def _with_ends(value: float | None, low: float | None, high: float | None) -> str:
+    if value is None:
+        return "not read"
     return f"{value:.3f}" if low is None or high is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"

@@ -21,9 +21,9 @@ from groundlings.experiments.running.plan import build_plan
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-# Files for the labs (`groundlings fidelity`, `truth`, `warmup`) are other kinds, with tests of their own beside each.
+# Files for the labs (`groundlings fidelity`, `train-mind`, `truth`, `warmup`) are other kinds, with tests of their own.
 CONFIGS = ROOT / "experiments" / "configs"
-OF_LABS = {path for lab in ("fidelity", "truth", "warmup") for path in CONFIGS.glob(f"{lab}_*.yaml")}
+OF_LABS = {path for lab in ("fidelity", "train_mind", "truth", "warmup") for path in CONFIGS.glob(f"{lab}*.yaml")}
 SHIPPED = sorted({*CONFIGS.glob("*.yaml")} - OF_LABS)
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 

@@ -40,7 +40,7 @@ class Findings:
     Attributes:
         about: What was trained on what, plain JSON values.
         rows: One per scorer and figure.
-        weights: What the model adds to each other score.
+        weights: What the model adds to each other score; none where no answer of it could be read.
         probes: "before" and "after".
     """
 
@@ -151,7 +151,7 @@ class _Bench:
         known = baselines(self._ground, self._material)
         table = Table(self._material, config.bootstrap, self._ground.chance("people"))
         rows = table.rows({**known, BEFORE: before.scores, AFTER: after.scores})
-        weights = [table.weight(after.scores, scores, name) for name, scores in known.items()]
+        added = [table.weight(after.scores, scores, name) for name, scores in known.items()]
         chance = self._ground.chance("probe")
         probes = {name: probe(each, config.bootstrap, chance) for name, each in losses.items()}
         about = self._about(before, after)
@@ -159,7 +159,7 @@ class _Bench:
         about["training"]["loss"] = {"first": trained.losses[0], "last": float(np.mean(trained.losses[-20:]))}
         about["files"] = files
         about["seconds"] = {"training": round(trained.seconds, 1)}
-        return Findings(about, rows, weights, probes)
+        return Findings(about, rows, [each for each in added if each is not None], probes)
 
     def _network(self, model: Any) -> Network:
         from groundlings.experiments.labs.train_mind.network import Network, precision_of

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.stats import rankdata
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.labs.resampling import Resamples, interval
-from groundlings.experiments.labs.train_mind.network import Network
 from groundlings.experiments.labs.train_mind.token_trees import Prompts
+
+if TYPE_CHECKING:
+    from groundlings.experiments.labs.train_mind.network import Network
 
 PEOPLE = 40
 """Of each of the two groups, at most."""

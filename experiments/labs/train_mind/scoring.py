@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,10 +12,12 @@ from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.labs.fidelity.choice_of_five import measure_scenes
 from groundlings.experiments.labs.fidelity.list_features import LATEST
 from groundlings.experiments.labs.fidelity.scenes import Scenes
-from groundlings.experiments.labs.train_mind.network import Network
 from groundlings.experiments.labs.train_mind.scenes import Ground, Material
 from groundlings.experiments.labs.train_mind.token_trees import Prompts, pack
 from groundlings.personas.taste.model import fit_taste
+
+if TYPE_CHECKING:
+    from groundlings.experiments.labs.train_mind.network import Network
 
 POPULARITY, KNN, KNN_LATEST, EVIDENCE = "popularity", "item kNN", f"item kNN, last {LATEST}", "evidence"
 GROUPS = ("test five", "validation five", "test lists", "validation lists")

@@ -41,14 +41,14 @@ class Row:
 
     Attributes:
         scorer, figure: Which.
-        value, low, high: With its 95 % interval over users; ends are None where there is none.
+        value, low, high: With its 95 % interval over users; None where there is none, as where nothing could be read.
         gain, gain_low, gain_high: The difference to popularity, of the same users; None for popularity itself.
         left_out: Scenes or lists with an answer that could not be read.
     """
 
     scorer: str
     figure: str
-    value: float
+    value: float | None
     low: float | None
     high: float | None
     gain: float | None
@@ -112,8 +112,8 @@ class Table:
             for figure, (values, left_out) in found.items()
         ]
 
-    def weight(self, model: Scores, other: Scores, beside: str) -> Weight:
-        """What the model's score adds to another score."""
+    def weight(self, model: Scores, other: Scores, beside: str) -> Weight | None:
+        """What the model's score adds to another score; None where no answer could be read."""
         spread = [float(np.nanstd(each["validation five"])) or 1.0 for each in (model, other)]
         both = {
             group: np.stack([each[group] / size for each, size in zip((model, other), spread, strict=True)], axis=-1)
@@ -121,6 +121,8 @@ class Table:
         }
         scenes = self._scenes["validation five"]
         differences, users = _pairs(both["validation five"], scenes, self._tuners)
+        if not len(differences):
+            return None
         found = choice_weights(differences, users, self._tuning.weights)
         test = self._scenes["test five"]
         together = self._mean(test, _hits(both["test five"] @ found[0], test))
@@ -140,16 +142,18 @@ class Table:
         logs = self._logs(scores)
         real = five.lists.positive
         unread = int(np.isnan(scores["test five"]).any(axis=1).sum())
-        unread_lists = int((np.isnan(scores["test lists"]) & lists.lists.listed).any(axis=1).sum())
-        level = float(np.nanmedian(scores["validation lists"]))
-        yes = np.where(np.isnan(scores["test lists"]), np.nan, scores["test lists"] > level)
-        share = np.nanmean(np.where(lists.lists.listed, yes, np.nan), axis=1)
+        unread_lists = (np.isnan(scores["test lists"]) & lists.lists.listed).any(axis=1)
+        auc = np.where(unread_lists, np.nan, list_auc(scores["test lists"], lists.lists))
+        known = scores["validation lists"][~np.isnan(scores["validation lists"])]
+        level = float(np.median(known)) if len(known) else np.nan
+        yes = (scores["test lists"] > level) & lists.lists.listed
+        share = np.where(unread_lists | np.isnan(level), np.nan, yes.sum(axis=1) / lists.lists.listed.sum(axis=1))
         return {
             "top-1": (self._mean(five, _hits(scores["test five"], five)), unread),
             "log-loss": (self._mean(five, -(logs * real).sum(axis=1)), unread),
             "calibration": (self._calibration(np.exp(logs), real, five.users), unread),
-            "list AUC": (self._mean(lists, list_auc(scores["test lists"], lists.lists)), unread_lists),
-            "positive share": (self._mean(lists, share), unread_lists),
+            "list AUC": (self._mean(lists, auc), int(unread_lists.sum())),
+            "positive share": (self._mean(lists, share), int(unread_lists.sum())),
         }
 
     def _logs(self, scores: Scores) -> FloatArray:
@@ -159,6 +163,8 @@ class Table:
         test, validation = (scores[group][known[group]] for group in known)
         tuned = _some(self._scenes["validation five"], known["validation five"])
         logs = np.full(scores["test five"].shape, np.nan)
+        if not len(test) or not len(validation):
+            return logs
         logs[known["test five"]] = choice_logit(Said("", "mind", test, validation), tuned)(test)
         return logs
 
@@ -170,6 +176,8 @@ class Table:
     def _calibration(self, chances: FloatArray, real: BoolArray, users: IntArray) -> FloatArray:
         """Expected calibration error of the chances of all items, each scene's known, shape (1 + times,)."""
         known = ~np.isnan(chances).any(axis=1)
+        if not known.any():
+            return np.full(len(self._resamples.weights), np.nan)
         said, met = chances[known].ravel(), real[known].ravel().astype(np.float64)
         whose = np.repeat(np.searchsorted(self._people, users[known]), real.shape[1])
         bins = np.argsort(np.argsort(said, kind="stable"), kind="stable") * _BINS // max(len(said), 1)
@@ -183,8 +191,10 @@ class Table:
     def _row(self, scorer: str, figure: str, values: FloatArray, floor: FloatArray | None, left_out: int) -> Row:
         gain: tuple[float | None, float | None, float | None] = (None, None, None)
         if floor is not None:
-            gain = (float(values[0] - floor[0]), *interval(values - floor))
-        return Row(scorer, figure, float(values[0]), *interval(values), *gain, left_out)
+            difference = values - floor
+            gain = (None if np.isnan(difference[0]) else float(difference[0]), *interval(difference))
+        value = None if np.isnan(values[0]) else float(values[0])
+        return Row(scorer, figure, value, *interval(values), *gain, left_out)
 
 
 def _hits(scores: FloatArray, scenes: Scenes) -> FloatArray:

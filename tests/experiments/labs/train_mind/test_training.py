@@ -1,0 +1,158 @@
+"""Training on a made-up world with a model of two layers: it learns, goes on where it stopped, and can be served."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from groundlings.environments.errors import ConfigError, DataError
+from groundlings.experiments.labs.train_mind.examples import population_of
+from groundlings.experiments.labs.train_mind.gguf_copy import interleaved, write_gguf
+from groundlings.experiments.labs.train_mind.lab import AFTER, BEFORE, train_mind
+from groundlings.experiments.labs.train_mind.token_trees import Prompts, Tree, answer_tokens, grow, pack
+from groundlings.personas.minds.calibrated_question import PairQuestions
+
+
+class Bench:
+    """The toy model and the prompts of the toy scenes."""
+
+    def __init__(self, ground, material, base_model):
+        import torch
+
+        from groundlings.experiments.labs.train_mind.network import Network, read_model
+
+        self.model, self.tokenizer = read_model(base_model)
+        self.network = Network(self.model, answer_tokens(self.tokenizer), torch.float32)
+        population = population_of(ground.dataset, material.learned, material.groups.statistics)
+        self.prompts = Prompts(self.tokenizer, PairQuestions(population, ground.config.question))
+
+
+@pytest.fixture
+def bench(ground, material, base_model):
+    return Bench(ground, material, base_model)
+
+
+@pytest.fixture
+def trainer(ground, material, bench, tmp_path):
+    from groundlings.experiments.labs.train_mind.training import Trainer
+
+    def made(identity="same"):
+        return Trainer(
+            bench.network, bench.prompts, material.learned, ground.config.training, tmp_path, seed=1, identity=identity
+        )
+
+    return made
+
+
+def test_a_tree_answers_as_each_prompt_alone(bench):
+    tree = bench.prompts.tree(0, [1, 2, 3])
+    assert len(tree.beginning) > 100
+    together = bench.network.say(pack([tree, bench.prompts.tree(1, [4])]))
+    alone = [bench.network.say(pack([Tree((), (tree.beginning + branch,))])) for branch in tree.branches]
+    assert np.allclose(together.yes[:3], [each.yes[0] for each in alone], atol=1e-4)
+    assert np.allclose(together.no[:3], [each.no[0] for each in alone], atol=1e-4)
+
+
+def test_tokens_are_those_of_the_chat_template(bench):
+    text = bench.prompts.text(0, 1)
+    assert text.startswith("<|start|>system\nYou visit a site")
+    assert text.endswith("<|end|>\n<|start|>assistant\n")
+    whole = bench.tokenizer(text, add_special_tokens=False)["input_ids"]
+    (branch,) = grow([whole]).branches
+    assert bench.prompts.tree(0, [1]).branches == (branch,)
+
+
+def test_spellings_of_both_answers_are_found(bench):
+    yes, no = answer_tokens(bench.tokenizer)
+    assert {bench.tokenizer.decode([token]).strip().lower() for token in yes} == {"yes"}
+    assert {bench.tokenizer.decode([token]).strip().lower() for token in no} == {"no"}
+
+
+def test_it_learns_and_goes_on_where_it_stopped(trainer, bench, tmp_path):
+    fresh = {name: values.clone() for name, values in bench.model.state_dict().items()}
+    whole = trainer().train()
+    assert np.mean(whole.losses[-2:]) < np.mean(whole.losses[:2])
+    weights = {name: each.detach().clone() for name, each in bench.model.named_parameters()}
+
+    class Interrupted(Exception):
+        pass
+
+    def stop(done, _total, _loss):
+        if done == 3:
+            raise Interrupted
+
+    bench.model.load_state_dict(fresh)
+    with pytest.raises(Interrupted):
+        trainer().train(stop)
+    again = trainer()
+    again.resume()
+    resumed = again.train()
+    assert resumed.losses == pytest.approx(whole.losses, abs=1e-5)
+    for name, each in bench.model.named_parameters():
+        assert np.allclose(each.detach(), weights[name], atol=1e-5), name
+    steps = [json.loads(line)["step"] for line in (tmp_path / "steps.jsonl").read_text().splitlines()]
+    assert steps == [1, 2, 3, 4]
+
+
+def test_a_checkpoint_of_another_training_is_refused(trainer):
+    trainer("one").train()
+    with pytest.raises(DataError, match="another file"):
+        trainer("other").resume()
+
+
+def test_a_gguf_copy_is_read_back_as_the_same_model(bench, tmp_path):
+    gguf, transformers = pytest.importorskip("gguf"), pytest.importorskip("transformers")
+    base, target = tmp_path / "base.gguf", tmp_path / "copy.gguf"
+    config = bench.model.config
+    writer = gguf.GGUFWriter(base, "llama")
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_vocab_size(config.vocab_size)
+    from groundlings.experiments.labs.train_mind.gguf_copy import gguf_name
+
+    for name, values in bench.model.state_dict().items():
+        if name != "lm_head.weight":
+            blank = np.zeros(tuple(values.shape), dtype=np.float16 if values.ndim == 2 else np.float32)
+            writer.add_tensor(gguf_name(name), blank)
+    for write in (writer.write_header_to_file, writer.write_kv_data_to_file, writer.write_tensors_to_file):
+        write()
+    writer.close()
+    write_gguf(bench.model, base, target)
+    options = transformers.GgufConfig(dequantize=True)
+    read = transformers.AutoModelForCausalLM.from_pretrained(
+        tmp_path, gguf_file=target.name, quantization_config=options
+    )
+    for name, values in bench.model.state_dict().items():
+        assert np.allclose(read.state_dict()[name].float(), values, atol=2e-3), name
+
+
+def test_rows_of_a_head_are_taken_from_its_halves_in_turn():
+    rows = np.arange(8, dtype=np.float32)[:, None]
+    assert interleaved(rows, 2).ravel().tolist() == [0, 2, 1, 3, 4, 6, 5, 7]
+
+
+def test_the_whole_lab_writes_a_model_and_its_table(ground, base_model, tmp_path):
+    config = ground.config.model_copy(update={"base_model": base_model})
+    training = config.training.model_copy(update={"weights": "lora", "rank": 2})
+    findings = train_mind(config.model_copy(update={"training": training}), tmp_path)
+    about = findings.about
+    assert about["files"] == {"model": "model"}
+    assert (tmp_path / "model" / "model.safetensors").exists()
+    assert about["training"]["decisions"] == about["learned"]["decisions"]
+    assert about["asked"]["after"]["questions"] == about["asked"]["before"]["questions"] > 0
+    assert {row.scorer for row in findings.rows} >= {BEFORE, AFTER, "popularity", "item kNN", "evidence"}
+    assert set(findings.probes) == {"before", "after"}
+    assert json.loads(json.dumps(findings.as_dict()))["about"]["name"] == "toy"
+
+
+def test_without_the_extra_it_says_what_to_install(ground, tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "peft", None)
+    with pytest.raises(ConfigError, match=r"groundlings\[train\]"):
+        train_mind(ground.config, tmp_path)
