@@ -21,6 +21,7 @@ VIOLATIONS = {
     "language_models": ("personas/mind.py", "import openai"),
     "no_second_door": ("simulator/session.py", "import requests"),
     "learning": ("simulator/arm.py", "from implicit.als import AlternatingLeastSquares"),
+    "training": ("simulator/arm.py", "import transformers"),
     "trees": ("personas/minds/behavioural.py", "from sklearn.ensemble import HistGradientBoostingClassifier"),
     "cluster": ("simulator/days.py", "import ray"),
     "reinforcement": ("experiments/running/run.py", "import gymnasium"),
