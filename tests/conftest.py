@@ -60,7 +60,7 @@ APART = ("tests/notebooks/test_notebooks.py", "tests/experiments/running/test_re
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
-    """Of several workers one gets all files of a folder that is `TOGETHER`, a file, or a test of a file that is `APART`.
+    """One of several workers gets a folder that is `TOGETHER`, a file, or a test of a file that is `APART`.
 
     So what a folder or a file shares is made once, and no worker ends long after the other.
     """
