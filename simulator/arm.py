@@ -312,6 +312,10 @@ class Arm:
         parts = [np.zeros(0, dtype=np.int64)]
         return Shown(*(np.concatenate([*parts, *(getattr(each, of) for each in today)]) for of in ("users", "items")))
 
+    def left_on_shelf(self) -> Shelf | None:
+        """A copy of what is left in stock, which others may buy without taking it away; None where nothing is sold."""
+        return None if self._shelf is None else self._shelf.copy()
+
     def stop(self) -> None:
         """After the last day: close the schedule of sessions."""
         if self._schedule is not None:

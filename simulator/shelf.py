@@ -36,6 +36,12 @@ class Shelf:
         self._opening = offers.opening(opening_time)
         self._sold = np.zeros(len(offers))
 
+    def copy(self) -> Shelf:
+        """As much of everything, apart from this one from now on."""
+        other = Shelf.__new__(Shelf)
+        other._offers, other._opening, other._sold = self._offers, self._opening, self._sold.copy()
+        return other
+
     def on(self, day: int) -> DayOffers:
         """What is offered on a simulated day, 0 for the first; days are asked for in order."""
         return self._offers.on(self._opening + day, self._sold)

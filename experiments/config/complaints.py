@@ -14,6 +14,7 @@ from groundlings.environments.errors import ConfigError, shown
 
 Key = str | int
 
+_MINDS = frozenset({"behavioural", "scripted", "language", "hybrid", "calibrated", "plugin"})
 _MOST_COMPLAINTS = 20
 """About one file at a time; whoever mends these sees the next."""
 
@@ -80,7 +81,7 @@ def _did_you_mean(name: str, allowed: Sequence[str]) -> str:
 
 def _location(kind: type[BaseModel], told: Sequence[Key]) -> list[Key]:
     """A location as the file has it: pydantic's also says which member of a union was tried."""
-    tags = {"behavioural", "scripted", "language", "calibrated", "plugin", "parallel", "split", "interleaving"}
+    tags = {*_MINDS, "parallel", "split", "interleaving"}
     sections: list[type[BaseModel]] = [kind]
     found: list[Key] = []
     for number, part in enumerate(told):
@@ -92,10 +93,15 @@ def _location(kind: type[BaseModel], told: Sequence[Key]) -> list[Key]:
             named = [section for section in sections if _is_tagged(section, part)]
         if named:
             sections = named
-        elif not (number and part in tags) and _LABEL.fullmatch(part) is None:
+        elif _is_key(part, sections) or (not (number and part in tags) and _LABEL.fullmatch(part) is None):
             found.append(part)
             sections = _below(sections, part) or sections
     return found
+
+
+def _is_key(part: str, sections: Sequence[type[BaseModel]]) -> bool:
+    """Whether the one section that is meant has a key of this name, such as `language` of a hybrid mind."""
+    return len(sections) == 1 and part in sections[0].model_fields
 
 
 def _fields_at(model: type[BaseModel], location: Sequence[Key]) -> list[str]:

@@ -17,7 +17,7 @@ from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import ConfigError
 from groundlings.experiments.config import yaml_reading
 from groundlings.experiments.config.complaints import Key, complaints, together
-from groundlings.experiments.config.schema import ArmConfig, ExperimentConfig, PluginMindConfig
+from groundlings.experiments.config.schema import ArmConfig, ExperimentConfig, HybridMindConfig, PluginMindConfig
 from groundlings.simulator.language.config import ModelConfig
 
 Config = TypeVar("Config", bound=BaseModel)
@@ -126,6 +126,9 @@ def with_effect(config: BaseModel) -> dict[str, Any]:
     model = getattr(mind, "model", None)
     if isinstance(model, ModelConfig):
         content["mind"]["model"] = _with_effect(model, config)
+    if isinstance(mind, HybridMindConfig):
+        content["mind"]["language"].pop("max_unreadable", None)
+        content["mind"]["language"]["model"] = _with_effect(mind.language.model, config)
     return content
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, field_validator
 
 from groundlings.environments.errors import ConfigError
+from groundlings.experiments.config.hybrid import SampleOptions
 from groundlings.personas.mind import FEED_ACTIONS, SEARCH_ACTIONS, SHOP_ACTIONS, Mind
 from groundlings.personas.minds.behavioural import BehaviouralOptions
 from groundlings.personas.minds.calibrated import CalibratedOptions
@@ -24,11 +25,13 @@ from groundlings.simulator.lost_pages import MAX_UNREADABLE
 Options = TypeVar("Options", bound=BaseModel)
 
 
-class BehaviouralMindConfig(BehaviouralOptions):
-    """No language model: a choice model estimated on real histories."""
+def _language(section: Any) -> Any:
+    """A section of which nobody has to say that it is one of a language mind."""
+    return {"kind": "language", **section} if isinstance(section, dict) else section
 
-    kind: Literal["behavioural"]
-    """`behavioural`."""
+
+class BehaviouralSection(BehaviouralOptions):
+    """Everybody decides by a choice model estimated on real histories, whoever else is asked."""
 
     @property
     def asked(self) -> ModelConfig | None:
@@ -60,6 +63,13 @@ class BehaviouralMindConfig(BehaviouralOptions):
             context.offers,
             context.schema,
         )
+
+
+class BehaviouralMindConfig(BehaviouralSection):
+    """No language model: a choice model estimated on real histories."""
+
+    kind: Literal["behavioural"]
+    """`behavioural`."""
 
 
 class ScriptedMindConfig(ScriptedOptions):
@@ -128,6 +138,21 @@ class LanguageMindConfig(LanguageOptions):
         return LanguageMind(
             context.population, context.model, self.options, self.model.sampling, context.base_directory
         )
+
+
+class HybridMindConfig(BehaviouralSection, SampleOptions):
+    """Everybody decides by the behavioural mind, and a sample of people lives through the same days with the language
+    mind, too (docs/hybrid.md); the other keys are those of the behavioural mind."""
+
+    kind: Literal["hybrid"]
+    """`hybrid`."""
+    language: Annotated[LanguageMindConfig, BeforeValidator(_language)] = LanguageMindConfig(kind="language")
+    """The mind of the sample, with the keys of a language mind."""
+
+    @property
+    def actions(self) -> frozenset[str]:
+        """What both minds can do."""
+        return super().actions & self.language.actions
 
 
 class CalibratedMindConfig(CalibratedOptions):
@@ -252,6 +277,13 @@ class PluginMindConfig(BaseModel):
         return build_mind(self.kind, self.options, context)
 
 
+def models_of_minds(mind: Any) -> dict[str, ModelConfig]:
+    """Key path -> each language model that the minds of a checked section ask; {} where none is asked."""
+    if isinstance(mind, HybridMindConfig):
+        return {"mind.language.model": mind.language.model} if mind.sample else {}
+    return {} if mind.asked is None else {"mind.model": mind.asked}
+
+
 def _options(kind: type[Options], section: BaseModel) -> Options:
     """The keys of a checked section that are a mind's own."""
     return kind.model_construct(**{name: getattr(section, name) for name in kind.model_fields})
@@ -273,6 +305,7 @@ MindConfig = Annotated[
         Annotated[BehaviouralMindConfig, Tag("behavioural")]
         | Annotated[ScriptedMindConfig, Tag("scripted")]
         | Annotated[LanguageMindConfig, Tag("language")]
+        | Annotated[HybridMindConfig, Tag("hybrid")]
         | Annotated[CalibratedMindConfig, Tag("calibrated")]
         | Annotated[ConversingMindConfig, Tag("conversing")]
         | Annotated[PluginMindConfig, Tag("plugin")],

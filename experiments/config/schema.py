@@ -27,8 +27,10 @@ from groundlings.experiments.config.item_groups import GroupsConfig
 from groundlings.experiments.config.layout import check_attention
 from groundlings.experiments.config.minds import (
     BehaviouralMindConfig,
+    BehaviouralSection,
     CalibratedMindConfig,
     ConversingMindConfig,
+    HybridMindConfig,
     LanguageMindConfig,
     MindConfig,
     PluginMindConfig,
@@ -44,9 +46,11 @@ from groundlings.simulator.log.address import postgres_address
 __all__ = [
     "ArmConfig",
     "BehaviouralMindConfig",
+    "BehaviouralSection",
     "CalibratedMindConfig",
     "ConversingMindConfig",
     "ExperimentConfig",
+    "HybridMindConfig",
     "LanguageMindConfig",
     "LogConfig",
     "MindConfig",
@@ -276,7 +280,7 @@ class ExperimentConfig(Section):
 
     @model_validator(mode="after")
     def _attention_suits_the_layout(self) -> ExperimentConfig:
-        if isinstance(self.mind, BehaviouralMindConfig | CalibratedMindConfig):
+        if isinstance(self.mind, BehaviouralSection | CalibratedMindConfig):
             check_attention(self.site.layout, self.mind)
         return self
 
@@ -293,6 +297,15 @@ class ExperimentConfig(Section):
                 f"mind.social: with design {self.design.kind} ties join agents who see different lists, so that one "
                 "arm's effect reaches the other (interference); write design: parallel, where every arm is a world of "
                 "its own, or take the ties out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _sample_lives_in_every_arm(self) -> ExperimentConfig:
+        if isinstance(self.mind, HybridMindConfig) and self.mind.sample and self.design.kind != "parallel":
+            raise ValueError(
+                f"mind.sample: with design {self.design.kind} nobody lives in two arms, and people in the sample of a "
+                "hybrid mind live in all of them; write design: parallel, or sample: 0"
             )
         return self
 

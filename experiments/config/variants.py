@@ -12,6 +12,7 @@ from groundlings.experiments.config.minds import (
     BehaviouralMindConfig,
     CalibratedMindConfig,
     ConversingMindConfig,
+    HybridMindConfig,
     LanguageMindConfig,
     PluginMindConfig,
     ScriptedMindConfig,
@@ -29,6 +30,7 @@ AnyMind = (
     | LanguageMindConfig
     | CalibratedMindConfig
     | ConversingMindConfig
+    | HybridMindConfig
     | PluginMindConfig
 )
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.registry import check_abilities
-from groundlings.experiments.config.schema import BehaviouralMindConfig, CalibratedMindConfig
+from groundlings.experiments.config.schema import BehaviouralSection, CalibratedMindConfig
 from groundlings.personas.mind import KnowsPreference, Mind
 from groundlings.personas.minds.browsing_parameters import named_exposures
 from groundlings.personas.search.searching import check_searching
@@ -69,7 +69,7 @@ def check_actions(plan: Plan, able: frozenset[str]) -> None:
 
 def estimates_taste(plan: Plan) -> bool:
     """Whether building a mind estimates what people like, so that it is left until somebody asks for it."""
-    kinds = BehaviouralMindConfig | CalibratedMindConfig
+    kinds = BehaviouralSection | CalibratedMindConfig
     return plan.supplied.mind is None and isinstance(plan.config.mind, kinds) and plan.config.mind.asked is None
 
 
@@ -80,7 +80,7 @@ def check_unbuilt(plan: Plan) -> None:
         UserError: Its calibration of exposures cannot be read, the data lack what repeats are estimated from, or the
             file says how people search where nobody can.
     """
-    if isinstance(plan.config.mind, BehaviouralMindConfig | CalibratedMindConfig):
+    if isinstance(plan.config.mind, BehaviouralSection | CalibratedMindConfig):
         named_exposures(plan.config.mind.options, plan.minds.base_directory)
     if isinstance(plan.config.mind, BehaviouralMindConfig):
         check_searching(plan.config.mind.search, plan.environment.schema)
@@ -92,7 +92,7 @@ def preference_of(plan: Plan) -> Preference | None:
     """The hidden preference that bounds rank by, None where the mind has none; it is the same for all arms."""
     if plan.built.minds is not None:
         return plan.built.preference
-    if not estimates_taste(plan) or not isinstance(plan.config.mind, BehaviouralMindConfig):
+    if not estimates_taste(plan) or not isinstance(plan.config.mind, BehaviouralSection):
         return None
 
     def liking(users: IntArray) -> FloatArray:

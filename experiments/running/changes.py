@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from groundlings.environments.errors import ConfigError
 from groundlings.experiments.archive.provenance import is_in_directory, same_release, unlike
 from groundlings.experiments.config.loading import PLACES, config_hash, leaves, with_effect
+from groundlings.experiments.config.minds import models_of_minds
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.simulator.log.begun import Begun, Change
 from groundlings.simulator.log.store import Store
@@ -221,7 +222,10 @@ def _is_place(path: str, config: ExperimentConfig, then: Mapping[str, str], now:
         case [*_, "model", "embedded", "path"]:
             return bool(then)  # the weights' hash is part of the model's fingerprint, where that is known
         case [*above, "model", "store", "path"]:
-            model = config.mind.asked if above == ["mind"] else config.arms[int(above[1])].model
+            of_minds = models_of_minds(config.mind)
+            model = (
+                of_minds.get(".".join([*above, "model"])) if above[0] == "mind" else config.arms[int(above[1])].model
+            )
             return model is not None and model.store is not None and model.store.mode != "replay"
     return False
 

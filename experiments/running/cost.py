@@ -18,12 +18,14 @@ from groundlings.environments.split import tied_cuts
 from groundlings.experiments.analysis.metrics.registry import absent_metrics
 from groundlings.experiments.config.designs import SplitDesign, shares_of
 from groundlings.experiments.config.interventions import in_words
+from groundlings.experiments.config.minds import models_of_minds
 from groundlings.experiments.config.schema import CalibratedMindConfig, LanguageMindConfig, PluginMindConfig
 from groundlings.experiments.config.variants import cells_of
 from groundlings.experiments.running.arm_calls import ArmCalls, arm_lines, arms_calls, budget_note, together
 from groundlings.experiments.running.asking_time import Wish, asking_lines
 from groundlings.experiments.running.click_level import level_warning
 from groundlings.experiments.running.exposures import exposures_warning
+from groundlings.experiments.running.hybrid_cost import plan_of_sample, sample_lines
 from groundlings.experiments.running.interventions import stated
 from groundlings.experiments.running.plan import Plan
 from groundlings.experiments.running.sizes import personas_line, sessions_at_most, size_warning, store_line
@@ -61,6 +63,8 @@ def estimate(plan: Plan) -> Estimate:
     if plan.config.variants is not None:
         return _together([estimate(replace(plan, config=cell.config)) for cell in cells_of(plan.config)])
     pages, arms = sessions_at_most(plan) * plan.environment.max_pages, arms_calls(plan)
+    if (sample := plan_of_sample(plan)) is not None:
+        return replace(estimate(sample), sessions=sessions_at_most(plan), pages=pages, arms=arms)
     mind = plan.config.mind
     match mind:
         case LanguageMindConfig():
@@ -139,11 +143,13 @@ def print_plan(plan: Plan, console: Console, wish: Wish | None = None) -> None:
     if kept := personas_line(plan):
         table.add_row("agents", kept)
     if bound.calls:
-        table.add_row("calls", f"at most {bound.calls:,}{_calls_words(plan)}")
+        asking = plan_of_sample(plan) or plan
+        table.add_row("calls", f"at most {bound.calls:,}{_calls_words(asking)}")
         table.add_row("tokens", f"about {bound.prompt_tokens:,} in and {bound.completion_tokens:,} out at most")
         if bound.money is not None:
-            table.add_row("money", f"about {bound.money:,.2f} at most, at the prices of mind.model.budget")
-        for row in asking_lines(plan, bound, wish or Wish()):
+            place = next(iter(models_of_minds(config.mind)))
+            table.add_row("money", f"about {bound.money:,.2f} at most, at the prices of {place}.budget")
+        for row in (*sample_lines(plan, bound), *asking_lines(asking, bound, wish or Wish())):
             table.add_row(*row)
     elif isinstance(config.mind, PluginMindConfig) and config.mind.asked is not None:
         table.add_row("calls", escape(f"not known: {config.mind.kind} asks as it likes; mind.model.budget sets a cap"))
@@ -165,9 +171,9 @@ def print_plan(plan: Plan, console: Console, wish: Wish | None = None) -> None:
 
 def _budget_notes(plan: Plan, bound: Estimate) -> Iterator[str | None]:
     """A line for each model whose cap the plan can reach."""
-    if (asked := plan.config.mind.asked) is not None:
+    for key, asked in models_of_minds(plan.config.mind).items():
         tokens = bound.prompt_tokens, bound.completion_tokens
-        yield budget_note("mind.model", asked.budget, bound.calls, tokens, bound.money)
+        yield budget_note(key, asked.budget, bound.calls, tokens, bound.money)
     of_arms = {each.arm: each for each in bound.arms}
     for place, arm in enumerate(plan.config.arms):
         if arm.model is not None:

@@ -20,7 +20,7 @@ from groundlings.environments.errors import ConfigError, DataError, shown
 from groundlings.environments.exposures import Exposures
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.split import LabelRows, test_people
-from groundlings.experiments.config.schema import BehaviouralMindConfig, CalibratedMindConfig, ExperimentConfig
+from groundlings.experiments.config.schema import BehaviouralSection, CalibratedMindConfig, ExperimentConfig
 from groundlings.experiments.running.events import Note, Progress, on_download, on_note
 from groundlings.experiments.running.plan import Plan
 from groundlings.personas.exposure.calibration import ExposureCalibration
@@ -97,7 +97,7 @@ def calibrate_exposures(config: ExperimentConfig, progress: Progress) -> Exposur
 def exposures_warning(plan: Plan) -> str | None:
     """A line about a mind whose exposures are those of another audience or catalogue; None where they fit."""
     mind = plan.config.mind
-    if plan.supplied.mind is not None or not isinstance(mind, BehaviouralMindConfig | CalibratedMindConfig):
+    if plan.supplied.mind is not None or not isinstance(mind, BehaviouralSection | CalibratedMindConfig):
         return None
     calibration = named_exposures(mind.options, plan.minds.base_directory)
     if calibration is None or calibration.fitted_on.dataset_hash == plan.dataset.real.fingerprint:

@@ -39,6 +39,7 @@ from groundlings.experiments.running.event_loop import completed, ctrl_c_at_once
 from groundlings.experiments.running.events import SILENT, Note, Progress, on_download, on_note
 from groundlings.experiments.running.execution import IN_ONE_PROCESS, Execution, execution_of
 from groundlings.experiments.running.foresight import check_recommenders
+from groundlings.experiments.running.hybrid_sample import check_sample
 from groundlings.experiments.running.identity import identity_of
 from groundlings.experiments.running.interventions import check_with_data, interventions_identity
 from groundlings.experiments.running.offered import check_offers
@@ -284,8 +285,7 @@ async def prepare(
         else:
             check_unbuilt(plan)
         plan = replace(plan, preference=preference_of(plan))
-        recommenders = [plan.recommender(arm) for arm in config.arms]
-        plan.built.recommenders = recommenders
+        plan.built.recommenders = recommenders = [plan.recommender(arm) for arm in config.arms]
         for line in check_recommenders(plan, recommenders):
             progress.event(Note(line))
         swaps = check_with_data(plan)
@@ -337,6 +337,7 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
     population = build_population(
         dataset, split.train, size=config.population.size, seed=config.seed, beside=split.beside
     )
+    check_sample(config, dataset, population)
     check_offers(dataset.offers, split.train, config.simulation.days, dataset.times_known, on_note(progress))
     ground = CalibrationGround(
         real, known, config.split, population, config.repeats.allowed, None if real is dataset else (dataset, split)

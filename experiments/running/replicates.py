@@ -24,6 +24,7 @@ from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.config.variants import Cell, cells_of
 from groundlings.experiments.running.changes import check_sibling
 from groundlings.experiments.running.events import SILENT, ArmBegins, Changed, Note, Progress, ProgressEvent, RunBegins
+from groundlings.experiments.running.hybrid import spent_by_run
 from groundlings.experiments.running.kept_data import with_data_kept
 from groundlings.experiments.running.plan import Plan
 from groundlings.experiments.running.relocation import with_data_at
@@ -32,7 +33,7 @@ from groundlings.experiments.running.run_directory import AS_BEGUN, Resuming
 from groundlings.experiments.running.supplied import Supplied
 from groundlings.simulator.log.begun import begun_in
 from groundlings.simulator.log.reader import LogReader
-from groundlings.simulator.log.spending import Spending, spent_in
+from groundlings.simulator.log.spending import Spending
 from groundlings.simulator.log.store import ADDRESS_NAME, LOG_NAME, store_at
 from groundlings.simulator.log.trusted_hosts import refuse_unnamed
 
@@ -219,7 +220,7 @@ def _like_the_others(directory: Path, cells: Sequence[Cell], resuming: Resuming)
 
 
 def _spent(cell: Path) -> Spending:
-    return spent_in(store_at(cell)) if _has_log(cell) else Spending()
+    return spent_by_run(cell) if _has_log(cell) else Spending()
 
 
 def _spent_by_other_cells(directory: Path) -> Spending:

@@ -23,6 +23,7 @@ from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.click_level import level_warning_of_run
 from groundlings.experiments.running.event_loop import completed, outside_of_loops
 from groundlings.experiments.running.events import SILENT, Note, Progress, RunBegins, on_measuring
+from groundlings.experiments.running.hybrid import live_with_language, open_language_model, spent_by_run
 from groundlings.experiments.running.manifest import manifest, run_row
 from groundlings.experiments.running.plan import Plan, prepare
 from groundlings.experiments.running.relocation import check_files, with_data_at
@@ -39,7 +40,7 @@ from groundlings.experiments.running.supplied import Supplied
 from groundlings.simulator.log.begun import begun_in
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.reply_forms import calls_with_estimates, replies_by_form
-from groundlings.simulator.log.spending import Spending, spent_in
+from groundlings.simulator.log.spending import Spending
 from groundlings.simulator.log.store import store_at
 
 _logger = logger(__name__)
@@ -142,13 +143,13 @@ def _carried_out(
             held.enter_context(reading(resumed))
             held.enter_context(kept(resumed))
             progress.event(RunBegins(resumed))
-            before += spent_in(store_at(resumed))
+            before += spent_by_run(resumed)
             begun = begun_in(store_at(resumed))
             check_log_is_there(resumed, begun)
             check_files(config, resumed)
             _logger.info("%s: resumed, %d calls were made before", resumed, before.agents.calls)
 
-        async def simulated() -> tuple[Plan, Path, HeldOut, dict[str, float]]:
+        async def simulated() -> tuple[Plan, Path, HeldOut, dict[str, str], dict[str, float]]:
             began = time.monotonic()
             async with AsyncExitStack() as stack:
                 plan = await prepare(
@@ -159,6 +160,7 @@ def _carried_out(
                     spent=before,
                     resumed=resumed if begun is not None else None,
                 )
+                language = await open_language_model(plan, stack, progress, resumed, before)
                 if check is not None:
                     check(plan)
                 if resumed is None and (warning := await level_warning_of_run(plan)):
@@ -171,14 +173,14 @@ def _carried_out(
                         progress.event(Note(f"engine: {line}"))
                 ready = time.monotonic()
                 try:
-                    found = await simulate_into(
-                        directory, plan, run_row(plan), progress, accept=resuming.accept_changes
-                    )
+                    accept = resuming.accept_changes
+                    found = await simulate_into(directory, plan, run_row(plan), progress, accept=accept)
+                    sampled = await live_with_language(directory, plan, language, progress, accept=accept)
                 except TooMuchUnreadable:
                     _shown(plan, directory, progress)
                     raise
                 seconds = {"prepare": ready - began, "simulate": time.monotonic() - ready}
-                return plan, directory, found, seconds
+                return plan, directory, found, sampled, seconds
 
         return _measured(*completed(simulated()), progress=progress)
 
@@ -191,7 +193,13 @@ def _shown(plan: Plan, directory: Path, progress: Progress) -> None:
 
 
 def _measured(
-    plan: Plan, directory: Path, held_out: HeldOut, seconds: Mapping[str, float], *, progress: Progress
+    plan: Plan,
+    directory: Path,
+    held_out: HeldOut,
+    sampled: Mapping[str, str],
+    seconds: Mapping[str, float],
+    *,
+    progress: Progress,
 ) -> Outcome:
     written_hash = write_held_out(directory, held_out)
     with LogReader(directory) as log:
@@ -202,6 +210,8 @@ def _measured(
         about = manifest(plan, log.run(), log.accepted_changes(), fingerprint, seconds)
         written = {**about, **replies, HELD_OUT_HASH: written_hash, BACKGROUND_HASH: background}
         written.update(fit_counts_hash(directory))
+        if sampled:
+            written["language_sample"] = dict(sampled)
     write_manifest(directory, written)  # it is sealed in the log, which nobody reads at that moment
     with LogReader(directory) as log:
         found = measure(directory, log, metrics=plan.metrics, most_rows=0, told=on_measuring(progress))

@@ -25,7 +25,7 @@ from groundlings.experiments.running.sizes import personas_of
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.simulator.arm import Arm
 from groundlings.simulator.days import live_together
-from groundlings.simulator.interventions import Interventions
+from groundlings.simulator.interventions import Intervention, Interventions
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.store import Store
 from groundlings.simulator.log.writer import LogWriter, PastRun
@@ -62,6 +62,7 @@ async def simulate(
     accept: bool = False,
     after_first_fit: Callable[[str, AsyncRecommender], Awaitable[None]] | None = None,
     requests: LiveRequests | None = None,
+    known: Sequence[Intervention] | None = None,
 ) -> None:
     """Simulate all days of every arm and write the log; sessions that the log holds already are not repeated.
 
@@ -77,13 +78,14 @@ async def simulate(
         accept: Whether to go on with a run that is not the same experiment any more; the log then says so.
         after_first_fit: Is given each arm's name and recommender, fitted on the training part alone.
         requests: What somebody who watches the run asks for; None where nobody can.
+        known: The interventions; what the plan's file says if absent.
 
     Raises:
         ConfigError: The log holds a run of another experiment.
         TooMuchUnreadable: Too many pages or lessons are lost; the message says why and what to do.
     """
     try:
-        await _simulated(plan, run, place, progress, cut_short, accept, after_first_fit, requests)
+        await _simulated(plan, run, place, progress, cut_short, accept, after_first_fit, requests, known)
     except TooMuchUnreadable as fault:
         with LogReader(place) as log:
             raise TooMuchUnreadable(_explained(fault, log)) from None
@@ -98,6 +100,7 @@ async def _simulated(
     accept: bool,
     after_first_fit: Callable[[str, AsyncRecommender], Awaitable[None]] | None,
     requests: LiveRequests | None,
+    stated_before: Sequence[Intervention] | None,
 ) -> None:
     async def look(arm: Arm) -> None:
         if after_first_fit is not None:
@@ -115,7 +118,7 @@ async def _simulated(
         returns = plan.schedule.returns
         lists = counted or (returns is not None and returns.reads_lists)
         past = log.resume(plan.environment.schema, lists=lists)
-        known = stated(plan.config)
+        known = stated(plan.config) if stated_before is None else tuple(stated_before)
         if log.leftovers:
             files = "1 file" if log.leftovers == 1 else f"{log.leftovers} files"
             progress.event(Note(f"{place}: removed {files} that a killed run had left and not committed"))

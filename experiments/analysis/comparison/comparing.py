@@ -54,6 +54,7 @@ from groundlings.experiments.analysis.comparison.several_runs import (
 )
 from groundlings.experiments.analysis.comparison.standing import standing
 from groundlings.experiments.analysis.comparison.verdict import UNVARIED, Check, Evidence, judge
+from groundlings.experiments.analysis.hybrid.findings import find_hybrid
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.lost import altogether
 from groundlings.experiments.archive.log_check import check_log
@@ -89,7 +90,8 @@ def compare_run(
     gate = find_gate(directory, fidelity, run["dataset_hash"], run["mind"])
     others = [replace(read_outcomes(variant, metrics), changes=check_log(None, variant)) for variant in variants]
     random = find_truth(directory, truth, run["dataset_hash"], run["mind"])
-    return compare_outcomes(outcomes, gate, others, *beside(directory, held_out), random)
+    found = compare_outcomes(outcomes, gate, others, *beside(directory, held_out), random)
+    return replace(found, hybrid=find_hybrid(directory, log, outcomes))
 
 
 def compare_outcomes(

@@ -16,6 +16,7 @@ from groundlings.experiments.analysis.comparison.real_behaviour import RealBehav
 from groundlings.experiments.analysis.comparison.segments import Contrast, Segment
 from groundlings.experiments.analysis.comparison.standings import Standing
 from groundlings.experiments.analysis.comparison.verdict import Check, Word
+from groundlings.experiments.analysis.hybrid.findings import HybridFindings
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.lost import LostPages
 from groundlings.experiments.config.designs import InterleavingDesign, ParallelDesign, SplitDesign
@@ -182,6 +183,7 @@ class Comparison:
         objectives: Several objectives weighed against each other; None where the plan has none.
         tails: What means of money rest on; empty where the plan is about none.
         standing: How all arms stand to each other on the primary metric.
+        hybrid: What the sample of a hybrid audience tells beside all of it; None where nobody was in one.
     """
 
     run: Mapping[str, Any]
@@ -201,12 +203,15 @@ class Comparison:
     objectives: Objectives | None = None
     tails: tuple[Tail, ...] = ()
     standing: Standing = field(default_factory=Standing)
+    hybrid: HybridFindings | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         further: dict[str, Any] = {} if self.objectives is None else {"objectives": self.objectives.as_dict()}
         if self.tails:
             further["money"] = [tail.as_dict() for tail in self.tails]
+        if self.hybrid is not None:
+            further["hybrid"] = self.hybrid.as_dict()
         return {
             **further,
             "run": dict(self.run),

@@ -17,9 +17,11 @@ from groundlings.experiments.analysis.comparison.comparing import compare_outcom
 from groundlings.experiments.analysis.comparison.fidelity_gate import find_gate, find_truth
 from groundlings.experiments.analysis.comparison.outcomes import Outcomes, read_outcomes
 from groundlings.experiments.analysis.comparison.real_behaviour import beside
+from groundlings.experiments.analysis.hybrid.findings import find_hybrid
 from groundlings.experiments.analysis.metrics import Summary
 from groundlings.experiments.analysis.report import (
     formatting,
+    hybrid_sentences,
     objective_sentences,
     real_sentences,
     verdict_sentences,
@@ -150,6 +152,7 @@ def read_material(
     gate, order = find_gate(run_dir, fidelity, *data_and_mind), find_truth(run_dir, truth, *data_and_mind)
     others = [read_outcomes(variant, summary.metrics) for variant in variants]
     comparison = compare_outcomes(outcomes, gate, others, *beside(run_dir), order)
+    comparison = replace(comparison, hybrid=find_hybrid(run_dir, log, outcomes))
     question, own = str(log.run()["config"].get("question") or ""), files.own_recommenders(files.read_manifest(run_dir))
     answer = answer_of(comparison, summary, question, own_words=own)
     volume = _volume(summary, others, variants)
@@ -186,6 +189,7 @@ def common_context(material: Material) -> dict[str, Any]:
         "words": verdict_sentences,
         "real": real_sentences,
         "several": objective_sentences,
+        "hybrid": hybrid_sentences,
         "glossary": glossary(summary),
         "volume": material.volume,
         "description": str(material.log.run()["config"].get("description", "")),

@@ -17,6 +17,7 @@ from groundlings.experiments.analysis.comparison.verdict import Check
 from groundlings.experiments.analysis.report import real_sentences
 from groundlings.experiments.analysis.report import verdict_sentences as say
 from groundlings.experiments.analysis.report.formatting import NOTHING, audience, count, decimal, plural, signed
+from groundlings.experiments.analysis.report.hybrid_terminal import print_hybrid
 from groundlings.experiments.analysis.report.objective_terminal import print_objectives
 from groundlings.experiments.terminal import escape
 
@@ -62,6 +63,7 @@ def print_verdict(comparison: Comparison, console: Console, rows: Sequence[Row] 
         console.print(f"[bold]{escape(arm.name)}[/]  [{COLOURS[arm.word]}]{say.word(arm)}[/]" + _why(arm))
         _details(arm, comparison, console)
     print_objectives(comparison, console)
+    print_hybrid(comparison, console)
     console.print(f"[dim]{escape(interval_note(comparison))}[/]", soft_wrap=False)
 
 
