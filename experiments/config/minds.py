@@ -141,8 +141,7 @@ class LanguageMindConfig(LanguageOptions):
 
 
 class HybridMindConfig(BehaviouralSection, SampleOptions):
-    """Everybody decides by the behavioural mind, and a sample of people lives through the same days with the language
-    mind, too (docs/hybrid.md); the other keys are those of the behavioural mind."""
+    """Everybody decides by the behavioural mind, and a sample lives through the same days by the language mind, too."""
 
     kind: Literal["hybrid"]
     """`hybrid`."""

@@ -82,7 +82,7 @@ def check_unbuilt(plan: Plan) -> None:
     """
     if isinstance(plan.config.mind, BehaviouralSection | CalibratedMindConfig):
         named_exposures(plan.config.mind.options, plan.minds.base_directory)
-    if isinstance(plan.config.mind, BehaviouralMindConfig):
+    if isinstance(plan.config.mind, BehaviouralSection):
         check_searching(plan.config.mind.search, plan.environment.schema)
     if plan.minds.fit_repeats is not None:
         plan.ground.check_times()
