@@ -122,7 +122,7 @@ class LanguageMindConfig(LanguageOptions):
     @property
     def actions(self) -> frozenset[str]:
         """What its minds can do."""
-        return FEED_ACTIONS | SHOP_ACTIONS if self.decision == "verdict" else FEED_ACTIONS
+        return FEED_ACTIONS | SHOP_ACTIONS | SEARCH_ACTIONS if self.decision == "verdict" else FEED_ACTIONS
 
     @property
     def options(self) -> LanguageOptions:

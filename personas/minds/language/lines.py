@@ -13,6 +13,7 @@ from groundlings.environments.catalog import Catalog
 from groundlings.environments.dataset import RatingScale
 from groundlings.personas.mind import PageTurn
 from groundlings.personas.minds.language.basket import basket_words
+from groundlings.personas.minds.language.search_box import query_words
 from groundlings.personas.minds.language.text import one_line
 
 MEMORY_CHARACTERS = 160
@@ -49,6 +50,7 @@ def page_line(turn: PageTurn, row: int, catalog: Catalog) -> str:
     decision = turn.decision
     parts = [f"opened {_named(_opened(turn, row), catalog, _NAMED_ON_PAGE)}"]
     parts += basket_words(turn, row, catalog)
+    parts += query_words(turn, row)
     feelings, satisfaction = decision.trace.feelings, float(decision["satisfaction"][row])
     if feelings is not None and feelings[row] is not None:
         parts.append(f"felt {one_line(feelings[row] or '', _TITLE_CHARACTERS)}")

@@ -17,7 +17,15 @@ from groundlings.environments.interactions import Interactions
 from groundlings.environments.sessions import Sessions
 from groundlings.personas.memory import Memory, MemoryStore
 from groundlings.personas.memory_relevance import load_embedder
-from groundlings.personas.mind import FEED_ACTIONS, SHOP_ACTIONS, Afterthoughts, PageTurn, Shown, Situation
+from groundlings.personas.mind import (
+    FEED_ACTIONS,
+    SEARCH_ACTIONS,
+    SHOP_ACTIONS,
+    Afterthoughts,
+    PageTurn,
+    Shown,
+    Situation,
+)
 from groundlings.personas.minds.language import logprob_decision, reflection
 from groundlings.personas.minds.language import verdict as verdict_decision
 from groundlings.personas.minds.language.ask import Asker
@@ -92,8 +100,8 @@ class LanguageMind:
 
     @property
     def actions(self) -> frozenset[str]:
-        """See `Mind.actions`; carts and purchases are read from a verdict, and not asked for slot by slot."""
-        return FEED_ACTIONS | SHOP_ACTIONS if self._options.decision == "verdict" else FEED_ACTIONS
+        """See `Mind.actions`; carts, purchases and queries are read from a verdict, and not asked for slot by slot."""
+        return FEED_ACTIONS | SHOP_ACTIONS | SEARCH_ACTIONS if self._options.decision == "verdict" else FEED_ACTIONS
 
     async def decide(self, situation: Situation) -> Decision:
         """See `Mind.decide`."""

@@ -18,6 +18,7 @@ from groundlings.personas.minds.language.friends import friends_words
 from groundlings.personas.minds.language.lines import page_lines
 from groundlings.personas.minds.language.mood import mood_after, mood_words
 from groundlings.personas.minds.language.portrait import portrait
+from groundlings.personas.minds.language.search_box import SearchBox
 from groundlings.personas.minds.language.text import item_line, noted_line, one_line
 from groundlings.personas.population import Population
 from groundlings.personas.prompts import Prompt
@@ -124,7 +125,8 @@ class PromptRenderer:
         page, offers = situation.page, situation.sessions.offers
         currency = "" if offers is None else one_line(offers.currency, len(offers.currency))
         mentioned = None if self._ties is None else self._ties.mentioned(page, situation.sessions.users)
-        lines: list[str] = []
+        heading = SearchBox.of(situation).heading
+        lines: list[str] = [heading] if heading else []
         above: int | None = None
         for number, slot in slots.items():
             if page.places is not None and page.places.names and int(page.places.rows[0, slot]) != above:

@@ -21,9 +21,10 @@ from groundlings.environments import levels
 from groundlings.environments.errors import UnreadableReply
 from groundlings.environments.replies import read_json
 from groundlings.personas.minds.language.basket import Basket
+from groundlings.personas.minds.language.search_box import SearchBox
 
 REASON_CHARACTERS = 60
-NO_BASKET = Basket()
+NO_BASKET, NO_BOX = Basket(), SearchBox()
 
 LIKE_WORDS = {"like": 1.0, "dislike": 0.0}
 """What a reply says of an opened item where people like and dislike -> the value of the action `like`."""
@@ -57,6 +58,7 @@ class PageReply(Reply):
     cart: list[WholeNumber] | None = None
     buy: dict[str, WholeNumber] | list[WholeNumber] | None = None
     why: dict[str, str] | None = None
+    query: str | None = None
     feel: str
     satisfaction: WholeNumber = Field(ge=-_MOST, le=_MOST)
     next: bool | None = None
@@ -89,6 +91,7 @@ def reply_schema(
     stars_optional: bool = False,
     reasons: bool = False,
     basket: Basket = NO_BASKET,
+    searches: bool = False,
 ) -> dict[str, Any]:
     """JSON Schema of the replies that are legal on one page.
 
@@ -100,14 +103,17 @@ def reply_schema(
         stars_optional: Whether an opened slot may be left without stars.
         reasons: Whether slots may be explained.
         basket: What the site asks of cart and purchase.
+        searches: Whether a query can be made.
     """
     if stars:
         ratings = tuple(each for each in stars if not isinstance(each, str))
         listed = levels.numbers(ratings) if ratings else stars
         rating = {"enum": [*listed, None] if stars_optional else list(listed)}
         opened = _object({str(slot): rating for slot in slots}, required=())
-    else:
+    elif slots:
         opened = {"type": "array", "items": {"enum": list(slots)}, "uniqueItems": True, "maxItems": len(slots)}
+    else:
+        opened = {"type": "array", "maxItems": 0}
     legal = {
         "open": opened,
         "why": _object({str(slot): _text(REASON_CHARACTERS) for slot in slots}, required=()),
@@ -115,9 +121,10 @@ def reply_schema(
         "satisfaction": _ONE_TO_TEN,
         "next": {"type": "boolean"},
     }
-    legal |= basket.fields(slots)
-    asked = {"cart": basket.cart, "buy": basket.buys, "why": reasons, "next": may_go_on}
-    return _object({name: legal[name] for name in PageReply.model_fields if asked.get(name, True)})
+    legal |= basket.fields(slots) | SearchBox().fields()
+    asked = {"cart": basket.cart, "buy": basket.buys, "why": reasons, "query": searches, "next": may_go_on}
+    properties = {name: legal[name] for name in PageReply.model_fields if asked.get(name, True)}
+    return _object(properties, required=[name for name in properties if name != "query"])
 
 
 def closing_schema(feelings: Sequence[str]) -> dict[str, Any]:
@@ -144,6 +151,7 @@ def read_reply(
     reasons: bool = False,
     likes: bool = False,
     basket: Basket = NO_BASKET,
+    box: SearchBox = NO_BOX,
 ) -> PageReply:
     """Read the reply to a page.
 
@@ -175,6 +183,7 @@ def read_reply(
     if (reply.why is not None) != reasons:
         raise UnreadableReply("why is missing" if reasons else "why: was not asked for")
     basket.check(reply.cart, reply.buy)
+    box.check(reply.query)
     for slot in (*reply.open, *(reply.cart or ()), *(reply.buy or ()), *(reply.why or ())):
         if not _SLOT.fullmatch(str(slot)):
             raise UnreadableReply(f"{slot!r:.20} is not a slot number")

@@ -24,6 +24,7 @@ from groundlings.personas.minds.language.reply_schema import (
     read_reply,
     reply_schema,
 )
+from groundlings.personas.minds.language.search_box import SearchBox
 from groundlings.personas.prompts import Prompt, worded_prompt
 
 
@@ -57,11 +58,14 @@ async def verdict(view: View, asker: Asker, options: LanguageOptions, prompt: Pr
     likes = opinion == "like"
     may_go_on = bool(situation.legal.offers("next_page", situation.page)[0])
     number = situation.page.number
-    basket = Basket.of(situation.legal.schema)
+    basket, box = Basket.of(situation.legal.schema), SearchBox.of(situation)
+    last = box.ask(number, may_go_on=may_go_on) or prompt.fill("ask" if may_go_on else "ask_last", number=number)
     question = Question(
         prompt=prompt,
-        shared=_shared(prompt, stars, likes, things, options.feelings, options.stars_optional, options.reasons, basket),
-        told=f"{view.told}\n{prompt.fill('ask' if may_go_on else 'ask_last', number=number)}",
+        shared=_shared(
+            prompt, stars, likes, things, options.feelings, options.stars_optional, options.reasons, basket, box.offered
+        ),
+        told=f"{view.told}\n{last}",
         schema=_schema(
             tuple(view.slots),
             stars,
@@ -71,6 +75,7 @@ async def verdict(view: View, asker: Asker, options: LanguageOptions, prompt: Pr
             options.stars_optional,
             options.reasons,
             basket,
+            box.offered,
         ),
         draws=situation.sessions.draws,
         purpose="reply",
@@ -87,11 +92,12 @@ async def verdict(view: View, asker: Asker, options: LanguageOptions, prompt: Pr
             stars_optional=options.stars_optional,
             reasons=options.reasons,
             basket=basket,
+            box=box,
         ),
     )
     if said is None:
         return Decision.lost(situation.legal, situation.page, calls)
-    return _decision(view, said, calls, basket)
+    return _decision(view, said, calls, basket, box)
 
 
 @lru_cache(maxsize=256)  # pages are alike: a few forms serve a whole run
@@ -104,9 +110,11 @@ def _schema(
     stars_optional: bool,
     reasons: bool,
     basket: Basket,
+    searches: bool,
 ) -> Mapping[str, Any]:
     said = tuple(LIKE_WORDS) if likes and stars else stars
-    return reply_schema(slots, said, may_go_on, feelings, stars_optional=stars_optional, reasons=reasons, basket=basket)
+    asked = {"stars_optional": stars_optional, "reasons": reasons, "searches": searches}
+    return reply_schema(slots, said, may_go_on, feelings, basket=basket, **asked)
 
 
 def _more_tokens(n_slots: int, basket: Basket, *, reasons: bool) -> int:
@@ -125,9 +133,10 @@ def _shared(
     stars_optional: bool,
     reasons: bool,
     basket: Basket,
+    searches: bool,
 ) -> str:
     """What every agent of a run is told: the longest prefix that all prompts have in common."""
-    meaning = f"the {things} you open"
+    meaning, box = f"the {things} you open", SearchBox(searches)
     if stars and likes:
         meaning += f', each with "like" or "dislike"{", or null for neither" if stars_optional else ""}'
     elif stars:
@@ -139,13 +148,13 @@ def _shared(
         opened=('{"NUMBER":WORD}' if likes else '{"NUMBER":STARS}') if stars else "[NUMBER]",
         opened_nothing="{}" if stars else "[]",
         opened_meaning=meaning,
-        why=basket.form + ('"why":{"NUMBER":TEXT},' if reasons else ""),
-        why_meaning=basket.meaning + (_WHY if reasons else ""),
+        why=basket.form + ('"why":{"NUMBER":TEXT},' if reasons else "") + box.form,
+        why_meaning=basket.meaning + (_WHY if reasons else "") + box.meaning,
         feelings=", ".join(feelings),
     )
 
 
-def _decision(view: View, said: PageReply, calls: tuple[CallRecord, ...], basket: Basket) -> Decision:
+def _decision(view: View, said: PageReply, calls: tuple[CallRecord, ...], basket: Basket, box: SearchBox) -> Decision:
     page = view.situation.page
 
     def slot(number: int | str) -> int:
@@ -161,6 +170,7 @@ def _decision(view: View, said: PageReply, calls: tuple[CallRecord, ...], basket
             if each is not None
         ]
     told += basket.actions(said.cart, said.buy, slot)
+    told += box.actions(said.query)
     if said.next:
         told.append(Action("next_page"))
     told.append(Action("satisfaction", value=float(said.satisfaction)))
