@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,10 +82,10 @@ class SearchBox:
 
 def query_words(turn: PageTurn, row: int) -> list[str]:
     """What an agent remembers of its query on a page: one part of a line, or none."""
-    said: Sequence[str | None] | None = turn.decision.get(QUERY.name)
-    if said is None or said[row] is None:
+    queries = turn.decision.get(QUERY.name)
+    if queries is None or queries[row] is None:
         return []
-    return [f"searched for {one_line(said[row] or '', QUERY_CHARACTERS)}"]
+    return [f"searched for {one_line(queries[row], QUERY_CHARACTERS)}"]
 
 
 def _heading(situation: Situation) -> str:
