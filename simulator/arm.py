@@ -68,6 +68,8 @@ class Arm:
         repeats: Whether items of the history may be shown again.
         clock: Where each user's real history ends; needed where they may.
         engine: Where sessions are simulated; no result depends on it.
+        learns_alone: Whether its recommender learns from its own agents alone, though their minds are told what agents
+            of other arms did: people talk across the arms of a test.
     """
 
     name: str
@@ -86,6 +88,7 @@ class Arm:
     repeats: RepeatRule = NEVER
     clock: OwnClock | None = None
     engine: Engine = IN_PROCESS
+    learns_alone: bool = False
 
     def __post_init__(self) -> None:
         self._opening_time = self.history.next_second
@@ -292,9 +295,10 @@ class Arm:
 
         The recommender observes them, and so does a mind that notices what its agents did.
         """
-        self.history = self.history.joined(*clicks)
+        learnt = [self._own_today] if self.learns_alone else clicks
+        self.history = self.history.joined(*learnt)
         if self.clock is not None:
-            self._days = np.concatenate([self._days, *(np.full(len(each), self._today) for each in clicks)])
+            self._days = np.concatenate([self._days, *(np.full(len(each), self._today) for each in learnt)])
         shown = self._shown()
         if notices(self.mind):
             nothing = self.history.take(np.zeros(0, dtype=np.int64))
@@ -303,7 +307,7 @@ class Arm:
         if self._fitted:
             for learner in learners_in(self.recommender):
                 learner.observe_impressions(Impressions.of(shown.users, shown.items, self._own_today))
-            for each in clicks:
+            for each in learnt:
                 self.recommender.observe(each)
 
     def _shown(self) -> Shown:

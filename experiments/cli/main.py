@@ -226,6 +226,7 @@ def _mount() -> None:
         datasets,
         exports,
         fidelity,
+        interference,
         model,
         off_policy,
         paradigms,
@@ -252,6 +253,7 @@ def _mount() -> None:
     app.command("validate", rich_help_panel=BELIEVE)(validate.validate)
     app.command("truth", rich_help_panel=BELIEVE)(truth.truth)
     app.command("conversation", rich_help_panel=COMPARE)(conversation.conversation)
+    app.command("interference", rich_help_panel=BELIEVE)(interference.interference)
     app.command("off-policy", rich_help_panel=BELIEVE)(off_policy.off_policy)
     app.command("search-sessions", rich_help_panel=BELIEVE)(search_sessions.search_sessions)
     app.command("ties", rich_help_panel=BELIEVE)(ties.ties)

@@ -296,7 +296,7 @@ class ExperimentConfig(Section):
             raise ValueError(
                 f"mind.social: with design {self.design.kind} ties join agents who see different lists, so that one "
                 "arm's effect reaches the other (interference); write design: parallel, where every arm is a world of "
-                "its own, or take the ties out"
+                "its own, or take the ties out; `groundlings interference` says how wrong a split would be"
             )
         return self
 

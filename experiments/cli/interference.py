@@ -1,0 +1,68 @@
+"""The command `groundlings interference`: how wrong a test that splits people with ties is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from groundlings.experiments.cli.options import ConfigArgument, SeedOption, SetOption
+from groundlings.experiments.terminal import Terminal, escape
+
+if TYPE_CHECKING:
+    from groundlings.experiments.labs.interference.lab import Findings
+
+AssignmentsOption = Annotated[
+    int, typer.Option("--assignments", min=1, help="How many times agents, and clusters, are assigned anew.")
+]
+TimesOption = Annotated[int, typer.Option("--times", help="Resamples of clusters for the intervals.")]
+JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there as well.")]
+
+
+def interference(
+    config: ConfigArgument,
+    changes: SetOption = None,
+    seed: SeedOption = None,
+    assignments: AssignmentsOption = 5,
+    times: TimesOption = 1000,
+    json: JsonOption = None,
+) -> None:
+    """Split agents with ties between two arms, by agent and by cluster, and hold the estimates against the truth."""
+    from groundlings.experiments.archive.directory import write_json
+    from groundlings.experiments.config.loading import load_config
+    from groundlings.experiments.labs.interference.lab import try_splits
+
+    findings = try_splits(load_config(config, changes or (), seed), assignments, times)
+    console = Terminal()
+    _print(findings, console)
+    if json is not None:
+        write_json(json, findings.as_dict())
+        console.print(f"figures  {escape(str(json))}", soft_wrap=True)
+
+
+def _print(findings: Findings, console: Terminal) -> None:
+    from rich.table import Table
+
+    from groundlings.experiments.labs.interference.lab import ROWS
+
+    first, second = (escape(arm) for arm in findings.arms)
+    console.print(
+        f"{findings.agents:,} agents, {findings.ties:,} ties, {findings.clusters:,} clusters, within which "
+        f"{findings.within:.0%} of the ties stay. Everybody in {first}: {findings.before:.4f} interactions per agent; "
+        f"in {second}: {findings.after:.4f}. The truth is the difference, {findings.truth:+.4f}."
+    )
+    for tested in findings.tested:
+        n = len(tested.estimates)
+        table = Table(
+            "estimate", "mean", "s.d.", "interval holds the truth",
+            title=f"split by {tested.by}, {n} assignments, {tested.ties_across:.0%} of the ties across arms",
+            title_justify="left",
+        )  # fmt: skip
+        for row in ROWS:
+            values = tested.values(row)
+            known = values[values == values]
+            held = f"{tested.holding(row, findings.truth)} of {n}" if row in ("naive", "total") else ""
+            spread = f"{known.std(ddof=1):.4f}" if len(known) > 1 else "n/a"
+            table.add_row(row, f"{known.mean():+z.4f}" if len(known) else "n/a", spread, held)
+        console.print(table)
