@@ -166,7 +166,7 @@ def _platform(plan: Plan, requests: list[ChatRequest] | None = None) -> Pass:
         try:
             minds = replace(plan.minds, model=model if requests is None else Eavesdropper(model, requests))
             ready = replace(plan, minds=minds)
-            ready.stages.append([ready.make_arm(plan.config.arms[0])])
+            ready.stages[:] = [[ready.make_arm(plan.config.arms[0])]]
             run = run_row(ready)
             began, busy = time.perf_counter(), processor_seconds()
             await simulate(ready, run, path)

@@ -212,9 +212,12 @@ def random_candidates(population: Population) -> tuple[IntArray, IntArray]:
     some: IntArray = users[np.unique(np.linspace(0, len(users) - 1, _CALIBRATION_PEOPLE).astype(np.int64))]
     chance, share = np.random.default_rng(0), min(1.0, _CANDIDATES / max(train.n_items, 1))
     found = []
+    candidate = np.ones(train.n_items, dtype=np.bool_)
     for user in some.tolist():
         met = train.matrix.indices[train.matrix.indptr[user] : train.matrix.indptr[user + 1]]
-        unmet = np.setdiff1d(np.arange(train.n_items), met)
+        candidate[met] = False
+        unmet = np.flatnonzero(candidate)
+        candidate[met] = True
         size = int(np.ceil(share * len(unmet)))
         found.append(unmet if size == len(unmet) else chance.choice(unmet, size, replace=False))
     return np.repeat(some, [len(each) for each in found]), np.concatenate([np.zeros(0, dtype=np.int64), *found])

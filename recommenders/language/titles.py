@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import scipy.sparse as sp
@@ -23,6 +23,7 @@ NEAREST = 0.6
 """Of a cosine. A title of some words with one word wrong is about that much alike."""
 
 _LETTERS = 3
+_MOST_HEARD = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Titles:
     column: dict[str, int]
     rarity: FloatArray
     rows: sp.csr_array
+    _heard: dict[str, tuple[str, list[int]]] = field(default_factory=dict, repr=False, compare=False)
+    """What titles that were looked for mean: models name some of them again and again."""
 
     @classmethod
     def of(cls, names: Sequence[str]) -> Titles:
@@ -62,6 +65,14 @@ class Titles:
         return grounded(titles, 0, self._found)
 
     def _found(self, title: str) -> tuple[str, list[int]]:
+        """The step that decides, and the places of all items that fit alike."""
+        if title not in self._heard:
+            if len(self._heard) >= _MOST_HEARD:
+                self._heard.clear()
+            self._heard[title] = self._looked_for(title)
+        return self._heard[title]
+
+    def _looked_for(self, title: str) -> tuple[str, list[int]]:
         if title in self.names:
             return "exact", self.names[title]
         said = dict.fromkeys(forms(each) for each in (title, without_number(title)))
