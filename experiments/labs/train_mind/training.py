@@ -16,6 +16,7 @@ import torch
 from groundlings.environments.arrays import IntArray
 from groundlings.environments.errors import DataError
 from groundlings.environments.leftovers import remove_leftovers
+from groundlings.experiments.archive.directory import write_text
 from groundlings.experiments.labs.fidelity.scenes import Scenes
 from groundlings.experiments.labs.train_mind.config import TrainingConfig
 from groundlings.experiments.labs.train_mind.network import Network, loss_of_scene
@@ -103,8 +104,11 @@ class Trainer:
     def train(self, on_step: Callable[[int, int, float], None] = lambda _done, _total, _loss: None) -> Trained:
         """Change the weights to the end; `on_step` is told how many steps are done, of how many, and the last loss."""
         remove_leftovers(self._directory, f"{CHECKPOINT}.*")
-        mode = "a" if self._done.steps else "w"
-        with (self._directory / STEPS).open(mode, encoding="utf-8") as log:
+        path = self._directory / STEPS
+        # Steps after the checkpoint are done again.
+        known = path.read_text(encoding="utf-8").splitlines()[: self._done.steps] if self._done.steps else []
+        write_text(path, "".join(f"{line}\n" for line in known))
+        with path.open("a", encoding="utf-8") as log:
             while self._done.steps < self.steps:
                 self._step()
                 said = {"step": self._done.steps, "loss": round(self._done.losses[-1], 5), "tokens": self._done.tokens}
