@@ -74,6 +74,10 @@ def _print(findings: Findings, console: Terminal) -> None:
     for name, found in findings.probes.items():
         ends = _with_ends(found.separated, found.low, found.high)
         console.print(f"memorisation, {name}: learned-from people are told from others with {ends} (.5 is a coin)")
+    if served := about["served"]:
+        far = served["largest_difference"]
+        told = "no answer could be compared" if far is None else f"log-odds differ by at most {far:.3f}"
+        console.print(f"served GGUF copy: {told}, {served['unreadable']} of {served['questions']} answers unreadable")
     for name, asked in about["asked"].items():
         console.print(f"unreadable, {name}: {asked['unreadable']:,} of {asked['questions']:,} answers")
 

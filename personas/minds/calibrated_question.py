@@ -139,13 +139,20 @@ class LanguageScorer:
         population: For personas and items; anybody of `population.people` may be asked about.
         model: Who is asked; it must give log probabilities.
         options: How much it is shown.
+        item_counts: As of `PairQuestions`.
     """
 
-    def __init__(self, population: Population, model: ChatModel, options: QuestionOptions) -> None:
+    def __init__(
+        self,
+        population: Population,
+        model: ChatModel,
+        options: QuestionOptions,
+        item_counts: IntArray | None = None,
+    ) -> None:
         self.model = model
-        self._questions = PairQuestions(population, options)
-        self.options = self._questions.options
-        self.prompt = self._questions.prompt
+        self._questions = questions = PairQuestions(population, options, item_counts)
+        self.options = questions.options
+        self.prompt = questions.prompt
         self._asker = Asker(model, _ONE_TOKEN, reasks=0)
         self._known: dict[tuple[int, int], Scored] = {}
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from groundlings.environments.chat import ChatModel
 from groundlings.environments.datasets import load_dataset
 from groundlings.environments.errors import ConfigError
 from groundlings.experiments.config.loading import config_hash, dump_config
@@ -20,8 +21,9 @@ from groundlings.experiments.labs.train_mind.config import TrainMindConfig
 from groundlings.experiments.labs.train_mind.examples import population_of
 from groundlings.experiments.labs.train_mind.probe import PEOPLE, Probe, losses_of_people, probe
 from groundlings.experiments.labs.train_mind.scenes import Ground, Material, draw_material
+from groundlings.experiments.labs.train_mind.served import SCENES, ask_served
 from groundlings.experiments.running.events import SILENT, LabStep, Progress, on_download, on_note
-from groundlings.personas.minds.calibrated_question import PairQuestions
+from groundlings.personas.minds.calibrated_question import LanguageScorer, PairQuestions
 
 if TYPE_CHECKING:
     from groundlings.experiments.labs.train_mind.network import Network
@@ -111,11 +113,10 @@ class _Bench:
         self._spellings = answer_tokens(tokenizer)
         statistics = material.groups.statistics
         scenes = {"learned": material.learned, **groups_of(material)}
+        self._people = {name: population_of(ground.dataset, each, statistics) for name, each in scenes.items()}
+        self._counts = statistics.item_counts
         self._questions = {
-            name: PairQuestions(
-                population_of(ground.dataset, each, statistics), self._config.question, statistics.item_counts
-            )
-            for name, each in scenes.items()
+            name: PairQuestions(each, self._config.question, self._counts) for name, each in self._people.items()
         }
         self._prompts = {name: Prompts(tokenizer, each) for name, each in self._questions.items()}
 
@@ -158,6 +159,7 @@ class _Bench:
         about["training"] = {key: value for key, value in asdict(trained).items() if key != "losses"}
         about["training"]["loss"] = {"first": trained.losses[0], "last": float(np.mean(trained.losses[-20:]))}
         about["files"] = files
+        about["served"] = self._served(after) if "gguf" in files else None
         about["seconds"] = {"training": round(trained.seconds, 1)}
         return Findings(about, rows, [each for each in added if each is not None], probes)
 
@@ -193,6 +195,18 @@ class _Bench:
             write_gguf(model, self._base, self._directory / GGUF_NAME)
             files["gguf"] = GGUF_NAME
         return files
+
+    def _served(self, said: Said) -> dict[str, Any] | None:
+        """How the served GGUF copy compares on some test scenes; None where it cannot be served here."""
+        five = self._material.groups.test.lists.items[:SCENES]
+        scores = said.scores["test five"][:SCENES].ravel()
+        copy = self._directory / GGUF_NAME
+
+        def words(model: ChatModel) -> LanguageScorer:
+            return LanguageScorer(self._people["test five"], model, self._config.question, self._counts)
+
+        found = asyncio.run(ask_served(copy, words, five.tolist(), scores))
+        return None if found is None else asdict(found)
 
     def _about(self, before: Said, after: Said) -> dict[str, Any]:
         config, material = self._config, self._material

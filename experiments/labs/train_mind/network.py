@@ -140,7 +140,9 @@ def device_of(options: TrainingConfig) -> torch.device:
 def read_model(path: Path) -> tuple[Any, Any]:
     """A model in float32 and its tokenizer, from a directory or a GGUF file."""
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # the lab tells of its own steps
     if path.is_dir():
         return AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32), AutoTokenizer.from_pretrained(path)
     place = {"pretrained_model_name_or_path": path.parent, "gguf_file": path.name}

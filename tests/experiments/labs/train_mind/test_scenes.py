@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+
 import numpy as np
 import pytest
 
+from groundlings.environments.chat import ChatReply
 from groundlings.environments.errors import DataError
 from groundlings.environments.split import people_in_thirds, split_history
 from groundlings.experiments.labs.fidelity.stage import TEST_THIRD
 from groundlings.experiments.labs.train_mind.examples import population_of
 from groundlings.experiments.labs.train_mind.scenes import FITTING_THIRD, Ground, draw_material
+from groundlings.experiments.labs.train_mind.served import compare
 from groundlings.personas.minds.calibrated_question import LanguageScorer, PairQuestions, QuestionOptions
 from groundlings.simulator.language.scripted import ScriptedModel, legal_reply
 
@@ -71,6 +76,34 @@ def test_the_latest_items_are_named_newest_first_and_popularity_as_a_share(groun
     titles = "; ".join(ground.dataset.catalog.titles[item] for item in newest)
     assert f"Your latest, newest first: {titles}." in words.told(0, 5)
     assert f"better known than {int((counts < counts[5]).mean() * 100)} %" in words.told(0, 5)
+
+
+class Speaker:
+    """Says yes with log-odds of the title's length, and refuses to give any for one item."""
+
+    name = "speaker"
+
+    def __init__(self, silent):
+        self._silent = silent
+
+    async def ask(self, request):
+        title = re.search(r"<item>(.*?)(?: \(|, )", request.messages[-1].content)[1]
+        told = [("Perhaps", -0.1)] if title == self._silent else [("Yes", len(title) - 30.0), ("No", -30.0)]
+        return ChatReply("Yes", self.name, "", 10, 0, 1, 0.0, first_token=tuple(told))
+
+    async def close(self):
+        pass
+
+
+def test_a_served_copy_is_held_to_what_the_trained_model_said(ground, material):
+    titles = ground.dataset.catalog.titles
+    population = population_of(ground.dataset, material.learned, material.groups.statistics)
+    items = [[0, 1], [2, 3]]
+    said = np.array([float(len(titles[item])) for item in (0, 1, 2, 3)]) + np.array([0, 0, 0.5, 0])
+    scorer = LanguageScorer(population, Speaker(titles[1]), ground.config.question)
+    found = asyncio.run(compare(scorer, items, said))
+    assert (found.questions, found.unreadable) == (4, 1)
+    assert found.largest_difference == pytest.approx(0.5, abs=1e-3)
 
 
 def test_options_that_are_off_leave_no_trace():
