@@ -24,6 +24,7 @@ from groundlings.environments.errors import ConfigError
 from groundlings.environments.people import People
 from groundlings.environments.plugins import PYTHON_OBJECT, ExtensionPoint, constructor_arguments, nearest, read_option
 from groundlings.recommenders.base import AsyncRecommender
+from groundlings.recommenders.conversation.over_http import PostJson
 from groundlings.recommenders.oracle import Preference
 from groundlings.recommenders.supplied import AsyncFunctionRecommender, FunctionRecommender
 
@@ -41,6 +42,7 @@ SHIPPED = {
     "bpr": "groundlings.recommenders.bpr:BprRecommender",
     "buy_again": "groundlings.recommenders.buy_again:BuyAgainRecommender",
     "chat": "groundlings.recommenders.conversation.chat:ChatRecommender",
+    "chat_http": "groundlings.recommenders.conversation.over_http:HttpChat",
     "contextual_bandit": "groundlings.recommenders.policies.contextual_bandit:ContextualBandit",
     "content_knn": "groundlings.recommenders.content_knn:ContentKnnRecommender",
     "degraded": "groundlings.recommenders.degraded:DegradedRecommender",
@@ -91,6 +93,7 @@ class RecommenderContext:
         demographics: What users said of themselves, as a real system may know it; None where nothing is known.
         rating_scale: The ratings in use, None where nobody says.
         site_page_size: Slots of a page of the site, None where nobody says.
+        post: Sends requests to a recommender's own server; None where nobody does.
     """
 
     catalog: Catalog
@@ -102,6 +105,7 @@ class RecommenderContext:
     demographics: People | None = None
     rating_scale: RatingScale | None = None
     site_page_size: int | None = None
+    post: PostJson | None = None
 
 
 def build_recommender(

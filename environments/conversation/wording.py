@@ -31,6 +31,8 @@ _CLAUSE = re.compile(rf"(?P<field>\"(?:[^\"\\]|\\.)*\") (?P<phrase>{_LONGEST_FIR
 def in_words(requirement: Requirement) -> str:
     """For instance `"runtime" is at most 120`."""
     value = list(requirement.value) if isinstance(requirement.value, tuple) else requirement.value
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # a year is no 1967.0
     written = (json.dumps(each, ensure_ascii=False) for each in (requirement.field, value))
     return f" {_PHRASES[requirement.op]} ".join(written)
 

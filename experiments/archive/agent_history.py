@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from groundlings.environments.conversation.talk_actions import ACCEPT, REFUSE
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.offers import PRICE, PROMOTED
 from groundlings.environments.shop_actions import ADD_TO_CART, PAID, PURCHASE, QUANTITY
@@ -46,6 +47,7 @@ class StorySlot:
         place_in_row: In that row, 1 is the first.
         team: The arm that picked it, where arms draft a list together.
         note: What the page said of the item in the place of year and categories; None for the catalogue's own words.
+        answer: `accept` or `refuse` where the item was named in a conversation; None elsewhere.
     """
 
     place: int
@@ -72,6 +74,7 @@ class StorySlot:
     place_in_row: int | None = None
     team: str | None = None
     note: str | None = None
+    answer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +300,7 @@ def _slot(
         place_in_row=None if row["place_slot"] is None else row["place_slot"] + 1,
         team=row["team"],
         note=note,
+        answer=next((answer for answer in (ACCEPT, REFUSE) if (shown, answer) in marks), None),
     )
 
 

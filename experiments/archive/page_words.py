@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from groundlings.environments.conversation.talk_actions import BREAKS_OFF, SAY, SYSTEM_SAYS
 from groundlings.environments.search_site import FEED, QUERY, SEARCH, SOURCE
 from groundlings.environments.trace import REMARK_KINDS
 
@@ -13,7 +14,7 @@ _NOT_SAID = frozenset({"next_page", "exit", "unreadable", "unanswerable", "illeg
 
 
 def heading(events: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str, Any]]) -> str:
-    """What a page is, as far as it says so: "results for “war”", "feed"; "" where it says nothing.
+    """What a page is, as far as it says so: "results for “war”", "feed", what a recommender says; "" without words.
 
     Args:
         events: Of the page.
@@ -23,6 +24,12 @@ def heading(events: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str, A
     asked = [event["detail"] for event in before if event["kind"] == QUERY.name]
     if source == SEARCH:
         return f"results for “{asked[-1]}”" if asked else "search box"
+    words = next((event["detail"] for event in events if event["kind"] == SYSTEM_SAYS), None)
+    fault = next((event["detail"] for event in events if event["kind"] == BREAKS_OFF), None)
+    if fault is not None:
+        return f"the recommender says what is no move, “{words}”: {fault}"
+    if words is not None:
+        return f"the recommender says “{words}”" if words else "the recommender names an item"
     return "feed" if source == FEED else ""
 
 
@@ -34,8 +41,8 @@ def said(events: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
         if event["impression_id"] is None
         and event["detail"] is not None
         and event["kind"] not in _NOT_SAID
-        and event["kind"] != SOURCE
+        and event["kind"] not in (SOURCE, SYSTEM_SAYS, BREAKS_OFF)
     )
 
 
-_WORDS = {QUERY.name: "asked for “{text}”"}
+_WORDS = {QUERY.name: "asked for “{text}”", SAY: "says “{text}”"}

@@ -165,9 +165,12 @@ def _item(slot: StorySlot) -> Text:
 
 
 def _deed(slot: StorySlot) -> Text:
+    from groundlings.environments.conversation.talk_actions import ACCEPT
     from groundlings.personas.minds.language.lines import opinion_words
 
-    if slot.clicked is None:
+    if slot.answer is not None:
+        deed = _text("accepted", "green") if slot.answer == ACCEPT else _text("refused", "dim")
+    elif slot.clicked is None:
         deed = _text("unknown", "dim")
     elif slot.clicked:
         deed = _text("opened", "green")

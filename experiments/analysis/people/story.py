@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from groundlings.environments.conversation.talk_actions import ACCEPT
 from groundlings.environments.errors import ConfigError
 from groundlings.experiments.analysis.people.persona_card import PersonaCard, items_of, persona_card
 from groundlings.experiments.analysis.why.steps import stands_for, words_of
@@ -25,6 +26,7 @@ class Tally:
         opened: Clicks.
         expected: Sum of the mind's P(click) over those slots; None where it states none for one of them.
         lost_pages: Pages of which nothing is known.
+        accepted: Items accepted in a conversation; None where none was named in one.
     """
 
     shown: int
@@ -32,6 +34,7 @@ class Tally:
     opened: int
     expected: float | None
     lost_pages: int
+    accepted: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +213,7 @@ def tally(sessions: Sequence[StorySession]) -> Tally:
         opened=sum(slot.clicked is True for slot in known),
         expected=sum(stated) if known and len(stated) == len(chances) else None,
         lost_pages=sum(page.outcome in ("unreadable", "unanswerable") for each in sessions for page in each.pages),
+        accepted=sum(answers) if (answers := [slot.answer == ACCEPT for slot in slots if slot.answer]) else None,
     )
 
 

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from groundlings.environments.cleaning import printable
+from groundlings.environments.conversation.talk_actions import ACCEPT
 from groundlings.environments.errors import ConfigError
 from groundlings.experiments.analysis.people.story import ArmDay, DayStory, story
 from groundlings.experiments.analysis.report import formatting
@@ -107,6 +108,8 @@ def mark(slot: StorySlot, stands_for: str = "") -> Mark:
     """
     from groundlings.personas.minds.language.lines import opinion_words
 
+    if slot.answer is not None:
+        return Mark("opened", "●", "accepted") if slot.answer == ACCEPT else Mark("passed-over", "○", "refused")
     if slot.clicked is None:
         return Mark("unknown", "?", "not known")
     if slot.clicked:
@@ -129,6 +132,8 @@ def tally_words(arm: ArmDay) -> str:
     tally = arm.tally
     if not tally.shown:
         return "was shown nothing"
+    if tally.accepted is not None:
+        return f"accepted {tally.accepted:,} of {tally.shown:,} items named"
     if not tally.known:
         return "not known what was opened"
     words = f"opened {tally.opened:,} of {tally.known:,}"

@@ -1,0 +1,79 @@
+"""A chat recommender on a real little HTTP server: it takes part, its slips are counted, and its silence is an error."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from groundlings.environments.errors import ConfigError, ProviderError
+from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running.run import run_experiment
+from groundlings.simulator.log.reader import LogReader
+
+pytestmark = pytest.mark.usefixtures("quick_report")
+
+
+@pytest.fixture
+def server():
+    """Suggests the first item that the user has not had, then says what is no move; what it was sent."""
+    sent, status = [], [200]
+
+    class Chat(BaseHTTPRequestHandler):
+        def do_POST(self):
+            told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            sent.append(told)
+            first = next(f"i{item}" for item in range(1, 31) if f"i{item}" not in told["had"])
+            move = json.dumps({"say": "This one?", "suggest": first}) if len(told["messages"]) == 1 else "As you like."
+            self.send_response(status[0])
+            self.end_headers()
+            self.wfile.write(move.encode())
+
+        def log_message(self, *_):
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Chat) as running:
+        thread = threading.Thread(target=running.serve_forever, daemon=True)
+        thread.start()
+        running.sent, running.status = sent, status
+        running.url = f"http://127.0.0.1:{running.server_port}/reply"
+        yield running
+        running.shutdown()
+
+
+def config(url, **options):
+    return ExperimentConfig.model_validate({
+        "name": "over_http",
+        "dataset": {"name": "toy", "toy": {"n_users": 6, "n_items": 30, "interactions_per_user": 5}},
+        "environment": "conversation",
+        "mind": "conversing",
+        "simulation": {"days": 1},
+        "arms": [{"name": "mine", "recommender": "chat_http", "options": {"url": url, **options}}],
+    })  # fmt: skip
+
+
+def test_it_takes_part_and_what_is_no_move_is_counted(server, tmp_path):
+    done = run_experiment(config(server.url), tmp_path / "run")
+    with LogReader(done.directory) as log:
+        events, impressions = log.events(), log.impressions()
+    kinds = events.groupby("kind").size()
+    assert len(impressions) == 6
+    assert kinds["breaks_off"] == kinds["refuse"] == 6 - kinds.get("accept", 0)
+    first = next(told for told in server.sent if len(told["messages"]) == 1)
+    assert set(first) == {"user", "messages", "had", "fields"}
+    assert {"genres", "year"} <= set(first["fields"])
+
+
+def test_a_server_that_fails_stops_the_run_with_its_address(server, tmp_path):
+    server.status[0] = 500
+    with pytest.raises(ProviderError, match=r"127\.0\.0\.1.*status 500"):
+        run_experiment(config(server.url), tmp_path / "run")
+
+
+def test_an_address_elsewhere_is_not_asked(tmp_path):
+    with pytest.raises(ProviderError, match="nothing was sent"):
+        run_experiment(config("http://chat.invalid/reply"), tmp_path / "run")
+    with pytest.raises(ConfigError, match="expected an address"):
+        run_experiment(config("chat.invalid"), tmp_path / "other")
