@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from groundlings.environments.errors import ConfigError
+from groundlings.experiments.analysis.people.story import story
+from groundlings.experiments.analysis.report.stories import tally_words
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.run import resume_experiment, run_experiment
@@ -92,3 +94,14 @@ def test_a_grocer_sells_by_conversation(tmp_path, repeat_shop):
 def test_a_mind_that_does_not_converse_is_refused():
     with pytest.raises(ConfigError, match=r"asks for .*say"):
         build_plan(config(mind="behavioural"))
+
+
+def test_a_story_tells_who_said_what(whole):
+    with LogReader(whole.directory) as log:
+        asking = next(arm for arm in story(log, log.agent_ids()[0]).arms if arm.arm == "asking")
+    first, second, *_, last = asking.sessions[0].pages
+    assert first.said[0].startswith("says “")
+    assert second.heading == "the recommender says “What do you wish about genres, year?”"
+    assert {slot.answer for page in asking.sessions[0].pages for slot in page.slots} <= {"accept", "refuse"}
+    assert last.outcome == "exit"
+    assert tally_words(asking).startswith(f"accepted {asking.tally.accepted} of")

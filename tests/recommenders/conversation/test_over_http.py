@@ -1,4 +1,4 @@
-"""A chat recommender on a real little HTTP server: it takes part, its slips are counted, and its silence is an error."""
+"""A chat recommender on a real little HTTP server: it takes part, its slips are counted, its silence is an error."""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ def server():
 def config(url, **options):
     return ExperimentConfig.model_validate({
         "name": "over_http",
+        "seed": 3,
         "dataset": {"name": "toy", "toy": {"n_users": 6, "n_items": 30, "interactions_per_user": 5}},
         "environment": "conversation",
         "mind": "conversing",
