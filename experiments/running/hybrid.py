@@ -18,6 +18,7 @@ import numpy as np
 
 from groundlings.environments.arrays import IntArray
 from groundlings.environments.chat import ChatModel
+from groundlings.environments.errors import TooMuchUnreadable
 from groundlings.experiments.analysis.hybrid.allocation import allocated, drawn
 from groundlings.experiments.analysis.hybrid.reading import PHASES, language_log, read_spreads, strata_of
 from groundlings.experiments.config.schema import HybridMindConfig
@@ -37,6 +38,10 @@ from groundlings.simulator.log.reply_forms import forms_so_far
 from groundlings.simulator.log.resume_reader import PastRun, read_resumption
 from groundlings.simulator.log.spending import AGENT, Spending, spent_in
 from groundlings.simulator.log.store import named_faults, on_disk, store_at
+
+
+_LIMIT = "mind.max_unreadable"
+"""Where a language mind says how much may be lost."""
 
 
 def spent_by_run(directory: Path) -> Spending:
@@ -130,7 +135,10 @@ async def _live(
         progress.event(Note(f"{phase}: {len(agents):,} people live through the same days with the language mind"))
         past = _past_of(directory, plan)
         part = _plan_of_part(plan, agents, model, past)
-        await simulate(part, run_row(part), store, progress, accept=accept, known=past.interventions)
+        try:
+            await simulate(part, run_row(part), store, progress, accept=accept, known=past.interventions)
+        except TooMuchUnreadable as fault:  # in the part's own configuration the mind is the language mind
+            raise TooMuchUnreadable(str(fault).replace(_LIMIT, "mind.language.max_unreadable")) from None
     with LogReader(place) as log:
         return log.digest()
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from groundlings.environments.errors import ConfigError, RunDirectoryError
+from groundlings.environments.errors import ConfigError, RunDirectoryError, TooMuchUnreadable
 from groundlings.experiments.analysis.hybrid.reading import language_log
 from groundlings.experiments.cli.main import app
 from groundlings.experiments.config.loading import load_config
@@ -225,3 +225,11 @@ def test_a_misspelt_key_of_the_sample_is_named_where_it_stands(tmp_path):
 def test_people_in_a_sample_live_in_every_arm():
     with pytest.raises(ValueError, match="write design: parallel, or sample: 0"):
         ExperimentConfig.model_validate({**SHOP, "design": "split"})
+
+
+def test_a_sample_that_nobody_can_read_stops_the_run_and_names_the_key_to_change(tmp_path, monkeypatch):
+    monkeypatch.setattr("groundlings.simulator.language.scripted.legal_reply", lambda _: "I would rather not say.")
+    with pytest.raises(TooMuchUnreadable, match=r"mind\.language\.max_unreadable"):
+        run_experiment(config_of(), tmp_path / "run")
+    with LogReader(tmp_path / "run") as log:
+        assert log.run()["status"] == "done", "what the behavioural mind did is kept"
