@@ -39,7 +39,6 @@ from groundlings.simulator.log.resume_reader import PastRun, read_resumption
 from groundlings.simulator.log.spending import AGENT, Spending, spent_in
 from groundlings.simulator.log.store import named_faults, on_disk, store_at
 
-
 _LIMIT = "mind.max_unreadable"
 """Where a language mind says how much may be lost."""
 
