@@ -73,7 +73,7 @@ def _print(findings: Findings, console: Terminal) -> None:
     console.print(adds)
     for name, found in findings.probes.items():
         ends = _with_ends(found.separated, found.low, found.high)
-        console.print(f"memorisation, {name}: learned-from people are told from others with {ends} (.5 is a coin)")
+        console.print(f"memorisation, {name}: learned-from people are told from others with {ends} ")
     if served := about["served"]:
         far = served["largest_difference"]
         told = "no answer could be compared" if far is None else f"log-odds differ by at most {far:.3f}"

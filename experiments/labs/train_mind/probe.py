@@ -2,7 +2,8 @@
 
 The loss of the latest items that a prompt names, per token, of people who were learned from and of people who were not.
 Who holds the model and a history may guess "learned from" where the loss is low (Yeom et al. 2018); the probability
-that the guess separates the two, .5 for a coin, is measured before and after training, with an interval over people.
+that the guess separates the two is measured before and after training. It is no coin before: the two groups are of
+other times, so their titles differ. What training left is the difference.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class Probe:
     Attributes:
         learned, others: Mean loss per token of the people who were learned from, and of the others, in nats.
         people: Of each group.
-        separated, low, high: P(somebody who was learned from has the lower loss), with its interval over people.
+        separated, low, high: P(somebody who was learned from has the lower loss), with its interval over the people who
+            were learned from.
     """
 
     learned: float

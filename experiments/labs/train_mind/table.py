@@ -32,6 +32,9 @@ from groundlings.experiments.labs.train_mind.scenes import Material
 from groundlings.experiments.labs.train_mind.scoring import POPULARITY, Scores, groups_of
 
 FIGURES = ("top-1", "log-loss", "calibration", "list AUC", "positive share")
+_MOST = {"log-loss": np.inf}
+"""The bounds of figures: all are at least 0, and at most 1 where nothing else is said."""
+
 _BINS = 10
 
 
@@ -194,7 +197,7 @@ class Table:
             difference = values - floor
             gain = (None if np.isnan(difference[0]) else float(difference[0]), *interval(difference))
         value = None if np.isnan(values[0]) else float(values[0])
-        return Row(scorer, figure, value, *interval(values), *gain, left_out)
+        return Row(scorer, figure, value, *interval(values, 0, _MOST.get(figure, 1)), *gain, left_out)
 
 
 def _hits(scores: FloatArray, scenes: Scenes) -> FloatArray:
