@@ -168,10 +168,10 @@ def _compared(
 ) -> list[Compared]:
     """All figures of an arm, with ties (first) and without."""
     resampled: dict[str, list[FloatArray]] = {
-        "clicks per agent": [_per_agent(side.taken, resamples) for side in sides],
+        "interactions per agent": [_per_agent(side.taken, resamples) for side in sides],
         "same item, two agents": [figures.same_item(side.taken, resamples) for side in sides],
         "same item, two with a tie": [figures.same_item_of_ties(side.taken, heard.ties, resamples) for side in sides],
-        "clicks after being told": [_told_share(side, resamples) for side in sides],
+        "taken after being told": [_told_share(side, resamples) for side in sides],
     }
     if categories.shape[1]:
         resampled |= {
@@ -198,7 +198,7 @@ def _per_agent(taken: sp.csr_array, resamples: Resamples) -> FloatArray:
 
 
 def _told_share(side: _Side, resamples: Resamples) -> FloatArray:
-    """Share of the first clicks on an item of which a tie had told that it liked it."""
+    """Share of the first interactions with an item of which a tie had told that it liked it."""
     every = np.bincount(side.cascades.users, minlength=side.log.n_users).astype(np.float64)
     told = np.bincount(side.cascades.users[side.cascades.told], minlength=side.log.n_users).astype(np.float64)
     return resamples.ratio(told, every, np.ones(side.log.n_users, dtype=np.bool_))
@@ -234,11 +234,12 @@ def _checked_pair(plan: Plan, other: ExperimentConfig, run: Path, without: Path)
     both = [each.model_dump(mode="json", exclude=apart) for each in (plan.config, other)]
     for each in both:
         each["mind"].pop("social")
+        each["site"].pop("friends")  # there is nothing to show without ties
     differing = [key for key in both[0] if both[0][key] != both[1].get(key)]
     if differing:
         raise ConfigError(
-            f"{without}: differs from {run} in {', '.join(differing)}; expected nothing but mind.social to differ, "
-            "because only then the two share their luck"
+            f"{without}: differs from {run} in {', '.join(differing)}; expected nothing but mind.social and "
+            "site.friends to differ, because only then the two share their luck"
         )
     if plan.config.design.kind != "parallel":
         raise ConfigError(f"{run}: found the design {plan.config.design.kind}; expected parallel")
