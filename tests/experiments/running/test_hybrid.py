@@ -142,10 +142,22 @@ async def _followed(config, run, place):
     return place
 
 
-@pytest.mark.parametrize("at", [9, 30], ids=["in the pilot", "in the rest of the sample"])
-def test_a_sample_that_was_interrupted_ends_as_if_nothing_had_happened(run, tmp_path, monkeypatch, at):
-    path = tmp_path / "shop.yaml"
+def test_a_sample_that_was_interrupted_twice_ends_as_if_nothing_had_happened(run, tmp_path, monkeypatch):
+    path, directory = tmp_path / "shop.yaml", tmp_path / "run"
     path.write_text(yaml.safe_dump(SHOP))
+    _interrupted(monkeypatch, 9, lambda: run_experiment(load_config(path), directory))
+    assert language_log(directory, "pilot").is_file()
+    assert not language_log(directory, "sample").is_file()
+    _interrupted(monkeypatch, 24, lambda: resume_experiment(directory))
+    assert language_log(directory, "sample").is_file()
+    resume_experiment(directory)
+    found, whole = (json.loads((each / "manifest.json").read_text()) for each in (directory, run))
+    assert found["language_sample"] == whole["language_sample"]
+    assert found["digest"] == whole["digest"]
+
+
+def _interrupted(monkeypatch, at, begin):
+    """Something that ends with an error when a log is written to for the so-manieth time."""
     write, count = LogWriter.write, 0
 
     def failing(self, *arguments, **named):
@@ -158,12 +170,7 @@ def test_a_sample_that_was_interrupted_ends_as_if_nothing_had_happened(run, tmp_
     with monkeypatch.context() as patched:
         patched.setattr(LogWriter, "write", failing)
         with pytest.raises(RunDirectoryError, match="out of luck"):
-            run_experiment(load_config(path), tmp_path / "run")
-    assert language_log(tmp_path / "run", "sample").is_file() == (at > 25)
-    resume_experiment(tmp_path / "run")
-    found, whole = (json.loads((each / "manifest.json").read_text()) for each in (tmp_path / "run", run))
-    assert found["language_sample"] == whole["language_sample"]
-    assert found["digest"] == whole["digest"]
+            begin()
 
 
 def test_the_comparison_shows_what_both_minds_say_and_what_that_is_worth(run):
