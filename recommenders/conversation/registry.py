@@ -12,6 +12,7 @@ CHAT_SYSTEMS = ExtensionPoint(
         "popularity": "groundlings.recommenders.conversation.rules:PopularTalk",
         "listening": "groundlings.recommenders.conversation.rules:ListeningTalk",
         "asking": "groundlings.recommenders.conversation.rules:AskingTalk",
+        "asking_popular": "groundlings.recommenders.conversation.rules:AskingPopularTalk",
         "elimination": "groundlings.recommenders.conversation.elimination:EliminationTalk",
     },
 )

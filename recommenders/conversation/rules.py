@@ -124,3 +124,10 @@ class AskingTalk(RuleSystem):
     """Asks about every field before it names anything."""
 
     asks = True
+
+
+class AskingPopularTalk(PopularTalk):
+    """Asks about every field, then names what most people chose among what meets all that it was told."""
+
+    listens = True
+    asks = True

@@ -62,6 +62,15 @@ class TestAsking(ChatSystemContract):
         assert second.fields == ("price", "labels")
 
 
+class TestAskingPopular(ChatSystemContract):
+    def build(self):
+        return built("asking_popular")
+
+    def test_of_what_fits_the_most_popular_comes_first(self):
+        asked, named_first = self.moves(toy_briefing(), sentence([DAIRY]), [])
+        assert (asked.kind, named_first.item) == ("ask", "i6")
+
+
 class TestElimination(ChatSystemContract):
     def build(self):
         return built("elimination")
