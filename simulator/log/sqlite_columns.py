@@ -7,6 +7,7 @@ more: those of finished runs. Whatever this reader refuses, `sqlite3` reads, or 
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
@@ -112,6 +113,22 @@ def sqlite_columns(connection: Connection) -> SqliteColumns | None:
     if running or last < FEWEST_ROWS or not file.is_file():
         return None
     return SqliteColumns(f"{file.as_uri()}?mode=ro")
+
+
+def tables_in_order(reader: SqliteColumns, query: str, schema: pa.Schema) -> Iterator[pa.Table]:
+    """The answer to a query as of `SqliteColumns.batches`, whose truth values SQLite has as 0 and 1.
+
+    Raises:
+        sqlite3.OperationalError: As for any file that cannot be read: a value is not of the kind that its column holds.
+    """
+    import pyarrow as pa
+
+    held = {field.name: pa.int64() if pa.types.is_boolean(field.type) else field.type for field in schema}
+    try:
+        for batch in reader.batches(query, held):
+            yield pa.Table.from_batches([batch]).cast(schema)
+    except NotAsColumns as fault:
+        raise sqlite3.OperationalError(f"a value is not of the kind that its column holds: {fault}") from None
 
 
 def _with_kinds(query: str, kinds: Mapping[str, pa.DataType]) -> str:

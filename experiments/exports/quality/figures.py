@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm, rankdata
+from scipy.special import ndtri
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.random_streams import name_key
@@ -64,7 +64,7 @@ def share(yes: BoolArray) -> Figure:
     n = len(yes)
     if not n:
         return absent("no user has a value")
-    value, z = float(yes.mean()), float(norm.ppf((1 + CONFIDENCE) / 2))
+    value, z = float(yes.mean()), float(ndtri((1 + CONFIDENCE) / 2))
     middle = (value + z**2 / (2 * n)) / (1 + z**2 / n)
     reach = z * np.sqrt(value * (1 - value) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
     low, high = float(middle - reach), float(middle + reach)
@@ -78,6 +78,8 @@ def chance(seed: int, *purpose: object) -> np.random.Generator:
 
 def auc(positive: FloatArray, negative: FloatArray) -> float:
     """P(a positive one scores higher than a negative one), ties counting half: 0.5 = they cannot be told apart."""
+    from scipy.stats import rankdata  # takes longer to load than a small export to write
+
     ranks = rankdata(np.concatenate([positive, negative]))
     n, m = len(positive), len(negative)
     return float((ranks[:n].sum() - n * (n + 1) / 2) / (n * m))

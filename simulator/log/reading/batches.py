@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
@@ -25,7 +27,8 @@ def read_in_pieces(connection: Connection, sql: str, rows: int) -> Iterator[list
         while piece := cursor.fetchmany(rows):
             yield piece
     finally:
-        cursor.close()
+        with suppress(sqlite3.ProgrammingError):  # the log was closed before all was read
+            cursor.close()
 
 
 def one_state(connection: Connection) -> Connection:

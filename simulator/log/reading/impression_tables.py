@@ -19,6 +19,7 @@ from groundlings.simulator.log.canonical import kinds_of
 from groundlings.simulator.log.columnar import ColumnarConnection
 from groundlings.simulator.log.parts import Part, schema_of
 from groundlings.simulator.log.reading.batches import arrow_table, streamed
+from groundlings.simulator.log.sqlite_columns import SqliteColumns, tables_in_order
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -68,7 +69,10 @@ def impressions_in_parts(
 
 
 def impressions_in_tables(
-    connection: Connection, columns: Sequence[str], conditions: Sequence[str] = ()
+    connection: Connection,
+    columns: Sequence[str],
+    conditions: Sequence[str] = (),
+    as_columns: SqliteColumns | None = None,
 ) -> Iterator[pa.Table]:
     """As `impressions_in_parts`, of a log whose tables lie in a database.
 
@@ -76,17 +80,15 @@ def impressions_in_tables(
         connection: To the log, in a transaction that sees one state of it.
         columns: Where each column stands.
         conditions: SQL that rows of `impressions` must meet.
+        as_columns: Reads impressions and sessions; the connection does if absent.
     """
     looked_up = _LookedUp(lambda query: connection.exec_driver_sql(query), columns)
     of_sessions = ["session_id", "arm_id", *_of("sessions", {*looked_up.read})]
-    came = _whole(connection, "sessions", of_sessions)
+    came = _whole(connection, "sessions", of_sessions, as_columns)
     ids: IntArray = came.column("session_id").to_numpy()
     read = ["session_id", *(name for name in _of("impressions", {*looked_up.read}) if name != "session_id")]
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    query = f"SELECT {', '.join(read)} FROM impressions{where} ORDER BY impression_id"
-    schema = _schema("impressions", read)
-    for piece in streamed(connection, query, _ROWS):
-        shown = arrow_table(piece, schema)
+    for shown in _rows_in_order(connection, "impressions", "impression_id", read, as_columns, where):
         sessions: IntArray = shown.column("session_id").to_numpy()
         rows = np.minimum(np.searchsorted(ids, sessions), len(ids) - 1)
         if not len(ids) or not np.array_equal(ids[rows], sessions):
@@ -94,13 +96,29 @@ def impressions_in_tables(
         yield looked_up.table(shown, came, rows)
 
 
-def _whole(connection: Connection, table: str, columns: Sequence[str]) -> pa.Table:
-    """Some columns of all rows of a table, each text once."""
+def _rows_in_order(
+    connection: Connection,
+    table: str,
+    key: str,
+    columns: Sequence[str],
+    as_columns: SqliteColumns | None,
+    where: str = "",
+) -> Iterator[pa.Table]:
+    """Some columns of the rows of a table, in the order of its key."""
+    query, schema = f"{', '.join(columns)} FROM {table}{where}", _schema(table, columns)
+    if as_columns is not None:
+        yield from tables_in_order(as_columns, f"SELECT {key}, {query}", schema)
+        return
+    for piece in streamed(connection, f"SELECT {query} ORDER BY {key}", _ROWS):
+        yield arrow_table(piece, schema)
+
+
+def _whole(connection: Connection, table: str, columns: Sequence[str], as_columns: SqliteColumns | None) -> pa.Table:
+    """Some columns of all rows of a table, in the order of the first, each text once."""
     import pyarrow as pa
 
-    query = f"SELECT {', '.join(columns)} FROM {table} ORDER BY {columns[0]}"
     schema = _schema(table, columns)
-    found = [arrow_table(piece, schema) for piece in streamed(connection, query, _ROWS)]
+    found = list(_rows_in_order(connection, table, columns[0], columns, as_columns))
     whole = pa.concat_tables(found) if found else schema.empty_table()
     for place, field in enumerate(schema):
         if pa.types.is_string(field.type):

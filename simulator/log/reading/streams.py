@@ -22,7 +22,8 @@ from groundlings.simulator.log.reading.impression_tables import (
     impressions_in_tables,
 )
 from groundlings.simulator.log.reading.open_log import OpenLog
-from groundlings.simulator.log.tables import metadata
+from groundlings.simulator.log.sqlite_columns import sqlite_columns, tables_in_order
+from groundlings.simulator.log.tables import LARGE, metadata
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -127,7 +128,7 @@ class StreamReader(OpenLog):
                     *((OUTCOMES[outcome],) if outcome else ()),
                     *((f"EXISTS {given('1', action)}",) if action else ()),
                 ]
-                found = impressions_in_tables(one_state(connection), places, conditions)
+                found = impressions_in_tables(one_state(connection), places, conditions, sqlite_columns(connection))
             elif action is None:
                 found = impressions_in_parts(behind, places, outcome)
             else:
@@ -145,7 +146,14 @@ class StreamReader(OpenLog):
         import pyarrow as pa
 
         schema = pa.schema([("arm_id", pa.int64()), *columns.items()])
-        yield from _by_arm(self._batches(_of_table(name, key, tuple(columns)), schema))
+        with self._connected() as connection:
+            as_columns = sqlite_columns(connection) if name in LARGE else None
+        if as_columns is None:
+            found = self._batches(_of_table(name, key, tuple(columns)), schema)
+        else:
+            wanted = [f"{name}.{key[0]}", "sessions.arm_id", *(f"{name}.{column}" for column in columns)]
+            found = rechunked(tables_in_order(as_columns, _joined(name, wanted), schema), open_log.CHUNK_ROWS, schema)
+        yield from _by_arm(found)
 
     def has_places(self) -> bool:
         """Whether an impression says in which row of its page it stands: none does where all pages are lists."""
@@ -230,11 +238,14 @@ def in_order(
         joins: Further CROSS JOINs.
         conditions: What ties those to the rest, and what is wanted.
     """
+    order = ", ".join(f"{table}.{column}" for column in key)
+    return f"{_joined(table, columns, joins, conditions)} ORDER BY {order}"
+
+
+def _joined(table: str, columns: Sequence[str], joins: str = "", conditions: Sequence[str] = ()) -> str:
+    """As `in_order`, in no order that is said."""
     origin, link = ("sessions", []) if table == "sessions" else (
         f"{table} CROSS JOIN sessions", [f"sessions.session_id = {table}.session_id"]
     )  # fmt: skip
     where = " AND ".join([*link, *conditions])
-    return (
-        f"SELECT {', '.join(columns)} FROM {origin}{joins}{f' WHERE {where}' if where else ''} "
-        f"ORDER BY {', '.join(f'{table}.{column}' for column in key)}"
-    )
+    return f"SELECT {', '.join(columns)} FROM {origin}{joins}{f' WHERE {where}' if where else ''}"

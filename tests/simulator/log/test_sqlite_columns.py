@@ -17,6 +17,7 @@ from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.run import run_experiment
 from groundlings.simulator.log import sqlite_columns
 from groundlings.simulator.log.reader import LogReader
+from groundlings.simulator.log.reading.streams import IMPRESSION_COLUMNS
 from groundlings.simulator.log.sqlite_columns import NotAsColumns, SqliteColumns
 from groundlings.simulator.log.store import LOG_NAME
 from groundlings.simulator.log.writer import LogWriter
@@ -31,6 +32,7 @@ SMALL = {
              "misdeeds": ["none", "illegal", "none", "unreadable"]},
     "arms": [{"name": "popular", "recommender": "popular"}, {"name": "knn", "recommender": "item_knn"}],
 }  # fmt: skip
+EVENTS = {"event_id": pa.int64(), "kind": pa.string(), "value": pa.float64(), "detail": pa.string()}
 MIXED = "UPDATE impressions SET team_arm_id = 1, row_name = 'Row', place_row = 0, place_slot = 1 WHERE page = 2"
 
 
@@ -108,6 +110,29 @@ def test_either_reader_says_the_same(small, copied, read, monkeypatch, edit):
     assert as_written == said(small)
     assert as_columns != as_written
     assert len(read) == asked
+
+
+@pytest.mark.parametrize("outcome", [None, "known", "clicked", "rated"])
+def test_exports_read_the_same_rows(small, copied, read, monkeypatch, outcome):
+    changed(copied, MIXED)
+
+    def rows() -> list[object]:
+        with LogReader(copied) as log:
+            events = [each for chunk in log.table_batches("events", ("event_id",), EVENTS) for each in chunk]
+            return [list(log.impression_chunks(list(IMPRESSION_COLUMNS), outcome)), events]
+
+    as_columns = rows()
+    assert {query.split(" FROM ")[1].split()[0] for query in read} == {"sessions", "impressions", "events"}
+    monkeypatch.setattr(sqlite_columns, "FEWEST_ROWS", 2**60)
+    assert as_columns == rows()
+    assert all(as_columns)
+
+
+def test_an_export_of_a_value_that_no_run_writes_says_so(copied, read):
+    changed(copied, "UPDATE impressions SET score = 'high' WHERE impression_id = 40")
+    with LogReader(copied) as log, pytest.raises(RunDirectoryError, match="not of the kind that its column holds"):
+        list(log.impression_chunks(["score"]))
+    assert read
 
 
 def test_a_column_that_begins_with_thousands_of_nulls_has_its_kind(tmp_path):
