@@ -2,6 +2,7 @@
 
     python -m benchmarks.cold_items ml-100k --seeds 10 [--options '{"trust": 5}'] [--people validation]
     python -m benchmarks.cold_items ml-100k --seeds 1 --semantic-ids '{"epochs": 12}'     # needs PyTorch, takes minutes
+    python -m benchmarks.cold_items ml-100k --seeds 3 --text-graph '{"layers": 1}'         # likewise
 
 A tenth of the items is new and another tenth hidden, drawn anew for each seed; all their interactions are held out.
 Options are chosen by what panel users did with hidden items (`validation`), and reported by what tested users did with
@@ -28,6 +29,7 @@ from groundlings.recommenders.base import Recommender
 from groundlings.recommenders.content_knn import ContentKnnRecommender
 from groundlings.recommenders.ease import EaseRecommender
 from groundlings.recommenders.neural.semantic_ids import SemanticIds
+from groundlings.recommenders.neural.text_graph import TextGraphRecommender
 from groundlings.recommenders.popular import PopularRecommender
 from groundlings.recommenders.text_embedding import TextEmbeddingRecommender
 
@@ -64,6 +66,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--options", nargs="+", default=["{}"], help="JSON; of text_embedding")
     parser.add_argument("--semantic-ids", nargs="+", default=[], help="JSON; of semantic_ids")
+    parser.add_argument("--text-graph", nargs="+", default=[], help="JSON; of text_graph")
     parser.add_argument("--people", choices=("validation", "test"), default="test")
     arguments = parser.parse_args()
     dataset = load_dataset(DatasetConfig(name=arguments.dataset))
@@ -77,6 +80,7 @@ def main() -> None:
             "popular": PopularRecommender(),
             **{f"text_embedding {each}": TextEmbeddingRecommender(**json.loads(each)) for each in arguments.options},
             **{f"semantic_ids {each}": SemanticIds(**json.loads(each)) for each in arguments.semantic_ids},
+            **{f"text_graph {each}": TextGraphRecommender(**json.loads(each)) for each in arguments.text_graph},
         }
         for name, recommender in recommenders.items():
             recommender.fit(split.train, dataset.catalog)

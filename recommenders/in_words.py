@@ -52,6 +52,7 @@ IN_WORDS: Mapping[str, str] = {
     "sasrec": "a neural network tells the next item from the order of the user's history",
     "semantic_ids": "a neural network writes the codes of the next item, which its texts decide",
     "text_embedding": "learns each user's tastes from who chose what, and of new items from their texts",
+    "text_graph": "a network brings users near to the texts of what they and others like them chose",
     "text_search": "shows the items whose words go with those of the query (vectors of texts)",
     "title_generation": "a language model writes titles of the next item, and the nearest items are listed",
 }

@@ -72,6 +72,7 @@ SHIPPED = {
     "sasrec": "groundlings.recommenders.neural.sasrec:SasRecommender",
     "semantic_ids": "groundlings.recommenders.neural.semantic_ids:SemanticIds",
     "text_embedding": "groundlings.recommenders.text_embedding:TextEmbeddingRecommender",
+    "text_graph": "groundlings.recommenders.neural.text_graph:TextGraphRecommender",
     "text_search": "groundlings.recommenders.search.text_search:TextSearch",
     "title_generation": "groundlings.recommenders.language.title_generation:TitleGeneration",
 }

@@ -31,8 +31,8 @@ class TextEmbeddingRecommender(LatentFactorRecommender):
     n parts that of `als` and `trust` parts that of its text: an item without users has that of its text alone.
 
     This is not AlphaRec, their recommender, which trains a network on the text vectors, with graph convolution and a
-    contrastive loss. Text vectors are those of `text_vectors.plain_vectors`; a subclass that writes `embed` has others,
-    such as those of a language model.
+    contrastive loss: `text_graph` does. Text vectors are those of `text_vectors.plain_vectors`; a subclass that writes
+    `embed` has others, such as those of a language model.
 
     Args:
         factors: Length of the vectors; this and the next four are options of `als`.
@@ -74,14 +74,7 @@ class TextEmbeddingRecommender(LatentFactorRecommender):
         Raises:
             DataError: `embed` gave no finite vector for each item.
         """
-        texts = np.asarray(self.embed(catalog), dtype=np.float64)
-        if texts.ndim != 2 or len(texts) != len(catalog) or not np.isfinite(texts).all():
-            kind = "all finite" if np.isfinite(texts).all() else "not all finite"
-            raise DataError(
-                f"{type(self).__name__}.embed: found an array of shape {texts.shape}, {kind}; "
-                f"expected a vector of finite numbers for each of {len(catalog)} items"
-            )
-        self._texts = texts
+        self._texts = checked_vectors(self.embed(catalog), catalog, type(self).__name__)
         super().fit(interactions, catalog)
 
     def factorise(self, matrix: sp.csr_array) -> tuple[Factors, Factors]:
@@ -98,6 +91,18 @@ class TextEmbeddingRecommender(LatentFactorRecommender):
     def memory_bytes(self, interactions: Interactions) -> int:
         """The vectors, and those of the texts."""
         return super().memory_bytes(interactions) + _BYTES_PER_WORD_VECTOR * self.width * interactions.n_items
+
+
+def checked_vectors(found: FloatArray, catalog: Catalog, asked: str) -> FloatArray:
+    """What `embed` of the class `asked` gave, as float64; raises `DataError` unless it is a finite vector per item."""
+    vectors = np.asarray(found, dtype=np.float64)
+    if vectors.ndim != 2 or len(vectors) != len(catalog) or not np.isfinite(vectors).all():
+        kind = "all finite" if np.isfinite(vectors).all() else "not all finite"
+        raise DataError(
+            f"{asked}.embed: found an array of shape {vectors.shape}, {kind}; "
+            f"expected a vector of finite numbers for each of {len(catalog)} items"
+        )
+    return vectors
 
 
 def ridge_prediction(inputs: FloatArray, targets: FloatArray, weights: FloatArray, ridge: float) -> FloatArray:

@@ -144,7 +144,7 @@ def _optimised(
     measured: list[float] = []
     if not len(rows):
         return weights, np.zeros(0)
-    with _alone(training.seed):
+    with alone(training.seed):
         learnt = {name: torch.from_numpy(values.copy()).requires_grad_() for name, values in weights.items()}
         optimiser = torch.optim.Adam(list(learnt.values()), lr=training.learning_rate)
         for _ in range(training.epochs):
@@ -162,7 +162,7 @@ def _optimised(
 
 
 @contextmanager
-def _alone(seed: int) -> Iterator[None]:
+def alone(seed: int) -> Iterator[None]:
     """One thread, deterministic algorithms and own random numbers; all as before afterwards."""
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     with torch.random.fork_rng(devices=[]):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 PARADIGMS: Mapping[str, tuple[str, ...]] = {
     "not personal": ("popular", "group_popular", "item_mean", "random_order"),
     "collaborative filtering": ("item_knn", "liked_knn", "als", "bias_svd", "bpr", "ease"),
-    "content": ("content_knn", "feature_regression", "text_embedding"),
+    "content": ("content_knn", "feature_regression", "text_embedding", "text_graph"),
     "search": ("bm25", "text_search"),
     "the user's own past": ("buy_again",),
     "sequential": ("sasrec", "bert4rec"),
