@@ -7,7 +7,6 @@ for `patience` epochs; the best epoch's weights are kept, and map everybody with
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -55,7 +54,7 @@ def mapped(matrix: sp.csr_array, texts: FloatArray, contrast: Contrast) -> tuple
         weights = _initial(learning.texts.shape[1], contrast.factors)
         best = {name: values.detach().clone() for name, values in weights.items()}
         optimiser = torch.optim.Adam(list(weights.values()), lr=contrast.learning_rate)
-        person, item = kept.nonzero()
+        person, item = (ends.astype(np.int64) for ends in kept.nonzero())
         for _ in range(contrast.epochs if len(person) else 0):
             order = rng.permutation(len(person))
             for first in range(0, len(order), contrast.batch_size):
@@ -86,36 +85,24 @@ class _Graph:
         counts = np.maximum(chosen.sum(axis=1), 1.0)
         of_people = (chosen @ of_items) / counts[:, None]
         self.texts = torch.from_numpy(np.concatenate([of_people, of_items]).astype(np.float32))
-        by_root = 1 / np.sqrt(counts), 1 / np.sqrt(np.maximum(chosen.sum(axis=0), 1.0))
-        edges = sp.diags_array(by_root[0]) @ chosen @ sp.diags_array(by_root[1])
-        self._edges = sp.csr_array(edges, dtype=np.float32)
-        self._back = sp.csr_array(self._edges.T)
+        degree = np.concatenate([counts, np.maximum(chosen.sum(axis=0), 1.0)])
+        person, item = (ends.astype(np.int64) for ends in chosen.nonzero())
+        # Items come after the users, and each edge stands once in either direction.
+        ends = np.concatenate([person, item + self.n_users]), np.concatenate([item + self.n_users, person])
+        strength = (1 / np.sqrt(degree[ends[0]] * degree[ends[1]])).astype(np.float32)
+        size = (len(degree), len(degree))
+        values = torch.from_numpy(strength)
+        self._edges = torch.sparse_coo_tensor(np.stack(ends), values, size, check_invariants=True).coalesce()
 
     def mapped(self, weights: _Weights, layers: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Users' and items' vectors of length 1: the mean of what the network says and of each step along the graph."""
         inner = functional.leaky_relu(self.texts @ weights["first"] + weights["first_bias"])
         step = total = inner @ weights["second"] + weights["second_bias"]
         for _ in range(layers):
-            people, items = step[: self.n_users], step[self.n_users :]
-            step = torch.cat(
-                [_Along.apply(items, self._edges, self._back), _Along.apply(people, self._back, self._edges)]
-            )
+            step = torch.sparse.mm(self._edges, step)
             total = total + step
         everybody = functional.normalize(total, dim=1)
         return everybody[: self.n_users], everybody[self.n_users :]
-
-
-class _Along(torch.autograd.Function):
-    """A sparse matrix times vectors; SciPy's product adds in the same order each time."""
-
-    @staticmethod
-    def forward(context: Any, vectors: torch.Tensor, edges: sp.csr_array, back: sp.csr_array) -> torch.Tensor:
-        context.back = back
-        return torch.from_numpy(edges @ vectors.detach().numpy())
-
-    @staticmethod
-    def backward(context: Any, *gradients: Any) -> tuple[torch.Tensor, None, None]:
-        return torch.from_numpy(context.back @ gradients[0].numpy()), None, None
 
 
 def _initial(n_inputs: int, factors: int) -> _Weights:
@@ -133,9 +120,9 @@ def _loss(
     ends: tuple[torch.Tensor, torch.Tensor], person: IntArray, item: IntArray, drawn: IntArray, contrast: Contrast
 ) -> torch.Tensor:
     """InfoNCE: the cross-entropy of the chosen item among itself and the drawn ones, by cosine over temperature."""
-    people = functional.embedding(torch.from_numpy(person.astype(np.int64)), ends[0])
-    right = torch.from_numpy(item.astype(np.int64))
-    negatives = torch.from_numpy(drawn.astype(np.int64))
+    people = functional.embedding(torch.from_numpy(person), ends[0])
+    right = torch.from_numpy(item)
+    negatives = torch.from_numpy(drawn)
     good = (people * functional.embedding(right, ends[1])).sum(dim=1, keepdim=True)
     bad = people @ functional.embedding(negatives, ends[1]).T
     bad = bad.masked_fill(negatives[None] == right[:, None], -torch.inf)  # it is there once already

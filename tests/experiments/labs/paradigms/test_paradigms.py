@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,10 @@ from groundlings.experiments.labs.paradigms.comparing import compare_paradigms
 from groundlings.experiments.labs.paradigms.kinds import OWN, PARADIGMS, paradigm_of
 from groundlings.experiments.labs.paradigms.page import render_page
 from groundlings.experiments.labs.paradigms.tables import answer, tables_of
+from groundlings.experiments.labs.paradigms.terminal import print_findings
 from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.run import run_experiment
+from groundlings.experiments.terminal import Terminal
 from groundlings.recommenders.language.wording import candidates_shown
 from groundlings.recommenders.registry import SHIPPED
 from groundlings.simulator.language import scripted
@@ -182,6 +185,19 @@ def test_the_command_prints_tables_and_writes_csv_and_page(findings, run, tmp_pa
     assert answer(findings)[1].partition(":")[0] in page
     printed = CliRunner().invoke(alone, [str(run), "--out", str(tmp_path), "--json"])
     assert json.loads(printed.output)["rows"][0]["paradigm"] == "not personal"
+
+
+@pytest.mark.parametrize("width", [60, 80, 140, 300])
+def test_the_terminal_breaks_no_figure_and_no_line(findings, width):
+    rows = tuple(replace(row, name="a" * 90 if place == 1 else row.name) for place, row in enumerate(findings.rows))
+    told = StringIO()
+    print_findings(replace(findings, rows=rows), Terminal(file=told, width=width))
+    lines = told.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    for table in tables_of(findings):
+        for row in table.rows:
+            for part in [part for cell in row[1:] if "[" in cell for part in cell.split("; ")]:
+                assert any(part in line for line in lines), part
 
 
 def test_the_page_is_fit_for_everybody(findings, tmp_path, fit_for_everybody):
