@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 # `make -j` changes nothing: each target uses the cores itself, and mixed output helps nobody.
 .NOTPARALLEL:
-.PHONY: help install demo paradigms test check notebooks fuzz mutate check-aa check-exposures truth train-mind consumers neighbours bench bench-logging bench-scheduling bench-reading bench-tokens bench-saturation bench-recommenders bench-million growth test-vllm
+.PHONY: help install demo paradigms test check notebooks fuzz kills mutate check-aa check-exposures truth train-mind consumers neighbours bench bench-logging bench-scheduling bench-reading bench-tokens bench-saturation bench-recommenders bench-million growth test-vllm
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -76,6 +76,9 @@ neighbours: $(STAMP) ## install the wheel beside the registry's `recommenders` i
 
 fuzz: $(STAMP) ## spoil 10,000 experiment files, 1,000 data files and runs, 10,000 replies; all end in an error or a run (an hour)
 	$(BIN)/python tests/fuzz/fuzz.py $(ARGS)
+
+kills: $(STAMP) ## kill a run at 63 points and resume each to the same digest; POINTS=126 kills at more (some minutes)
+	CRASH_POINTS=$(or $(POINTS),63) $(BIN)/pytest -n 0 tests/experiments/running/test_resume.py -k crash_matrix $(ARGS)
 
 mutate: $(STAMP) ## change the story's files in 1,000 places; each change must fail a test beside it (half an hour; goes on where it stopped)
 	$(BIN)/python tests/mutation/mutate.py $(ARGS)
