@@ -126,7 +126,7 @@ class _Collected:
         column = Column(
             f"{name}_activity_gap",
             f"{label}, active less inactive",
-            f"{label} of the third of users with most interactions in training, less that of the third with fewest.",
+            f"{label} of the third of the run's users with most interactions in training, less the third with fewest.",
             "fairness",
             missing=gaps if isinstance(gaps, str) else "",
         )

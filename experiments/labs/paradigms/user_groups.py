@@ -12,13 +12,12 @@ from groundlings.experiments.analysis.comparison.persona_columns import LoggedPe
 from groundlings.experiments.analysis.comparison.segments import in_order, levels_of
 from groundlings.experiments.analysis.comparison.split import split_difference
 from groundlings.experiments.labs.paradigms.findings import GroupFigure
-from groundlings.personas.profile import LEVELS
 from groundlings.simulator.log.reader import LogReader
 
 FEWEST = 10
 """Agents that a group needs to be shown; an interval of fewer says nothing."""
 
-_ACTIVITY = "activity"
+_TOO_FEW = f"fewer than {FEWEST} users of the most or the least active third have a value"
 
 
 def group_means(of_users: Mapping[str, Mapping[str, FloatArray]], log: LogReader) -> list[GroupFigure]:
@@ -41,21 +40,27 @@ def group_means(of_users: Mapping[str, Mapping[str, FloatArray]], log: LogReader
 
 
 def activity_gap(values: Mapping[str, FloatArray], log: LogReader) -> Mapping[str, Estimate] | str:
-    """Mean of the most active third of users less that of the least active, by arm; why there is none, if so.
+    """Mean of the most active third of the run's users less that of the least active, by arm, or why there is none.
+
+    Equal users stay together: a third holds everybody who has as many interactions as its last one.
 
     Args:
         values: Arm -> one value per agent.
         log: The run's.
     """
-    levels = levels_of(LoggedPersonas(log).columns()).get(_ACTIVITY)
-    if levels is None:
-        return "agents do not differ in activity"
-    names = np.array(levels)
+    lengths = LoggedPersonas(log).columns().history_length
+    # As an order statistic, so that the ends are users' own numbers and each third has a third of them at least.
+    ordered, third = np.sort(lengths), -(-len(lengths) // 3)
+    if not third:
+        return _TOO_FEW
+    least, most = lengths <= ordered[third - 1], lengths >= ordered[-third]
+    if (least & most).any():
+        return "users do not differ in activity"
     found: dict[str, Estimate] = {}
     for arm, ours in values.items():
-        gap = split_difference(ours[names == LEVELS[-1]], ours[names == LEVELS[0]])
-        parts = [int((~np.isnan(ours[names == level])).sum()) for level in (LEVELS[-1], LEVELS[0])]
+        gap = split_difference(ours[most], ours[least])
+        parts = [int((~np.isnan(ours[of])).sum()) for of in (most, least)]
         if min(parts) < FEWEST:
-            return f"fewer than {FEWEST} users of the most or the least active third have a value"
+            return _TOO_FEW
         found[arm] = Estimate(gap.difference, gap.standard_error, gap.low, gap.high, sum(parts), len(ours) - sum(parts))
     return found

@@ -8,6 +8,7 @@ import shutil
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 
 from groundlings.environments.errors import ConfigError
 from groundlings.experiments.analysis.compare import Difference
+from groundlings.experiments.analysis.comparison.persona_columns import LoggedPersonas
 from groundlings.experiments.cli.paradigms import paradigms
 from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.config.schema import ExperimentConfig
@@ -25,6 +27,7 @@ from groundlings.experiments.labs.paradigms.kinds import OWN, PARADIGMS, paradig
 from groundlings.experiments.labs.paradigms.page import render_page
 from groundlings.experiments.labs.paradigms.tables import answer, tables_of
 from groundlings.experiments.labs.paradigms.terminal import print_findings
+from groundlings.experiments.labs.paradigms.user_groups import activity_gap
 from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.run import run_experiment
 from groundlings.experiments.terminal import Terminal
@@ -131,6 +134,28 @@ def test_groups_of_users_and_items_stand_beside_what_was_wanted(findings):
     assert sum(each.beside for each in thirds) == pytest.approx(1)
     shown = {each.group: each.value.mean for each in thirds}
     assert findings.rows[0].figures["cold_share"].value.mean == shown["least popular third"]
+
+
+def gap_of(lengths, values, monkeypatch):
+    columns = SimpleNamespace(history_length=np.array(lengths, dtype=float))
+    monkeypatch.setattr(LoggedPersonas, "columns", lambda self: columns)
+    return activity_gap({"arm": np.array(values, dtype=float)}, None)
+
+
+def test_the_active_third_of_the_users_is_held_against_the_least_active(monkeypatch):
+    """Thirty-one users, of whom eleven are as active as the last of the lower third; one of them has no value."""
+    lengths = [*range(1, 11), 10, *range(11, 21), *range(21, 31)]
+    values = [0.0] * 10 + [np.nan] + [7.0] * 9 + [1.0] * 11
+    found = gap_of(lengths, values, monkeypatch)["arm"]
+    assert (found.mean, found.n) == (1.0, 21)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "reason"), [([8] * 60, "do not differ"), (list(range(29)), "fewer than 10"), ([], "fewer than 10")]
+)
+def test_a_gap_that_says_nothing_has_a_reason(lengths, reason, monkeypatch):
+    known = [np.nan, *range(1, len(lengths))] if lengths else []
+    assert reason in gap_of(lengths, known, monkeypatch)
 
 
 def test_what_cannot_be_known_says_why_and_is_no_zero(run, tmp_path):
