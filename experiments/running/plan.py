@@ -43,6 +43,7 @@ from groundlings.experiments.running.hybrid_sample import check_sample
 from groundlings.experiments.running.identity import identity_of
 from groundlings.experiments.running.interventions import check_with_data, interventions_identity
 from groundlings.experiments.running.offered import check_offers
+from groundlings.experiments.running.opened_model import opened_model
 from groundlings.experiments.running.returning import PlannedReturns, planned_returns
 from groundlings.experiments.running.sizes import personas_line, size_warning, store_line, store_of
 from groundlings.experiments.running.supplied import Supplied
@@ -56,7 +57,6 @@ from groundlings.recommenders.registry import RecommenderContext, build_recommen
 from groundlings.recommenders.rules import ruled
 from groundlings.simulator.arm import Arm
 from groundlings.simulator.days import Schedule
-from groundlings.simulator.language.budget import Spent
 from groundlings.simulator.language.config import ModelConfig
 from groundlings.simulator.log.reply_forms import forms_so_far
 from groundlings.simulator.log.spending import AGENT, Spending
@@ -280,7 +280,9 @@ async def prepare(
         if arm.model is not None:
             wanted = arm.model if ask else ModelConfig(provider="scripted")
             before = spent.by(arm.name), forms.get(f"arm {arm.name}", frozenset())
-            plan.models[arm.name] = await _opened(wanted, f"arms[{number}].model", plan, stack, progress, *before)
+            plan.models[arm.name] = await opened_model(
+                wanted, f"arms[{number}].model", config.base, stack, progress, *before
+            )
     with ctrl_c_at_once():
         if ask or not estimates_taste(plan):
             if config.mind.asked is None:
@@ -295,7 +297,7 @@ async def prepare(
         execution = execution_of(plan, recommenders, swaps)
     if config.mind.asked is not None and ask:
         before = spent.agents, forms.get(AGENT, frozenset())
-        model = await _opened(config.mind.asked, "mind.model", plan, stack, progress, *before)
+        model = await opened_model(config.mind.asked, "mind.model", config.base, stack, progress, *before)
         context = replace(plan.minds, model=model, sampling=config.mind.asked.sampling)
         if isinstance(config.mind, CalibratedMindConfig):
             context = await calibrated(
@@ -375,28 +377,3 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
         ),
         returns=returns,
     )
-
-
-async def _opened(
-    asked: ModelConfig,
-    key: str,
-    plan: Plan,
-    stack: AsyncExitStack,
-    progress: Progress,
-    spent: Spent,
-    forms: frozenset[str],
-) -> ChatModel:
-    """An opened language model; closing the stack closes it."""
-    from groundlings.simulator.language.build import build_chat_model
-
-    model = await build_chat_model(
-        asked,
-        on_download(progress),
-        base=plan.config.base,
-        spent=spent,
-        key=key,
-        forms_so_far=forms,
-        tell=on_note(progress),
-    )
-    stack.push_async_callback(model.close)
-    return model
