@@ -38,6 +38,8 @@ KNOWN_PROMPTS = {
     "plain-1": "e19490e5dbc18ca55945f1cf51fbad950296b12f738dea3b5aa1d6d268266f5e",
     "story-1": "3ad36fefd85316f5ecbdf83a23790674ecd37587a75148d6e33c3b2114af518b",
     "interview-1": "c9fd5632c8654ef29ec9052cb516e7fad24300cbe3e6c29fc6e90c6ed88faae9",
+    "latest-1": "cc75c80f826a059d0d377f5077e8e0cd170dd4ac7305fca848da59acea5e1479",
+    "popularity-1": "e2e3773d79187e5643d396d147eb6ff39c5e8aa3a7a58cae75c312d729cecc8f",
 }
 
 
@@ -369,7 +371,7 @@ def test_a_mind_says_what_it_is(population):
     assert "interview-1+agent-1" not in said["prompts"], "nobody is interviewed unless questions are given"
 
 
-@pytest.mark.parametrize("name", ["agent", "verdict", "graded", "reflection", "interview", "plain", "story"])
+@pytest.mark.parametrize("name", [name.rpartition("-")[0] for name in KNOWN_PROMPTS])
 def test_a_changed_prompt_has_a_new_version(name):
     prompt = load_prompt(name)
     assert KNOWN_PROMPTS.get(prompt.name) == prompt.sha256, f"raise `version` in {name}.md and note the new hash here"
