@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,12 +38,9 @@ def draw_effects(axes: Axes, comparison: Comparison, metric: Metric, style: Mapp
     smallest = comparison.arms[0].headline.smallest
     if smallest:
         axes.axvspan(-smallest, smallest, color=LIGHT["rule"], alpha=0.5, linewidth=0, zorder=0)
-    _zero(axes, vertical=True)
-    for row, arm in enumerate(comparison.arms):
-        _interval(axes, row, arm.headline.effect, style[arm.name], short(arm.name), decimals=metric.decimals)
-    axes.set_ylim(len(comparison.arms) - 0.5, -0.5)
-    axes.set_yticks(range(len(comparison.arms)), [short(arm.name) for arm in comparison.arms])
-    _rows(axes)
+    draw_differences(
+        axes, [(arm.name, arm.headline.effect, style[arm.name]) for arm in comparison.arms], metric.decimals
+    )
 
 
 def draw_real(axes: Axes, comparison: Comparison, style: Mapping[str, Style]) -> None:
@@ -53,12 +50,18 @@ def draw_real(axes: Axes, comparison: Comparison, style: Mapping[str, Style]) ->
     }
     first = next(iter(shown.values()))
     title(axes, f"Real behaviour: difference to {short(comparison.baseline)}", f"{first.source}, {first.metric}")
+    effects = [(arm.name, shown[arm.name].difference if arm.name in shown else None) for arm in comparison.arms]
+    draw_differences(axes, [(name, effect, style[name]) for name, effect in effects], _REAL_DECIMALS)
+
+
+def draw_differences(axes: Axes, rows: Sequence[tuple[str, Difference | None, Style]], decimals: int) -> None:
+    """A row for each name, difference and look, beside zero; a row of its own, empty, for None."""
     _zero(axes, vertical=True)
-    for row, arm in enumerate(comparison.arms):
-        if arm.name in shown:
-            _interval(axes, row, shown[arm.name].difference, style[arm.name], short(arm.name), decimals=_REAL_DECIMALS)
-    axes.set_ylim(len(comparison.arms) - 0.5, -0.5)
-    axes.set_yticks(range(len(comparison.arms)), [short(arm.name) for arm in comparison.arms])
+    for row, (name, found, look) in enumerate(rows):
+        if found is not None:
+            _interval(axes, row, found, look, short(name), decimals=decimals)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_yticks(range(len(rows)), [short(name) for name, *_ in rows])
     _rows(axes)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from groundlings.experiments.analysis.report.formatting import decimal
 from groundlings.experiments.analysis.report.lab_page import render_lab_page
+from groundlings.experiments.labs.paradigms.figures import pictures_of
 from groundlings.experiments.labs.paradigms.findings import Findings
 from groundlings.experiments.labs.paradigms.tables import PARTS, answer, tables_of
 
@@ -20,6 +21,7 @@ def render_page(findings: Findings) -> str:
             "question": f"Does any recommender serve users better than {findings.baseline}?",
             "answer": answer(findings),
             "findings": findings,
+            "pictures": pictures_of(findings),
             "tables": tables_of(findings),
             "labels": {column.name: column.label for column in findings.columns},
             "decimal": decimal,

@@ -112,15 +112,22 @@ def answer(findings: Findings) -> tuple[str, str]:
         return "Not known", "No outcome could be measured."
     better, said = _clear(findings, column)
     among = sum(not row.bound for row in findings.rows) - 1
-    sentence = (
-        f"{column.label} against {findings.baseline}, {findings.agents:,} users: {said} "
-        f"({among} arms compared, 95 % intervals, not adjusted for their number)."
-    )
+    sentence = f"By {_in_a_sentence(column)} of {findings.agents:,} simulated users, {said}."
     held_out = next((each for each in findings.columns if each.name.startswith("ndcg") and not each.missing), None)
     if held_out is not None:
         # What real users chose may contradict what simulated ones did, so it stands beside it.
-        sentence += f" By what real users chose later, {held_out.label}: {_clear(findings, held_out)[1]}."
-    return "Yes" if better else "Not shown", sentence
+        sentence += f" By what the real users chose later ({held_out.label}), {_clear(findings, held_out)[1]}."
+    return "Yes" if better else "Not shown", f"{sentence} {_among(among)}"
+
+
+def _among(arms: int) -> str:
+    compared = "One arm is" if arms == 1 else f"{arms} arms are"
+    return f"{compared} compared with the first by 95 % intervals, not adjusted for their number."
+
+
+def _in_a_sentence(column: Column) -> str:
+    """Its label within a sentence; one that begins with an abbreviation stays as it is."""
+    return column.label if column.label[1:2].isupper() else f"{column.label[:1].lower()}{column.label[1:]}"
 
 
 def _clear(findings: Findings, column: Column) -> tuple[list[str], str]:
@@ -133,9 +140,17 @@ def _clear(findings: Findings, column: Column) -> tuple[list[str], str]:
             continue
         (better if (figure.difference.difference or 0) > 0 else worse).append(row.name)
     words = [
-        f"{label} {', '.join(names)}" for label, names in (("higher with", better), ("lower with", worse)) if names
+        f"{_listed(names)} {'is' if len(names) == 1 else 'are'} clearly {than}"
+        for names, than in ((better, f"better than {findings.baseline}"), (worse, "worse"))
+        if names
     ]
-    return better, "; ".join(words) or "no arm's interval excludes zero"
+    if not better:
+        words.insert(0, f"no arm is clearly better than {findings.baseline}")
+    return better, ", ".join(words)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def csv_of_arms(findings: Findings) -> str:

@@ -187,8 +187,8 @@ def test_what_real_users_chose_stands_beside_the_answer_where_it_contradicts(fin
     ]  # fmt: skip
     head, sentence = answer(replace(findings, rows=(findings.rows[0], *rows)))
     assert head == "Not shown"
-    assert "no arm's interval excludes zero (3 arms" in sentence
-    assert sentence.endswith("By what real users chose later, NDCG@4: higher with <b>knn, twin, ranked.")
+    assert ", no arm is clearly better than popular. By what the real users chose later (NDCG@4), " in sentence
+    assert "<b>knn, twin and ranked are clearly better than popular. 3 arms are compared" in sentence
 
 
 def test_the_command_prints_tables_and_writes_csv_and_page(findings, run, tmp_path):

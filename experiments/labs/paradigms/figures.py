@@ -1,0 +1,58 @@
+"""The pictures of the page: differences to the first arm, by what simulated users did and by what real ones chose."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from groundlings.experiments.analysis.report.figures import short, title
+from groundlings.experiments.analysis.report.palette import Style
+from groundlings.experiments.analysis.report.svg import svg
+from groundlings.experiments.analysis.report.verdict_figures import draw_differences
+from groundlings.experiments.labs.paradigms.findings import Column, Findings
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_CLEAR = Style("arm-1", "o", "-", hollow=False)
+_UNCLEAR = Style("bound", "o", "-", hollow=True)
+
+_WIDTH, _ROW, _REST = 5.4, 0.24, 1.0
+"""Inches: of a picture, of each of its rows, and of all that is above and below them."""
+
+
+def pictures_of(findings: Findings) -> list[str]:
+    """SVG of the first outcome and of the first figure by what real users chose later; none where neither is known."""
+    known = [column for column in findings.columns if column.part == "users" and not column.missing]
+    later = next((column for column in known if column.name.startswith("ndcg")), None)
+    columns = dict.fromkeys(column for column in (*known[:1], later) if column is not None)
+    return [
+        svg(
+            partial(_draw, findings=findings, column=column),
+            f"difference-{number}",
+            f"{column.label}: difference to {findings.baseline} of each arm, with 95 % intervals",
+            _WIDTH,
+            _REST + _ROW * (len(findings.rows) - 1),
+        )
+        for number, column in enumerate(columns)
+    ]
+
+
+def _draw(axes: Axes, findings: Findings, column: Column) -> None:
+    """Arms in the order of the table; a filled mark where the interval excludes zero."""
+    real = column.name.startswith("ndcg")
+    title(
+        axes,
+        f"{column.label}: difference to {short(findings.baseline)}",
+        "by what real users chose later" if real else "simulated",
+    )
+    figures = [(row.name, row.figures.get(column.name)) for row in findings.rows[1:]]
+    differences = [(name, None if figure is None else figure.difference) for name, figure in figures]
+    draw_differences(
+        axes,
+        [
+            (name, found, _CLEAR if found is not None and found.excludes_zero else _UNCLEAR)
+            for name, found in differences
+        ],
+        column.decimals,
+    )
