@@ -116,13 +116,12 @@ def answer(findings: Findings) -> tuple[str, str]:
     held_out = next((each for each in findings.columns if each.name.startswith("ndcg") and not each.missing), None)
     if held_out is not None:
         # What real users chose may contradict what simulated ones did, so it stands beside it.
-        sentence += f" By what the real users chose later ({held_out.label}), {_clear(findings, held_out)[1]}."
-    return "Yes" if better else "Not shown", f"{sentence} {_among(among)}"
-
-
-def _among(arms: int) -> str:
-    compared = "One arm is" if arms == 1 else f"{arms} arms are"
-    return f"{compared} compared with the first by 95 % intervals, not adjusted for their number."
+        sentence += (
+            f" By what the real users behind them chose later ({held_out.label}), {_clear(findings, held_out)[1]}."
+        )
+    others = "One other arm is" if among == 1 else f"{among} other arms are"
+    sentence += f" {others} compared with {findings.baseline} by 95 % intervals, not adjusted for their number."
+    return "Yes" if better else "No clear winner", sentence
 
 
 def _in_a_sentence(column: Column) -> str:
