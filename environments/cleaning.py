@@ -47,6 +47,15 @@ def printable(text: str, *, limit: int | None = None, newlines: bool = False) ->
     return clean if limit is None or len(clean) <= limit else f"{clean[:limit]}... ({len(text):,} characters)"
 
 
+def storable(text: str) -> str:
+    """The text with what JSON can carry and a log cannot written as escapes.
+
+    These are halves of surrogate pairs, which no file takes, and zero characters, which PostgreSQL does not.
+    """
+    whole = text.replace("\0", "\\x00")
+    return whole if whole.isascii() else whole.encode("utf-8", "backslashreplace").decode()
+
+
 def is_printable(text: str) -> bool:
     """Whether `printable` would leave the text as it is, line feeds too."""
     return _ON_LINES.search(text) is None

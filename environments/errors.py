@@ -30,6 +30,8 @@ def shown(value: object) -> str:
         told = repr(value)
     except ValueError:  # Python writes out no number of more than 4,300 digits
         return "a number of thousands of digits"
+    except RecursionError:
+        return "a value that is nested too deeply to be shown"
     return told if len(told) <= _LONGEST_SHOWN else f"{told[:_LONGEST_SHOWN]}... ({len(told):,} characters)"
 
 

@@ -19,8 +19,13 @@ def read_json(text: str) -> Any:
         UnreadableReply: It is not JSON, or holds a key twice or a number that JSON has not.
     """
     fenced = _FENCED.fullmatch(text)
+    return read_plain_json(fenced[1] if fenced else text)
+
+
+def read_plain_json(text: str) -> Any:
+    """The value of a text that is nothing but JSON; raises `UnreadableReply` as `read_json`."""
     try:
-        return _DECODER.decode(fenced[1] if fenced else text)
+        return _DECODER.decode(text)
     except RecursionError:
         raise UnreadableReply("it is nested too deeply") from None
     except ValueError as error:

@@ -20,8 +20,10 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from groundlings.environments.arrays import FloatArray
+from groundlings.environments.cleaning import storable
 from groundlings.environments.conversation.attributes import Attributes, Requirement
-from groundlings.environments.errors import UnreadableReply, shown
+from groundlings.environments.errors import ConfigError, UnreadableReply, shown
+from groundlings.environments.replies import read_plain_json
 
 Kind = Literal["ask", "suggest", "recommend", "abstain"]
 KINDS: tuple[Kind, ...] = ("ask", "suggest", "recommend", "abstain")
@@ -81,14 +83,16 @@ def read_move(text: str, attributes: Attributes) -> Move:
         UnreadableReply: It is none, or names a field or an item that there is not. Nothing is repaired.
     """
     try:
-        found = json.loads(text)
-    except ValueError as fault:
-        raise UnreadableReply(f"found no JSON ({fault}); expected an object with say and one of {KINDS}") from None
+        found = read_plain_json(text)
+    except UnreadableReply as fault:
+        raise UnreadableReply(f"{fault}; expected a JSON object with say and one of {', '.join(KINDS)}") from None
     if not isinstance(found, dict) or not isinstance(found.get("say"), str):
         raise UnreadableReply(f"found {shown(found)}; expected an object whose say is a text")
+    if storable(found["say"]) != found["say"]:
+        raise UnreadableReply("say: found half of a surrogate pair or a zero character; expected text")
     kinds = [kind for kind in KINDS if kind in found]
     if len(kinds) != 1 or set(found) - {"say", *kinds}:
-        raise UnreadableReply(f"found the keys {sorted(found)}; expected say and one of {', '.join(KINDS)}")
+        raise UnreadableReply(f"found the keys {shown(sorted(found))}; expected say and one of {', '.join(KINDS)}")
     kind, content = kinds[0], found[kinds[0]]
     if kind == "abstain" and content is True:
         return Move(found["say"], kind)
@@ -154,3 +158,11 @@ class ChatSystem(Protocol):
 
     def reply(self, said: str) -> str:
         """The next move after what the user has said, as JSON: see `read_move`."""
+
+
+def reply_of(system: ChatSystem, said: str) -> str:
+    """What a system replies, with what no log takes written as escapes; raises `ConfigError` where it is no text."""
+    written = system.reply(said)
+    if not isinstance(written, str):
+        raise ConfigError(f"{type(system).__name__}.reply gave a {type(written).__name__}; expected a text")
+    return storable(written)

@@ -14,6 +14,7 @@ from pydantic import Field
 from groundlings.environments.actions import LegalActions
 from groundlings.environments.arrays import NO_ITEM, BoolArray, IntArray, ItemArray
 from groundlings.environments.catalog import Catalog
+from groundlings.environments.cleaning import storable
 from groundlings.environments.conversation.attributes import Attributes
 from groundlings.environments.conversation.messages import Move, read_move
 from groundlings.environments.conversation.talk_actions import (
@@ -180,7 +181,7 @@ class Conversation:
         item = self.catalog.item_ids[listed] if listed != NO_ITEM else ""
         if ranking.replies is None:
             return Heard(Move("", "suggest", item=item).as_json(), Move("", "suggest", item=item)) if item else None
-        written = ranking.replies[row]
+        written = storable(ranking.replies[row])
         try:
             move = read_move(written, self._attributes)
         except UnreadableReply as fault:

@@ -147,7 +147,7 @@ class Plan:
             arm: Its configuration.
             swapped_in: Key path of the intervention by which the arm gets it; "" for the one that it begins with.
         """
-        from groundlings.simulator.language.json_post import post_json
+        from groundlings.simulator.language.json_post import JsonPost
 
         context = RecommenderContext(
             catalog=self.dataset.catalog,
@@ -159,7 +159,7 @@ class Plan:
             demographics=self.dataset.people,
             rating_scale=self.dataset.scale,
             site_page_size=self.environment.page_size,
-            post=post_json,
+            post=JsonPost(),
         )
         where = swapped_in or f"arms[{self.config.arms.index(arm)}]"
         given = None if swapped_in else self.supplied.recommenders.get(arm.name)

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from groundlings.environments.catalog import Catalog
-from groundlings.environments.conversation.messages import Briefing, ChatSystem
+from groundlings.environments.conversation.messages import Briefing, ChatSystem, reply_of
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.ranking import RankingRequest
@@ -88,9 +88,7 @@ class ChatRecommender(TalkingRecommender):
     def _reply(self, talk: Talk) -> str:
         who = talk.user, talk.draws.who.tobytes()
         system = self._open.pop((*who, talk.messages[:-1]), None) or self._caught_up(talk)
-        written = system.reply(talk.messages[-1])
-        if not isinstance(written, str):
-            raise ConfigError(f"{type(system).__name__}.reply gave a {type(written).__name__}; expected a text")
+        written = reply_of(system, talk.messages[-1])
         self._open[(*who, (*talk.messages, written))] = system
         if len(self._open) > _KEPT:
             self._open.popitem(last=False)

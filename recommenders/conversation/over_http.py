@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Annotated, Any
-from urllib.parse import urlsplit
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Protocol
 
 import numpy as np
 from pydantic import Field
@@ -15,8 +14,15 @@ from groundlings.environments.ranking import RankingRequest
 from groundlings.recommenders.base import fitted
 from groundlings.recommenders.conversation.talking import Reply, Talk, TalkingRecommender
 
-PostJson = Callable[[str, Mapping[str, Any], float], Awaitable[str]]
-"""Sends an object to an address, waits so many seconds at most, and gives the answer as text."""
+
+class PostJson(Protocol):
+    """Sends objects to servers."""
+
+    def check(self, url: str) -> None:
+        """Raise `ValueError` where an address is none that a server can have, or holds a secret."""
+
+    async def __call__(self, url: str, body: Mapping[str, Any], seconds: float) -> str:
+        """The answer to an object as text, if it is whole within so many seconds."""
 
 
 class HttpChat(TalkingRecommender):
@@ -30,7 +36,7 @@ class HttpChat(TalkingRecommender):
         url: Where requests are posted.
         user_ids: The data set's own ids of users.
         post: Sends requests.
-        seconds: How long an answer may take.
+        seconds: How long it may take until a whole answer is there.
         at_once: Requests that are open at a time.
     """
 
@@ -39,14 +45,19 @@ class HttpChat(TalkingRecommender):
         url: str,
         user_ids: Sequence[str],
         post: PostJson | None = None,
-        seconds: Annotated[float, Field(gt=0)] = 60.0,
+        seconds: Annotated[float, Field(gt=0, le=86_400)] = 60.0,
         at_once: Annotated[int, Field(ge=1)] = 8,
     ) -> None:
         super().__init__()
-        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
-            raise ConfigError(f"url: found {url!r}; expected an address such as http://127.0.0.1:8000/reply")
         if post is None:
             raise ConfigError("chat_http: nobody sends requests here; name it in an experiment file")
+        try:
+            post.check(url)
+        except ValueError:
+            raise ConfigError(  # the address is not repeated: it may hold a secret
+                "url: expected an address such as http://127.0.0.1:8000/reply, with no user, password, key or fragment "
+                "in it, because it stands in the run's files; a key is for a server of your own to add"
+            ) from None
         self._url, self._user_ids, self._post, self._seconds = url, tuple(user_ids), post, seconds
         self._at_once = at_once
 

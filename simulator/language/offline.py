@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from groundlings.environments.chat import ChatReply, ChatRequest
+from groundlings.environments.cleaning import storable
 from groundlings.environments.errors import ConfigError, ProviderError
 from groundlings.simulator.language.gbnf import grammar_for
-from groundlings.simulator.language.reply_numbers import storable
 from groundlings.simulator.language.request_body import MOST_ALTERNATIVES
 from groundlings.simulator.language.thinking import without_thinking
 

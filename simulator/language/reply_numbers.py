@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from groundlings.environments.chat import ChatRequest
+from groundlings.environments.cleaning import storable
 
 MOST_TOKENS = 1_000_000_000
 """More than any model reads or writes at once; sums of a run's counts stay within 64 bits."""
@@ -103,15 +104,6 @@ def name_in(value: object) -> str:
         return ""
     told = value if len(value) <= _LONGEST_NAME else f"{value[:_LONGEST_NAME]}... ({len(value):,} characters)"
     return storable(told)
-
-
-def storable(text: str) -> str:
-    """The text with what JSON can carry and a log cannot written as escapes.
-
-    These are halves of surrogate pairs, which no file takes, and zero characters, which PostgreSQL does not.
-    """
-    whole = text.replace("\0", "\\x00")
-    return whole if whole.isascii() else whole.encode("utf-8", "backslashreplace").decode()
 
 
 def _count(given: object, least: int) -> int | None:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from groundlings.environments.chat import ChatReply, ChatRequest, ran_out_of_tokens
+from groundlings.environments.cleaning import storable
 from groundlings.simulator.language.event_stream import is_event_stream, merged_completion
 from groundlings.simulator.language.faults import ErrorReply, GarbledReply
 from groundlings.simulator.language.provider_words import excerpt
@@ -20,7 +21,6 @@ from groundlings.simulator.language.reply_numbers import (
     believable,
     log_probability,
     name_in,
-    storable,
     token_counts,
 )
 from groundlings.simulator.language.thinking import thoughts_beside, without_thinking

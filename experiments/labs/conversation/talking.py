@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from groundlings.environments.conversation.attributes import Attributes
-from groundlings.environments.conversation.messages import Briefing, ChatSystem, Move, read_move
+from groundlings.environments.conversation.messages import Briefing, ChatSystem, Move, read_move, reply_of
 from groundlings.environments.errors import UnreadableReply
 from groundlings.personas.conversation.user import ConversingUser, Ending
 
@@ -54,7 +54,7 @@ def converse(user: ConversingUser, system: ChatSystem, briefing: Briefing) -> Co
     system.begin(briefing)
     messages, moves = [user.open()], list[Move]()
     while user.ending is None:
-        written = system.reply(messages[-1])
+        written = reply_of(system, messages[-1])
         messages.append(written)
         try:
             move = read_move(written, attributes)

@@ -128,7 +128,13 @@ def test_a_move_is_read_as_it_was_written(move):
         '{"say": "!", "abstain": false}',
         '{"say": "!", "suggest": "a", "recommend": "a"}',
         '{"say": "!", "recommend": "a", "why": "because"}',
+        '{"say": "!", "recommend": "b", "recommend": "a"}',
+        '{"say": "!", "abstain": Infinity}',
+        '{"say": "!\\ud800", "abstain": true}',
+        '{"say": "!\\u0000", "abstain": true}',
+        '{"say": "?", "ask": ' + "[" * 100_000,
     ],
+    ids=lambda text: text[:40],
 )
 def test_nothing_else_is_taken_for_a_move(text):
     with pytest.raises(UnreadableReply):

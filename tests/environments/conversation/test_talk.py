@@ -104,7 +104,7 @@ def test_a_recommender_that_does_not_converse_names_its_list_item_by_item():
 @pytest.mark.parametrize(
     ("written", "fault"),
     [
-        ("Try Item number 3!", "no JSON"),
+        ("Try Item number 3!", "not JSON"),
         ('{"say": "This?", "suggest": "i99"}', "expected the id of an item"),
         ('{"say": "This?", "suggest": "i3"}', "named before"),
     ],

@@ -10,6 +10,7 @@ import pytest
 
 from groundlings.environments.errors import ConfigError, ProviderError
 from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.run import run_experiment
 from groundlings.simulator.log.reader import LogReader
 
@@ -18,8 +19,13 @@ pytestmark = pytest.mark.usefixtures("quick_report")
 
 @pytest.fixture
 def server():
-    """Suggests the first item that the user has not had, then says what is no move; what it was sent."""
-    sent, status = [], [200]
+    """Suggests the first item that the user has not had, then says what is no move; what it was sent.
+
+    `answers`, where there are some, are sent one by one in the place of that, a tenth of a second apart.
+    """
+    sent, status, answers = [], [200], []
+
+    closing = threading.Event()
 
     class Chat(BaseHTTPRequestHandler):
         def do_POST(self):
@@ -29,7 +35,11 @@ def server():
             move = json.dumps({"say": "This one?", "suggest": first}) if len(told["messages"]) == 1 else "As you like."
             self.send_response(status[0])
             self.end_headers()
-            self.wfile.write(move.encode())
+            for part in answers or [move.encode()]:
+                self.wfile.write(part)
+                self.wfile.flush()
+                if answers[1:] and closing.wait(0.1):
+                    return
 
         def log_message(self, *_):
             """Nothing."""
@@ -37,9 +47,10 @@ def server():
     with ThreadingHTTPServer(("127.0.0.1", 0), Chat) as running:
         thread = threading.Thread(target=running.serve_forever, daemon=True)
         thread.start()
-        running.sent, running.status = sent, status
+        running.sent, running.status, running.answers = sent, status, answers
         running.url = f"http://127.0.0.1:{running.server_port}/reply"
         yield running
+        closing.set()
         running.shutdown()
 
 
@@ -78,3 +89,44 @@ def test_an_address_elsewhere_is_not_asked(tmp_path):
         run_experiment(config("http://chat.invalid/reply"), tmp_path / "run")
     with pytest.raises(ConfigError, match="expected an address"):
         run_experiment(config("chat.invalid"), tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    "answer", [b'{"say": "caf\xe9", "abstain": true}', b'{"say": "\\ud800", "abstain": true}', b"[" * 100_000]
+)
+def test_an_answer_that_no_text_holds_is_counted_and_not_repaired(server, answer, tmp_path):
+    server.answers[:] = [answer]
+    done = run_experiment(config(server.url), tmp_path / "run")
+    with LogReader(done.directory) as log:
+        kinds = log.events().groupby("kind").size()
+    assert kinds["breaks_off"] == 6
+    assert "abstains" not in kinds
+
+
+def test_a_server_that_drips_is_given_up_after_the_time_for_a_whole_answer(server, tmp_path):
+    server.answers[:] = [b" "] * 1000
+    with pytest.raises(ProviderError, match=r"within 0\.3 seconds"):
+        run_experiment(config(server.url, seconds=0.3), tmp_path / "run")
+
+
+@pytest.mark.parametrize("status", [201, 206, 302])
+def test_no_status_but_200_brings_a_move(server, status, tmp_path):
+    server.status[0] = status
+    with pytest.raises(ProviderError, match=f"status {status}; expected 200"):
+        run_experiment(config(server.url), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://me:hunter2@127.0.0.1/reply",
+        "http://127.0.0.1/reply?api_key=hunter2",
+        "http://127.0.0.1:99999/reply",
+        "http://[127.0.0.1/reply",
+        "ftp://127.0.0.1/reply",
+    ],
+)
+def test_an_address_with_a_secret_or_of_no_server_is_refused_and_not_repeated(url):
+    with pytest.raises(ConfigError, match="expected an address") as refused:
+        build_plan(config(url)).recommender(config(url).arms[0])
+    assert "hunter2" not in str(refused.value)

@@ -125,7 +125,7 @@ def test_an_unreadable_message_is_counted_and_shown(made):
     found = try_systems(made, (f"{HERE}:Mumbling",), ("patient",), (0,), trials=1)
     assert found.figures[0].outcomes == {"unreadable": 4}
     assert found.figures[0].passes == (0.0,)
-    assert "found no JSON" in found.faults[f"{HERE}:Mumbling"]
+    assert "it is not JSON" in found.faults[f"{HERE}:Mumbling"]
 
 
 def recommended(item, say="Take it.", before=()):
