@@ -63,13 +63,16 @@ class LogCheck:
         )
 
 
-def check_log(directory: Path | None, log: LogReader, most_rows: int | None = SOME_ROWS) -> LogCheck:
+def check_log(
+    directory: Path | None, log: LogReader, most_rows: int | None = SOME_ROWS, seals: SealReport | None = None
+) -> LogCheck:
     """Look whether a run is as it was written, and warn of what does not belong into its log or is missing beside it.
 
     Args:
         directory: The run's, for its manifest; None where only the log is of interest.
         log: Its log.
         most_rows: About how many rows are read; all without it.
+        seals: What the seals say, where that is known; they are checked if absent.
 
     Raises:
         RunDirectoryError: The log cannot be read.
@@ -81,7 +84,7 @@ def check_log(directory: Path | None, log: LogReader, most_rows: int | None = SO
             RunWarning,
             stacklevel=2,
         )
-    seals = log.check_seals(most_rows)
+    seals = log.check_seals(most_rows) if seals is None else seals
     if directory is None or not directory.is_dir():
         return LogCheck(seals, None, foreign)
     if seals.manifests and not (directory / MANIFEST_NAME).is_file():

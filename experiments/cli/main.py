@@ -198,8 +198,9 @@ def print_digest(
     runs, changed = runs_in(directory), []
     for run in runs:
         with reading(run), LogReader(run) as log:
-            say(log.digest(version) + (f"  {run.name}" if len(runs) > 1 else ""), newlines=False)
-            found = check_log(run, log, most_rows=None)
+            digest, seals = log.digest_and_seals(version)
+            say(digest + (f"  {run.name}" if len(runs) > 1 else ""), newlines=False)
+            found = check_log(run, log, most_rows=None, seals=seals)
             if found.faults:
                 changed.append(f"{run}: {found}")
     if changed:

@@ -6,9 +6,9 @@ import hashlib
 import json
 import random
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from sqlalchemy import Connection, Engine, Row, Table, func, inspect, select
@@ -20,7 +20,8 @@ from groundlings.simulator.log.lesson_rows import lesson_faults
 from groundlings.simulator.log.migrations import missing_tables, schema_version
 from groundlings.simulator.log.part_check import part_faults
 from groundlings.simulator.log.presentation_rows import has_presentations, presentations
-from groundlings.simulator.log.sealed_rows import columns_in_batches, columns_read
+from groundlings.simulator.log.seal_words import NAMES, told
+from groundlings.simulator.log.sealed_rows import LargeTables, columns_in_batches, columns_of_tables, columns_read
 from groundlings.simulator.log.seals import (
     BY_SESSION,
     LATER,
@@ -37,6 +38,9 @@ from groundlings.simulator.log.seals import (
     seal_of_state,
 )
 from groundlings.simulator.log.sqlite_columns import NotAsColumns, SqliteColumns, sqlite_columns
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Fate: TypeAlias = Literal["changed", "added", "removed"]
 
@@ -75,6 +79,10 @@ class SealReport:
         return self.blocks_read / self.blocks if self.blocks else 1.0
 
 
+Onward: TypeAlias = Callable[[Mapping[str, "pa.Table"]], None]
+"""Takes the rows of a block in `sessions`, `impressions` and `events` as the database holds them, behind their keys."""
+
+
 def check_seals(engine: Engine, most_rows: int | None = None) -> SealReport:
     """Compute the seals of a log again.
 
@@ -96,13 +104,19 @@ def check_seals(engine: Engine, most_rows: int | None = None) -> SealReport:
         return seals_in(connection, most_rows, sqlite_columns(connection))
 
 
-def seals_in(connection: Connection, most_rows: int | None = None, columns: SqliteColumns | None = None) -> SealReport:
+def seals_in(
+    connection: Connection,
+    most_rows: int | None = None,
+    columns: SqliteColumns | None = None,
+    onward: Onward | None = None,
+) -> SealReport:
     """As `check_seals`, in the transaction of a connection.
 
     Args:
         connection: To the log.
         most_rows: As of `check_seals`.
         columns: Reads large tables; the connection does if absent, as it must while this process writes the log.
+        onward: Is given each block that was read as columns and is as it was written.
     """
     if not inspect(connection).has_table(tables.seals.name):
         taken = schema_version(connection) >= _SEALED_SINCE
@@ -116,14 +130,21 @@ def seals_in(connection: Connection, most_rows: int | None = None, columns: Sqli
         return SealReport(sealed=True, faults=(f"the table {missing[0]} was taken away",))
     if not seals and connection.execute(select(tables.runs.c.run_id)).first() is None:
         return SealReport(sealed=True)
-    return _Check(connection, seals, columns).report(most_rows)
+    return _Check(connection, seals, columns, onward).report(most_rows)
 
 
 class _Check:
     """One pass over a sealed log."""
 
-    def __init__(self, connection: Connection, seals: Sequence[Row[Any]], columns: SqliteColumns | None) -> None:
-        self._connection, self._as_columns = connection, columns
+    def __init__(
+        self,
+        connection: Connection,
+        seals: Sequence[Row[Any]],
+        columns: SqliteColumns | None,
+        onward: Onward | None = None,
+    ) -> None:
+        self._connection, self._as_columns, self._onward = connection, columns, onward
+        self._large: LargeTables | None = None
         self._seals = seals
         self._covers: list[Mapping[str, Any]] = []
         here = inspect(connection)
@@ -181,7 +202,7 @@ class _Check:
     def _beginnings(self) -> Iterator[str]:
         """What of the things that a run begins with is no longer as it was."""
         ((covers, _),) = self._pairs("run")
-        yield from (f"{_NAMES.get(name, f'runs.{name}')} was changed" for name in self._differing(covers, seal_of_run))
+        yield from (f"{NAMES.get(name, f'runs.{name}')} was changed" for name in self._differing(covers, seal_of_run))
         ((covers, _),) = self._pairs("arms")
         yield from (f"arm {name} was changed" for name in self._differing(covers, seal_of_arms))
         agents = measured_agents.stored if measured_agents.are_measured(self._connection) else tables.agents
@@ -192,7 +213,7 @@ class _Check:
     def _state(self) -> Iterator[str]:
         covers, _ = list(self._pairs("state"))[-1]
         for name in self._differing(covers, seal_of_state):
-            yield f"{_NAMES.get(name, f'runs.{name}')} was changed"
+            yield f"{NAMES.get(name, f'runs.{name}')} was changed"
 
     def _differing(self, covers: Mapping[str, Any], seal_again: Any) -> list[str]:
         try:
@@ -227,22 +248,36 @@ class _Check:
         """What became of sessions, by arm and day."""
         yield from part_faults(self._connection, blocks, [covers for covers, _ in chosen])
         fates: dict[Fate, set[tuple[int, int]]] = defaultdict(set)
+        if self._as_columns is not None and len(chosen) == len(blocks):
+            self._large = LargeTables(self._as_columns, {name: self._wanted(name) for name in tables.LARGE})
         for covers, seal in chosen:
             fate = self._fate(covers, seal.content)
             if fate is not None:
                 fates[fate] |= {(arm, day) for arm, day in covers["visits"]}
         names = {row.arm_id: row.name for row in self._connection.execute(select(tables.arms)).all()}
         for fate, sessions in fates.items():
-            yield f"rows of {_told(sessions, names)} were {fate} after they were written"
+            yield f"rows of {told(sessions, names)} were {fate} after they were written"
         yield from self._beyond(blocks)
 
     def _fate(self, covers: Mapping[str, Any], content: str) -> Fate | None:
         """What became of the rows of a block; None where they are as they were."""
+        try:
+            held = {} if self._large is None else self._large.of({name: covers[name] for name in tables.LARGE})
+            fate = self._fate_of_rows(covers, content, held)
+        except NotAsColumns:  # a value of another kind; `sqlite3` reads any, and the block from its beginning
+            self._as_columns = self._large = None
+            return self._fate_of_rows(covers, content, {})
+        if fate is None and held and self._onward is not None:
+            self._onward(held)
+        return fate
+
+    def _fate_of_rows(self, covers: Mapping[str, Any], content: str, held: Mapping[str, pa.Table]) -> Fate | None:
+        """As `_fate`; rows of large tables that are held are not read."""
         total = hashlib.sha256()
         try:
             for name in numbered_rows(covers.get("parts")):
                 first, count = covers[name]
-                found = self._absorb_range(total, tables.metadata.tables[name], first, count, count)
+                found = self._absorb_range(total, tables.metadata.tables[name], first, count, count, held.get(name))
                 if found != count:
                     return "removed"
             first, count = covers["sessions"]
@@ -252,35 +287,46 @@ class _Check:
                 if not has_presentations(self._connection):
                     return "removed"
                 self._absorb_range(total, presentations, first, count, covers[presentations.name])
-        except NotAsColumns:  # a value of another kind; `sqlite3` reads any, and the block from its beginning
-            self._as_columns = None
-            return self._fate(covers, content)
         except NotOurs:
             return "changed"
         return None if total.hexdigest() == content else "changed"
 
-    def _absorb_range(self, total: Hash, table: Table, first: int, count: int, rows: int) -> int:
+    def _absorb_range(
+        self, total: Hash, table: Table, first: int, count: int, rows: int, held: pa.Table | None = None
+    ) -> int:
         """Have a hash take in the rows between two keys; how many there are."""
         begin_table(total, table, rows)
         if not rows and table.name in NUMBERED:
             return 0
         keys = [column.name for column in table.primary_key.columns]
-        columns = [
-            name for name in table.columns.keys()[1 if table.name in NUMBERED else 0 :] if self._has(table, name)
-        ]
+        columns = self._hashed(table)
         between = f"FROM {table.name} WHERE {keys[0]} BETWEEN {int(first)} AND {int(first) + int(count) - 1}"
-        read = columns[: len(columns) - self._unused(table, columns, between)]
-        found = 0
         pieces: Iterator[Sequence[Column]]
-        if self._as_columns is not None and table.name in tables.LARGE:
-            pieces = columns_in_batches(self._as_columns, table, read, between)
+        if held is not None:
+            read = [name for name in columns if name in held.schema.names]
+            pieces = columns_of_tables([held], table, read)
         else:
-            pieces = columns_read(self._connection, f"SELECT {', '.join(read)} {between} ORDER BY {', '.join(keys)}")
+            read = columns[: len(columns) - self._unused(table, columns, between)]
+            if self._as_columns is not None and table.name in tables.LARGE:
+                pieces = columns_in_batches(self._as_columns, table, read, between)
+            else:
+                query = f"SELECT {', '.join(read)} {between} ORDER BY {', '.join(keys)}"
+                pieces = columns_read(self._connection, query)
+        found = 0
         for piece in pieces:
             found += len(piece[0])
             nothing = [np.full(len(piece[0]), np.nan)] * (len(columns) - len(read))
             absorb(total, hashed_kinds(table)[: len(columns)], [*piece, *nothing], always_hashed(table))
         return found
+
+    def _hashed(self, table: Table) -> list[str]:
+        """The columns of a table that are hashed, as far as the log has them."""
+        return [name for name in table.columns.keys()[1 if table.name in NUMBERED else 0 :] if self._has(table, name)]
+
+    def _wanted(self, name: str) -> list[str]:
+        """The columns of a table that are read where all of its rows are."""
+        columns = self._hashed(tables.metadata.tables[name])
+        return columns[: len(columns) - self._unused(tables.metadata.tables[name], columns, f"FROM {name} WHERE TRUE")]
 
     def _unused(self, table: Table, columns: Sequence[str], between: str) -> int:
         """How many of the last columns hold nothing in some rows: to ask that is cheaper than to read them."""
@@ -307,40 +353,6 @@ class _Check:
             low, high = (self._connection.execute(select(end(key))).scalar_one() for end in (func.min, func.max))
             if low is not None and not (ranges and ranges[0][0] <= low and high <= ranges[-1][0] + ranges[-1][1] - 1):
                 yield f"rows were added to {table.name}"
-
-
-_NAMES = {
-    "config": "the configuration",
-    "config_hash": "the configuration's hash",
-    "mind": "the description of the mind",
-    "dataset_hash": "the data set's hash",
-    "status": "the status",
-    "identity": "what the run depends on (runs.identity)",
-    "accepted_changes": "the list of accepted changes",
-    "interventions": "the list of interventions",
-}
-"""What messages call the parts of a run's row."""
-
-
-def _told(sessions: set[tuple[int, int]], names: Mapping[int, str]) -> str:
-    """The arms and days of some sessions: "arm ease, day 2"; days count from 1, as everywhere on screen."""
-    days: dict[int, list[int]] = defaultdict(list)
-    for arm, day in sorted(sessions):
-        days[arm].append(day + 1)
-    return "; ".join(
-        f"arm {names.get(arm, arm)}, day{'s' if len(found) > 1 else ''} {_spans(found)}" for arm, found in days.items()
-    )
-
-
-def _spans(days: Sequence[int]) -> str:
-    """Ascending numbers, those that follow each other as "2 to 5"."""
-    spans: list[list[int]] = []
-    for day in days:
-        if spans and day == spans[-1][1] + 1:
-            spans[-1][1] = day
-        else:
-            spans.append([day, day])
-    return ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in spans)
 
 
 def _drawn(counts: Sequence[int], most_rows: int | None) -> list[int]:

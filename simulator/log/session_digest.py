@@ -11,7 +11,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,12 @@ from groundlings.simulator.log.lesson_rows import absorb_lessons
 from groundlings.simulator.log.measured_agents import are_measured, persona_texts
 from groundlings.simulator.log.reading.batches import streamed
 from groundlings.simulator.log.session_records import HANGING, PRESENTATIONS, Layout, Names, Places
-from groundlings.simulator.log.session_streams import Disordered, Records, Sessions
+from groundlings.simulator.log.session_streams import Chunk, Disordered, Sessions
+from groundlings.simulator.log.session_tables import Records
 from groundlings.simulator.log.sqlite_columns import NotAsColumns, sqlite_columns
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _HASH = 32
 """Bytes of a hash."""
@@ -46,8 +50,16 @@ _KINDS: Mapping[str, Any] = {"t": "text", "w": "integer"}
 _ROWS = 4_096
 
 
-def digest_of_sessions(connection: Connection) -> str:
+Hashes: TypeAlias = Mapping[tuple[int, int], Sequence[NDArray[np.uint8]]]
+"""(arm_id, day) -> the hashes of its sessions, shape (n_sessions, 32) each."""
+
+
+def digest_of_sessions(connection: Connection, hashes: Hashes | None = None) -> str:
     """SHA-256 over what happened in a log, in hexadecimal.
+
+    Args:
+        connection: To the log.
+        hashes: Of all its sessions, where somebody made them who read the rows anyway (`GivenSessions`).
 
     Raises:
         RunDirectoryError: A value is not of the kind that its column holds.
@@ -61,7 +73,7 @@ def digest_of_sessions(connection: Connection) -> str:
         _take_in(total, "interventions", connection.execute(text(_INTERVENTIONS)).all(), "twtt")
     absorb_lessons(total, connection)
     arms = {row.arm_id: row.name for row in connection.execute(text("SELECT arm_id, name FROM arms")).all()}
-    hashes = _hashes_by_day(connection)
+    hashes = _hashes_by_day(connection) if hashes is None else hashes
     for arm, day in sorted(hashes, key=lambda each: (arms[each[0]], each[1])):
         found = np.sort(np.concatenate(hashes[arm, day]).view(f"S{_HASH}").ravel())
         total.update(f"{len(arms[arm].encode())} {arms[arm]} {day} {len(found)}\n".encode())
@@ -111,8 +123,37 @@ def _names(connection: Connection) -> Names:
     )
 
 
-def _hashes_by_day(connection: Connection) -> Mapping[tuple[int, int], list[NDArray[np.uint8]]]:
-    """As `_session_hashes`, read in the fastest way that the log allows; the last takes any log, or says why not."""
+class GivenSessions:
+    """The hashes of sessions whose rows in large tables somebody else has read.
+
+    Args:
+        connection: To the log, for its other tables.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._sessions = Sessions(connection, _names(connection), given=True)
+        self.hashes: defaultdict[tuple[int, int], list[NDArray[np.uint8]]] = defaultdict(list)
+        self.blocks = 0
+
+    def take(self, tables: Mapping[str, pa.Table]) -> None:
+        """Hash the sessions of a block.
+
+        Args:
+            tables: All rows of these sessions in `sessions`, `impressions` and `events`.
+
+        Raises:
+            Disordered: These are not all, or not all theirs.
+            RunDirectoryError: A value is not of the kind that its column holds.
+        """
+        self.blocks += 1
+        if len(tables["sessions"]):
+            _add(self.hashes, self._sessions.chunk_of(tables["sessions"], tables["impressions"], tables["events"]))
+        elif len(tables["impressions"]) or len(tables["events"]):
+            raise Disordered
+
+
+def _hashes_by_day(connection: Connection) -> Hashes:
+    """Those of all sessions, read in the fastest way that the log allows; the last takes any log, or says why not."""
     names, columns = _names(connection), sqlite_columns(connection)
     if columns is not None:
         with suppress(NotAsColumns, Disordered):
@@ -122,15 +163,19 @@ def _hashes_by_day(connection: Connection) -> Mapping[tuple[int, int], list[NDAr
     return _session_hashes(Sessions(connection, names, ordered=True))
 
 
-def _session_hashes(sessions: Sessions) -> Mapping[tuple[int, int], list[NDArray[np.uint8]]]:
-    """(arm_id, day) -> the hashes of its sessions, shape (n_sessions, 32) each."""
+def _session_hashes(sessions: Sessions) -> Hashes:
     found: defaultdict[tuple[int, int], list[NDArray[np.uint8]]] = defaultdict(list)
-    for whose, heads, ids, hanging in sessions.chunks():
-        content = b"".join(_hashes(heads, ids, hanging))
-        hashes = np.frombuffer(content, np.uint8).reshape(len(ids), _HASH)
-        for each in np.unique(whose):
-            found[int(each["arm_id"]), int(each["day"])].append(hashes[whose == each])
+    for chunk in sessions.chunks():
+        _add(found, chunk)
     return found
+
+
+def _add(found: defaultdict[tuple[int, int], list[NDArray[np.uint8]]], chunk: Chunk) -> None:
+    """Put the hashes of some sessions to those of their arm and day."""
+    whose, heads, ids, hanging = chunk
+    hashes = np.frombuffer(b"".join(_hashes(heads, ids, hanging)), np.uint8).reshape(len(ids), _HASH)
+    for each in np.unique(whose):
+        found[int(each["arm_id"]), int(each["day"])].append(hashes[whose == each])
 
 
 def _hashes(heads: NDArray[np.void], ids: IntArray, hanging: Mapping[Layout, Records]) -> Iterator[bytes]:

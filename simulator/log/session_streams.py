@@ -16,17 +16,24 @@ from groundlings.simulator.log.reading.batches import streamed
 from groundlings.simulator.log.session_records import (
     EVENTS,
     HANGING,
-    IMPRESSIONS,
-    PLACES,
     PRESENTATIONS,
     SESSIONS,
-    TEAMS,
-    Coded,
     Kind,
     Layout,
     Names,
-    null_of,
     packed,
+)
+from groundlings.simulator.log.session_tables import (
+    ACTED_COLUMNS,
+    SESSION_COLUMNS,
+    SHOWN_COLUMNS,
+    Cluster,
+    Records,
+    arrow_kinds,
+    cluster_of,
+    columns_of,
+    whole,
+    whose,
 )
 from groundlings.simulator.log.sqlite_columns import SqliteColumns
 from groundlings.simulator.log.tables import LARGE
@@ -34,8 +41,8 @@ from groundlings.simulator.log.tables import LARGE
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Records: TypeAlias = tuple[IntArray, NDArray[np.void]]
-"""The session of each row, ascending, and the rows."""
+Chunk: TypeAlias = tuple[NDArray[np.void], NDArray[np.void], IntArray, Mapping[Layout, Records]]
+"""arm_id and day of each session, their heads, their ids, and what hangs on them."""
 
 _ROWS = 1_024
 """Rows that are Python objects at a time: so few stay in the cache of the processor."""
@@ -57,43 +64,70 @@ class Sessions:
         names: The places of users, items and arms.
         ordered: Whether the database is to sort by session what it would read in the order of its key.
         columns: Reads large tables, in the order of their keys; the connection does if absent.
+        given: Whether the rows of large tables come by `chunk_of`, so that nobody reads them here.
     """
 
     def __init__(
-        self, connection: Connection, names: Names, *, ordered: bool = False, columns: SqliteColumns | None = None
+        self,
+        connection: Connection,
+        names: Names,
+        *,
+        ordered: bool = False,
+        columns: SqliteColumns | None = None,
+        given: bool = False,
     ) -> None:
         self._connection, self._names, self._ordered, self._as_columns = connection, names, ordered, columns
         self._behind = columnar(connection)
-        apart = LARGE if self._behind is not None else ()
+        apart = LARGE if given or self._behind is not None else ()
         self._streams = {
             layout: _Stream(self._records(layout))
             for layout in (*HANGING, PRESENTATIONS)
             if layout.table not in apart and self._has(layout)
         }
 
-    def chunks(self) -> Iterator[tuple[NDArray[np.void], NDArray[np.void], IntArray, Mapping[Layout, Records]]]:
-        """A few thousand sessions at a time: arm_id and day of each, their heads, their ids, and what hangs on them."""
+    def chunks(self) -> Iterator[Chunk]:
+        """A few thousand sessions at a time."""
         for found in self._heads() if self._behind is None else self._parts(self._behind):
-            (ids, heads), whose, hanging = found
-            for layout, stream in self._streams.items():
-                rows = stream.up_to(int(ids[-1]))
-                if rows is not None:
-                    hanging[layout] = rows
-            yield whose, heads, ids, hanging
+            yield self._with_rest(found)
 
-    def _heads(self) -> Iterator[tuple[Records, NDArray[np.void], dict[Layout, Records]]]:
+    def chunk_of(self, sessions: pa.Table, shown: pa.Table, acted: pa.Table) -> Chunk:
+        """Sessions whose rows in large tables are given, and follow those of the last call.
+
+        Args:
+            sessions, shown, acted: All rows of some sessions in `sessions`, `impressions` and `events`, as the database
+                holds them.
+
+        Raises:
+            Disordered: Some belong to other sessions, or an event is about an impression that is not given.
+        """
+        found = cluster_of(sessions, shown if len(shown) else None, acted if len(acted) else None, self._names)
+        (ids, _), _, hanging = found
+        if any(of[0] < ids[0] or of[-1] > ids[-1] for of, _ in hanging.values()) or not _all_given(acted, shown):
+            raise Disordered
+        return self._with_rest(found)
+
+    def _with_rest(self, found: Cluster) -> Chunk:
+        """With rows of those tables that are read session by session."""
+        (ids, heads), placed, hanging = found
+        for layout, stream in self._streams.items():
+            rows = stream.up_to(int(ids[-1]))
+            if rows is not None:
+                hanging[layout] = rows
+        return placed, heads, ids, hanging
+
+    def _heads(self) -> Iterator[Cluster]:
         kinds: dict[str, Kind] = {"session_id": "wide", "arm_id": "wide", "day": "wide", **SESSIONS.columns}
         columns, query = tuple(kinds), f"{', '.join(kinds)} FROM sessions"
         if self._as_columns is not None:
-            for batch in self._as_columns.batches(f"SELECT session_id, {query}", _arrow(kinds)):
-                heads = packed(SESSIONS, len(batch), _columns(SESSIONS, batch), self._names)
-                ids, arms, days = (_whole(batch.column(name), "wide") for name in columns[:3])
-                yield (ids, heads), _whose(arms, days), {}
+            for batch in self._as_columns.batches(f"SELECT session_id, {query}", arrow_kinds(kinds)):
+                heads = packed(SESSIONS, len(batch), columns_of(SESSIONS, batch), self._names)
+                ids, arms, days = (whole(batch.column(name), "wide") for name in columns[:3])
+                yield (ids, heads), whose(arms, days), {}
             return
         for rows in streamed(self._connection, f"SELECT {query} ORDER BY session_id", _SESSIONS):
             found: dict[str, Any] = dict(zip(columns, zip(*rows, strict=True), strict=True))
             ids = np.array(found["session_id"], dtype=np.int64)
-            yield (ids, packed(SESSIONS, len(ids), found, self._names)), _whose(found["arm_id"], found["day"]), {}
+            yield (ids, packed(SESSIONS, len(ids), found, self._names)), whose(found["arm_id"], found["day"]), {}
 
     def _records(self, layout: Layout) -> Iterator[Records]:
         """The rows of a table in a database, with their sessions."""
@@ -106,9 +140,9 @@ class Sessions:
         if self._as_columns is not None and layout.table in LARGE:
             kinds: dict[str, Kind] = {"session_id": "wide", **layout.columns}
             key = f"{layout.table}.{layout.key}"
-            for batch in self._as_columns.batches(f"SELECT {key}, {query}", _arrow(kinds)):
-                ids = _whole(batch.column("session_id"), "wide")
-                yield ids, packed(layout, len(ids), _columns(layout, batch), self._names)
+            for batch in self._as_columns.batches(f"SELECT {key}, {query}", arrow_kinds(kinds)):
+                ids = whole(batch.column("session_id"), "wide")
+                yield ids, packed(layout, len(ids), columns_of(layout, batch), self._names)
             return
         by = (layout.key,) if layout.numbered and not self._ordered else ("session_id", layout.key)
         order = ", ".join(f"{layout.table}.{column}" for column in by)
@@ -125,41 +159,14 @@ class Sessions:
         here = {column["name"] for column in found.get_columns(layout.table)}
         return set(layout.columns) - {"position"} <= here
 
-    def _parts(self, log: ColumnarConnection) -> Iterator[tuple[Records, NDArray[np.void], dict[Layout, Records]]]:
+    def _parts(self, log: ColumnarConnection) -> Iterator[Cluster]:
         for together in _clusters(log.parts()):
             tables = {name: [part for part in together if part.name == name] for name in LARGE}
-            sessions = _read(log, tables["sessions"], ("session_id", "arm_id", "day", *SESSIONS.columns))
+            sessions = _read(log, tables["sessions"], SESSION_COLUMNS)
             if sessions is None:
                 continue
-            arms, days = sessions.column("arm_id").to_numpy(), sessions.column("day").to_numpy()
-            order, ids = _by_session(sessions)
-            heads = packed(SESSIONS, len(ids), _columns(SESSIONS, sessions), self._names)[order]
-            hanging = self._hanging(log, tables["impressions"], tables["events"])
-            yield (ids, heads), _whose(arms, days)[order], hanging
-
-    def _hanging(
-        self, log: ColumnarConnection, impressions: Sequence[Part], events: Sequence[Part]
-    ) -> dict[Layout, Records]:
-        found: dict[Layout, Records] = {}
-        further = dict.fromkeys([*TEAMS.columns, *PLACES.columns])
-        wanted = dict.fromkeys(["impression_id", "session_id", *IMPRESSIONS.columns, *further])
-        shown = _read(log, impressions, tuple(wanted))
-        if shown is not None:
-            order, ids = _by_session(shown, "impression_id")
-            for layout in (IMPRESSIONS, TEAMS, PLACES):
-                rows, of = order, ids
-                if layout.where:
-                    known = ~np.asarray(shown.column(layout.where.split()[0]).is_null())[order]
-                    rows, of = order[known], ids[known]
-                if len(rows):
-                    records = packed(layout, len(shown), _columns(layout, shown), self._names)
-                    found[layout] = (of, records if rows is order and _is_still(order) else records[rows])
-        acted = _read(log, events, ("event_id", "session_id", "impression_id", "page", "kind", "value", "detail"))
-        if acted is not None:
-            order, ids = _by_session(acted, "event_id")
-            columns = _columns(EVENTS, acted) | {"position": _positions(acted, shown)}
-            found[EVENTS] = (ids, packed(EVENTS, len(acted), columns, self._names)[order])
-        return found
+            shown = _read(log, tables["impressions"], SHOWN_COLUMNS)
+            yield cluster_of(sessions, shown, _read(log, tables["events"], ACTED_COLUMNS), self._names)
 
 
 class _Stream:
@@ -200,13 +207,6 @@ class _Stream:
         return (ids[:end], rows[:end]) if end else None
 
 
-def _whose(arms: Sequence[int] | NDArray[Any], days: Sequence[int] | NDArray[Any]) -> NDArray[np.void]:
-    """Arm and day of sessions, as one value each."""
-    found = np.empty(len(arms), dtype=[("arm_id", "<i8"), ("day", "<i8")])
-    found["arm_id"], found["day"] = arms, days
-    return found
-
-
 def _clusters(known: Sequence[Part]) -> Iterator[list[Part]]:
     """Parts that may hold rows of the same sessions, together; in the order of their sessions."""
     waiting: list[Part] = []
@@ -227,73 +227,10 @@ def _read(log: ColumnarConnection, parts: Sequence[Part], columns: Sequence[str]
     return pa.concat_tables(found) if found and sum(map(len, found)) else None
 
 
-def _by_session(table: pa.Table, key: str | None = None) -> tuple[IntArray, IntArray]:
-    """The order of rows by session and key, and the session of each in that order."""
-    ids: IntArray = table.column("session_id").to_numpy()
-    numbers = ids if key is None else table.column(key).to_numpy()
-    if len(ids) < 2 or ((np.diff(ids) >= 0).all() and (np.diff(numbers) > 0).all()):
-        return np.arange(len(ids)), ids
-    order = np.lexsort((numbers, ids))
-    return order, ids[order]
-
-
-def _is_still(order: IntArray) -> bool:
-    return bool((order == np.arange(len(order))).all())
-
-
-def _arrow(kinds: Mapping[str, Kind]) -> dict[str, pa.DataType]:
-    """Arrow's type of each column, as a database holds it."""
-    import pyarrow as pa
-
-    known = {"float": pa.float64(), "text": pa.string()}
-    return {name: known.get(kind, pa.int64()) for name, kind in kinds.items()}
-
-
-def _columns(layout: Layout, table: pa.Table | pa.RecordBatch) -> dict[str, Any]:
-    """The columns of a layout that a table has, as `packed` takes them."""
-    here = table.schema.names
-    return {name: _column(table.column(name), kind) for name, kind in layout.columns.items() if name in here}
-
-
-def _column(column: pa.ChunkedArray | pa.Array, kind: Kind) -> NDArray[Any] | Coded:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if kind == "text":
-        coded: Any = pc.dictionary_encode(column)
-        if isinstance(coded, pa.ChunkedArray):
-            coded = coded.combine_chunks()
-        if isinstance(coded, pa.ChunkedArray):
-            coded = coded.chunk(0)
-        return Coded(_whole(coded.indices, "user").astype(np.int64), coded.dictionary.to_pylist())
-    if kind == "float":
-        return np.asarray(column, dtype=np.float64)
-    return _whole(column, kind)
-
-
-def _whole(column: Any, kind: Kind) -> NDArray[Any]:
-    """Whole numbers and truth values, with what stands for NULL in a record."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if pa.types.is_boolean(column.type):
-        column = column.cast(pa.int8())
-    if column.null_count:
-        if kind not in ("flag", "user", "item", "arm"):
-            column = column.cast(pa.int64())
-        column = pc.fill_null(column, null_of(kind))
-    return np.asarray(column)
-
-
-def _positions(events: pa.Table, impressions: pa.Table | None) -> IntArray:
-    """Where the impression of each event stood, NULL where there is none."""
-    null = null_of("narrow")
-    about = _whole(events.column("impression_id"), "wide")
-    if impressions is None:
-        return np.full(len(about), null)
-    ids, positions = impressions.column("impression_id").to_numpy(), impressions.column("position").to_numpy()
-    if len(ids) > 1 and not (np.diff(ids) > 0).all():
-        order = np.argsort(ids)
-        ids, positions = ids[order], positions[order]
-    rows = np.minimum(np.searchsorted(ids, about), len(ids) - 1)
-    return np.where(ids[rows] == about, positions[rows].astype(np.int64), null)
+def _all_given(acted: pa.Table, shown: pa.Table) -> bool:
+    """Whether the impressions that events are about are among those shown, whose keys have no gap."""
+    about = acted.column("impression_id").drop_null().to_numpy()
+    keys = shown.column("impression_id")
+    return not len(about) or bool(
+        len(keys) and keys[0].as_py() <= about.min() and about.max() <= keys[len(keys) - 1].as_py()
+    )

@@ -48,18 +48,20 @@ class SqliteColumns:
     def __init__(self, address: str) -> None:
         self._address = address
 
-    def batches(self, query: str, kinds: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
+    def batches(self, query: str, kinds: Mapping[str, pa.DataType], key: str | None = None) -> Iterator[pa.RecordBatch]:
         """The answer to a query, in the order of its first column.
 
         Args:
-            query: A SELECT without ORDER BY; its first column is a key, which is no column of the answer.
+            query: A SELECT without ORDER BY; its first column is a key.
             kinds: Name -> int64, float64 or string, of the other columns.
+            key: The name of the key in the answer, which lacks it if absent.
 
         Raises:
             NotAsColumns: A value is not of these kinds, or the file cannot be read.
         """
         import pyarrow as pa
 
+        named = () if key is None else (key,)
         try:
             with self._reading(_with_kinds(query, kinds)) as reader:
                 found = reader.schema.types[1:]
@@ -69,7 +71,9 @@ class SqliteColumns:
                 for batch in reader:
                     batch.validate(full=True)  # of text, that it is UTF-8
                     if len(batch) > before:
-                        yield pa.RecordBatch.from_arrays(batch.slice(before).columns[1:], names=list(kinds))
+                        yield pa.RecordBatch.from_arrays(
+                            batch.slice(before).columns[1 - len(named) :], [*named, *kinds]
+                        )
                     before = 0
         except (pa.ArrowException, OSError) as fault:
             raise NotAsColumns(str(fault)) from None

@@ -80,6 +80,13 @@ class OpenLog:
         with named_faults(self._place):
             return digest(self._engine, version)
 
+    def digest_and_seals(self, version: int | None = None) -> tuple[str, SealReport | None]:
+        """As `digest`, with the answer of `check_seals` where the same reading gave both; None where it did not."""
+        from groundlings.simulator.log.digest import digest_and_seals
+
+        with named_faults(self._place):
+            return digest_and_seals(self._engine, version)
+
     def check_seals(self, most_rows: int | None = None) -> SealReport:
         """Whether the log is as it was written; see `seal_check.check_seals`."""
         from groundlings.simulator.log.seal_check import check_seals

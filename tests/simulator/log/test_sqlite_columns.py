@@ -56,9 +56,9 @@ def read(monkeypatch) -> list[str]:
     asked: list[str] = []
     answer = SqliteColumns.batches
 
-    def batches(self, query, kinds):
+    def batches(self, query, kinds, key=None):
         asked.append(query)
-        return answer(self, query, kinds)
+        return answer(self, query, kinds, key)
 
     monkeypatch.setattr(SqliteColumns, "batches", batches)
     monkeypatch.setattr(sqlite_columns, "FEWEST_ROWS", 0)
@@ -70,6 +70,11 @@ def changed(run: Path, *statements: str) -> Path:
         for statement in statements:
             connection.execute(statement)
     return run
+
+
+def tables_read(read: list[str]) -> list[str]:
+    """The tables of the queries that were answered as columns."""
+    return sorted(query.split(" FROM ")[1].split()[0] for query in read)
 
 
 def said(run: Path) -> tuple[object, ...]:
@@ -110,6 +115,44 @@ def test_either_reader_says_the_same(small, copied, read, monkeypatch, edit):
     assert as_written == said(small)
     assert as_columns != as_written
     assert len(read) == asked
+
+
+def test_the_digest_and_all_seals_take_one_reading_of_each_table(small, read):
+    digest, seals = said(small)
+    read.clear()
+    with LogReader(small) as log:
+        assert log.digest_and_seals() == (digest, seals)
+    assert tables_read(read) == ["events", "impressions", "sessions"]
+    read.clear()
+    with LogReader(small) as log:
+        assert log.check_seals() == seals
+    assert tables_read(read) == ["events", "impressions", "sessions"]
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        MIXED,
+        "UPDATE impressions SET session_id = 3 WHERE impression_id = 1",
+        "UPDATE impressions SET score = 'high' WHERE impression_id = 40",
+        "UPDATE events SET impression_id = 1 WHERE event_id = 9",
+        "INSERT INTO events SELECT 99999, session_id, impression_id, page, kind, value, detail FROM events LIMIT 1",
+        "DELETE FROM sessions WHERE session_id = 2",
+        "UPDATE arms SET name = 'other' WHERE name = 'knn'",
+    ],
+)
+def test_where_a_log_was_changed_its_digest_is_made_alone(small, copied, read, edit):
+    changed(copied, "PRAGMA foreign_keys = OFF", edit)
+    with LogReader(copied) as log:
+        try:
+            alone: object = log.digest()
+        except RunDirectoryError as error:
+            alone = str(error)
+        try:
+            both: object = log.digest_and_seals()
+        except RunDirectoryError as error:
+            both = (str(error), None)
+    assert both == (alone, None)
 
 
 @pytest.mark.parametrize("outcome", [None, "known", "clicked", "rated"])
