@@ -36,6 +36,7 @@ IN_WORDS: Mapping[str, str] = {
     "item_knn": "shows items that were chosen by the same users as those in the user's history",
     "item_mean": "shows the best rated items, the same to everybody",
     "liked_knn": "shows items that were liked by the same users as those that the user liked",
+    "llm_chat": "a language model asks, or suggests one of another recommender's items, until one suits",
     "llm_ranker": "a language model ranks another recommender's first items by the user's history",
     "macrec": "agents of a language model find things out, then rank another recommender's first items",
     "mmr": "another recommender, its list spread over categories",

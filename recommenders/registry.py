@@ -56,6 +56,7 @@ SHIPPED = {
     "item_knn": "groundlings.recommenders.item_knn:ItemKnnRecommender",
     "item_mean": "groundlings.recommenders.item_mean:ItemMeanRecommender",
     "liked_knn": "groundlings.recommenders.liked_knn:LikedKnnRecommender",
+    "llm_chat": "groundlings.recommenders.language.llm_chat:LlmChat",
     "llm_ranker": "groundlings.recommenders.language.llm_ranker:LlmRanker",
     "macrec": "groundlings.recommenders.language.macrec:MacRec",
     "mmr": "groundlings.recommenders.mmr:MmrRecommender",

@@ -15,6 +15,7 @@ from groundlings.environments.errors import UnreadableReply
 from groundlings.environments.plugins import PYTHON_OBJECT
 from groundlings.experiments.analysis.metrics.agent_steps import AgentSteps
 from groundlings.experiments.analysis.metrics.called_functions import CalledFunctions, count_functions
+from groundlings.experiments.analysis.metrics.chat_moves import ChatMoves, count_moves
 from groundlings.experiments.analysis.metrics.compared_pairs import ComparedPairs, count_pairs
 from groundlings.experiments.analysis.metrics.team_work import TeamWork, read_team_work
 from groundlings.experiments.analysis.metrics.tool_plans import ToolPlans, is_another
@@ -45,7 +46,7 @@ _TEMPLATES = (TEMPLATE, AGENTCF, BILLP, MACREC, RECMIND)
 _STEPS = {RECMIND: STEPS, MACREC: template_of(MANAGER)}
 """Those whose lists come after steps -> their questions for a step."""
 
-_PARTS = ("steps", "team", "plans", "tool_plans", "functions", "pairs")
+_PARTS = ("steps", "team", "plans", "tool_plans", "functions", "pairs", "moves")
 """What is counted besides the lists, in the order in which it is told."""
 
 Read = Callable[[str, str], Grounding]
@@ -123,6 +124,8 @@ class ModelLists:
         functions: What was called for the lists; None where nothing is. `questions` counts the last of each list, and
             names are those of a history to recommend by.
         pairs: Candidates compared two at a time; None where none are. Such replies name nothing.
+        moves: What was said in conversations; None where nobody converses. `questions` counts turns, and a turn names
+            one candidate at most.
     """
 
     questions: int = 0
@@ -144,6 +147,7 @@ class ModelLists:
     team: TeamWork | None = field(default=None)
     functions: CalledFunctions | None = field(default=None)
     pairs: ComparedPairs | None = field(default=None)
+    moves: ChatMoves | None = field(default=None)
 
     @property
     def hallucination_rate(self) -> float | None:
@@ -162,7 +166,7 @@ class ModelLists:
             self.unreadable += 1
             return
         self.nothing_named += not found.order
-        self._add(found)
+        self.add(found)
 
     def count_plan(self, status: str, question: str, reply: str, titles: Titles) -> None:
         """Add one call for a plan; `titles` are those of all items."""
@@ -173,14 +177,17 @@ class ModelLists:
             self.unanswerable += status == "unanswerable"
             self.unreadable += steps is None and status != "unanswerable"
         for names in (names for step in steps or () for names in (step.items, step.unwanted)):
-            self._add(titles.ground(names))
+            self.add(titles.ground(names))
 
-    def _add(self, found: Grounding) -> None:
+    def add(self, found: Grounding) -> None:
+        """Add the names of one reply."""
         for name in _OF_A_REPLY if found.candidates else _OF_WRITTEN_TITLES:
             setattr(self, name, getattr(self, name) + getattr(found, name))
 
     def sentence(self) -> str:
         """The counts in words."""
+        if self.moves is not None:
+            return self.moves.sentence()
         what = "candidate" if self.candidates or not (self.names or self.functions) else "item"
         failed = [f"{self.unreadable:,} unreadable"]
         failed += [f"{self.unanswerable:,} refused by the server"] if self.unanswerable else []
@@ -263,7 +270,7 @@ def read_model_lists(log: LogReader, config: Mapping[str, Any]) -> dict[int, Mod
         lists = found.setdefault(each.arm_id, ModelLists())
         lists.tool_plans = lists.tool_plans or ToolPlans()
         lists.tool_plans.count_review(each.status, each.question, each.reply)
-    for count_parts in (count_functions, count_pairs):
+    for count_parts in (count_functions, count_pairs, count_moves):
         count_parts(log, lambda arm_id: found.setdefault(arm_id, ModelLists()))
     return found
 

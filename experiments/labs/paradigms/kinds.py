@@ -16,7 +16,7 @@ PARADIGMS: Mapping[str, tuple[str, ...]] = {
     "language model as ranker": ("llm_ranker",),
     "generative": ("semantic_ids", "title_generation"),
     "agents of language models": ("agentcf", "billp", "interec_agent", "macrec", "puma", "rah", "recmind"),
-    "conversation": ("chat", "chat_http"),
+    "conversation": ("chat", "chat_http", "llm_chat"),
     "around another recommender": (
         "blend",
         "degraded",
