@@ -65,6 +65,14 @@ def draw_differences(axes: Axes, rows: Sequence[tuple[str, Difference | None, St
     _rows(axes)
 
 
+def draw_titled_differences(
+    axes: Axes, label: str, unit: str, rows: Sequence[tuple[str, Difference | None, Style]], decimals: int
+) -> None:
+    """See `draw_differences`; under a title."""
+    title(axes, label, unit)
+    draw_differences(axes, rows, decimals)
+
+
 def draw_daily(axes: Axes, comparison: Comparison, metric: Metric, style: Mapping[str, Style]) -> None:
     """The effect of each day alone."""
     title(axes, "Does it last?", f"{metric.label.lower()}, difference to {short(comparison.baseline)} by day")

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
-from groundlings.experiments.analysis.report.figures import short, title
+from groundlings.experiments.analysis.report.figures import short
 from groundlings.experiments.analysis.report.palette import Style
-from groundlings.experiments.analysis.report.svg import svg
-from groundlings.experiments.analysis.report.verdict_figures import draw_differences
+from groundlings.experiments.analysis.report.svg import Draw, svg
+from groundlings.experiments.analysis.report.verdict_figures import draw_titled_differences
 from groundlings.experiments.labs.paradigms.findings import Column, Findings
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 _CLEAR = Style("arm-1", "o", "-", hollow=False)
 _UNCLEAR = Style("bound", "o", "-", hollow=True)
@@ -28,7 +24,7 @@ def pictures_of(findings: Findings) -> list[str]:
     columns = dict.fromkeys(column for column in (*known[:1], later) if column is not None)
     return [
         svg(
-            partial(_draw, findings=findings, column=column),
+            _drawing(findings, column),
             f"difference-{number}",
             f"{column.label}: difference to {findings.baseline} of each arm, with 95 % intervals",
             _WIDTH,
@@ -38,21 +34,18 @@ def pictures_of(findings: Findings) -> list[str]:
     ]
 
 
-def _draw(axes: Axes, findings: Findings, column: Column) -> None:
+def _drawing(findings: Findings, column: Column) -> Draw:
     """Arms in the order of the table; a filled mark where the interval excludes zero."""
     real = column.name.startswith("ndcg")
-    title(
-        axes,
-        f"{column.label}: difference to {short(findings.baseline)}",
-        "by what real users chose later" if real else "simulated",
-    )
     figures = [(row.name, row.figures.get(column.name)) for row in findings.rows[1:]]
     differences = [(name, None if figure is None else figure.difference) for name, figure in figures]
-    draw_differences(
-        axes,
-        [
+    return partial(
+        draw_titled_differences,
+        label=f"{column.label}: difference to {short(findings.baseline)}",
+        unit="by what real users chose later" if real else "simulated",
+        rows=[
             (name, found, _CLEAR if found is not None and found.excludes_zero else _UNCLEAR)
             for name, found in differences
         ],
-        column.decimals,
+        decimals=column.decimals,
     )
