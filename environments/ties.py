@@ -60,6 +60,19 @@ class Ties:
             digest.update(column.astype("<i8").tobytes())
         return digest.hexdigest()
 
+    def among(self, users: NDArray[np.integer]) -> Ties:
+        """Those that join two of some people, in the same world.
+
+        Args:
+            users: Row numbers, shape (n,).
+        """
+        inside = np.zeros(self.graph.shape[0])
+        inside[users] = 1.0
+        chosen = sp.diags_array(inside, format="csr")
+        graph = sp.csr_array(chosen @ self.graph @ chosen)
+        graph.eliminate_zeros()
+        return Ties(graph)
+
     def counts(self, acts: sp.csr_array) -> sp.csr_array:
         """How many ties of each user did something with each item, shape (n_users, n_items).
 

@@ -11,7 +11,7 @@ from groundlings.environments.arrays import IntArray
 from groundlings.environments.datasets.columns import Column
 from groundlings.environments.datasets.ids import places_of
 from groundlings.environments.datasets.tables import Table
-from groundlings.environments.errors import DataError
+from groundlings.environments.errors import DataError, shown
 from groundlings.environments.ties import Ties
 
 USER, FRIEND = "user", "friend"
@@ -26,16 +26,19 @@ def read_ties(path: Path, user_ids: Sequence[str], whose: str, key: str) -> tupl
         whose: Where they come from, and `key` what asked for the table; for messages.
 
     Raises:
-        DataError: The file or a column is missing, a cell is empty, or no row joins two of these people.
+        DataError: The file or a column is missing, a cell is empty, a user has a tie to itself, or no row joins two of
+            these people.
     """
     table = Table.read(path)
-    first, second = (rows_of_ids(named_ids(table, name, key), user_ids) for name in (USER, FRIEND))
+    users, friends = (named_ids(table, name, key) for name in (USER, FRIEND))
+    first, second = rows_of_ids(users, user_ids), rows_of_ids(friends, user_ids)
     known = (first >= 0) & (second >= 0)
     if not known.any():
         raise DataError(
-            f"{path}: none of its {len(known):,} rows joins two people of {whose}; write users with the same ids there "
-            "and here"
+            f"{path}: none of its {len(known):,} rows joins two people of {whose}, whose ids are such as "
+            f"{shown(user_ids[0])}; write users with the same ids there and here"
         )
+    friends.reject(known & (first == second), "the user has a tie to itself, expected another user; remove the row")
     return Ties.of(first[known], second[known], len(user_ids)), int((~known).sum())
 
 

@@ -151,7 +151,7 @@ def why_not(fault: OSError, directory: Path) -> str:
     """
     said = fault.strerror or str(fault)
     if not directory.is_dir():
-        return f"{said}: {directory} was removed, with all that was in it; begin anew"
+        return f"{said}: there is no directory {directory}, or no longer; make it, or begin anew"
     if fault.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return f"{said}; copy {directory} to a place where you may write, and repeat it there"
     try:

@@ -40,7 +40,7 @@ SuggestionsOption = Annotated[
     typer.Option("--suggestions", min=0, help="Items that may be suggested before one is recommended; 0, 1 and 20."),
 ]
 TrialsOption = Annotated[int, typer.Option("--trials", min=1, help="Conversations per task and setting.")]
-SeedOption = Annotated[int, typer.Option("--seed", help="Of whatever systems leave to chance.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of whatever systems leave to chance.")]
 HalfOption = Annotated[
     str, typer.Option("--half", help="all, development (every second task from the first), or held-out (the others).")
 ]
@@ -69,7 +69,7 @@ def conversation(
     csv: CsvOption = None,
 ) -> None:
     """Let systems converse with users who do not say all that they want."""
-    from groundlings.experiments.archive.directory import write_json
+    from groundlings.experiments.archive.directory import write_json, write_text
     from groundlings.experiments.labs.conversation.bench import try_systems
 
     console = Terminal()
@@ -83,7 +83,7 @@ def conversation(
         write_json(json, findings.as_dict())
         console.print(f"figures        {escape(str(json))}", soft_wrap=True)
     if csv is not None:
-        findings.frame().to_csv(csv, index=False)
+        write_text(csv, findings.frame().to_csv(index=False))
         console.print(f"conversations  {escape(str(csv))}", soft_wrap=True)
 
 

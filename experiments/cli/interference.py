@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 AssignmentsOption = Annotated[
     int, typer.Option("--assignments", min=1, help="How many times agents, and clusters, are assigned anew.")
 ]
-TimesOption = Annotated[int, typer.Option("--times", help="Resamples of clusters for the intervals.")]
+TimesOption = Annotated[int, typer.Option("--times", min=1, help="Resamples of clusters for the intervals.")]
+_FOR_ALL = ("naive", "total")
+"""Estimates of what changes for everybody, which the truth is."""
+
 JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there as well.")]
 
 
@@ -30,9 +33,12 @@ def interference(
 ) -> None:
     """Split agents with ties between two arms, by agent and by cluster, and hold the estimates against the truth."""
     from groundlings.experiments.archive.directory import write_json
+    from groundlings.experiments.archive.tables import check_place
     from groundlings.experiments.config.loading import load_config
     from groundlings.experiments.labs.interference.lab import try_splits
 
+    if json is not None:
+        check_place(json, "--json")
     findings = try_splits(load_config(config, changes or (), seed), assignments, times)
     console = Terminal()
     _print(findings, console)
@@ -62,7 +68,8 @@ def _print(findings: Findings, console: Terminal) -> None:
         for row in ROWS:
             values = tested.values(row)
             known = values[values == values]
-            held = f"{tested.holding(row, findings.truth)} of {n}" if row in ("naive", "total") else ""
+            told = tested.intervals(row)
+            held = (f"{tested.holding(row, findings.truth)} of {told}" if told else "n/a") if row in _FOR_ALL else ""
             spread = f"{known.std(ddof=1):.4f}" if len(known) > 1 else "n/a"
             table.add_row(row, f"{known.mean():+z.4f}" if len(known) else "n/a", spread, held)
         console.print(table)

@@ -11,7 +11,7 @@ from groundlings.experiments.terminal import Terminal, escape
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="Search sessions, a table or JSON: docs/search.md.")]
 FoldsOption = Annotated[int, typer.Option("--folds", help="Parts of the people; each is predicted from the others.")]
-SeedOption = Annotated[int, typer.Option("--seed", help="Of parts, intervals and simulated clicks.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of parts, intervals and simulated clicks.")]
 JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there as well.")]
 
 

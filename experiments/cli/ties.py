@@ -16,9 +16,13 @@ HistoriesArgument = Annotated[
     Path, typer.Argument(metavar="HISTORIES", help="A table with the columns user and item (CSV, TSV or Parquet).")
 ]
 TiesArgument = Annotated[Path, typer.Argument(metavar="TIES", help="A table with the columns user and friend.")]
-SeedOption = Annotated[int, typer.Option("--seed", help="Of the split, the pairs, the halves and the resamples.")]
-TimesOption = Annotated[int, typer.Option("--times", help="Resamples of people for the intervals.")]
-RelabelOption = Annotated[int, typer.Option("--relabellings", help="How many times people are exchanged (placebo).")]
+SeedOption = Annotated[
+    int, typer.Option("--seed", min=0, help="Of the split, the pairs, the halves and the resamples.")
+]
+TimesOption = Annotated[int, typer.Option("--times", min=1, help="Resamples of people for the intervals.")]
+RelabelOption = Annotated[
+    int, typer.Option("--relabellings", min=1, help="How many times people are exchanged (placebo).")
+]
 JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there as well.")]
 
 
@@ -32,9 +36,12 @@ def ties(
 ) -> None:
     """Measure what people's ties tell of what they take, beyond item kNN and popularity."""
     from groundlings.experiments.archive.directory import write_json
+    from groundlings.experiments.archive.tables import check_place
     from groundlings.experiments.labs.ties.lab import measure_ties
     from groundlings.experiments.labs.ties.tables import read_tied_histories
 
+    if json is not None:
+        check_place(json, "--json")
     findings = measure_ties(read_tied_histories(histories, friends), seed, times=times, relabellings=relabellings)
     console = Terminal()
     _print(findings, console)

@@ -16,7 +16,7 @@ RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run whose ag
 WithoutArgument = Annotated[
     Path, typer.Argument(metavar="WITHOUT", help="The same experiment, run with --set mind.social=null.")
 ]
-TimesOption = Annotated[int, typer.Option("--times", help="Resamples of agents for the intervals.")]
+TimesOption = Annotated[int, typer.Option("--times", min=1, help="Resamples of agents for the intervals.")]
 ToldOption = Annotated[
     Path | None, typer.Option("--told", metavar="FILE", help="Write there who told whom of what (Parquet or CSV).")
 ]
@@ -32,16 +32,18 @@ def word_of_mouth(
 ) -> None:
     """Hold a run whose agents have ties against the same world without ties, and list who told whom of what."""
     from groundlings.experiments.archive.directory import write_json
+    from groundlings.experiments.archive.tables import check_place, check_place_of_table, write_table
     from groundlings.experiments.labs.word_of_mouth.lab import what_ties_did
 
+    if told is not None:
+        check_place_of_table(told, "--told")
+    if json is not None:
+        check_place(json, "--json")
     findings = what_ties_did(run, without, times)
     console = Terminal()
     _print(findings, console)
     if told is not None:
-        if told.suffix == ".csv":
-            findings.told.to_csv(told, index=False)
-        else:
-            findings.told.to_parquet(told, index=False)
+        write_table(told, findings.told)
         console.print(f"told     {len(findings.told):,} rows in {escape(str(told))}", soft_wrap=True)
     if json is not None:
         write_json(json, findings.as_dict())

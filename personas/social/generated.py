@@ -52,7 +52,7 @@ def small_world(options: SmallWorld, users: IntArray, n_users: int, seed: int) -
     size, reach = len(users), options.neighbours // 2
     if size <= options.neighbours:
         raise ConfigError(
-            f"mind.social.ties.neighbours: found {options.neighbours} with {size} agents; expected fewer than agents"
+            f"mind.social.ties.neighbours: found {options.neighbours} with {size} agents; expected at most {size - 1}"
         )
     chance = np.random.default_rng(name_key("watts_strogatz", seed))
     ring = chance.permutation(users)
@@ -148,4 +148,4 @@ def _cosines(histories: sp.csr_array, others: IntArray) -> FloatArray:
 
 def _check_size(begun: int, size: int) -> None:
     if size <= begun:
-        raise ConfigError(f"mind.social.ties.begun: found {begun} with {size} agents; expected fewer than agents")
+        raise ConfigError(f"mind.social.ties.begun: found {begun} with {size} agents; expected at most {size - 1}")

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from groundlings.environments.arrays import BoolArray, IntArray
 from groundlings.environments.datasets.ties_table import read_ties
+from groundlings.environments.errors import DataError
 from groundlings.environments.interactions import DISLIKE, Interactions
 from groundlings.environments.page import Page
 from groundlings.environments.random_streams import Draws
@@ -59,11 +60,18 @@ class WordOfMouth:
 
     def __init__(self, options: TiesOptions, population: Population, base_directory: Path) -> None:
         self._options = options
-        self._left_out = 0
+        self._left_out = self._without_agent = 0
         if isinstance(options.ties, Path):
             path = base_directory / options.ties.expanduser()
             ids = population.people.user_ids
-            self._ties, self._left_out = read_ties(path, ids, "the data set", "mind.social.ties")
+            everybody, self._left_out = read_ties(path, ids, "the data set", "mind.social.ties")
+            self._ties = everybody.among(population.users)
+            self._without_agent = len(everybody) - len(self._ties)
+            if not len(self._ties):
+                raise DataError(
+                    f"{path}: none of its {len(everybody):,} ties joins two of the {len(population.users):,} agents; "
+                    "raise population.size, or take mind.social out"
+                )
         else:
             self._ties = generated_ties(options.ties, population, options.seed)
         self._scale, train = population.scale, population.train
@@ -77,7 +85,7 @@ class WordOfMouth:
 
     @property
     def ties(self) -> Ties:
-        """Who knows whom."""
+        """Which agents know each other; a tie to somebody who is no agent carries nothing, and is none of these."""
         return self._ties
 
     @property
@@ -168,6 +176,7 @@ class WordOfMouth:
             "ties": len(self._ties),
             "ties_sha256": self._ties.fingerprint,
             "rows_left_out": self._left_out,
+            "ties_left_out": self._without_agent,
         }
 
 

@@ -51,6 +51,10 @@ class Tested:
         found = (getattr(each, row).value for each in self.estimates)
         return np.array([np.nan if value is None else value for value in found])
 
+    def intervals(self, row: str) -> int:
+        """How many assignments have an interval."""
+        return sum(getattr(each, row).low is not None for each in self.estimates)
+
     def holding(self, row: str, truth: float) -> int:
         """In how many assignments the interval holds the truth."""
         return sum(getattr(each, row).holds(truth) for each in self.estimates)

@@ -86,6 +86,8 @@ def _partners(
     high = np.searchsorted(popularity[order], np.floor(popularity[items] * (1 + WITHIN)), "right")
     partners, waiting = np.full(len(items), NO_ITEM, dtype=np.int64), np.arange(len(items))
     for _ in range(_DRAWS):
+        if not len(waiting):  # a sparse matrix is no array of its cells where none is asked for
+            break
         width = high[waiting] - low[waiting]
         drawn = order[low[waiting] + (chance.random(len(waiting)) * width).astype(np.int64)]
         new = np.asarray(met[users[waiting], drawn]) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +110,17 @@ def test_ties_of_nobody_in_the_data_are_refused(toy_population, tmp_path):
     (tmp_path / "ties.csv").write_text("user,friend\nx,y\n")
     with pytest.raises(DataError, match="none of its 1 rows joins two people of the data set"):
         WordOfMouth(TiesOptions(ties=Path("ties.csv")), toy_population, tmp_path)
+
+
+def test_ties_to_people_who_are_no_agents_are_none_of_the_ties(toy_population, tmp_path):
+    ids = toy_population.people.user_ids
+    few = replace(toy_population, users=toy_population.users[:3])
+    (tmp_path / "ties.csv").write_text(f"user,friend\n{ids[0]},{ids[1]}\n{ids[1]},{ids[9]}\n{ids[8]},{ids[9]}\n")
+    found = WordOfMouth(TiesOptions(ties=Path("ties.csv")), few, tmp_path)
+    assert (len(found.ties), found.describe()["ties_left_out"]) == (1, 2)
+    nobody = replace(toy_population, users=toy_population.users[2:4])
+    with pytest.raises(DataError, match="none of its 3 ties joins two of the 2 agents"):
+        WordOfMouth(TiesOptions(ties=Path("ties.csv")), nobody, tmp_path)
 
 
 class TestMindWithTies(MindContract):

@@ -19,7 +19,7 @@ from groundlings.experiments.cli.interference import interference
 from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.labs.interference.clusters import clusters_of, share_within
 from groundlings.experiments.labs.interference.estimates import Estimates, estimate, shares_of_ties
-from groundlings.experiments.labs.interference.lab import try_splits
+from groundlings.experiments.labs.interference.lab import Tested, try_splits
 from groundlings.experiments.labs.resampling import Resamples
 
 N, DIRECT, SPILLOVER = 600, 0.5, 0.8
@@ -64,6 +64,7 @@ def test_one_arm_for_everybody_tells_nothing():
     resamples = Resamples.draw(N, 10, chance)
     found = estimate(chance.normal(size=N), home, shares_of_ties(ties, USERS, home), USERS, resamples)
     assert {each.value for each in (found.naive, found.direct, found.spillover, found.total)} == {None}
+    assert Tested("agents", 0.0, (found,)).intervals("total") == 0  # which is no interval that misses the truth
 
 
 @settings(max_examples=20)

@@ -131,7 +131,7 @@ def test_the_command_reads_two_tables_and_prints_what_was_left_out(tmp_path: Pat
         ("user,product\na,1\n", "user,friend\na,b\n", "column 'item' .* is not in the header"),
         ("user,item\na,1\nb,\n", "user,friend\na,b\n", "line 3: column 'item': the cell is empty"),
         ("user,item\na,1\nb,2\n", "user,friend\nx,y\n", "none of its 1 rows joins two people"),
-        ("user,item\na,1\nb,2\n", "user,friend\na,a\n", "user number 0 has a tie to itself"),
+        ("user,item\na,1\nb,2\n", "user,friend\na,a\n", "line 2: column 'friend': the user has a tie to itself"),
     ],
 )
 def test_tables_that_cannot_be_used_are_refused(tmp_path: Path, histories: str, ties: str, complaint: str) -> None:
@@ -140,6 +140,22 @@ def test_tables_that_cannot_be_used_are_refused(tmp_path: Path, histories: str, 
         path.write_text(text)
     with pytest.raises(DataError, match=complaint):
         read_tied_histories(*paths)
+
+
+def test_histories_in_which_every_item_finds_a_partner_or_none_are_no_fault_of_the_command(tmp_path: Path) -> None:
+    tables = tmp_path / "histories.csv", tmp_path / "ties.csv"
+    tables[0].write_text("user,item\nu1,i1\nu2,i1\n")
+    tables[1].write_text("user,friend\nu1,u2\n")
+    with pytest.raises(DataError, match="expected longer histories"):
+        measure_ties(read_tied_histories(*tables))
+
+
+@pytest.mark.parametrize("option", [("--seed", "-1"), ("--times", "0"), ("--relabellings", "0")])
+def test_the_command_refuses_numbers_that_nothing_can_be_drawn_with(tmp_path: Path, option: tuple[str, str]) -> None:
+    alone = typer.Typer()
+    alone.command()(ties_command)
+    found = CliRunner().invoke(alone, ["histories.csv", "ties.csv", *option])
+    assert (found.exit_code, option[0] in found.output) == (2, True)
 
 
 def test_numbers_below_one_are_refused() -> None:

@@ -126,5 +126,14 @@ def test_a_run_beside_the_same_world_without_ties(tmp_path, monkeypatch):
     assert set(rows.arm) == {"popular", "chance"}
     assert (rows.teller != rows.hearer).all()
     assert (rows.shown_on.dropna() > rows.day[rows.shown_on.notna()]).all()
+    written = ask("with", "without", "--times", "2", "--told", str(tmp_path / "told.PARQUET"))
+    assert written.exit_code == 0, written.output
+    assert len(pd.read_parquet(tmp_path / "told.PARQUET")) == len(rows)
+    for option, place, complaint in (
+        ("--told", "told.xlsx", "ends in .csv or .parquet"), ("--told", "nowhere/told.csv", "there is no directory"),
+        ("--json", "nowhere/told.json", "there is no directory"), ("--json", "with", "is a directory"),
+    ):  # fmt: skip
+        assert complaint in str(ask("with", "without", option, str(tmp_path / place)).exception)
+    assert ask("with", "without", "--times", "0").exit_code == 2
     assert "expected one whose agents have ties" in str(ask("without", "without").exception)
     assert "its agents have ties" in str(ask("with", "with").exception)
