@@ -14,6 +14,9 @@ from groundlings.environments.errors import ConfigError, shown
 
 Key = str | int
 
+_SAYS_WHICH = ("kind", "generator")
+"""Keys by which a section says which member of a union it is."""
+
 _MINDS = frozenset({"behavioural", "scripted", "language", "hybrid", "calibrated", "plugin"})
 _MOST_COMPLAINTS = 20
 """About one file at a time; whoever mends these sees the next."""
@@ -128,5 +131,5 @@ def _sections_in(annotation: Any) -> list[type[BaseModel]]:
 
 
 def _is_tagged(section: type[BaseModel], tag: str) -> bool:
-    kind = section.model_fields.get("kind")
-    return kind is not None and tag in get_args(kind.annotation)
+    named = (section.model_fields.get(name) for name in _SAYS_WHICH)
+    return any(field is not None and tag in get_args(field.annotation) for field in named)

@@ -310,6 +310,24 @@ class ExperimentConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _sample_has_no_ties(self) -> ExperimentConfig:
+        if not isinstance(self.mind, HybridMindConfig) or not self.mind.sample:
+            return self
+        if self.mind.language.social is not None:
+            raise ValueError(
+                "mind.language.social: the sample of a hybrid mind would have ties to the sample alone, whom the "
+                "others do not have; take it out"
+            )
+        shown = [change for change in self.interventions or () if change.site is not None and change.site.friends]
+        if self.site.friends or shown:
+            where = "site.friends" if self.site.friends else "interventions: site.friends"
+            raise ValueError(
+                f"{where}: people in the sample of a hybrid mind have no ties while they live by the language mind, so "
+                "that there is no number to show them; take it out, or write sample: 0"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _parts_fit(self) -> ExperimentConfig:
         check_design(self.design, self.arms, planned=self.plan is not None)
         check_interventions(self.interventions or (), self)

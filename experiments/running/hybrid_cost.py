@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from groundlings.experiments.analysis.hybrid.allocation import prospect
+from groundlings.experiments.analysis.hybrid.allocation import FEWEST, prospect
 from groundlings.experiments.config.schema import HybridMindConfig
-from groundlings.experiments.running.hybrid_sample import sample_size
+from groundlings.experiments.running.hybrid_sample import people_asked
 from groundlings.experiments.running.plan import Plan
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _FACTORS = (0.5, 1, 2, 4)
 
 def plan_of_sample(plan: Plan) -> Plan | None:
     """A plan of the same sessions of so many people with the language mind; None where nobody is in a sample."""
-    people, mind = sample_size(plan.config, len(plan.population)), plan.config.mind
+    people, mind = people_asked(plan.config, plan.population), plan.config.mind
     if not people or not isinstance(mind, HybridMindConfig):
         return None
     population = replace(plan.population, users=plan.population.users[:people])
@@ -38,13 +38,16 @@ def sample_lines(plan: Plan, bound: Estimate) -> Iterator[tuple[str, str]]:
         plan: Of the run.
         bound: The most that it takes; its calls are the sample's.
     """
-    people, mind, agents = sample_size(plan.config, len(plan.population)), plan.config.mind, len(plan.population)
+    people, mind, agents = people_asked(plan.config, plan.population), plan.config.mind, len(plan.population)
     if not people or not isinstance(mind, HybridMindConfig):
         return
     pilot = f", {mind.pilot:,} of them as a pilot" if mind.pilot else ""
     strata = f"; strata: {', '.join(mind.strata)}" if mind.strata else ""
-    yield "sample", f"{people:,} of {agents:,} people also live by the language mind{pilot}{strata}"
-    sizes = dict.fromkeys(min(agents, max(2, round(factor * people))) for factor in _FACTORS)
+    more = (
+        f" ({wanted:,} are wanted, and two of every stratum asked)" if (wanted := mind.people(agents)) < people else ""
+    )
+    yield "sample", f"{people:,} of {agents:,} people{more} also live by the language mind{pilot}{strata}"
+    sizes = dict.fromkeys(min(agents, max(FEWEST, round(factor * people))) for factor in _FACTORS)
     for size in sizes:
         found = [prospect(size, agents, correlation) for correlation in CORRELATIONS]
         widths = " / ".join(f"{each.half_width:.3f}" for each in found)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.paths import NamedPath
@@ -57,7 +58,27 @@ class Homophily(_Generated):
         return self
 
 
-Generator = Annotated[SmallWorld | ScaleFree | Homophily, Field(discriminator="generator")]
+def _origin(ties: Any) -> str | None:
+    """Which member of the union is meant; None where none is."""
+    if isinstance(ties, str | Path):
+        return "table"
+    name = ties.get("generator") if isinstance(ties, dict) else getattr(ties, "generator", None)
+    return name if name in ("watts_strogatz", "barabasi_albert", "homophily") else None
+
+
+TiesOrigin = Annotated[
+    Annotated[NamedPath, Tag("table")]
+    | Annotated[SmallWorld, Tag("watts_strogatz")]
+    | Annotated[ScaleFree, Tag("barabasi_albert")]
+    | Annotated[Homophily, Tag("homophily")],
+    Discriminator(
+        _origin,
+        custom_error_type="ties_origin",
+        custom_error_message="expected the path of a table of ties, or keys of which `generator` is watts_strogatz, "
+        "barabasi_albert or homophily",
+    ),
+]
+"""A table, or ties that are generated."""
 
 
 class TiesOptions(BaseModel):
@@ -65,7 +86,7 @@ class TiesOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    ties: NamedPath | Generator
+    ties: TiesOrigin
     """A table with the columns `user` and `friend` (CSV, TSV or Parquet), from the file's own directory on, or ties
     that are generated: `watts_strogatz`, `barabasi_albert` or `homophily`."""
     days: int = Field(default=7, ge=1)

@@ -18,6 +18,9 @@ from scipy.special import stdtrit
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.experiments.analysis.compare import CONFIDENCE
 
+_FEWEST_CORRELATED = 3
+"""People: two points lie on a line."""
+
 
 @dataclass(frozen=True, slots=True)
 class HybridEstimate:
@@ -35,7 +38,8 @@ class HybridEstimate:
         low, high: Ends of the t interval, None likewise.
         sampling_error: Of the estimate as one of these very agents (finite population): 0 once all are in the sample.
         language: Mean of the sample under the language mind, strata weighted as they are among everybody.
-        correlation: Between the two minds' values of a person; None where one of them does not vary.
+        correlation: Between the two minds' values of a person; None where one of them does not vary, or of fewer than
+            three people, of whom it is 1 or -1 whatever the minds do.
         worth: How many people who decide by the language mind alone would give the same standard error; None where
             their values do not vary.
         worth_fitted: The same if the behavioural mind counted by the slope that suits it best, and not by 1.
@@ -116,11 +120,16 @@ class _Moments:
     language: float
     behavioural: float
     together: float
+    people: int
 
     @property
     def correlation(self) -> float | None:
         product = self.language * self.behavioural
-        return None if product <= 0 else float(np.clip(self.together / np.sqrt(product), -1.0, 1.0))
+        return (
+            None
+            if product <= 0 or self.people < _FEWEST_CORRELATED
+            else float(np.clip(self.together / np.sqrt(product), -1.0, 1.0))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +145,11 @@ class _Parts:
 def _moments(ours: FloatArray, theirs: FloatArray, weights: FloatArray) -> _Moments:
     n = len(ours)
     if n < 2:
-        return _Moments(0.0, 0.0, 0.0)
+        return _Moments(0.0, 0.0, 0.0, n)
     left, right = ours - weights @ ours, theirs - weights @ theirs
     bessel = n / (n - 1)
-    return _Moments(
-        bessel * float(weights @ left**2), bessel * float(weights @ right**2), bessel * float(weights @ (left * right))
-    )
+    squares, others, products = (bessel * float(weights @ each) for each in (left**2, right**2, left * right))
+    return _Moments(squares, others, products, n)
 
 
 def _with_errors(found: HybridEstimate, parts: _Parts, confidence: float) -> HybridEstimate:

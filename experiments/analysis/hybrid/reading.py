@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
-from groundlings.experiments.analysis.comparison.persona_columns import LoggedPersonas
+from groundlings.experiments.analysis.comparison.persona_columns import LoggedPersonas, PersonaColumns, persona_columns
 from groundlings.experiments.analysis.comparison.segments import levels_of
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.registry import metrics_of
@@ -70,8 +71,12 @@ def strata_of(log: LogReader, wanted: Sequence[str]) -> Strata:
         log: The run's own.
         wanted: Names of traits or of demographics; one stratum of everybody if empty.
     """
-    agents = len(log.agent_ids())
-    levels = levels_of(LoggedPersonas(log).columns()) if wanted else {}
+    return strata_in(LoggedPersonas(log).columns() if wanted else (), len(log.agent_ids()), wanted)
+
+
+def strata_in(personas: Iterable[Mapping[str, Any]] | PersonaColumns, agents: int, wanted: Sequence[str]) -> Strata:
+    """As `strata_of`, of personas that need not be logged; they are not looked at if nothing is wanted."""
+    levels = levels_of(persona_columns(personas)) if wanted else {}
     dividing = [name for name in wanted if name in levels]  # what does not vary divides nobody
     labels = [
         ", ".join(f"{name} {level or 'unknown'}" for name, level in zip(dividing, each, strict=True))

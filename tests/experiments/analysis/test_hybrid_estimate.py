@@ -26,7 +26,13 @@ def test_it_is_the_mean_of_everybody_plus_the_mean_paired_difference():
     assert found.sampling_error == pytest.approx(np.sqrt(0.5 * (1 / 2 - 1 / 4)))
     assert found.standard_error == pytest.approx(np.sqrt(0.5 * (1 / 2 - 1 / 4) + 2 / 4))
     assert found.worth == pytest.approx(2 / (0.5 / 4 + 2 / 4))
-    assert found.correlation == pytest.approx(1.0)
+    assert found.correlation is None, "two people always lie on a line"
+    assert found.worth_fitted is None
+
+
+def test_three_people_have_a_correlation():
+    behavioural, language = np.array([1.0, 2.0, 3.0, 6.0]), np.array([2.0, 4.0, 6.0, NONE])
+    assert hybrid_mean(behavioural, language, ~np.isnan(language), ONE).correlation == pytest.approx(1.0)
 
 
 def test_strata_count_as_they_do_among_everybody_and_not_as_they_were_sampled():

@@ -67,6 +67,16 @@ def test_dumping_and_loading_again_changes_nothing(write):
         ("name: second", "name: first", ["arm names must differ", "first"]),
         ("mind: behavioural", "mind: behavioral", ["small.yaml:4", "mind", "behavioural"]),
         ("mind: behavioural", "mind: {kind: scripted, clicc: [0]}", ["small.yaml:4", "mind.clicc", "did you mean"]),
+        (
+            "mind: behavioural",
+            "mind: {kind: behavioural, social: {likes: 1, ties: {generator: erdos}}}",
+            ["small.yaml:4", "mind.social.ties: expected the path of a table of ties, or keys of which `generator` is"],
+        ),
+        (
+            "mind: behavioural",
+            "mind: {kind: behavioural, social: {likes: 1, ties: {generator: homophily, rewired: 1}}}",
+            ["mind.social.ties.rewired: this key does not exist Allowed here: generator, begun, alike, candidates"],
+        ),
         ("dataset: toy", "dataset: ml-100", ["ml-100", "did you mean 'ml-100k'"]),
         ("site:", "name: twice\nsite:", ["small.yaml:5", "'name'", "line 1"]),
         ("site:", "site: [", ["small.yaml", "not valid YAML"]),

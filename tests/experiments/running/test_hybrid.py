@@ -222,6 +222,41 @@ def test_what_only_the_data_can_tell_is_refused_before_anything_is_written():
         build_plan(config_of(sample=0.2, pilot=6))
 
 
+@pytest.mark.parametrize(("sample", "told"), [(25, "more than there are"), (0.01, "nobody")])
+def test_a_sample_of_nobody_or_of_more_than_there_are_is_refused(sample, told):
+    with pytest.raises(ConfigError, match=rf"mind\.sample: found {sample} with 24 agents, which is {told}"):
+        build_plan(config_of(sample=sample, pilot=0))
+
+
+def test_a_check_counts_the_two_people_of_every_stratum(tmp_path):
+    path = tmp_path / "shop.yaml"
+    mind = {**SHOP["mind"], "sample": 1, "pilot": 0, "strata": ["diversity"]}
+    path.write_text(yaml.safe_dump({**SHOP, "mind": mind}))
+    told = " ".join(CliRunner().invoke(app, ["check", str(path)]).output.split())
+    run_experiment(load_config(path), tmp_path / "run")
+    asked = len(users_in(language_log(tmp_path / "run", "sample")))
+    assert asked == 4
+    assert f"{asked} of 24 people (1 are wanted, and two of every stratum asked) also live by the language" in told
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"site": {**SHOP["site"], "friends": True}}, r"site\.friends: people in the sample"),
+        (
+            {"interventions": [{"day": 1, "arms": ["knn"], "site": {"friends": True}}]},
+            r"interventions: site\.friends: people in the sample",
+        ),
+        ({"language": {"social": {"ties": {"generator": "barabasi_albert"}}}}, r"mind\.language\.social: the sample"),
+    ],
+)
+def test_ties_that_the_sample_does_not_have_are_refused_before_anybody_is_simulated(changes, place):
+    ties = {"ties": {"generator": "barabasi_albert", "begun": 2}, "likes": 1.0}
+    mind = {**SHOP["mind"], "social": ties, "language": changes.pop("language", {})}
+    with pytest.raises(ValueError, match=place):
+        ExperimentConfig.model_validate({**SHOP, "mind": mind, **changes})
+
+
 def test_a_misspelt_key_of_the_sample_is_named_where_it_stands(tmp_path):
     path = tmp_path / "shop.yaml"
     path.write_text(yaml.safe_dump({**SHOP, "mind": {**SHOP["mind"], "language": {"decison": "graded"}}}))
