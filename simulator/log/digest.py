@@ -47,7 +47,8 @@ def digest(engine: Engine, version: int | None = None) -> str:
 def digest_and_seals(engine: Engine, version: int | None = None) -> tuple[str, SealReport | None]:
     """As `digest`, with what `check_seals` says of all rows where one reading of large tables told both.
 
-    Where anything is not as it was written, or the log is not read as columns, the digest alone is made, as ever.
+    Where anything is not as it was written, or the log is not read as columns, the digest is made as ever, from another
+    reading; what the seals say is None where nothing was found out.
 
     Args:
         engine: Of the log.
@@ -56,6 +57,7 @@ def digest_and_seals(engine: Engine, version: int | None = None) -> tuple[str, S
     Raises:
         ConfigError, RunDirectoryError: As of `digest`.
     """
+    report = None
     faults = (Disordered, NotAsColumns, RunDirectoryError, SQLAlchemyError, sqlite3.Error, ValueError)
     with suppress(*faults), engine.connect() as connection:
         columns = sqlite_columns(connection)
@@ -65,7 +67,7 @@ def digest_and_seals(engine: Engine, version: int | None = None) -> tuple[str, S
             report = seals_in(connection, None, columns, sessions.take)
             if report.sealed and not report.faults and sessions.blocks == report.blocks:
                 return named(2, digest_of_sessions(connection, sessions.hashes)), report
-    return digest(engine, version), None
+    return digest(engine, version), report
 
 
 def _begun_version(connection: Connection) -> int:

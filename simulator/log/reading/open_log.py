@@ -81,7 +81,7 @@ class OpenLog:
             return digest(self._engine, version)
 
     def digest_and_seals(self, version: int | None = None) -> tuple[str, SealReport | None]:
-        """As `digest`, with the answer of `check_seals` where the same reading gave both; None where it did not."""
+        """As `digest`, with what `check_seals` says; None where it is still to be asked."""
         from groundlings.simulator.log.digest import digest_and_seals
 
         with named_faults(self._place):
