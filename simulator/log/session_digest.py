@@ -23,7 +23,7 @@ from groundlings.simulator.log.canonical import absorb
 from groundlings.simulator.log.lesson_rows import absorb_lessons
 from groundlings.simulator.log.measured_agents import are_measured, persona_texts
 from groundlings.simulator.log.reading.batches import streamed
-from groundlings.simulator.log.session_records import HANGING, PRESENTATIONS, Layout, Names, Places
+from groundlings.simulator.log.session_records import HANGING, PRESENTATIONS, Layout, Names, Places, odd_value
 from groundlings.simulator.log.session_streams import Chunk, Disordered, Sessions
 from groundlings.simulator.log.session_tables import Records
 from groundlings.simulator.log.sqlite_columns import NotAsColumns, sqlite_columns
@@ -74,6 +74,8 @@ def digest_of_sessions(connection: Connection, hashes: Hashes | None = None) -> 
     absorb_lessons(total, connection)
     arms = {row.arm_id: row.name for row in connection.execute(text("SELECT arm_id, name FROM arms")).all()}
     hashes = _hashes_by_day(connection) if hashes is None else hashes
+    if lost := {arm for arm, _ in hashes} - set(arms):
+        raise odd_value(min(lost), "the number of an arm", "sessions", "arm_id")
     for arm, day in sorted(hashes, key=lambda each: (arms[each[0]], each[1])):
         found = np.sort(np.concatenate(hashes[arm, day]).view(f"S{_HASH}").ravel())
         total.update(f"{len(arms[arm].encode())} {arms[arm]} {day} {len(found)}\n".encode())

@@ -215,11 +215,12 @@ def _narrowed(values: IntArray, kind: Kind, table: str, name: str) -> IntArray:
     bounds = np.iinfo(_WIDTHS[kind])
     odd = values[(values < bounds.min) | (values > bounds.max)]
     if len(odd):
-        raise _odd(int(odd[0]), f"a number up to {bounds.max:,}", table, name)
+        raise odd_value(int(odd[0]), f"a number up to {bounds.max:,}", table, name)
     return values
 
 
-def _odd(value: object, expected: str, table: str, name: str) -> RunDirectoryError:
+def odd_value(value: object, expected: str, table: str, name: str) -> RunDirectoryError:
+    """What to raise where a column holds what no run writes into it."""
     return RunDirectoryError(
         f"{table}.{name} holds {shown(value)}, expected {expected}; no run writes that: the log was left as it is, "
         "restore it from a copy"
@@ -243,7 +244,7 @@ def as_numbers(column: Sequence[Any], kind: Kind, table: str, name: str) -> NDAr
         known = array(code, [null if value is None else value for value in column])
     except (TypeError, OverflowError):
         odd = next(value for value in column if not _fits(value, kind))
-        raise _odd(odd, "a number" if kind == "float" else "a whole number", table, name) from None
+        raise odd_value(odd, "a number" if kind == "float" else "a whole number", table, name) from None
     return np.frombuffer(known, np.float64 if kind == "float" else np.int64)
 
 
@@ -260,7 +261,7 @@ def _coded(column: Sequence[Any], table: str, name: str) -> Coded:
     words = list(places)[1:]
     odd = next((word for word in words if not isinstance(word, str)), None)
     if odd is not None:
-        raise _odd(odd, "text", table, name)
+        raise odd_value(odd, "text", table, name)
     return Coded(codes, words)
 
 

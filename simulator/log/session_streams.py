@@ -21,6 +21,7 @@ from groundlings.simulator.log.session_records import (
     Kind,
     Layout,
     Names,
+    as_numbers,
     packed,
 )
 from groundlings.simulator.log.session_tables import (
@@ -126,8 +127,8 @@ class Sessions:
             return
         for rows in streamed(self._connection, f"SELECT {query} ORDER BY session_id", _SESSIONS):
             found: dict[str, Any] = dict(zip(columns, zip(*rows, strict=True), strict=True))
-            ids = np.array(found["session_id"], dtype=np.int64)
-            yield (ids, packed(SESSIONS, len(ids), found, self._names)), whose(found["arm_id"], found["day"]), {}
+            ids, arms, days = (as_numbers(found[name], "wide", "sessions", name) for name in columns[:3])
+            yield (ids, packed(SESSIONS, len(ids), found, self._names)), whose(arms, days), {}
 
     def _records(self, layout: Layout) -> Iterator[Records]:
         """The rows of a table in a database, with their sessions."""
@@ -148,7 +149,7 @@ class Sessions:
         order = ", ".join(f"{layout.table}.{column}" for column in by)
         for rows in streamed(self._connection, f"SELECT {query} ORDER BY {order}", _ROWS):
             sessions, *columns = zip(*rows, strict=True)
-            ids = np.array(sessions, dtype=np.int64)
+            ids = as_numbers(sessions, "wide", layout.table, "session_id")
             yield ids, packed(layout, len(ids), dict(zip(names, columns, strict=True)), self._names)
 
     def _has(self, layout: Layout) -> bool:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, text
 
 from groundlings.simulator.log.columnar import columnar
+from groundlings.simulator.log.reading.batches import truths
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,9 +65,9 @@ class SqliteColumns:
         named = () if key is None else (key,)
         try:
             with self._reading(_with_kinds(query, kinds)) as reader:
-                found = reader.schema.types[1:]
-                if found != list(kinds.values()):
-                    raise NotAsColumns(f"found columns of {found}, expected {list(kinds.values())}")
+                for (name, kind), found in zip(kinds.items(), reader.schema.types[1:], strict=True):
+                    if found != kind:
+                        raise NotAsColumns(f"{name} holds {found}, expected {kind}")
                 before = 1  # the row that says the kinds
                 for batch in reader:
                     batch.validate(full=True)  # of text, that it is UTF-8
@@ -127,12 +128,17 @@ def tables_in_order(reader: SqliteColumns, query: str, schema: pa.Schema) -> Ite
     """
     import pyarrow as pa
 
-    held = {field.name: pa.int64() if pa.types.is_boolean(field.type) else field.type for field in schema}
+    flags = {field.name for field in schema if pa.types.is_boolean(field.type)}
+    held = {field.name: pa.int64() if field.name in flags else field.type for field in schema}
     try:
         for batch in reader.batches(query, held):
-            yield pa.Table.from_batches([batch]).cast(schema)
+            columns = zip(batch.schema.names, batch.columns, strict=True)
+            read = [truths(column, name) if name in flags else column for name, column in columns]
+            yield pa.Table.from_arrays(read, schema=schema)
     except NotAsColumns as fault:
-        raise sqlite3.OperationalError(f"a value is not of the kind that its column holds: {fault}") from None
+        raise sqlite3.OperationalError(
+            f"{fault}; no run writes that: the log was left as it is, restore it from a copy"
+        ) from None
 
 
 def _with_kinds(query: str, kinds: Mapping[str, pa.DataType]) -> str:

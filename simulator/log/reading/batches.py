@@ -50,19 +50,54 @@ def streamed(connection: Connection, sql: str, rows: int) -> Iterator[list[Row]]
 
 
 def arrow_table(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
-    """Rows as columns of a schema; truth values may come as 0 and 1."""
+    """Rows as columns of a schema; truth values may come as 0 and 1.
+
+    Raises:
+        sqlite3.OperationalError: As of `refused`.
+    """
     import pyarrow as pa
 
     cells = zip(*rows, strict=True) if rows else ((),) * len(schema)
-    return pa.table([_array(column, kind) for column, kind in zip(cells, schema.types, strict=True)], schema=schema)
+    return pa.table([_array(column, field) for column, field in zip(cells, schema, strict=True)], schema=schema)
 
 
-def _array(column: Sequence[Any], kind: pa.DataType) -> pa.Array:
+def _array(column: Sequence[Any], field: pa.Field) -> pa.Array:
     import pyarrow as pa
 
-    if pa.types.is_boolean(kind):
-        return pa.array(column, pa.int8()).cast(kind)
-    return pa.array(column, kind)
+    whole, floating = pa.types.is_integer, pa.types.is_floating
+    try:
+        found = pa.array(column)  # with a type, Arrow would cut a fraction off and take bytes for text
+        if pa.types.is_boolean(field.type) and whole(found.type):
+            return truths(found, field.name)
+        numbers = whole(found.type) and (whole(field.type) or floating(field.type))
+        if not (numbers or pa.types.is_null(found.type) or found.type == field.type):
+            raise refused(field.name, f"found {found.type}, expected {field.type}")
+        return found.cast(field.type)
+    except (pa.ArrowException, OverflowError):  # of values of several kinds, what Arrow says names the first
+        raise refused(field.name, f"found something else, expected {field.type}") from None
+
+
+def truths(numbers: pa.Array | pa.ChunkedArray, name: str) -> Any:
+    """Truth values of 0, 1 and NULL.
+
+    Raises:
+        sqlite3.OperationalError: As of `refused`.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    ends: Any = pc.min_max(numbers)
+    odd = [end for end in (ends["min"].as_py(), ends["max"].as_py()) if end not in (None, 0, 1)]
+    if odd:
+        raise refused(name, f"found {odd[0]}, expected 0 or 1")
+    return numbers.cast(pa.bool_())
+
+
+def refused(name: str, said: object) -> sqlite3.OperationalError:
+    """What to raise where a column holds what no run writes into it: as for any log that cannot be read."""
+    return sqlite3.OperationalError(
+        f"the column {name} holds a value that no run writes: {said}; the log was left as it is, restore it from a copy"
+    )
 
 
 def tables_of(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:

@@ -148,12 +148,13 @@ class StreamReader(OpenLog):
         schema = pa.schema([("arm_id", pa.int64()), *columns.items()])
         with self._connected() as connection:
             as_columns = sqlite_columns(connection) if name in LARGE else None
-        if as_columns is None:
-            found = self._batches(_of_table(name, key, tuple(columns)), schema)
-        else:
-            wanted = [f"{name}.{key[0]}", "sessions.arm_id", *(f"{name}.{column}" for column in columns)]
-            found = rechunked(tables_in_order(as_columns, _joined(name, wanted), schema), open_log.CHUNK_ROWS, schema)
-        yield from _by_arm(found)
+            if as_columns is None:
+                found = self._batches(_of_table(name, key, tuple(columns)), schema)
+            else:
+                wanted = [f"{name}.{key[0]}", "sessions.arm_id", *(f"{name}.{column}" for column in columns)]
+                read = tables_in_order(as_columns, _joined(name, wanted), schema)
+                found = rechunked(read, open_log.CHUNK_ROWS, schema)
+            yield from _by_arm(found)
 
     def has_places(self) -> bool:
         """Whether an impression says in which row of its page it stands: none does where all pages are lists."""

@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
@@ -172,11 +173,40 @@ def test_exports_read_the_same_rows(small, copied, read, monkeypatch, outcome):
     assert all(as_columns)
 
 
-def test_an_export_of_a_value_that_no_run_writes_says_so(copied, read):
-    changed(copied, "UPDATE impressions SET score = 'high' WHERE impression_id = 40")
-    with LogReader(copied) as log, pytest.raises(RunDirectoryError, match="not of the kind that its column holds"):
-        list(log.impression_chunks(["score"]))
-    assert read
+@pytest.mark.parametrize("as_columns", [True, False])
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        ("impressions", "score", "'high'"),
+        ("impressions", "rank", "1.5"),
+        ("impressions", "row_name", "x'41'"),
+        ("impressions", "clicked", "7"),
+        ("impressions", "is_random", "1000000000000000000"),
+        ("sessions", "sim_time", "9e999"),
+        ("sessions", "arm_id", "'0x10'"),
+        ("events", "value", "'nan'"),
+        ("events", "kind", "x'00'"),
+    ],
+)
+def test_a_value_that_no_run_writes_is_named(copied, read, monkeypatch, as_columns, table, column, value):
+    if not as_columns:
+        monkeypatch.setattr(sqlite_columns, "FEWEST_ROWS", 2**60)
+    key = f"{table[:-1]}_id"
+    changed(copied, f"UPDATE {table} SET {column} = {value} WHERE {key} = (SELECT max({key}) FROM {table})")
+    with LogReader(copied) as log, pytest.raises(RunDirectoryError, match=rf"\b{column} holds .* restore it"):
+        list(chain(log.impression_chunks(list(IMPRESSION_COLUMNS)), log.table_batches("events", ("event_id",), EVENTS)))
+    assert bool(read) is as_columns
+
+
+@pytest.mark.parametrize("as_columns", [True, False])
+@pytest.mark.parametrize("arm", ["'0x10'", "9e999", "0"])
+def test_the_digest_names_a_session_of_no_arm(copied, read, monkeypatch, as_columns, arm):
+    if not as_columns:
+        monkeypatch.setattr(sqlite_columns, "FEWEST_ROWS", 2**60)
+    changed(copied, f"UPDATE sessions SET arm_id = {arm} WHERE session_id = 1")
+    with LogReader(copied) as log, pytest.raises(RunDirectoryError, match=r"sessions\.arm_id holds .* restore it"):
+        log.digest()
+    assert bool(read) is as_columns
 
 
 def test_a_column_that_begins_with_thousands_of_nulls_has_its_kind(tmp_path):
