@@ -14,6 +14,7 @@ from pydantic import Field
 from groundlings.environments.arrays import IntArray, ItemArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.chat import CallRecord, ChatModel, Sampling
+from groundlings.environments.cleaning import storable
 from groundlings.environments.conversation.attributes import Cell
 from groundlings.environments.conversation.messages import Move, read_move
 from groundlings.environments.errors import ConfigError, UnreadableReply
@@ -199,7 +200,7 @@ def _cell(cell: Cell) -> str:
 def no_move(call: CallRecord) -> str:
     """What goes into the log as the system's words where its model's reply is no move; `read_move` refuses it."""
     why = "names no candidate" if call.status == "ok" else call.status
-    return f"The reply of the language model is no move ({why}): {call.reply.text}"
+    return f"The reply of the language model is no move ({why}): {storable(call.reply.text)}"
 
 
 def turn_schema(fields: Sequence[str], names: Sequence[str]) -> dict[str, Any]:

@@ -99,6 +99,12 @@ def test_what_is_no_move_breaks_off_unless_the_file_names_a_fallback(reply):
     assert moved(reply, fallback="candidates").item == f"i{most_popular}"
 
 
+def test_a_reply_that_no_log_takes_is_logged_as_escapes():
+    (written,) = ask(made("\x00 \ud800")).replies
+    assert "\x00" not in written
+    written.encode()
+
+
 def test_nothing_left_is_said_without_a_question():
     request = toy_request(checkerboard(), np.array([0]), 1)
     request = replace(request, dialogue=((ODD,),), seen=request.without(np.ones(TOY_SIZE, dtype=np.bool_)).seen)
