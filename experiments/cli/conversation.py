@@ -77,14 +77,14 @@ def conversation(
         tasks, system or SYSTEMS, style or STYLE_NAMES, suggestions or (0, 1, 20), trials, seed, half, hear
     )
     _print(findings, console)
-    if show is not None:
-        _show(findings, show, console)
     if json is not None:
         write_json(json, findings.as_dict())
         console.print(f"figures        {escape(str(json))}", soft_wrap=True)
     if csv is not None:
         write_text(csv, findings.frame().to_csv(index=False))
         console.print(f"conversations  {escape(str(csv))}", soft_wrap=True)
+    if show is not None:
+        _show(findings, show, console)
 
 
 def _print(findings: Findings, console: Terminal) -> None:

@@ -109,6 +109,8 @@ def try_systems(
         raise ConfigError(f"style: found {unknown[0]}; expected {', '.join(STYLES)}")
     if half not in HALVES:
         raise ConfigError(f"half: found {half}; expected {', '.join(HALVES)}")
+    if seed < 0:
+        raise ConfigError(f"seed: found {seed}; expected 0 or more")
     tasks = read_tasks(directory)
     chosen = tasks.tasks[HALVES[half]]
     if not chosen:

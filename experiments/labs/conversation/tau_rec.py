@@ -7,7 +7,7 @@ the same rules by code (`groundlings.personas.conversation`).
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,8 @@ import numpy as np
 from groundlings.environments.arrays import FloatArray
 from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.conversation.attributes import SEVERAL, Attributes, Cell, Requirement
-from groundlings.environments.errors import DataError, shown
+from groundlings.environments.errors import DataError, UnreadableReply, shown
+from groundlings.environments.replies import read_plain_json
 from groundlings.personas.conversation.need import Need, Wish
 
 QUESTIONS = ("streaming_services", "genres", "runtime", "rating", "content_rating", "year", "director", "cast")
@@ -117,10 +118,10 @@ def read_tasks(directory: Path) -> Tasks:
     if not files:
         raise DataError(f"{home / 'tasks'}: found no task; expected files such as task_001.json")
     try:
-        attributes = _attributes(catalog)
+        attributes = _attributes(_listed(catalog, dict, "items"))
         votes = np.array([float(item["vote_count"]) for item in catalog])
-        sponsored = frozenset(item["id"] for item in catalog if item["sponsored"])
-    except (KeyError, TypeError, ValueError) as fault:
+        sponsored = frozenset(item["id"] for item in catalog if _flag(item["sponsored"], "sponsored"))
+    except (KeyError, TypeError, ValueError, OverflowError) as fault:
         raise DataError(f"{home / 'catalog.json'}: found no catalogue of tau-Rec ({fault!r})") from None
     return Tasks(attributes, votes, sponsored, tuple(_task(file, attributes) for file in files))
 
@@ -130,24 +131,34 @@ def _attributes(catalog: list[dict[str, Any]]) -> Attributes:
         if name == "year":
             return float(item["release_date"][:4]) if item["release_date"] else None
         value = item[name]
-        return tuple(value) if isinstance(value, list) else float(value) if isinstance(value, int) else value
+        if isinstance(value, list):
+            return _listed(value, str, name)
+        if value is None or isinstance(value, str):
+            return value
+        if isinstance(value, bool | dict) or not math.isfinite(value):
+            raise ValueError(f"{name}: found {shown(value)}; expected a number, a text or a list of texts")
+        return float(value)
 
+    ids = _listed([item["id"] for item in catalog], str, "id")
+    if not ids or len(set(ids)) < len(ids):
+        raise ValueError("expected items, each with an id of its own")
     fields = {name: [cell(item, name) for item in catalog] for name in QUESTIONS}
-    return Attributes(tuple(item["id"] for item in catalog), tuple(item["title"] for item in catalog), fields)
+    return Attributes(ids, _listed([item["title"] for item in catalog], str, "title"), fields)
 
 
 def _task(file: Path, attributes: Attributes) -> Task:
     found = _json(file)
     try:
-        wishes = [_wish(each) for each in found["constraints"]]
-        services = tuple(found["user_services"])
+        wishes = [_wish(each) for each in _listed(found["constraints"], dict, "constraints")]
+        services = _listed(found["user_services"], str, "user_services")
         if services:  # told when asked for; the user trusts the site to have looked, as tau-Rec's prompt has it
             told = Requirement("streaming_services", "contains_any", services)
             wishes.append(Wish(told, "on_ask", judged=False))
-        watched = frozenset(found["user_history"][found["user_id"]]["watched"])
+        watched = frozenset(_listed(found["user_history"][found["user_id"]]["watched"], str, "watched"))
         need = Need.of(wishes, attributes)
-        flags, unanswerable = tuple(found["policy_flags"]), bool(found["no_valid_recommendation"])
-    except (KeyError, TypeError) as fault:
+        flags = _listed(found["policy_flags"], str, "policy_flags")
+        unanswerable = _flag(found["no_valid_recommendation"], "no_valid_recommendation")
+    except (KeyError, TypeError, ValueError) as fault:
         raise DataError(f"{file}: found no task of tau-Rec ({fault!r})") from None
     except DataError as fault:
         raise DataError(f"{file}: {fault}") from None
@@ -160,14 +171,29 @@ def _task(file: Path, attributes: Attributes) -> Task:
 
 def _wish(found: Mapping[str, Any]) -> Wish:
     constraint = found["constraint"]
-    value = tuple(constraint["value"]) if constraint["op"] in SEVERAL else constraint["value"]
+    value = constraint["value"]
+    if constraint["op"] in SEVERAL:
+        value = _listed(value, str, "value")
     return Wish(Requirement(constraint["field"], constraint["op"], value), found["reveal"])
+
+
+def _listed(found: Any, kind: type, name: str) -> tuple[Any, ...]:
+    """A list of one kind of values; a text is none, though it could be taken apart into letters."""
+    if not isinstance(found, list) or not all(isinstance(each, kind) for each in found):
+        raise TypeError(f"{name}: found {shown(found)}; expected a list of {kind.__name__}")
+    return tuple(found)
+
+
+def _flag(found: Any, name: str) -> bool:
+    if not isinstance(found, bool):
+        raise TypeError(f"{name}: found {shown(found)}; expected true or false")
+    return found
 
 
 def _json(file: Path) -> Any:
     try:
-        return json.loads(bounded_text(file))
+        return read_plain_json(bounded_text(file))
     except OSError as fault:
         raise DataError(f"{file}: found no file ({fault.strerror}); expected the data of tau-Rec") from None
-    except ValueError as fault:
+    except (ValueError, UnreadableReply) as fault:
         raise DataError(f"{file}: found no JSON ({fault})") from None

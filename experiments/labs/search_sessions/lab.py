@@ -59,9 +59,11 @@ def examine_sessions(path: Path, folds: int = 10, seed: int = 0) -> Findings:
         seed: Of the parts, of resamples and of simulated clicks.
 
     Raises:
-        ConfigError: There are too few people, or more parts than people.
+        ConfigError: There are too few people, more parts than people, or no seed.
         DataError: The log cannot be read.
     """
+    if seed < 0:
+        raise ConfigError(f"seed: found {seed}; expected 0 or more")
     log = read_search_log(path)
     _check(log, path, folds)
     texts = Texts(log)

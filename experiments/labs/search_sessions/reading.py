@@ -11,13 +11,14 @@ The table is a CSV file with a heading and one row per result, rows of a page to
 from __future__ import annotations
 
 import csv
-import json
+from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from groundlings.environments.errors import DataError, shown
+from groundlings.environments.errors import DataError, UnreadableReply, shown
+from groundlings.environments.replies import read_plain_json
 from groundlings.experiments.labs.search_sessions.log import LoggedPage, SearchLog
 
 COLUMNS = ("user", "session", "query_number", "query", "rank", "title", "snippet", "clicked")
@@ -32,12 +33,12 @@ def read_search_log(path: Path) -> SearchLog:
     """
     try:
         if path.suffix == ".json":
-            return SearchLog.of([*_of_json(json.loads(path.read_text(encoding="utf-8")))])
+            return SearchLog.of([*_of_json(read_plain_json(path.read_text(encoding="utf-8")))])
         with path.open(encoding="utf-8-sig", newline="") as lines:
             return SearchLog.of([*_of_table(csv.DictReader(lines, strict=True))])
     except OSError as fault:
         raise DataError(f"{path}: {fault.strerror or fault}; name a file of search sessions") from fault
-    except (UnicodeDecodeError, json.JSONDecodeError, csv.Error) as fault:
+    except (UnicodeDecodeError, UnreadableReply, csv.Error) as fault:
         kind = "JSON" if path.suffix == ".json" else "a table in CSV"
         raise DataError(f"{path}: found what is not {kind} in UTF-8 ({fault}); see docs/search.md") from fault
     except DataError as fault:
@@ -60,7 +61,9 @@ def _of_table(rows: csv.DictReader[str]) -> Iterator[LoggedPage]:
     missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
     if missing:
         raise DataError(f"columns: found no {', '.join(missing)}; expected {', '.join(COLUMNS)}")
-    numbered = enumerate(rows, 2)
+    if twice := [name for name, times in Counter(rows.fieldnames or ()).items() if times > 1]:
+        raise DataError(f"columns: found {twice[0]} more than once; expected each once, or nobody knows which is meant")
+    numbered = ((rows.line_num, row) for row in rows)
     before: tuple[str, str] | None = None
     expected = 1
     for (user, session, number), group in groupby(
@@ -68,6 +71,9 @@ def _of_table(rows: csv.DictReader[str]) -> Iterator[LoggedPage]:
     ):
         lines = list(group)
         where = f"line {lines[0][0]}"
+        for name, cell in (("user", user), ("session", session)):
+            if not cell:
+                raise DataError(f"{where}, {name}: found nothing; expected whose page it is")
         expected = 1 if (user, session) != before else expected + 1
         before = user, session
         if number != str(expected):

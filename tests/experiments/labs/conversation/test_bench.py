@@ -171,9 +171,27 @@ def test_each_policy_is_checked_on_all_that_was_named(made, number, talk, prepar
             json.dumps(task(DRAMA, impossible=True)),
             "no recommendation is said to be valid; found 4 suitable items",
         ),
+        ("tasks/t0.json", "[" * 100_000, "found no JSON .it is nested too deeply"),
+        ("tasks/t0.json", '{"user_id": "u", "user_id": "v"}', "found no JSON .*a key stands there twice"),
+        (
+            "tasks/t0.json",
+            json.dumps(task(DRAMA) | {"user_services": "One"}),
+            ".*user_services: found 'One'; expected a list",
+        ),
+        (
+            "tasks/t0.json",
+            json.dumps(task(("genres", "contains_any", "Drama", "hidden"))),
+            ".*value: found 'Drama'; expected a list",
+        ),
         ("catalog.json", json.dumps([{"id": "f0"}]), "found no catalogue of tau-Rec"),
+        ("catalog.json", json.dumps([film(1), film(1)]), ".*each with an id of its own"),
+        ("catalog.json", json.dumps([film(1, runtime=10**400)]), "found no catalogue of tau-Rec"),
+        ("catalog.json", json.dumps([film(1, sponsored="no")]), ".*sponsored: found 'no'; expected true or false"),
     ],
-    ids=["json", "task", "field", "policy", "possible", "catalogue"],
+    ids=[
+        *("json", "task", "field", "policy", "possible", "deep", "twice", "letters of services", "letters of a value"),
+        *("catalogue", "ids", "digits", "flag"),
+    ],
 )
 def test_what_cannot_be_read_is_named_with_its_file(made, tmp_path, file, content, says):
     for each in made.rglob("*.json"):
@@ -191,10 +209,11 @@ def test_what_cannot_be_read_is_named_with_its_file(made, tmp_path, file, conten
         ({"systems": ("asking",), "styles": ("shy",)}, "found shy; expected patient"),
         ({"systems": ("asking",), "half": "third"}, "found third; expected all"),
         ({"systems": ()}, "expected a system"),
+        ({"systems": ("asking",), "seed": -1}, "seed: found -1; expected 0"),
         ({"systems": ("ask",)}, "there is no conversing recommender 'ask'"),
         ({"systems": (f"{HERE}:film",)}, "cannot converse; expected a class with begin and reply"),
     ],
-    ids=["style", "half", "none", "system", "class"],
+    ids=["style", "half", "none", "seed", "system", "class"],
 )
 def test_what_there_is_not_is_named_with_what_there_is(made, asked, says):
     with pytest.raises(ConfigError, match=says):
@@ -219,6 +238,9 @@ def test_the_command_prints_the_figures_and_writes_them(made, tmp_path):
         app, [*words, "--show", "t2", "--json", str(tmp_path / "f.json"), "--csv", str(tmp_path / "c.csv")]
     )
     assert outcome.exit_code == 0, outcome.output
+    unknown = CliRunner().invoke(app, [*words, "--show", "t99", "--json", str(tmp_path / "kept.json")])
+    assert isinstance(unknown.exception, ConfigError)
+    assert (tmp_path / "kept.json").exists(), "what was found is not lost with a mistyped task"
     assert "patient users, 1 suggestion before the recommendation" in outcome.output
     assert json.loads((tmp_path / "f.json").read_text())["figures"][0]["passes"] == [1.0, 1.0]
     assert len(pd.read_csv(tmp_path / "c.csv")) == 8

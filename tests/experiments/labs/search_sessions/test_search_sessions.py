@@ -104,6 +104,8 @@ def test_both_forms_are_read_as_the_same_log(tmp_path):
         ({"clicked": "yes"}, "line 2, clicked: found 'yes'; expected 1 for a click and 0 for none"),
         ({"rank": "2"}, "line 2: found rank '2'; expected 1"),
         ({"query_number": "0"}, "line 2: found query_number '0'; expected 1"),
+        ({"user": ""}, "line 2, user: found nothing"),
+        ({"session": ""}, "line 2, session: found nothing"),
     ],
 )
 def test_a_table_that_says_something_impossible_is_refused(tmp_path, changes, complaint):
@@ -122,9 +124,15 @@ def test_what_cannot_be_read_is_refused(tmp_path):
         read_search_log(table(tmp_path / "log.csv", []))
     with pytest.raises(DataError, match="name a file of search sessions"):
         read_search_log(tmp_path / "none.csv")
-    (tmp_path / "log.json").write_text("{")
-    with pytest.raises(DataError, match="is not JSON"):
-        read_search_log(tmp_path / "log.json")
+    with pytest.raises(DataError, match="found clicked more than once"):
+        read_search_log(table(tmp_path / "log.csv", [ROW], (*COLUMNS, "clicked")))
+    below = table(tmp_path / "log.csv", [ROW | {"title": "rye\nbread"}, ROW | {"rank": "2", "clicked": "9"}])
+    with pytest.raises(DataError, match="line 4, clicked"):
+        read_search_log(below)
+    for text in ("{", "[" * 100_000, "9" * 5_000, '{"a": {}, "a": {}}'):
+        (tmp_path / "log.json").write_text(text)
+        with pytest.raises(DataError, match="is not JSON"):
+            read_search_log(tmp_path / "log.json")
     (tmp_path / "log.json").write_text(
         '{"a": {"1": [{"query": "rye", "SERP": [{"title": 3, "snippet": "", "click": 1}]}]}}'
     )
@@ -226,6 +234,8 @@ def test_a_log_from_which_nobody_can_be_left_out_is_refused(tmp_path):
         examine_sessions(as_table(made(3), tmp_path / "log.csv"))
     with pytest.raises(ConfigError, match="folds: found 13; expected 2 to 12"):
         examine_sessions(as_table(made(), tmp_path / "log.csv"), folds=13)
+    with pytest.raises(ConfigError, match="seed: found -1; expected 0"):
+        examine_sessions(as_table(made(), tmp_path / "log.csv"), seed=-1)
     pages = [LoggedPage(p.person, p.session, p.task, p.query, p.results, (False,) * 4) for p in made()]
     with pytest.raises(ConfigError, match="found 0% of results clicked"):
         examine_sessions(as_table(pages, tmp_path / "log.csv"))
