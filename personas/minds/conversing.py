@@ -31,6 +31,7 @@ from groundlings.environments.conversation.talk_actions import (
     Heard,
 )
 from groundlings.environments.decision import Decision
+from groundlings.environments.errors import ConfigError
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.trace import NO_TRACE
 from groundlings.personas.conversation.drawing import NeedDrawer
@@ -57,11 +58,11 @@ class RevealWeights(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    volunteer: float = Field(default=1.0, ge=0)
+    volunteer: float = Field(default=1.0, ge=0, le=1e9)
     """Said in the first message."""
-    on_ask: float = Field(default=1.0, ge=0)
+    on_ask: float = Field(default=1.0, ge=0, le=1e9)
     """Said when the field is asked about."""
-    hidden: float = Field(default=1.0, ge=0)
+    hidden: float = Field(default=1.0, ge=0, le=1e9)
     """Never said: what does not meet it is refused."""
 
     @model_validator(mode="after")
@@ -105,6 +106,11 @@ class ConversingMind:
     def __init__(self, population: Population, taste: Taste, options: ConversingOptions) -> None:
         self._options = options
         self._attributes = Attributes.of_catalog(population.catalog)
+        if not self._attributes.fields:
+            raise ConfigError(
+                "mind: conversing draws what people look for from genres, years and features of items, and found none "
+                "of these in the catalogue; name such columns of the items, or choose another mind"
+            )
         chosen = population.train.chosen()
         self._had = chosen.met
         liked = np.isnan(chosen.ratings) | (chosen.ratings >= population.scale.like)

@@ -65,6 +65,8 @@ class ChatRecommender(TalkingRecommender):
         found = CHAT_SYSTEMS.load(system, at="system")
         if not isinstance(found, type) or not all(callable(getattr(found, each, None)) for each in ("begin", "reply")):
             raise ConfigError(f"system: found {system}, which cannot converse; expected a class with begin and reply")
+        if len({*(questions or ())}) < len(questions or ()):
+            raise ConfigError(f"questions: found {', '.join(questions or ())}; expected each field once")
         self._system = cast("type[ChatSystem]", found)
         self._suggestions, self._questions = suggestions, questions
         self._open: OrderedDict[tuple[int, bytes, tuple[str, ...]], ChatSystem] = OrderedDict()

@@ -8,7 +8,7 @@ the same rules by code (`groundlings.personas.conversation`).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -126,7 +126,7 @@ def read_tasks(directory: Path) -> Tasks:
     return Tasks(attributes, votes, sponsored, tuple(_task(file, attributes) for file in files))
 
 
-def _attributes(catalog: list[dict[str, Any]]) -> Attributes:
+def _attributes(catalog: Sequence[Mapping[str, Any]]) -> Attributes:
     def cell(item: Mapping[str, Any], name: str) -> Cell:
         if name == "year":
             return float(item["release_date"][:4]) if item["release_date"] else None

@@ -96,6 +96,29 @@ def test_a_mind_that_does_not_converse_is_refused():
         build_plan(config(mind="behavioural"))
 
 
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (
+            {"arms": [{"name": "a", "recommender": "chat", "options": {"questions": ["year", "year"]}}]},
+            "each field once",
+        ),
+        ({"mind": {"kind": "conversing", "reveal": {"on_ask": 1.7e308, "hidden": 1.7e308}}}, "less than or equal"),
+    ],
+    ids=["a field twice", "weights without a sum"],
+)
+def test_what_cannot_be_drawn_or_asked_is_refused(changes, says):
+    with pytest.raises((ConfigError, ValueError), match=says):
+        build_plan(config(**changes)).recommender(config(**changes).arms[0])
+
+
+def test_items_without_a_field_give_nobody_a_need(repeat_shop):
+    bare = replace(repeat_shop.catalog, genres=((),) * len(repeat_shop.catalog), features={})
+    bare = replace(bare, years=np.full(len(bare), np.nan))
+    with pytest.raises(ConfigError, match="draws what people look for from genres, years and features"):
+        build_plan(config(), supplied=Supplied(dataset=replace(repeat_shop, catalog=bare))).mind()
+
+
 def test_a_story_tells_who_said_what(whole):
     with LogReader(whole.directory) as log:
         asking = next(arm for arm in story(log, log.agent_ids()[0]).arms if arm.arm == "asking")
