@@ -38,7 +38,7 @@ def train_mind(
 
     loaded = load_as(TrainMindConfig, config, changes or (), seed)
     console = Terminal()
-    directory = choose_directory(loaded.name, out)
+    directory = _begun(out or Path("runs") / loaded.name) if resume else choose_directory(loaded.name, out)
     with locked(directory):
         with TerminalProgress(console) as progress:
             findings = train(loaded, directory, resume=resume, progress=progress)
@@ -46,6 +46,23 @@ def train_mind(
     _print(findings, console)
     for kind, name in {**findings.about["files"], "records": "train_mind.json"}.items():
         console.print(f"{kind:8} {escape(str(directory / name))}", soft_wrap=True)
+
+
+def _begun(directory: Path) -> Path:
+    """The directory of a training that has a checkpoint.
+
+    Raises:
+        RunDirectoryError: There is none.
+    """
+    from groundlings.environments.errors import RunDirectoryError
+    from groundlings.experiments.labs.train_mind.config import CHECKPOINT
+
+    if not (directory / CHECKPOINT).is_file():
+        raise RunDirectoryError(
+            f"{directory}: found no {CHECKPOINT} to go on from; expected the directory of a training that was "
+            "interrupted (--out), or train anew without --resume"
+        )
+    return directory
 
 
 def _print(findings: Findings, console: Terminal) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from groundlings.environments.datasets.config import DatasetConfig
 from groundlings.environments.paths import NamedPath
@@ -13,6 +13,9 @@ from groundlings.experiments.config.schema import PopulationConfig, SplitConfig
 from groundlings.experiments.config.section import Section
 from groundlings.experiments.labs.fidelity.config import ChoiceConfig
 from groundlings.personas.minds.calibrated_question import QuestionOptions
+
+CHECKPOINT = "checkpoint.pt"
+"""In the directory of a training: what `--resume` goes on from."""
 
 
 class ExamplesConfig(Section):
@@ -55,6 +58,14 @@ class TrainingConfig(Section):
     """Of the multiplications; weights that change are kept in float32."""
     threads: Annotated[int, Field(ge=0)] = 0
     """Threads of PyTorch; 0 leaves it to PyTorch."""
+
+    @model_validator(mode="after")
+    def _something_is_learned(self) -> TrainingConfig:
+        if not self.choice_weight and not self.answer_weight:
+            raise ValueError(
+                "choice_weight, answer_weight: found 0 twice, and nothing is learned; raise one of them"
+            )
+        return self
 
 
 class TrainMindConfig(Section):

@@ -74,6 +74,8 @@ def train_mind(
         ConfigError: The extra is not installed.
         UserError: The message says what to do.
     """
+    if config.base_model and not (config.base / config.base_model).exists():
+        raise ConfigError(f"base_model: there is no {config.base / config.base_model}; correct the path")
     _check_installed()
     from groundlings.experiments.labs.train_mind.network import device_of, read_model, use_threads
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,11 +19,11 @@ from groundlings.environments.errors import DataError
 from groundlings.environments.leftovers import remove_leftovers
 from groundlings.experiments.archive.directory import write_text
 from groundlings.experiments.labs.fidelity.scenes import Scenes
-from groundlings.experiments.labs.train_mind.config import TrainingConfig
+from groundlings.experiments.labs.train_mind.config import CHECKPOINT, TrainingConfig
 from groundlings.experiments.labs.train_mind.network import Network, loss_of_scene
 from groundlings.experiments.labs.train_mind.token_trees import Prompts, pack
 
-CHECKPOINT, STEPS = "checkpoint.pt", "steps.jsonl"
+STEPS = "steps.jsonl"
 _RISE, _LOWEST = 0.05, 0.1
 _LONGEST_GRADIENT = 1.0
 
@@ -84,13 +85,16 @@ class Trainer:
         """Go on from the checkpoint of the directory, if there is one.
 
         Raises:
-            DataError: It was made from other options or data.
+            DataError: It is damaged, or was made from other options or data.
         """
         path = self._directory / CHECKPOINT
         if not path.exists():
             return
-        state = torch.load(path, map_location=self._network.device, weights_only=True)
-        if state["identity"] != self._identity:
+        try:
+            state = torch.load(path, map_location=self._network.device, weights_only=True)
+        except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as fault:
+            raise DataError(f"{path}: cannot be read as a checkpoint ({fault}); train anew without --resume") from None
+        if not isinstance(state, dict) or state.get("identity") != self._identity:
             raise DataError(
                 f"{path} was made from another file, data set or base model; expected the same to go on from it: "
                 "take --resume away, or write to another directory (--out)"
@@ -136,6 +140,11 @@ class Trainer:
             (part / len(chosen)).backward()
             loss += float(part.detach()) / len(chosen)
             tokens, decisions = tokens + len(packed.tokens), decisions + len(packed.answers)
+        if not math.isfinite(loss):
+            raise DataError(
+                f"the loss of step {number + 1} is {loss}, and nothing can be learned from it; lower "
+                "training.learning_rate, and train anew"
+            )
         torch.nn.utils.clip_grad_norm_(self._changing.values(), _LONGEST_GRADIENT)
         self._adam.step()
         self._adam.zero_grad(set_to_none=True)

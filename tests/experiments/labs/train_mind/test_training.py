@@ -102,6 +102,12 @@ def test_a_checkpoint_of_another_training_is_refused(trainer):
         trainer("other").resume()
 
 
+def test_a_damaged_checkpoint_is_refused(trainer, tmp_path):
+    (tmp_path / "checkpoint.pt").write_bytes(b"PK no checkpoint")
+    with pytest.raises(DataError, match="cannot be read as a checkpoint"):
+        trainer().resume()
+
+
 def test_a_gguf_copy_is_read_back_as_the_same_model(bench, tmp_path):
     gguf, transformers = pytest.importorskip("gguf"), pytest.importorskip("transformers")
     base, target = tmp_path / "base.gguf", tmp_path / "copy.gguf"

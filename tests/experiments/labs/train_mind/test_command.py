@@ -1,0 +1,49 @@
+"""The command `groundlings train-mind` before anything is learned: where it goes on, and what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from groundlings.environments.errors import ConfigError, RunDirectoryError
+from groundlings.experiments.cli.train_mind import train_mind
+from groundlings.experiments.labs.train_mind.config import CHECKPOINT
+
+
+class Begun(Exception):
+    """The training itself, which is not what is tested here."""
+
+
+@pytest.fixture
+def ask(train_file: Path, monkeypatch: pytest.MonkeyPatch):
+    def begin(_config, directory, *, resume, progress):
+        raise Begun(directory, resume)
+
+    monkeypatch.setattr("groundlings.experiments.labs.train_mind.lab.train_mind", begin)
+    app = typer.Typer()
+    app.command()(train_mind)
+    return lambda *options: CliRunner().invoke(app, [str(train_file), *map(str, options)]).exception
+
+
+def test_it_goes_on_in_the_directory_of_the_checkpoint(ask, tmp_path, monkeypatch):
+    (tmp_path / CHECKPOINT).touch()
+    assert ask("--out", tmp_path, "--resume").args == (tmp_path, True)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "toy").mkdir(parents=True)
+    (tmp_path / "runs" / "toy" / CHECKPOINT).touch()
+    assert ask("--resume").args == (Path("runs/toy"), True)
+
+
+def test_without_a_checkpoint_there_is_nothing_to_go_on_from(ask, tmp_path):
+    found = ask("--out", tmp_path, "--resume")
+    assert isinstance(found, RunDirectoryError)
+    assert f"found no {CHECKPOINT} to go on from" in str(found)
+
+
+def test_a_training_of_which_nothing_is_learned_is_refused(ask):
+    found = ask("--set", "training.choice_weight=0", "--set", "training.answer_weight=0")
+    assert isinstance(found, ConfigError)
+    assert "nothing is learned" in str(found)
