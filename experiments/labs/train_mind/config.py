@@ -62,9 +62,7 @@ class TrainingConfig(Section):
     @model_validator(mode="after")
     def _something_is_learned(self) -> TrainingConfig:
         if not self.choice_weight and not self.answer_weight:
-            raise ValueError(
-                "choice_weight, answer_weight: found 0 twice, and nothing is learned; raise one of them"
-            )
+            raise ValueError("choice_weight, answer_weight: found 0 twice, and nothing is learned; raise one of them")
         return self
 
 
