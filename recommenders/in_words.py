@@ -22,7 +22,7 @@ IN_WORDS: Mapping[str, str] = {
     "bpr": "learns to rank what users chose above the rest (matrix factorisation)",
     "buy_again": "shows what the user chose before, the most regular first",
     "content_knn": "gives items that nobody chose yet the scores of the items most like them",
-    "chat": "asks users what they look for, and names items until one suits",
+    "chat": "names items by what users say that they look for, until one suits",
     "chat_http": "a conversing recommender on a server of its own",
     "contextual_bandit": "learns from its own impressions what is clicked, and explores what it does not know",
     "degraded": "another recommender with some slots filled at random",
