@@ -11,11 +11,13 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from groundlings.environments.arrays import NO_ITEM, BoolArray, IntArray
-from groundlings.environments.errors import ConfigError
+from groundlings.environments.errors import ConfigError, shown
 from groundlings.experiments.gym.world import World
 from groundlings.recommenders.policies.pages import items_at, without_places
 
 Observations = NDArray[np.float32]
+
+_FIRST = "make an environment and call reset first"
 
 
 class SessionsVectorEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
@@ -66,12 +68,15 @@ class SessionsVectorEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
         Args:
             seed: Of the order of users and of their luck; the experiment's own if none was ever given.
             options: gymnasium's.
+
+        Raises:
+            ConfigError: Options that there are not, a mask that does not say True or False of each row, a closed world.
         """
+        mask = self._mask(options)
         super().reset(seed=seed)
         if seed is not None or not self._seeded:
             self._sessions.seed(self.world.plan.config.seed if seed is None else seed)
             self._seeded = True
-        mask = (options or {}).get("reset_mask")
         self._begin(np.arange(self.num_envs) if mask is None else np.flatnonzero(mask))
         return self._observe(), self._info()
 
@@ -82,7 +87,12 @@ class SessionsVectorEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
 
         Args:
             actions: Shape (num_envs, slots), (num_envs,) for one slot, or (num_envs, width).
+
+        Raises:
+            ConfigError: No session has begun, or the world is closed.
         """
+        if self.closed or not self._seeded:
+            raise ConfigError(f"step: {'the world is closed' if self.closed else 'no session has begun'}; {_FIRST}")
         chosen = np.asarray(actions).reshape(self.num_envs, -1)
         places, unused = self.world.places(chosen, self._candidates, self._free)
         outcome = self._sessions.show(items_at(places, self._candidates))
@@ -108,6 +118,18 @@ class SessionsVectorEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
     def close_extras(self, **kwargs: Any) -> None:  # noqa: ARG002 - gymnasium's signature
         """Close the world."""
         self.world.close()
+
+    def _mask(self, options: Any) -> BoolArray | None:
+        if self.closed:
+            raise ConfigError(f"reset: the world is closed; {_FIRST}")
+        if not isinstance(options or {}, dict) or set(options or {}) - {"reset_mask"}:
+            raise ConfigError(f"options: found {shown(options)}, expected none, or reset_mask alone")
+        mask = (options or {}).get("reset_mask")
+        if mask is not None and (np.shape(mask) != (self.num_envs,) or np.asarray(mask).dtype != np.bool_):
+            raise ConfigError(
+                f"reset_mask: found {shown(mask)}, expected True or False for each of {self.num_envs} rows"
+            )
+        return None if mask is None else np.asarray(mask)
 
     def _begin(self, rows: IntArray) -> None:
         self._sessions.begin(rows)

@@ -278,3 +278,25 @@ def test_a_saved_policy_needs_its_library_or_a_file_that_it_can_read(tmp_path):
     sections = {key: CONFIG[key] for key in ("dataset", "seed", "site", "simulation")}
     with pytest.raises(ConfigError, match=r"stable-baselines3 is not installed|cannot be read as a saved PPO"):
         Experiment(arms=arms, mind={"kind": "scripted"}, **sections).check()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"rest_mask": [True, True]}, "all", {"reset_mask": [True]}, {"reset_mask": [1, 0]}, {"reset_mask": "x"}],
+)
+def test_options_that_there_are_not_are_refused(made, options):
+    env = SessionsVectorEnv(made(), 2)
+    with pytest.raises(ConfigError, match=r"found .*, expected"):
+        env.reset(options=options)
+
+
+def test_nothing_is_shown_before_a_session_begins_or_after_the_world_is_closed():
+    env = SessionsVectorEnv(World.of(config(), candidates=25, width=WIDTH), 2)
+    page = env.action_space.sample()
+    with pytest.raises(ConfigError, match="no session has begun"):
+        env.step(page)
+    env.reset()
+    env.close()
+    for door in (lambda: env.step(page), env.reset):
+        with pytest.raises(ConfigError, match="the world is closed"):
+            door()
