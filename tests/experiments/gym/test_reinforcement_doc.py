@@ -33,9 +33,10 @@ def test_the_script_trains_a_policy_that_the_file_can_use(tmp_path, monkeypatch)
 
     monkeypatch.chdir(tmp_path)
     for name in ("train.yaml", "acting.yaml"):
-        section = yaml.safe_load(BLOCKS[name]) | {"dataset": SMALL}
+        section = yaml.safe_load(BLOCKS[name].replace("candidates: 200", "candidates: 40")) | {"dataset": SMALL}
         Path(name).write_text(yaml.safe_dump(section))
     script = BLOCKS["train.py"].replace("400_000", "256").replace("num_envs=256", "num_envs=8")
+    script = script.replace("candidates=200", "candidates=40")  # the toy has 60 items
     exec(compile(script.replace("batch_size=1024", "batch_size=64"), "train.py", "exec"), {})
     run = Experiment.from_file("acting.yaml", ["simulation.days=1"]).run("run")
     assert set(run.sessions().arm) == {"random", "popular", "item_knn", "als", "ppo", "oracle"}
