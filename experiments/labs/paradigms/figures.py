@@ -9,6 +9,7 @@ from groundlings.experiments.analysis.report.palette import Style
 from groundlings.experiments.analysis.report.svg import Draw, svg
 from groundlings.experiments.analysis.report.verdict_figures import draw_titled_differences
 from groundlings.experiments.labs.paradigms.findings import Column, Findings
+from groundlings.experiments.labs.paradigms.tables import is_clear
 
 _CLEAR = Style("arm-1", "o", "-", hollow=False)
 _UNCLEAR = Style("bound", "o", "-", hollow=True)
@@ -43,9 +44,6 @@ def _drawing(findings: Findings, column: Column) -> Draw:
         draw_titled_differences,
         label=f"{column.label}: difference to {short(findings.baseline)}",
         unit="by what real users chose later" if real else "simulated",
-        rows=[
-            (name, found, _CLEAR if found is not None and found.excludes_zero else _UNCLEAR)
-            for name, found in differences
-        ],
+        rows=[(name, found, _CLEAR if is_clear(found) else _UNCLEAR) for name, found in differences],
         decimals=column.decimals,
     )

@@ -19,6 +19,10 @@ PARTS = {
 }
 
 
+FEWEST_CLEAR = 20
+"""Users behind a difference that is called clear: of fewer, one user decides, and intervals miss the truth too often."""
+
+
 @dataclass(frozen=True, slots=True)
 class TableOfWords:
     """One table.
@@ -129,15 +133,23 @@ def _in_a_sentence(column: Column) -> str:
     return column.label if column.label[1:2].isupper() else f"{column.label[:1].lower()}{column.label[1:]}"
 
 
+def is_clear(found: Difference | None) -> bool:
+    """Whether a difference excludes zero, over enough users for its interval to be believed."""
+    return found is not None and found.excludes_zero and found.n >= FEWEST_CLEAR
+
+
 def _clear(findings: Findings, column: Column) -> tuple[list[str], str]:
     """The arms that are clearly higher than the first one in a figure, and all that is clear in words."""
     better: list[str] = []
     worse: list[str] = []
-    for row in findings.rows:
-        figure = row.figures.get(column.name)
-        if figure is None or figure.difference is None or not figure.difference.excludes_zero or row.bound:
+    differences = [(row, figure.difference) for row in findings.rows if (figure := row.figures.get(column.name))]
+    most = max((found.n for _, found in differences if found is not None), default=0)
+    if most < FEWEST_CLEAR:
+        return [], f"{most:,} users are too few to say which arm is better ({FEWEST_CLEAR} at least)"
+    for row, found in differences:
+        if row.bound or not is_clear(found):
             continue
-        (better if (figure.difference.difference or 0) > 0 else worse).append(row.name)
+        (better if found is not None and (found.difference or 0) > 0 else worse).append(row.name)
     words = [
         f"{_listed(names)} {'is' if len(names) == 1 else 'are'} clearly {than}"
         for names, than in ((better, f"better than {findings.baseline}"), (worse, "worse"))

@@ -194,6 +194,18 @@ def test_what_real_users_chose_stands_beside_the_answer_where_it_contradicts(fin
     assert "<b>knn, twin and ranked are clearly better than popular. 3 other arms are compared with popular" in sentence
 
 
+def test_of_a_few_users_nothing_is_called_clear(findings):
+    few = Difference(0.2, 0.01, 0.1, 0.3, 0.001, 19, 0)
+    rows = [
+        replace(row, figures={name: replace(each, difference=few) for name, each in row.figures.items()})
+        for row in findings.rows[1:]
+    ]
+    head, sentence = answer(replace(findings, rows=(findings.rows[0], *rows)))
+    assert head == "No clear winner"
+    assert sentence.count("19 users are too few to say which arm is better (20 at least)") == 2
+    assert "clearly" not in sentence
+
+
 def test_the_command_prints_tables_and_writes_csv_and_page(findings, run, tmp_path):
     alone = typer.Typer()
     alone.command()(paradigms)
