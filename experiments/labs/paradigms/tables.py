@@ -20,7 +20,7 @@ PARTS = {
 
 
 FEWEST_CLEAR = 20
-"""Users behind a difference that is called clear: of fewer, one user decides, and intervals miss the truth too often."""
+"""Users behind a difference that is called clear: of fewer, one decides, and intervals miss the truth too often."""
 
 
 @dataclass(frozen=True, slots=True)
