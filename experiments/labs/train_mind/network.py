@@ -1,6 +1,6 @@
-"""The model under training, in PyTorch: log-odds of yes for every decision of a pack.
+"""The model under training, in PyTorch: log-odds of yes for every decision of a row.
 
-The model is any that transformers calls a causal language model and that takes an attention mask of its own. Of a pack,
+The model is any that transformers calls a causal language model and that takes an attention of one's own. Of a row,
 only the states at the answers are multiplied with the table of words, which would else be a fifth of the work.
 """
 
@@ -17,13 +17,14 @@ from torch import Tensor
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.experiments.labs.train_mind.config import TrainingConfig
-from groundlings.experiments.labs.train_mind.token_trees import Pack
+from groundlings.experiments.labs.train_mind.token_trees import Row
+from groundlings.experiments.labs.train_mind.tree_attention import NAME, TreePlaces, tree_attention
 from groundlings.simulator.language.request_body import MOST_ALTERNATIVES
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What a model says after each prompt of a pack.
+    """What a model says after each prompt of a row.
 
     Attributes:
         yes, no: Log probability among all tokens, spellings added up, shape (n_decisions,).
@@ -53,7 +54,7 @@ class Spoken:
 
 
 class Network:
-    """A causal language model that answers packs.
+    """A causal language model that answers rows.
 
     Args:
         model: As transformers has it, on the device.
@@ -62,16 +63,20 @@ class Network:
     """
 
     def __init__(self, model: Any, spellings: tuple[IntArray, IntArray], precision: torch.dtype) -> None:
+        from transformers import AttentionInterface
+
         self.model = model
         self.device = next(model.parameters()).device
         self._precision = precision
+        AttentionInterface.register(NAME, tree_attention)
+        model.set_attn_implementation(NAME)
         self._yes, self._no = (torch.from_numpy(each).to(self.device) for each in spellings)
 
-    def answer(self, packed: Pack) -> Answers:
-        """The answers to a pack, with gradients where they are recorded."""
-        return self._answer(packed)[0]
+    def answer(self, row: Row) -> Answers:
+        """The answers to a row, with gradients where they are recorded."""
+        return self._answer(row)[0]
 
-    def _answer(self, packed: Pack) -> tuple[Answers, Tensor]:
+    def _answer(self, row: Row) -> tuple[Answers, Tensor]:
         """The answers, and the likeliest tokens of each."""
 
         def there(values: Any) -> Tensor:
@@ -80,21 +85,21 @@ class Network:
         inner = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
         with self._in_precision():
             states = inner.model(
-                input_ids=there(packed.tokens),
-                position_ids=there(packed.positions),
-                attention_mask=there(packed.seen)[None],
+                input_ids=there(row.tokens),
+                position_ids=there(row.positions),
+                places=TreePlaces(row, self.device),
                 use_cache=False,
             ).last_hidden_state
-            words = inner.lm_head(states[0, torch.from_numpy(packed.answers).to(self.device)])
+            words = inner.lm_head(states[0, torch.from_numpy(row.answers).to(self.device)])
         logs = torch.log_softmax(words.float(), dim=-1)
         said = Answers(torch.logsumexp(logs[:, self._yes], dim=1), torch.logsumexp(logs[:, self._no], dim=1))
         return said, logs.topk(MOST_ALTERNATIVES, dim=-1).indices
 
-    def say(self, packed: Pack) -> Spoken:
-        """The answers to a pack, as plain numbers."""
+    def say(self, row: Row) -> Spoken:
+        """The answers to a row, as plain numbers."""
         self.model.eval()
         with torch.no_grad():
-            said, likeliest = self._answer(packed)
+            said, likeliest = self._answer(row)
         words = torch.cat([self._yes, self._no])
         readable = torch.isin(likeliest, words).any(dim=1)
         yes, no = (each.double().cpu().numpy() for each in (said.yes, said.no))

@@ -13,7 +13,7 @@ from groundlings.experiments.labs.fidelity.choice_of_five import measure_scenes
 from groundlings.experiments.labs.fidelity.list_features import LATEST
 from groundlings.experiments.labs.fidelity.scenes import Scenes
 from groundlings.experiments.labs.train_mind.scenes import Ground, Material
-from groundlings.experiments.labs.train_mind.token_trees import Prompts, pack
+from groundlings.experiments.labs.train_mind.token_trees import Prompts, lay
 from groundlings.personas.taste.model import fit_taste
 
 if TYPE_CHECKING:
@@ -70,11 +70,11 @@ def ask_network(
         scores[name] = np.full(scenes.lists.items.shape, np.nan)
         for row, items in enumerate(scenes.lists.items):
             listed = scenes.lists.listed[row]
-            packed = pack([prompts[name].tree(row, items[listed].tolist())])
-            said = network.say(packed)
+            laid = lay(prompts[name].tree(row, items[listed].tolist()))
+            said = network.say(laid)
             scores[name][row, listed] = np.where(said.readable, said.yes - said.no, np.nan)
             asked, unreadable = asked + len(said.readable), unreadable + int((~said.readable).sum())
-            tokens, done = tokens + len(packed.tokens), done + 1
+            tokens, done = tokens + len(laid.tokens), done + 1
             on_scenes(done, total)
     return Said(scores, asked, unreadable, tokens)
 

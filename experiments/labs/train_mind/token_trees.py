@@ -1,15 +1,16 @@
 """Prompts of one person about several items, as a tree of tokens: what they begin with in common is computed once.
 
 A decision is the answer to one prompt. All prompts about a person begin alike, so a tree holds their common beginning
-and one branch per item; a token sees the beginning and its own branch, and counts its position along these, which is
-what a model would compute from each prompt alone. A decision then costs a branch, some thirty tokens, and its share of
-the beginning.
+and one branch per item; a token sees the beginning and its own branch (`tree_attention.py`), and counts its position
+along these, which is what a model would compute from each prompt alone. A decision then costs a branch, some thirty
+tokens, and its share of the beginning.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -35,18 +36,23 @@ class Tree:
 
 
 @dataclass(frozen=True, slots=True)
-class Pack:
-    """Trees laid end to end, as one sequence.
+class Row:
+    """The tokens of a tree laid end to end: its beginning, then one branch after the other.
 
     Attributes:
-        tokens, positions: Shape (n,).
-        seen: Whether the token of a row sees that of a column, shape (n, n).
+        tokens, positions: Shape (n,); a position is counted along the beginning and the token's own branch.
+        beginning: Number of tokens of the beginning.
+        branches: Where the tokens of each branch lie, shape (n_decisions, longest branch); after the end of a shorter
+            one comes 0.
+        filled: Which of `branches` are tokens, same shape.
         answers: The last token of each prompt, after which the answer comes, shape (n_decisions,).
     """
 
     tokens: IntArray
     positions: IntArray
-    seen: BoolArray
+    beginning: int
+    branches: IntArray
+    filled: BoolArray
     answers: IntArray
 
 
@@ -89,23 +95,21 @@ def grow(prompts: Sequence[Sequence[int]]) -> Tree:
     return Tree(tuple(prompts[0][:common]), tuple(tuple(prompt[common:]) for prompt in prompts))
 
 
-def pack(trees: Sequence[Tree]) -> Pack:
-    """The trees as one sequence in which no tree sees another, and no branch another."""
-    size = sum(map(len, trees))
-    tokens, positions = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
-    seen, answers, at = np.zeros((size, size), dtype=np.bool_), [], 0
-    for tree in trees:
-        start, depth = at, len(tree.beginning)
-        for offset, part in ((0, tree.beginning), *((depth, branch) for branch in tree.branches)):
-            own = slice(at, at + len(part))
-            tokens[own] = part
-            positions[own] = np.arange(offset, offset + len(part))
-            seen[own, start : start + offset] = True
-            seen[own, own] = np.tri(len(part), dtype=np.bool_)
-            at += len(part)
-            answers.append(at - 1)
-        del answers[-1 - len(tree.branches)]  # the beginning asks nothing
-    return Pack(tokens, positions, seen, np.array(answers, dtype=np.int64))
+def lay(tree: Tree) -> Row:
+    """A tree as one row of tokens."""
+    start = len(tree.beginning)
+    lengths = np.array([len(branch) for branch in tree.branches], dtype=np.int64)
+    ends = start + np.cumsum(lengths)  # one past the last token of each branch
+    offsets = np.arange(lengths.max())
+    filled = offsets < lengths[:, None]
+    return Row(
+        tokens=np.array([*tree.beginning, *chain.from_iterable(tree.branches)], dtype=np.int64),
+        positions=np.concatenate([np.arange(start), *(start + np.arange(length) for length in lengths)]),
+        beginning=start,
+        branches=np.where(filled, (ends - lengths)[:, None] + offsets, 0),
+        filled=filled,
+        answers=ends - 1,
+    )
 
 
 def answer_tokens(tokenizer: Any) -> tuple[IntArray, IntArray]:

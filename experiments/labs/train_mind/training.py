@@ -1,4 +1,4 @@
-"""The training itself: packs of scenes, AdamW, checkpoints, and the same weights whether it was interrupted or not."""
+"""The training itself: scenes, AdamW, checkpoints, and the same weights whether it was interrupted or not."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from groundlings.experiments.archive.directory import write_text
 from groundlings.experiments.labs.fidelity.scenes import Scenes
 from groundlings.experiments.labs.train_mind.config import CHECKPOINT, TrainingConfig
 from groundlings.experiments.labs.train_mind.network import Network, loss_of_scene
-from groundlings.experiments.labs.train_mind.token_trees import Prompts, pack
+from groundlings.experiments.labs.train_mind.token_trees import Prompts, lay
 
 STEPS = "steps.jsonl"
 _RISE, _LOWEST = 0.05, 0.1
@@ -133,13 +133,13 @@ class Trainer:
         chosen = self._chosen(number)
         for scene in chosen.tolist():  # one at a time: on a CPU padding and wide masks cost more than they save
             listed = lists.listed[scene]
-            packed = pack([self._prompts.tree(scene, lists.items[scene][listed].tolist())])
+            row = lay(self._prompts.tree(scene, lists.items[scene][listed].tolist()))
             real = torch.from_numpy(lists.positive[scene][listed]).to(self._network.device)
-            said = self._network.answer(packed)
+            said = self._network.answer(row)
             part = loss_of_scene(said, real, options.choice_weight, options.answer_weight)
             (part / len(chosen)).backward()
             loss += float(part.detach()) / len(chosen)
-            tokens, decisions = tokens + len(packed.tokens), decisions + len(packed.answers)
+            tokens, decisions = tokens + len(row.tokens), decisions + len(row.answers)
         if not math.isfinite(loss):
             raise DataError(
                 f"the loss of step {number + 1} is {loss}, and nothing can be learned from it; lower "

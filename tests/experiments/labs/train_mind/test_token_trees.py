@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from groundlings.experiments.labs.train_mind.token_trees import grow, pack
+from groundlings.experiments.labs.train_mind.token_trees import grow, lay
 
 prompts = st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=6), min_size=1, max_size=4)
 
 
 @settings(max_examples=40)
-@given(st.lists(prompts, min_size=1, max_size=3))
-def test_every_prompt_is_what_its_answer_sees(scenes):
-    packed = pack([grow(scene) for scene in scenes])
-    asked = [prompt for scene in scenes for prompt in scene]
-    assert len(packed.answers) == len(asked)
-    for answer, prompt in zip(packed.answers, asked, strict=True):
-        seen = np.flatnonzero(packed.seen[answer])
-        order = seen[np.argsort(packed.positions[seen])]
-        assert packed.tokens[order].tolist() == prompt
-        assert packed.positions[order].tolist() == list(range(len(prompt)))
-    assert not np.triu(packed.seen, 1).any()
+@given(prompts)
+def test_every_prompt_is_the_beginning_and_a_branch(asked):
+    row = lay(grow(asked))
+    assert len(row.answers) == len(asked)
+    for branch, filled, answer, prompt in zip(row.branches, row.filled, row.answers, asked, strict=True):
+        seen = [*range(row.beginning), *branch[filled]]
+        assert seen[-1] == answer
+        assert row.tokens[seen].tolist() == prompt
+        assert row.positions[seen].tolist() == list(range(len(prompt)))
+    assert sorted([*range(row.beginning), *row.branches[row.filled]]) == list(range(len(row.tokens)))
 
 
 def test_a_common_beginning_is_computed_once():

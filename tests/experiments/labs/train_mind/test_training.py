@@ -11,7 +11,7 @@ from groundlings.environments.errors import ConfigError, DataError
 from groundlings.experiments.labs.train_mind.examples import population_of
 from groundlings.experiments.labs.train_mind.gguf_copy import interleaved, write_gguf
 from groundlings.experiments.labs.train_mind.lab import AFTER, BEFORE, train_mind
-from groundlings.experiments.labs.train_mind.token_trees import Prompts, Tree, answer_tokens, grow, pack
+from groundlings.experiments.labs.train_mind.token_trees import Prompts, Tree, answer_tokens, grow, lay
 from groundlings.personas.minds.calibrated_question import PairQuestions
 
 
@@ -49,10 +49,11 @@ def trainer(ground, material, bench, tmp_path):
 def test_a_tree_answers_as_each_prompt_alone(bench):
     tree = bench.prompts.tree(0, [1, 2, 3])
     assert len(tree.beginning) > 100
-    together = bench.network.say(pack([tree, bench.prompts.tree(1, [4])]))
-    alone = [bench.network.say(pack([Tree((), (tree.beginning + branch,))])) for branch in tree.branches]
-    assert np.allclose(together.yes[:3], [each.yes[0] for each in alone], atol=1e-4)
-    assert np.allclose(together.no[:3], [each.no[0] for each in alone], atol=1e-4)
+    assert len(set(map(len, tree.branches))) > 1
+    together = bench.network.say(lay(tree))
+    alone = [bench.network.say(lay(Tree((), (tree.beginning + branch,)))) for branch in tree.branches]
+    assert np.allclose(together.yes, [each.yes[0] for each in alone], atol=1e-4)
+    assert np.allclose(together.no, [each.no[0] for each in alone], atol=1e-4)
 
 
 def test_tokens_are_those_of_the_chat_template(bench):
