@@ -13,6 +13,7 @@ from groundlings.environments.arrays import FloatArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.errors import DataError
 from groundlings.environments.interactions import Interactions
+from groundlings.environments.ridge import fit_ridge
 from groundlings.recommenders.als import AlsRecommender
 from groundlings.recommenders.latent import Factors, LatentFactorRecommender, Rounds, VectorLength
 from groundlings.recommenders.strengths import Weights
@@ -86,7 +87,8 @@ class TextEmbeddingRecommender(LatentFactorRecommender):
         own = (counts / (counts + self.trust))[:, None]
         met = items.astype(np.float64)
         with threadpool_limits(1, "blas"):
-            return people, own * met + (1 - own) * ridge_prediction(self._texts, met, own[:, 0], self.ridge)
+            of_text = fit_ridge(self._texts, met, own[:, 0], self.ridge).predict(self._texts)
+        return people, own * met + (1 - own) * of_text
 
     def memory_bytes(self, interactions: Interactions) -> int:
         """The vectors, and those of the texts."""
@@ -103,26 +105,3 @@ def checked_vectors(found: FloatArray, catalog: Catalog, asked: str) -> FloatArr
             f"expected a vector of finite numbers for each of {len(catalog)} items"
         )
     return vectors
-
-
-def ridge_prediction(inputs: FloatArray, targets: FloatArray, weights: FloatArray, ridge: float) -> FloatArray:
-    """What a weighted ridge regression with an intercept predicts for every row, shape of `targets`.
-
-    Args:
-        inputs: Shape (n, n_inputs).
-        targets: Shape (n, n_outputs).
-        weights: Of each row, at least 0, shape (n,); a row of weight 0 is predicted and not learnt from.
-        ridge: Penalty on squared coefficients, in weighted mean squared lengths of an input.
-    """
-    total = weights.sum()
-    if not total:
-        return np.zeros_like(targets)
-    centre, mean = weights @ inputs / total, weights @ targets / total
-    apart = inputs - centre
-    weighted = apart * weights[:, None]
-    gram = weighted.T @ apart
-    spread = np.trace(gram) / total
-    if not spread:  # all texts are alike
-        return np.tile(mean, (len(targets), 1))
-    gram[np.diag_indices_from(gram)] += ridge * spread
-    return np.asarray(mean + apart @ np.linalg.solve(gram, weighted.T @ (targets - mean)))

@@ -225,6 +225,7 @@ def _mount() -> None:
         conversation,
         data,
         datasets,
+        distil,
         exports,
         fidelity,
         interference,
@@ -259,6 +260,7 @@ def _mount() -> None:
     app.command("search-sessions", rich_help_panel=BELIEVE)(search_sessions.search_sessions)
     app.command("ties", rich_help_panel=BELIEVE)(ties.ties)
     app.command("train-mind", rich_help_panel=MODELS)(train_mind.train_mind)
+    app.command("distil", rich_help_panel=MODELS)(distil.distil)
     app.command("warmup", rich_help_panel=BELIEVE)(warmup.warmup)
     app.command("word-of-mouth", rich_help_panel=COMPARE)(word_of_mouth.word_of_mouth)
     app.command("ui", rich_help_panel=COMPARE)(ui.ui)
@@ -389,7 +391,7 @@ def _keeps_files() -> bool:
 
 
 _KEEPS_FILES = {
-    "calibrate", "data split", "datasets fetch", "export", "fidelity", "report", "run", "runs delete", "synthesize",
+    "calibrate", "data split", "datasets fetch", "distil", "export", "fidelity", "report", "run", "runs delete", "synthesize",
     "train-mind", "truth", "validate", "warmup",
 }  # fmt: skip
 

@@ -8,14 +8,15 @@ from groundlings.simulator.lost_pages import lower_bound
 _FEWEST_ANSWERS = 50
 
 
-def refuse_unreadable(unreadable: int, asked: int, limit: float, *, whole: bool = True) -> None:
+def refuse_unreadable(unreadable: int, asked: int, limit: float, *, whole: bool = True, key: str = "language") -> None:
     """Return if enough answers could be read.
 
     Args:
         unreadable: Answers without a probability that could be read.
         asked: All answers so far.
-        limit: The share of them that may be unreadable (`language.max_unreadable`).
+        limit: The share of them that may be unreadable (`max_unreadable`).
         whole: Whether nothing more is asked; before that, chance is allowed for, and 50 answers are waited for.
+        key: The section of the lab's file, for the message.
 
     Raises:
         TooMuchUnreadable: More are unreadable than allowed.
@@ -26,6 +27,6 @@ def refuse_unreadable(unreadable: int, asked: int, limit: float, *, whole: bool 
     if share > limit:
         raise TooMuchUnreadable(
             f"language model: {unreadable:,} of {asked:,} answers could not be read "
-            f"({100 * unreadable / asked:.0f} %); language.max_unreadable allows {100 * limit:g} %. See what the "
-            "server can do with groundlings model check, or choose another model (language.model)"
+            f"({100 * unreadable / asked:.0f} %); {key}.max_unreadable allows {100 * limit:g} %. See what the "
+            f"server can do with groundlings model check, or choose another model ({key}.model)"
         )

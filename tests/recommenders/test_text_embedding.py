@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundlings.environments.errors import DataError
+from groundlings.environments.ridge import fit_ridge
 from groundlings.recommenders.contract import RecommenderContract, checkerboard, toy_catalog
-from groundlings.recommenders.text_embedding import TextEmbeddingRecommender, ridge_prediction
+from groundlings.recommenders.text_embedding import TextEmbeddingRecommender
 from groundlings.recommenders.text_vectors import plain_vectors
 
 NEW = 0
@@ -107,6 +108,7 @@ def test_without_a_penalty_a_linear_map_is_found_and_rows_without_weight_teach_n
     targets = inputs @ chance.normal(size=(3, 2)) + 1
     wrong = targets.copy()
     wrong[10:] = 99
-    np.testing.assert_allclose(ridge_prediction(inputs, wrong, weights, 1e-12), targets, atol=1e-4)
+    np.testing.assert_allclose(fit_ridge(inputs, wrong, weights, 1e-12).predict(inputs), targets, atol=1e-4)
     mean = targets[:10].mean(axis=0)
-    np.testing.assert_allclose(ridge_prediction(inputs, wrong, weights, 1e12), np.tile(mean, (12, 1)), atol=1e-4)
+    flat = fit_ridge(inputs, wrong, weights, 1e12).predict(inputs)
+    np.testing.assert_allclose(flat, np.tile(mean, (12, 1)), atol=1e-4)

@@ -11,7 +11,7 @@ after what is asked about. Nobody of the test third is learned from, and nobody'
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -25,20 +25,45 @@ from groundlings.experiments.labs.fidelity.lists import Lists
 from groundlings.experiments.labs.fidelity.scenes import (
     FEWEST_BEFORE,
     Moments,
+    SceneGround,
     SceneGroups,
     Scenes,
     SceneSampler,
+    SceneSettings,
     draw_scenes,
     histories_of,
     is_first,
     rows_before,
 )
-from groundlings.experiments.labs.train_mind.config import TrainMindConfig
+from groundlings.experiments.labs.train_mind.config import ExamplesConfig, TrainMindConfig
 
 FITTING_THIRD = 0
 Others = Literal["like scenes", "uniform"]
 
 _AT_ONCE = 128
+
+
+class MaterialSettings(SceneSettings, Protocol):
+    """What a file says of all scenes."""
+
+    @property
+    def examples(self) -> ExamplesConfig:
+        """What is learned from."""
+        ...
+
+    @property
+    def list_items(self) -> int:
+        """Items of a list, half of them really met."""
+        ...
+
+
+class MaterialGround(SceneGround, Protocol):
+    """What all scenes are drawn from; `Ground` is one."""
+
+    @property
+    def config(self) -> MaterialSettings:
+        """How many scenes of whom."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -74,7 +99,7 @@ class Material:
     validation_lists: Scenes
 
 
-def draw_material(ground: Ground) -> Material:
+def draw_material(ground: MaterialGround) -> Material:
     """All scenes.
 
     Raises:
@@ -99,7 +124,7 @@ def draw_material(ground: Ground) -> Material:
     return Material(groups, learned, _lists(ground, groups.test, sampler), _lists(ground, groups.validation, sampler))
 
 
-def _learned(ground: Ground, statistics: Interactions, sampler: SceneSampler) -> Scenes:
+def _learned(ground: MaterialGround, statistics: Interactions, sampler: SceneSampler) -> Scenes:
     """Moments of the fitting third, spread evenly over people, in random order."""
     options, chance = ground.config.examples, ground.chance("learned")
     thirds = people_in_thirds(ground.dataset.people.user_ids, ground.config.split.salt)
@@ -128,7 +153,7 @@ def _learned(ground: Ground, statistics: Interactions, sampler: SceneSampler) ->
     return _draw(statistics, chosen, sampler, options.targets, options.others, "like scenes", chance)
 
 
-def _lists(ground: Ground, scenes: Scenes, sampler: SceneSampler) -> Scenes:
+def _lists(ground: MaterialGround, scenes: Scenes, sampler: SceneSampler) -> Scenes:
     """One list per user, of the moment of the user's first scene."""
     history, half = ground.dataset.history, ground.config.list_items // 2
     first = np.unique(scenes.users, return_index=True)[1]

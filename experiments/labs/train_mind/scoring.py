@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from groundlings.environments.arrays import FloatArray
+from groundlings.environments.interactions import Interactions
 from groundlings.experiments.labs.fidelity.choice_of_five import measure_scenes
-from groundlings.experiments.labs.fidelity.list_features import LATEST
+from groundlings.experiments.labs.fidelity.list_features import LATEST, Numbers
 from groundlings.experiments.labs.fidelity.scenes import Scenes
 from groundlings.experiments.labs.train_mind.scenes import Ground, Material
 from groundlings.experiments.labs.train_mind.token_trees import Prompts, lay
@@ -83,13 +84,22 @@ def baselines(ground: Ground, material: Material) -> dict[str, Scores]:
     """Popularity, item kNN and the evidence of the behavioural mind, all counted on the earlier rows alone."""
     statistics = material.groups.statistics
     taste = fit_taste(ground.dataset, statistics, salt=ground.config.split.salt, seed=ground.config.seed)
+    groups = groups_of(material)
+    return baselines_of(
+        statistics, groups, {name: measure_scenes(ground, statistics, taste, each) for name, each in groups.items()}
+    )
+
+
+def baselines_of(
+    statistics: Interactions, groups: Mapping[str, Scenes], measured: Mapping[str, Mapping[str, Numbers]]
+) -> dict[str, Scores]:
+    """The same from what was measured of each group of scenes (`measure_scenes`)."""
     columns = {KNN_LATEST: "item kNN, latest", KNN: "item kNN", EVIDENCE: "appeal"}
     found: dict[str, dict[str, FloatArray]] = {name: {} for name in (POPULARITY, *columns)}
-    for group, scenes in groups_of(material).items():
+    for group, scenes in groups.items():
         lists = scenes.lists
-        measured = measure_scenes(ground, statistics, taste, scenes)
         popular = statistics.item_counts[np.where(lists.listed, lists.items, 0)].astype(np.float64)
         found[POPULARITY][group] = np.where(lists.listed, popular, np.nan)
         for name, column in columns.items():
-            found[name][group] = np.where(lists.listed, measured[column].astype(np.float64), np.nan)
+            found[name][group] = np.where(lists.listed, measured[group][column].astype(np.float64), np.nan)
     return dict(found)
