@@ -90,13 +90,13 @@ def _print(findings: Findings, console: Terminal) -> None:
         f"{asked['asked_now']:,} asked now, {asked['tokens_per_answer']:.0f} tokens each); the student learned from "
         f"{about['learned']['pairs']:,} pairs of {about['learned']['people']:,} people of {escape(about['dataset'])}."
     )
-    students = Table("student", "pairs", "read", "R2, own pairs, unseen people", "R2, choices of other people", "less that of", "R2")
+    students = Table("student", "pairs", "read", "R2, own pairs", "R2, other people's choices", "gain over", "in R2")
     for each in findings.students:
         gain = "" if each.gain is None else _with_ends(each.gain)
         ends = _with_ends(each.unseen_r2), _with_ends(each.r2), each.beside or "", gain
         students.add_row(each.student, f"{each.pairs:,}", f"{each.readable:,}", *ends)
     console.print(students)
-    spread = Table("log-odds", "variance within people", "between people", "within, of the teacher's", "between, of the teacher's")
+    spread = Table("log-odds", "variance within people", "between people", "within, to teacher", "between, to teacher")
     for each in findings.spreads:
         spread.add_row(each.of, *map(_with_ends, (each.within, each.between, each.within_ratio, each.between_ratio)))
     console.print(spread)

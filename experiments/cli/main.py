@@ -391,8 +391,8 @@ def _keeps_files() -> bool:
 
 
 _KEEPS_FILES = {
-    "calibrate", "data split", "datasets fetch", "distil", "export", "fidelity", "report", "run", "runs delete", "synthesize",
-    "train-mind", "truth", "validate", "warmup",
+    "calibrate", "data split", "datasets fetch", "distil", "export", "fidelity", "report", "run", "runs delete",
+    "synthesize", "train-mind", "truth", "validate", "warmup",
 }  # fmt: skip
 
 

@@ -21,9 +21,10 @@ from groundlings.experiments.running.plan import build_plan
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-# Files for the labs (`groundlings fidelity`, `train-mind`, `truth`, `warmup`) are other kinds, with tests of their own.
+# Files for the labs (`groundlings distil`, `fidelity` and so on) are other kinds, with tests of their own.
 CONFIGS = ROOT / "experiments" / "configs"
-OF_LABS = {path for lab in ("fidelity", "train_mind", "truth", "warmup") for path in CONFIGS.glob(f"{lab}*.yaml")}
+LABS = ("distil", "fidelity", "train_mind", "truth", "warmup")
+OF_LABS = {path for lab in LABS for path in CONFIGS.glob(f"{lab}*.yaml")}
 SHIPPED = sorted({*CONFIGS.glob("*.yaml")} - OF_LABS)
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 

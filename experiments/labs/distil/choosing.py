@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from groundlings.environments.arrays import NO_ITEM, BoolArray, FloatArray, IntArray
+from groundlings.environments.arrays import NO_ITEM, BoolArray, FloatArray
 from groundlings.environments.interactions import Interactions
 from groundlings.experiments.labs.fidelity.lists import Lists
 from groundlings.experiments.labs.fidelity.scenes import Scenes

@@ -4,6 +4,8 @@
                    the mean of the judged answers everywhere, below 0 for a worse one
     spread         variance of answers between people and within people (analysis of variance), of the teacher, of the
                    student's predictions, and of the student's draws; the draws should have the teacher's
+
+Variances between people are what means of people vary by beyond chance, and 0 where they vary by less.
 """
 
 from __future__ import annotations

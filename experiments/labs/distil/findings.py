@@ -94,19 +94,18 @@ class Findings:
             "weights": {name: [each.as_dict() for each in found] for name, found in self.weights.items()},
         }
 
-
     def student_as_dict(self) -> dict[str, Any]:
         """The content of `student.json`: what answers for everybody."""
         ridge, scatter = self.student.ridge, self.scatter
-        columns = zip(self.features, self.student.scale.tolist(), ridge.centre.tolist(), ridge.slopes.tolist(), strict=True)
+        columns = zip(
+            self.features, self.student.scale.tolist(), ridge.centre.tolist(), ridge.slopes.tolist(), strict=True
+        )
         return {
             "teacher": {name: self.about["asked"][name] for name in ("model", "fingerprint", "prompt")},
             "dataset_hash": self.about["dataset_hash"],
             "mean": float(ridge.mean),
             "penalty": self.student.penalty,
-            "features": [
-                {"name": name, "scale": scale, "centre": centre, "slope": slope} for name, scale, centre, slope in columns
-            ],
+            "features": [dict(zip(("name", "scale", "centre", "slope"), each, strict=True)) for each in columns],
             "scatter": {
                 "between": scatter.between, "edges": scatter.edges.tolist(), "rests": scatter.rests.tolist(),
             },
@@ -152,9 +151,10 @@ class Examination:
         first, *others = rules.values()
         beside = dict.fromkeys(kinds, EVERYTHING) | dict.fromkeys(others, first)
         r2 = {name: self._judged.r2(self._predicted(self._learn(*kind))) for name, kind in kinds.items()}
+        floors = {name: None if name == EVERYTHING else beside[name] for name in kinds}
         return [
-            self._row(name, *kind, r2[name], *((None, None) if name == EVERYTHING else (beside[name], r2[beside[name]])))
-            for name, kind in kinds.items()
+            self._row(name, *kind, r2[name], floor, None if floor is None else r2[floor])
+            for (name, kind), floor in zip(kinds.items(), floors.values(), strict=True)
         ]
 
     def _row(

@@ -73,9 +73,7 @@ def prepare(ground: Ground) -> Prepared:
     config, dataset = ground.config, ground.dataset
     material = draw_material(ground)
     statistics = material.groups.statistics
-    candidates = draw_candidates(
-        material.learned, statistics, config.pairs.candidates, ground.chance("candidates")
-    )
+    candidates = draw_candidates(material.learned, statistics, config.pairs.candidates, ground.chance("candidates"))
     judged = groups_of(material)
     scenes = {LEARNED: candidates, **judged}
     taste = fit_taste(dataset, statistics, salt=config.split.salt, seed=config.seed)

@@ -1,4 +1,4 @@
-"""A distillation from beginning to end: pairs, the teacher's answers, the student, and what both are worth on people."""
+"""A distillation from beginning to end: pairs, the teacher's answers, the student, what both are worth on people."""
 
 from __future__ import annotations
 

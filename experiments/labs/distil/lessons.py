@@ -99,9 +99,7 @@ def _choose(
         return choose_uniformly(left, count, chance)
     features, read = prepared.features[LEARNED], known & ~np.isnan(answers)
     student = learn(prepared, answers, read, prepared.scale)
-    resampled = members(
-        student, features[read], answers[read], people_of(read), config.student.members, chance
-    )
+    resampled = members(student, features[read], answers[read], people_of(read), config.student.members, chance)
     predicted = np.stack([each.predict(features) for each in resampled])
     spread = 2 * -(-count // max(len(listed), 1))
     return choose_uncertain(left, predicted, count, spread, chance)

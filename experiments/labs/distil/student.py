@@ -103,7 +103,12 @@ def unseen(features: FloatArray, answers: FloatArray, people: IntArray, scale: F
 
 
 def members(
-    student: Student, features: FloatArray, answers: FloatArray, people: IntArray, times: int, chance: np.random.Generator
+    student: Student,
+    features: FloatArray,
+    answers: FloatArray,
+    people: IntArray,
+    times: int,
+    chance: np.random.Generator,
 ) -> list[Student]:
     """Students of resampled people (bootstrap), with the penalty of `student`."""
     known, whose = np.unique(people, return_inverse=True)

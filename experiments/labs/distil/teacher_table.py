@@ -148,7 +148,7 @@ def read_answers(path: Path, tell: Callable[[str], None] = lambda _line: None) -
         raise DataError(f"{path}: not a table of answers: not UTF-8 text; restore it from a copy") from None
     kept, end, cut = text.rpartition("\n")
     if cut:
-        tell(f"{path.name}: the last line was cut off when the process ended; it is taken out, and its pair asked again")
+        tell(f"{path.name}: the last line was cut off when the process ended; its pair is asked again")
         path.write_bytes((kept + end).encode("utf-8"))
     rows = list(csv.reader(io.StringIO(kept + end)))
     if not rows:

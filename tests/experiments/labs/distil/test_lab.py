@@ -1,4 +1,4 @@
-"""A student of teachers whose answers are known: what it recovers, what is left out, and that nothing is asked twice."""
+"""A student of teachers whose answers are known: what it recovers, what is left out, and what is not asked twice."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_answers_of_another_model_and_damaged_ones_are_refused(distil, tmp_path,
     path.write_text(whole)
     other = Teacher()
     other.name = "another"
-    with pytest.raises(ConfigError, match="holds answers of teacher, and teacher.model is another"):
+    with pytest.raises(ConfigError, match=r"holds answers of teacher, and teacher\.model is another"):
         distil(other, tmp_path)
     path.write_text(whole.replace(",ok,", ",unreadable,", 1))
     with pytest.raises(DataError, match="line 2 is damaged"):
