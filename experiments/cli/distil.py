@@ -91,20 +91,20 @@ def _print(findings: Findings, console: Terminal) -> None:
         f"{about['learned']['pairs']:,} pairs of {about['learned']['people']:,} people of {escape(about['dataset'])}."
     )
     students = Table("student", "pairs", "read", "R2, own pairs", "R2, other people's choices", "gain over", "in R2")
-    for each in findings.students:
-        gain = "" if each.gain is None else _with_ends(each.gain)
-        ends = _with_ends(each.unseen_r2), _with_ends(each.r2), each.beside or "", gain
-        students.add_row(each.student, f"{each.pairs:,}", f"{each.readable:,}", *ends)
+    for row in findings.students:
+        gain = "" if row.gain is None else _with_ends(row.gain)
+        ends = _with_ends(row.unseen_r2), _with_ends(row.r2), row.beside or "", gain
+        students.add_row(row.student, f"{row.pairs:,}", f"{row.readable:,}", *ends)
     console.print(students)
     spread = Table("log-odds", "variance within people", "between people", "within, to teacher", "between, to teacher")
-    for each in findings.spreads:
-        spread.add_row(each.of, *map(_with_ends, (each.within, each.between, each.within_ratio, each.between_ratio)))
+    for kind in findings.spreads:
+        spread.add_row(kind.of, *map(_with_ends, (kind.within, kind.between, kind.within_ratio, kind.between_ratio)))
     console.print(spread)
     table = Table("scorer", "scenes", *FIGURES)
     for scorer in dict.fromkeys(row.scorer for row in findings.rows):
-        rows = [findings.find(scorer, figure) for figure in FIGURES]
-        scenes = about["judged"]["scenes"] - rows[0].left_out
-        table.add_row(escape(scorer), f"{scenes:,}", *map(_with_ends, rows))
+        figures = [findings.find(scorer, figure) for figure in FIGURES]
+        scenes = about["judged"]["scenes"] - figures[0].left_out
+        table.add_row(escape(scorer), f"{scenes:,}", *map(_with_ends, figures))
     console.print(table)
     adds = Table("what adds", "beside", "its weight", "weight of the other", "top-1, gain of both")
     for name, weights in findings.weights.items():

@@ -84,10 +84,10 @@ class PairFeatures:
         listed = scenes.lists.listed
         items = np.where(listed, scenes.lists.items, 0)
         rank = self.less_known[items]
-        known = [*(measured[name] for name in FEATURES), rank, np.abs(2 * rank - 1)]
+        known: list[FloatArray] = [measured[name].astype(np.float64) for name in FEATURES]
         users, met, age = histories(scenes.histories)
         latest = weigh(users, met, (age < LATEST).astype(np.float64), scenes.histories)
         item = self.vectors[items]
         history = np.broadcast_to((latest @ self.vectors)[:, None, :], item.shape)
-        found = np.concatenate([np.stack(known, axis=-1), item, history, item * history], axis=-1)
+        found = np.concatenate([np.stack([*known, rank, np.abs(2 * rank - 1)], axis=-1), item, history, item * history], axis=-1)
         return np.where(listed[..., None], found, 0.0).astype(np.float64)
