@@ -89,5 +89,7 @@ class PairFeatures:
         latest = weigh(users, met, (age < LATEST).astype(np.float64), scenes.histories)
         item = self.vectors[items]
         history = np.broadcast_to((latest @ self.vectors)[:, None, :], item.shape)
-        found = np.concatenate([np.stack([*known, rank, np.abs(2 * rank - 1)], axis=-1), item, history, item * history], axis=-1)
+        found = np.concatenate(
+            [np.stack([*known, rank, np.abs(2 * rank - 1)], axis=-1), item, history, item * history], axis=-1
+        )
         return np.where(listed[..., None], found, 0.0).astype(np.float64)
