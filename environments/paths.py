@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Any
 
 import platformdirs
 from pydantic import AfterValidator, Field
@@ -17,6 +17,7 @@ from groundlings.environments.errors import ConfigError, DataError, RunWarning, 
 
 _LONGEST_NAME, _LONGEST_PATH = 255, 4000
 """Bytes; what common file systems allow."""
+_TOO_LONG = f"a path has at most {_LONGEST_PATH} bytes, and each name in it at most {_LONGEST_NAME}"
 
 
 def usable(path: Path) -> Path:
@@ -33,7 +34,7 @@ def usable(path: Path) -> Path:
     if b"\0" in encoded:
         raise ValueError("a path cannot hold a zero byte or half a character")
     if len(encoded) > _LONGEST_PATH or any(len(os.fsencode(part)) > _LONGEST_NAME for part in path.parts):
-        raise ValueError(f"a path has at most {_LONGEST_PATH} bytes, and each name in it at most {_LONGEST_NAME}")
+        raise ValueError(_TOO_LONG)
     try:
         path.expanduser()
     except RuntimeError:
@@ -114,6 +115,26 @@ def written_out(path: Path, said: str) -> Path:
         return usable(path).expanduser()
     except ValueError as error:
         raise ConfigError(f"{said}: found {shown(str(path))}; {error}") from None
+
+
+def handed_over(given: Any, said: str) -> Path:
+    """A path that Python code gave as text or as a `Path`, as it stands: ~ is the name of a directory there.
+
+    Args:
+        given: What was given.
+        said: As which argument, for messages.
+
+    Raises:
+        ConfigError: It is no path, or too long for one.
+    """
+    try:
+        path = Path(given)
+    except TypeError:
+        raise ConfigError(f"{said}: found {shown(given)}, expected a path, as text or as a pathlib.Path") from None
+    names = [part.encode("utf-8", "surrogatepass") for part in path.parts]
+    if sum(map(len, names)) > _LONGEST_PATH or any(len(name) > _LONGEST_NAME for name in names):
+        raise ConfigError(f"{said}: found {shown(str(path))}; {_TOO_LONG}")
+    return path
 
 
 def is_ours(path: Path) -> bool:

@@ -26,8 +26,9 @@ from pydantic import ValidationError
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets import load_dataset
-from groundlings.environments.errors import ConfigError
+from groundlings.environments.errors import ConfigError, shown
 from groundlings.environments.interactions import Interactions
+from groundlings.environments.paths import handed_over
 from groundlings.environments.split import Split
 from groundlings.experiments.archive.directory import existing_config
 from groundlings.experiments.config.complaints import Key, complaints, together
@@ -141,7 +142,7 @@ class Experiment:
             ConfigError: The file cannot be read, or says something that does not fit.
         """
         experiment = cls.__new__(cls)
-        experiment.config = load_config(Path(path), overrides, seed)
+        experiment.config = load_config(handed_over(path, "path"), overrides, seed)
         experiment._supplied = Supplied()
         return experiment
 
@@ -173,7 +174,7 @@ class Experiment:
         Raises:
             UserError: Something that its message tells how to mend; what was logged before stays, see `resume`.
         """
-        where = None if out is None else Path(out)
+        where = None if out is None else handed_over(out, "out")
         done = run_as_configured(self.config, where, progress or Printing(), self._supplied)
         return Run(done.directory, self._supplied.metrics)
 
@@ -200,14 +201,15 @@ class Experiment:
             RunDirectoryError: There is no run, it is damaged, or another process is at it.
             ConfigError: It began as another experiment.
         """
-        begun = config_hash(load_config(existing_config(Path(directory))))
+        directory = handed_over(directory, "directory")
+        resuming = _resuming(accept_changes, data)
+        begun = config_hash(load_config(existing_config(directory)))
         if begun != config_hash(self.config):
             raise ConfigError(
                 f"{directory}: this run began as another experiment (SHA-256 {begun[:12]}..., this one is "
                 f"{config_hash(self.config)[:12]}...); use groundlings.resume, or start a new run"
             )
-        resuming = Resuming(accept_changes, None if data is None else Path(data))
-        done = go_on_with(Path(directory), progress or Printing(), self._supplied, resuming)
+        done = go_on_with(directory, progress or Printing(), self._supplied, resuming)
         return Run(done.directory, self._supplied.metrics)
 
     def as_yaml(self) -> str:
@@ -275,7 +277,7 @@ def open_run(directory: Path | str, *, metrics: Sequence[Metric] = ()) -> Run:
     Raises:
         RunDirectoryError: There is no log of Groundlings.
     """
-    run = Run(Path(directory), tuple(metrics))
+    run = Run(handed_over(directory, "directory"), tuple(metrics))
     run.check_readable()
     return run
 
@@ -306,7 +308,8 @@ def resume(
         RunDirectoryError: There is no run, it is damaged, or another process is at it.
         ConfigError: An object is missing, or the run is no longer the experiment that it began as.
     """
-    config = load_config(existing_config(Path(directory)))
+    directory, resuming = handed_over(directory, "directory"), _resuming(accept_changes, data)
+    config = load_config(existing_config(directory))
     check_given_again(config, mind, environment, metrics)
     supplied = Supplied(
         recommenders=makers_for(config, arms or {}),
@@ -314,8 +317,14 @@ def resume(
         environment=environment_of(environment)[1],
         metrics=tuple(metrics),
     )
-    resuming = Resuming(accept_changes, None if data is None else Path(data))
-    return Run(go_on_with(Path(directory), progress or Printing(), supplied, resuming).directory, supplied.metrics)
+    return Run(go_on_with(directory, progress or Printing(), supplied, resuming).directory, supplied.metrics)
+
+
+def _resuming(accept_changes: object, data: object) -> Resuming:
+    """How to go on; raises `ConfigError` where that is not said as it should be."""
+    if not isinstance(accept_changes, bool):
+        raise ConfigError(f"accept_changes: found {shown(accept_changes)}, expected True or False")
+    return Resuming(accept_changes, None if data is None else handed_over(data, "data"))
 
 
 def _copied(sections: Mapping[str, Any]) -> bool:

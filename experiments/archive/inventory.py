@@ -17,6 +17,8 @@ from groundlings.environments.errors import RunDirectoryError, shown
 from groundlings.experiments.analysis.answer.file import read_answer
 from groundlings.experiments.analysis.comparison.multiplicity import benjamini_hochberg
 from groundlings.experiments.analysis.metrics.lost import LostPages, altogether
+from groundlings.experiments.analysis.metrics.lost_lessons import Lessons
+from groundlings.experiments.analysis.metrics.model_lists import ModelLists
 from groundlings.experiments.archive.directory import CELLS, CONFIG_NAME, STOPPED_NAME, SUMMARY_NAME, locked
 from groundlings.experiments.archive.integrity import reading
 from groundlings.experiments.archive.log_check import FEW_ROWS, SOME_ROWS, LogCheck
@@ -49,6 +51,8 @@ class RunInfo:
         digest: SHA-256 of what happened; None before a run is done. The manifest's where the seals vouch for it.
         versions: Package -> version, Python's own included where it is known.
         lost: The pages of which nothing is known, and why; empty for a damaged one.
+        lessons: Arm -> what its recommender asked in order to learn; only arms whose recommender asked something.
+        lists: Arm -> what a language model made of the lists that it was asked for; only arms that asked one.
         cut_short: Arm, day and user of each session that was open when the run stopped; None where nobody wrote it down
             (a killed process cannot), empty where none was.
         changes: What became of the log since it was written; None for a damaged one.
@@ -65,6 +69,8 @@ class RunInfo:
     versions: Mapping[str, str]
     cut_short: Sequence[Mapping[str, Any]] | None = None
     lost: LostPages = field(default_factory=LostPages)
+    lessons: Mapping[str, Lessons] = field(default_factory=dict)
+    lists: Mapping[str, ModelLists] = field(default_factory=dict)
     changes: LogCheck | None = None
     answer: Mapping[str, Any] | None = None
 
@@ -155,6 +161,8 @@ def read_run(directory: Path, most_rows: int | None = SOME_ROWS) -> RunInfo:
             cut_short=_cut_short(directory, source.run["status"]),
             answer=read_answer(directory),
             lost=altogether(list(source.lost().values())),
+            lessons=source.lessons(),
+            lists=source.model_lists(),
             changes=source.changes,
         )
 

@@ -150,6 +150,7 @@ def _facts(run: RunInfo) -> dict[str, Any]:
         "finished": about["finished_at"] or "not yet",
         **({} if run.status == "done" else {"cut short": _cut_short(run)}),
         **({"unknown": run.lost.sentence()} if run.lost.lost else {}),
+        **_of_models(run),
         "seed": about["seed"],
         "digest": run.digest or "none: the run is not done",
         "log": str(run.changes),
@@ -163,6 +164,16 @@ def _facts(run: RunInfo) -> dict[str, Any]:
         "site": f"{about['page_size']} slots a page, {about['max_pages']} pages at most",
         "versions": ", ".join(f"{name} {version}" for name, version in run.versions.items()),
         "size": _megabytes(run),
+    }
+
+
+def _of_models(run: RunInfo) -> dict[str, str]:
+    """What recommenders asked a language model, and what came of it."""
+    told = {"lessons": run.lessons, "model lists": run.lists}
+    return {
+        name: "; ".join(f"{arm}: {each.sentence()}" for arm, each in found.items())
+        for name, found in told.items()
+        if found
     }
 
 

@@ -62,6 +62,7 @@ def datasheet(
 ) -> dict[str, Any]:
     """The facts, as plain JSON values; arguments as of `write_datasheet`."""
     run, counts, lost, changes = source.run, source.counts(), source.lost(), source.interventions()
+    asked = {"lessons": source.lessons(), "model_lists": source.model_lists()}
     return {
         **source.provenance(),
         "warning": "Every interaction in these files was made by a simulation. None is the behaviour of a real person.",
@@ -78,6 +79,11 @@ def datasheet(
                 **({"opened": None, "rated": None} if counts[arm.name].nothing_known else {}),
                 "unknown": counts[arm.name].unknown,
                 "lost": lost[arm.name].as_dict(),
+                **{
+                    name: {**found[arm.name].as_dict(), "in_words": found[arm.name].sentence()}
+                    for name, found in asked.items()
+                    if arm.name in found
+                },
             }
             for arm in source.arms
         ],
@@ -191,6 +197,7 @@ def _markdown(facts: Mapping[str, Any], worth: list[str]) -> str:
         *_changed_lines(facts),
         f"**Unknown outcomes:** {chosen['unknown']}.",
         f"**Lost pages:** {_plain(facts['lost']['in_words'])}." if facts["lost"]["in_words"] else "",
+        *_asked_lines(facts),
         f"**The synthetic mark:** {chosen['mark']}.",
         "\n".join(f"- {printable(note)}" for note in chosen["notes"]),
         *worth,
@@ -223,6 +230,16 @@ def _changed_lines(facts: Mapping[str, Any]) -> list[str]:
         "arm in the table above is its first one:",
         lines,
     ]
+
+
+def _asked_lines(facts: Mapping[str, Any]) -> list[str]:
+    """What recommenders asked language models; [] where none did: one that did not learn is not what its name says."""
+    titles = {"lessons": "What recommenders asked in order to learn", "model_lists": "Lists of language models"}
+    found = []
+    for name, title in titles.items():
+        told = [f"- {_plain(arm['name'])}: {_plain(arm[name]['in_words'])}" for arm in facts["arms"] if name in arm]
+        found += [f"**{title}:**", "\n".join(told)] if told else []
+    return found
 
 
 def _number(count: int | None) -> str:

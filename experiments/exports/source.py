@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.experiments.analysis.metrics.lost import LostPages, read_lost
+from groundlings.experiments.analysis.metrics.lost_lessons import Lessons, read_lessons
+from groundlings.experiments.analysis.metrics.model_lists import ModelLists, read_model_lists
 from groundlings.experiments.archive.directory import read_manifest
 from groundlings.experiments.archive.log_check import SOME_ROWS, check_log
 from groundlings.experiments.archive.provenance import claim
@@ -183,6 +185,16 @@ class LogSource:
         """The pages of which nothing is known, and why, by the arm's name."""
         found = read_lost(self._log, self._by_id, self.run["mind"])
         return {self._by_id[arm_id].name: pages for arm_id, pages in found.items()}
+
+    def lessons(self) -> dict[str, Lessons]:
+        """What recommenders asked in order to learn, and what of it is lost, by the name of each arm that asked."""
+        found = read_lessons(self._log, self.run["config"])
+        return {self._by_id[arm_id].name: lessons for arm_id, lessons in found.items()}
+
+    def model_lists(self) -> dict[str, ModelLists]:
+        """What language models made of the lists they were asked for, by the name of each arm that asked."""
+        found = read_model_lists(self._log, self.run["config"])
+        return {self._by_id[arm_id].name: lists for arm_id, lists in found.items()}
 
     def agents(self) -> Iterator[Agent]:
         """The simulated people, in the order of the log."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from groundlings.environments.errors import ConfigError, RunDirectoryError, shown
+from groundlings.environments.paths import handed_over
 from groundlings.experiments.analysis.answer.answering import answer_of
 from groundlings.experiments.analysis.answer.values import Answer
 from groundlings.experiments.analysis.comparison.comparing import compare_run
@@ -125,11 +126,11 @@ class Comparison:
 
 
 def compare_runs(
-    directory: Path,
-    fidelity: Path | None = None,
-    variants: Sequence[Path] = (),
+    directory: Path | str,
+    fidelity: Path | str | None = None,
+    variants: Sequence[Path | str] = (),
     own_metrics: Sequence[Metric] = (),
-    truth: Path | None = None,
+    truth: Path | str | None = None,
     progress: Progress = SILENT,
     past_tests: int = 0,
 ) -> Comparison:
@@ -146,17 +147,23 @@ def compare_runs(
 
     Raises:
         RunDirectoryError: A log or a file beside it cannot be read, or a variant lacks an arm.
+        ConfigError: Something that should be a path is none.
     """
-    first, *others = (*runs_in(directory), *(run for each in variants for run in runs_in(each)))
+    if isinstance(variants, str) or not isinstance(variants, Sequence):
+        raise ConfigError(f"variants: found {shown(variants)}, expected a list of run directories")
+    directory = handed_over(directory, "directory")
+    others_at = [handed_over(each, f"variants[{place}]") for place, each in enumerate(variants)]
+    first, *others = (*runs_in(directory), *(run for each in others_at for run in runs_in(each)))
     # An examination that lies with a matrix counts for its cells.
     near = {name: directory / name if (directory / name).is_file() else None for name in (FIDELITY_NAME, TRUTH_NAME)}
+    for name, named in ((FIDELITY_NAME, fidelity), (TRUTH_NAME, truth)):
+        if named is not None:
+            near[name] = handed_over(named, name.removesuffix(".json"))
     with reading(first, *others), ExitStack() as stack:
         log, *others_logs = (stack.enter_context(LogReader(run)) for run in (first, *others))
         metrics = metrics_of(log.run()["config"], own_metrics, log.action_names())
         held_out = measured_later(first, log, progress)
-        found = compare_run(
-            first, log, fidelity or near[FIDELITY_NAME], others_logs, metrics, held_out, truth or near[TRUTH_NAME]
-        )
+        found = compare_run(first, log, near[FIDELITY_NAME], others_logs, metrics, held_out, near[TRUTH_NAME])
         summary = summarise(log, metrics)
         question = str(log.run()["config"].get("question") or "")
         return Comparison(

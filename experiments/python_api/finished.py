@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from groundlings.environments.errors import RunDirectoryError
+from groundlings.environments.errors import ConfigError, RunDirectoryError, shown
+from groundlings.environments.paths import handed_over
 from groundlings.experiments.analysis.answer.values import Answer
 from groundlings.experiments.analysis.metrics import Metric, Summary, metrics_of, summarise
 from groundlings.experiments.analysis.retention import retention_frame
@@ -43,6 +44,15 @@ class Run:
 
     directory: Path
     own_metrics: tuple[Metric, ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "directory", handed_over(self.directory, "directory"))
+        for place, each in enumerate(self.own_metrics):
+            if not isinstance(each, Metric):
+                raise ConfigError(
+                    f"metrics[{place}]: found {shown(each)}, expected a groundlings.Metric; the run knows the others "
+                    "by name"
+                )
 
     @property
     def report(self) -> Path:
@@ -222,11 +232,14 @@ class Run:
             RunDirectoryError: A log or the fidelity file cannot be read, or a variant lacks an arm.
             ConfigError: A variant was opened with another metric of the same name.
         """
+        if not isinstance(variants, Sequence) or not all(isinstance(each, Run) for each in variants):
+            raise ConfigError(
+                f"variants: found {shown(variants)}, expected a list of runs, such as [groundlings.open_run(...)]"
+            )
         for variant in variants:
             check_variant_metrics(self.own_metrics, variant.own_metrics, variant.directory)
-        examined, random = (None if each is None else Path(each) for each in (fidelity, truth))
         others = [variant.directory for variant in variants]
-        return compare_runs(self.directory, examined, others, self.own_metrics, random)
+        return compare_runs(self.directory, fidelity, others, self.own_metrics, truth)
 
     def answer(self) -> Answer:
         """The answer on one screen: who wins, by how much, whether to believe it, the bad news, what to do next.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, NoSuchTableError
 
 from groundlings.environments.cleaning import logger
 from groundlings.environments.errors import RunDirectoryError, UnknownTables
@@ -63,6 +63,8 @@ def named_faults(where: object, begun: bool = True, ours: bool = True) -> Iterat
             raise UnknownTables(f"{where}: {_SHAPE.format(said=' '.join(str(cause).split()))}") from None
         explained = _of_sqlite(cause) if isinstance(cause, sqlite3.Error) else _of_postgres(cause, begun, lost)
         raise RunDirectoryError(f"{where}: {explained}") from None
+    except NoSuchTableError as fault:
+        raise UnknownTables(f"{where}: {_SHAPE.format(said=f'no such table: {fault}')}") from None
     except Exception as fault:
         # COPY goes to the driver itself, past SQLAlchemy; its errors are known by their module, which may be absent.
         if not type(fault).__module__.startswith("psycopg"):

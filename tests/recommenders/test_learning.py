@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from groundlings.environments.chat import ChatModel, Sampling
 from groundlings.environments.errors import BudgetExhausted, ConfigError, RunDirectoryError, TooMuchUnreadable
@@ -22,9 +23,11 @@ from groundlings.environments.prompts import Prompt
 from groundlings.experiments.analysis.comparison.comparing import compare_run
 from groundlings.experiments.analysis.metrics import summarise
 from groundlings.experiments.analysis.report.terminal import render_summary_table
+from groundlings.experiments.cli import runs
 from groundlings.experiments.cli.main import main
 from groundlings.experiments.config.loading import config_hash
 from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.exports.export import export_run
 from groundlings.experiments.labs.paradigms.spending import read_costs
 from groundlings.experiments.running.run import resume_experiment, run_experiment
 from groundlings.recommenders.base import ScoringRecommender, hash_of
@@ -201,6 +204,12 @@ def test_a_run_that_lost_its_lessons_goes_on_where_any_share_is_allowed_and_its_
         console.print(render_summary_table(summary))
     said = " ".join(console.file.getvalue().split())
     assert f"helped: its recommender learnt less than it asked, {asked} of {asked} lessons unreadable" in said
+    shown = CliRunner().invoke(runs.app, ["show", str(done.directory)], env={"COLUMNS": "400"})
+    assert f"helped: {asked} of {asked} lessons unreadable: not JSON {asked}" in " ".join(shown.output.split())
+    export_run(done.directory, "trec", tmp_path / "out")
+    facts = json.loads((tmp_path / "out" / "datasheet.json").read_text())
+    assert [arm.get("lessons", {}).get("unreadable") for arm in facts["arms"]] == [None, asked]
+    assert f"helped: {asked} of {asked} lessons unreadable" in (tmp_path / "out" / "DATASHEET.md").read_text()
 
 
 def test_too_many_lost_lessons_stop_the_learning_itself():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sqlalchemy import Boolean, Column, Float, Integer, Table
 
-from groundlings.environments.errors import ConfigError
+from groundlings.environments.errors import ConfigError, RunDirectoryError, shown
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.columns import Row
 from groundlings.simulator.log.reading.participants import ParticipantReader
@@ -224,6 +224,8 @@ class FrameReader(ParticipantReader):
     ) -> pd.DataFrame:
         import pandas as pd
 
+        if isinstance(columns, str) or not (columns is None or (isinstance(columns, Sequence) and columns)):
+            raise ConfigError(f"columns: found {shown(columns)}, expected a list of at least one name")
         names = list(fields) if columns is None else list(columns)
         for name in names:
             _known(name, fields, "columns")
@@ -234,7 +236,12 @@ class FrameReader(ParticipantReader):
         present = {name: each for name, each in wanted.items() if _stands_in(each, here)}
         sql = in_order(table.name, key, [each.sql for each in present.values()] or ["1"], "", conditions)
         labels = {named_by: self._names(named_by) for each in wanted.values() if (named_by := each.named_by)}
-        parts = [_typed(chunk, present, labels) for chunk in self._chunks(sql)] or [_typed([], present, labels)]
+        try:
+            parts = [_typed(chunk, present, labels) for chunk in self._chunks(sql)] or [_typed([], present, labels)]
+        except _Nameless as fault:
+            raise RunDirectoryError(
+                f"{self}: the log is damaged: {fault}; it was left as it is, restore it from a copy"
+            ) from None
         frame = pd.concat(parts, ignore_index=True)
         for name in set(names) - set(present):  # a column that logs of then did not have
             frame[name] = pd.NA
@@ -257,12 +264,16 @@ def _stands_in(each: _Field, here: Mapping[str, frozenset[str]]) -> bool:
     return each.sql.startswith("(") or each.column.name in columns
 
 
-def _known(name: str, names: Iterable[str], what: str) -> None:
+class _Nameless(LookupError):
+    """A row belongs to one of another table that is not there."""
+
+
+def _known(name: object, names: Iterable[str], what: str) -> None:
     known = list(names)
     if name not in known:
-        near = get_close_matches(name, known, n=1)
+        near = get_close_matches(str(name), known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ConfigError(f"{what}: found {name!r}, this log has {', '.join(known)}{hint}")
+        raise ConfigError(f"{what}: found {shown(name)}, this log has {', '.join(known)}{hint}")
 
 
 def _typed(rows: list[Row], fields: Mapping[str, _Field], labels: Mapping[str, Mapping[int, str]]) -> pd.DataFrame:
@@ -273,10 +284,19 @@ def _typed(rows: list[Row], fields: Mapping[str, _Field], labels: Mapping[str, M
     for (name, field), column in zip(fields.items(), cells, strict=True):
         if field.named_by is not None:
             label = labels[field.named_by]
-            columns[name] = _texts([None if number is None else label[number] for number in column])
+            columns[name] = _texts([None if number is None else _label(label, number, field) for number in column])
         else:
             columns[name] = _array(field.column.type, bool(field.column.nullable))(column)
     return pd.DataFrame(columns)
+
+
+def _label(labels: Mapping[int, str], number: int, field: _Field) -> str:
+    try:
+        return labels[number]
+    except KeyError:
+        raise _Nameless(
+            f"a row of {field.column.table.name} belongs to row {number} of {field.named_by}, which is not there"
+        ) from None
 
 
 def _array(kind: object, nullable: bool) -> Callable[[Sequence[Any]], Any]:

@@ -221,8 +221,8 @@ class _Names:
         import pyarrow.compute as pc
 
         unknown = np.asarray(pc.is_null(numbers))
-        values: Any = np.asarray(pc.fill_null(numbers, int(self._numbers[0])))
-        places = np.minimum(np.searchsorted(self._numbers, values), len(self._numbers) - 1)
-        if not np.array_equal(self._numbers[places], values):
+        values: Any = np.asarray(pc.fill_null(numbers, int(self._numbers[0]) if len(self._numbers) else 0))
+        places = np.minimum(np.searchsorted(self._numbers, values), max(len(self._numbers) - 1, 0))
+        if len(values) and not (len(self._numbers) and np.array_equal(self._numbers[places], values)):
             raise sqlite3.OperationalError(f"{self.numbered} holds a number that nothing has")
         return self._names.take(pa.array(places, mask=unknown))

@@ -87,4 +87,5 @@ class ItemReader(OpenLog):
         return self._ask(_PURCHASES)
 
     def _first_agent(self) -> int:
-        return min((row[0] for chunk in self._chunks("SELECT min(agent_id) FROM agents") for row in chunk), default=0)
+        rows = self._rows("SELECT min(agent_id) AS first FROM agents")
+        return rows[0]["first"] or 0  # NULL where nobody takes part yet

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.exc import DBAPIError
 
-from groundlings.environments.errors import RunDirectoryError
+from groundlings.environments.errors import RunDirectoryError, shown
+from groundlings.environments.paths import handed_over
 from groundlings.simulator.log.columnar import columnar
 from groundlings.simulator.log.columns import Row
 from groundlings.simulator.log.foreign import foreign_in
@@ -39,9 +41,12 @@ class OpenLog:
 
     Raises:
         RunDirectoryError: There is no log, or it is not one of ours.
+        ConfigError: What was given is nothing of these.
     """
 
-    def __init__(self, log: Path | Store | Engine) -> None:
+    def __init__(self, log: Path | str | Store | Engine) -> None:
+        if not isinstance(log, Engine) and not hasattr(log, "for_reading"):
+            log = handed_over(log, "log")
         self._borrowed = isinstance(log, Engine)
         self.directory = None if not isinstance(log, Path) else log if log.is_dir() else log.parent
         if isinstance(log, Engine):
@@ -118,18 +123,27 @@ class OpenLog:
             >>> reader.query("SELECT kind, count(*) AS n FROM events WHERE page = :page GROUP BY kind", page=1)
         """
         import pandas as pd
+        from sqlalchemy.exc import ResourceClosedError
 
         try:
-            return self._ask(sql, **values)
-        except pd.errors.DatabaseError as fault:
-            raise RunDirectoryError(f"{self}: {fault.__cause__ or fault}") from None
+            with self._engine.connect() as connection:
+                return _answer(connection, sql, values)
+        except (pd.errors.DatabaseError, DBAPIError) as fault:
+            cause = fault.__cause__ if isinstance(fault, pd.errors.DatabaseError) else fault
+            said = cause.args[0] if cause is not None and cause.args else fault  # without the query and a link
+            raise RunDirectoryError(f"{self}: {' '.join(str(said).split())}") from None
+        except ResourceClosedError:
+            raise RunDirectoryError(f"{self}: found {shown(sql)}, expected a SELECT, which gives rows") from None
 
     def _ask(self, sql: str, **values: Any) -> pd.DataFrame:
-        """As `query`, of our own: what fails here is a damaged log, and pandas' error goes to whoever looks at it."""
+        """As `query`, of our own, so that the log is to blame for what fails."""
         import pandas as pd
 
         with self._connected() as connection:
-            return pd.read_sql_query(text(sql) if values else sql, connection, params=values or None)
+            try:
+                return _answer(connection, sql, values)
+            except pd.errors.DatabaseError as fault:
+                raise fault.__cause__ if isinstance(fault.__cause__, DBAPIError) else fault from None
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
@@ -161,3 +175,10 @@ class OpenLog:
             found = inspect(connection)
             columns = found.get_columns(table) if found.has_table(table) else ()
             return frozenset(each["name"] for each in columns)
+
+
+def _answer(connection: Connection, sql: str, values: Mapping[str, Any]) -> pd.DataFrame:
+    """What a database answers, as pandas reads it; its errors are pandas'."""
+    import pandas as pd
+
+    return pd.read_sql_query(text(sql) if values else sql, connection, params=dict(values) or None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -138,3 +139,39 @@ def test_a_damaged_manifest_is_named_and_written_anew_on_resuming(run, garbage):
 def test_a_fault_of_our_own_stays_what_it_is(run):
     with pytest.raises(ValueError, match="ours"), reading(run):
         raise ValueError("ours")
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("DROP TABLE calls", "its tables are not those that a run writes .*calls"),
+        ("ALTER TABLE arms RENAME COLUMN name TO other", "its tables are not those that a run writes|damaged"),
+        ("DELETE FROM agents", "belongs to row [0-9]+ of agents, which is not there|a number that nothing has"),
+        ("DELETE FROM items", "belongs to row [0-9]+ of items, which is not there|a number that nothing has"),
+        ("DELETE FROM arms", "belongs to row 1 of arms, which is not there"),
+    ],
+)
+def test_the_reader_alone_names_a_damaged_log_and_never_in_the_words_of_a_driver(run, statement, said):
+    """Whoever asks a `LogReader` is told as whoever asks a command."""
+    change(run, statement)
+    told = []
+    for ask in QUESTIONS:
+        with LogReader(run) as log:
+            try:
+                ask(log)
+            except RunDirectoryError as fault:
+                told.append(str(fault))
+    assert any(re.search(said, each) for each in told), told
+
+
+QUESTIONS = (
+    LogReader.digest,
+    LogReader.impressions,
+    LogReader.events,
+    LogReader.lost_pages,
+    LogReader.call_totals,
+    LogReader.clicks_by_team,
+    lambda log: log.items_shown(2),
+    lambda log: list(log.impression_chunks(["user_id", "item_id"])),
+    lambda log: log.steps_by_slot(2, 1),
+)

@@ -17,7 +17,7 @@ from groundlings.experiments.analysis.answer.terminal import print_comparison
 from groundlings.experiments.analysis.comparison.comparing import compare_run
 from groundlings.experiments.analysis.comparison.verdict import Word
 from groundlings.experiments.analysis.metrics import METRICS
-from groundlings.experiments.python_api.comparison import WORDS, Comparison, check_words, has_verdict
+from groundlings.experiments.python_api.comparison import WORDS, Comparison, check_words, compare_runs, has_verdict
 from groundlings.experiments.running.held_out.later import measured_later
 from groundlings.simulator.log.reader import LogReader
 
@@ -221,3 +221,44 @@ def test_a_run_without_a_verdict_does_not_pass_in_silence(experiment, tmp_path, 
     done = compared(run.directory, "--fail-on", "not supported")
     assert done.returncode == 2
     assert "gives no verdict" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("ask", "said"),
+    [
+        (lambda run: gl.open_run(None), "directory: found None, expected a path"),
+        (lambda run: gl.open_run("a" * 5000), "directory: found .* a path has at most 4000 bytes"),
+        (
+            lambda run: gl.open_run(run.directory, metrics=["ctr"]),
+            r"metrics\[0\]: found 'ctr', expected a groundlings.Me",
+        ),
+        (lambda run: gl.resume(run), r"directory: found Run\(.*, expected a path"),
+        (
+            lambda run: gl.resume(run.directory, accept_changes="no"),
+            "accept_changes: found 'no', expected True or False",
+        ),
+        (lambda run: gl.resume(run.directory, data=5), "data: found 5, expected a path"),
+        (lambda run: gl.Experiment.from_file(5), "path: found 5, expected a path"),
+        (lambda run: run.compare(fidelity=5), "fidelity: found 5, expected a path"),
+        (lambda run: run.compare(truth=5), "truth: found 5, expected a path"),
+        (
+            lambda run: run.compare(variants=[str(run)]),
+            r"variants: found .*, expected a list of runs, such as \[ground",
+        ),
+        (lambda run: run.compare(variants=run), "variants: found Run.*, expected a list of runs"),
+        (lambda run: compare_runs(None), "directory: found None, expected a path"),
+        (lambda run: compare_runs(run.directory, variants=str(run)), "variants: found .*, expected a list of run dire"),
+        (lambda run: LogReader(5), "log: found 5, expected a path"),
+    ],
+)
+def test_what_is_no_path_and_no_run_is_refused_with_the_name_of_its_argument(run, ask, said):
+    with pytest.raises(gl.ConfigError, match=said):
+        ask(run)
+
+
+def test_a_directory_may_be_named_by_its_text_wherever_a_path_may(run):
+    assert gl.Run(str(run)).digest == run.digest
+    with LogReader(str(run)) as log:
+        assert log.digest() == run.digest
+    with pytest.raises(gl.RunDirectoryError, match="the same run is named twice"):
+        compare_runs(str(run), variants=[str(run)])

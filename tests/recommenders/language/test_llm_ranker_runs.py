@@ -11,7 +11,9 @@ from rich.console import Console
 from groundlings.environments.errors import BudgetExhausted, ProviderError
 from groundlings.experiments.analysis.metrics.summary import summarise
 from groundlings.experiments.analysis.report.terminal import render_summary_table
+from groundlings.experiments.archive.inventory import read_run
 from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.exports.export import export_run
 from groundlings.experiments.running.run import resume_experiment, run_experiment
 from groundlings.recommenders.language.wording import candidates_shown
 from groundlings.simulator.language import scripted
@@ -93,6 +95,11 @@ def test_a_summary_counts_what_the_model_made_up_repeated_and_left_out(experimen
     printed.print(table)
     assert f"ranked: {calls} lists asked of a language model, 0 unreadable" in printed.file.getvalue()
     assert f"{calls} of {found['names']} names fit no candidate" in printed.file.getvalue()
+    assert {arm: lists.as_dict() for arm, lists in read_run(done.directory).lists.items()} == {"ranked": found}
+    export_run(done.directory, "trec", tmp_path / "out")
+    sheet = json.loads((tmp_path / "out" / "datasheet.json").read_text())
+    assert [each.get("model_lists", {}).get("hallucinated") for each in sheet["arms"]] == [None, calls]
+    assert f"ranked: {calls} lists asked of a language model" in (tmp_path / "out" / "DATASHEET.md").read_text()
 
 
 def test_a_model_that_names_no_candidate_stops_the_run_or_is_counted(experiment, tmp_path, monkeypatch):

@@ -114,6 +114,11 @@ def test_a_wrong_name_is_answered_with_the_nearest(small_log):
         small_log.sessions(arm="chanse")
     with pytest.raises(ConfigError, match=r"columns: found 'clickd'.*did you mean 'clicked'"):
         small_log.impressions(columns=["clickd"])
+    for nothing in ("clicked", [], 5):
+        with pytest.raises(ConfigError, match=r"columns: found .*, expected a list of at least one name"):
+            small_log.impressions(columns=nothing)
+    with pytest.raises(ConfigError, match=r"arm: found 5, this log has chance"):
+        small_log.sessions(arm=5)
 
 
 def test_a_query_of_ones_own_is_answered_or_explained(small_log):
@@ -121,6 +126,10 @@ def test_a_query_of_ones_own_is_answered_or_explained(small_log):
     assert int(found.n.iloc[0]) == (small_log.events().page == 1).sum()
     with pytest.raises(RunDirectoryError, match="no such table: nowhere"):
         small_log.query("SELECT * FROM nowhere")
+    with pytest.raises(RunDirectoryError, match="found '', expected a SELECT"):
+        small_log.query("")
+    with pytest.raises(RunDirectoryError, match=r"A value is required for bind parameter 'page'$"):
+        small_log.query("SELECT * FROM events WHERE page = :page", day=1)
 
 
 def test_an_engine_is_read_and_left_to_its_owner(small_run):
