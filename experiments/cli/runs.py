@@ -16,6 +16,8 @@ from groundlings.simulator.log.digest_version import shortened
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from groundlings.experiments.analysis.metrics.lost_lessons import Lessons
+    from groundlings.experiments.analysis.metrics.model_lists import ModelLists
     from groundlings.experiments.archive.inventory import Contrast, RunInfo
 
 app = typer.Typer(name="runs", help="Runs: list, show, diff, delete.", no_args_is_help=True)
@@ -169,7 +171,7 @@ def _facts(run: RunInfo) -> dict[str, Any]:
 
 def _of_models(run: RunInfo) -> dict[str, str]:
     """What recommenders asked a language model, and what came of it."""
-    told = {"lessons": run.lessons, "model lists": run.lists}
+    told: Mapping[str, Mapping[str, Lessons | ModelLists]] = {"lessons": run.lessons, "model lists": run.lists}
     return {
         name: "; ".join(f"{arm}: {each.sentence()}" for arm, each in found.items())
         for name, found in told.items()

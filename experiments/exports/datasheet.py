@@ -18,6 +18,8 @@ from groundlings.experiments.exports.source import LogSource
 from groundlings.simulator.interventions import Intervention
 
 if TYPE_CHECKING:
+    from groundlings.experiments.analysis.metrics.lost_lessons import Lessons
+    from groundlings.experiments.analysis.metrics.model_lists import ModelLists
     from groundlings.experiments.exports.quality.measuring import LogQuality
 
 JSON_NAME = "datasheet.json"
@@ -62,7 +64,10 @@ def datasheet(
 ) -> dict[str, Any]:
     """The facts, as plain JSON values; arguments as of `write_datasheet`."""
     run, counts, lost, changes = source.run, source.counts(), source.lost(), source.interventions()
-    asked = {"lessons": source.lessons(), "model_lists": source.model_lists()}
+    asked: Mapping[str, Mapping[str, Lessons | ModelLists]] = {
+        "lessons": source.lessons(),
+        "model_lists": source.model_lists(),
+    }
     return {
         **source.provenance(),
         "warning": "Every interaction in these files was made by a simulation. None is the behaviour of a real person.",

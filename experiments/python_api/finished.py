@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from groundlings.environments.errors import ConfigError, RunDirectoryError, shown
 from groundlings.environments.paths import handed_over
@@ -232,7 +232,8 @@ class Run:
             RunDirectoryError: A log or the fidelity file cannot be read, or a variant lacks an arm.
             ConfigError: A variant was opened with another metric of the same name.
         """
-        if not isinstance(variants, Sequence) or not all(isinstance(each, Run) for each in variants):
+        given: Any = variants
+        if not isinstance(given, Sequence) or not all(isinstance(each, Run) for each in given):
             raise ConfigError(
                 f"variants: found {shown(variants)}, expected a list of runs, such as [groundlings.open_run(...)]"
             )

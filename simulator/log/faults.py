@@ -60,16 +60,26 @@ def named_faults(where: object, begun: bool = True, ours: bool = True) -> Iterat
         if lost:
             _logger.warning("%s: the connection to the database was lost", where)
         if ours and _is_shape(cause):
-            raise UnknownTables(f"{where}: {_SHAPE.format(said=' '.join(str(cause).split()))}") from None
+            raise other_tables(where, " ".join(str(cause).split())) from None
         explained = _of_sqlite(cause) if isinstance(cause, sqlite3.Error) else _of_postgres(cause, begun, lost)
         raise RunDirectoryError(f"{where}: {explained}") from None
     except NoSuchTableError as fault:
-        raise UnknownTables(f"{where}: {_SHAPE.format(said=f'no such table: {fault}')}") from None
+        raise other_tables(where, f"no such table: {fault}") from None
     except Exception as fault:
         # COPY goes to the driver itself, past SQLAlchemy; its errors are known by their module, which may be absent.
         if not type(fault).__module__.startswith("psycopg"):
             raise
         raise RunDirectoryError(f"{where}: {_of_postgres(fault, begun)}") from None
+
+
+def other_tables(where: object, said: str) -> UnknownTables:
+    """What to raise where a log lacks a table or a column.
+
+    Args:
+        where: The log, as a message calls it.
+        said: What it lacks, in words.
+    """
+    return UnknownTables(f"{where}: {_SHAPE.format(said=said)}")
 
 
 def _is_shape(fault: Any) -> bool:

@@ -224,9 +224,7 @@ class FrameReader(ParticipantReader):
     ) -> pd.DataFrame:
         import pandas as pd
 
-        if isinstance(columns, str) or not (columns is None or (isinstance(columns, Sequence) and columns)):
-            raise ConfigError(f"columns: found {shown(columns)}, expected a list of at least one name")
-        names = list(fields) if columns is None else list(columns)
+        names = list(fields) if columns is None else _listed(columns)
         for name in names:
             _known(name, fields, "columns")
         wanted = {name: fields[name] for name in names}
@@ -262,6 +260,14 @@ class FrameReader(ParticipantReader):
 def _stands_in(each: _Field, here: Mapping[str, frozenset[str]]) -> bool:
     columns = here.get(str(each.column.table.name), frozenset())
     return each.sql.startswith("(") or each.column.name in columns
+
+
+def _listed(columns: object) -> list[Any]:
+    """The columns that somebody names; raises `ConfigError` where they are no list, or none."""
+    names = list(columns) if isinstance(columns, Iterable) and not isinstance(columns, str) else []
+    if not names:
+        raise ConfigError(f"columns: found {shown(columns)}, expected a list of at least one name")
+    return names
 
 
 class _Nameless(LookupError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -13,10 +13,12 @@ from sqlalchemy.exc import DBAPIError
 
 from groundlings.environments.errors import RunDirectoryError, shown
 from groundlings.environments.paths import handed_over
+from groundlings.simulator.log import measured_agents, tables
 from groundlings.simulator.log.columnar import columnar
 from groundlings.simulator.log.columns import Row
+from groundlings.simulator.log.faults import other_tables
 from groundlings.simulator.log.foreign import foreign_in
-from groundlings.simulator.log.migrations import schema_version
+from groundlings.simulator.log.migrations import SCHEMA_VERSION, schema_version
 from groundlings.simulator.log.reading.batches import arrow_table, rechunked, streamed, tables_of
 from groundlings.simulator.log.store import Store, named_faults, open_log, store_at
 
@@ -45,8 +47,7 @@ class OpenLog:
     """
 
     def __init__(self, log: Path | str | Store | Engine) -> None:
-        if not isinstance(log, Engine) and not hasattr(log, "for_reading"):
-            log = handed_over(log, "log")
+        log = _place(log)
         self._borrowed = isinstance(log, Engine)
         self.directory = None if not isinstance(log, Path) else log if log.is_dir() else log.parent
         if isinstance(log, Engine):
@@ -170,11 +171,31 @@ class OpenLog:
             yield from rechunked(tables_of(behind.batches(sql, CHUNK_ROWS)), CHUNK_ROWS, schema)
 
     def columns_of(self, table: str) -> frozenset[str]:
-        """The columns that a table has in this log; older logs lack some, and some whole tables."""
+        """The columns that a table has in this log; older logs lack some, and some whole tables.
+
+        Raises:
+            RunDirectoryError: A log of today's schema lacks one: what stands there is not unknown, but lost.
+        """
         with self._connected() as connection:
-            found = inspect(connection)
-            columns = found.get_columns(table) if found.has_table(table) else ()
-            return frozenset(each["name"] for each in columns)
+            here = inspect(connection)
+            columns = here.get_columns(table) if here.has_table(table) else ()
+            found = frozenset(each["name"] for each in columns)
+            lacking = [name for name in _every_column_of(table) if name not in found]
+            if lacking and schema_version(connection) == SCHEMA_VERSION:
+                raise other_tables(self._place, f"the table {table} has no column {lacking[0]}")
+            return found
+
+
+def _place(given: Any) -> Path | Store | Engine:
+    """What was given, a path as one."""
+    place: Store | Engine = given
+    return place if isinstance(given, Engine) or hasattr(given, "for_reading") else handed_over(given, "log")
+
+
+def _every_column_of(table: str) -> Sequence[str]:
+    """The columns of a table in every log of today's schema; () of one that only some logs have, or have otherwise."""
+    expected = tables.metadata.tables.get(table)
+    return () if expected is None or table == measured_agents.stored.name else expected.columns.keys()
 
 
 def _answer(connection: Connection, sql: str, values: Mapping[str, Any]) -> pd.DataFrame:

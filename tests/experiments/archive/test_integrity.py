@@ -164,6 +164,15 @@ def test_the_reader_alone_names_a_damaged_log_and_never_in_the_words_of_a_driver
     assert any(re.search(said, each) for each in told), told
 
 
+@pytest.mark.parametrize("column", ["sessions.day", "impressions.clicked", "events.value", "calls.status"])
+def test_a_column_that_a_log_of_today_lacks_is_no_unknown_value(run, column):
+    """Earlier logs lack columns, whose cells are then NA; here somebody has taken one away."""
+    table, _, name = column.partition(".")
+    change(run, f"ALTER TABLE {table} RENAME COLUMN {name} TO other")
+    with LogReader(run) as log, pytest.raises(RunDirectoryError, match=f"the table {table} has no column {name}"):
+        getattr(log, table)()
+
+
 QUESTIONS = (
     LogReader.digest,
     LogReader.impressions,
