@@ -48,7 +48,7 @@ def distil(
     directory = _begun(out or Path("runs") / loaded.name) if resume else choose_directory(loaded.name, out)
     with locked(directory):
         try:
-            with TerminalProgress(console) as progress:
+            with TerminalProgress(console, pairs="teacher") as progress:
                 findings = answer_for_all(loaded, directory, progress=progress)
         except (GroundlingsError, KeyboardInterrupt):
             if (directory / TABLE_NAME).is_file():

@@ -54,13 +54,16 @@ class Teacher:
         chance = np.random.default_rng(list(told.encode()))
         if self._unreadable and chance.integers(self._unreadable) == 0:
             return self._reply((("maybe", -0.1), ("perhaps", -3.0)))
-        known = int(re.search(r"better known than (\d+) %", told)[1]) / 50 - 1
-        group = re.search(r"genre (\d)", told[told.rindex("<item>") :])[1]
-        likes = told[: told.rindex("<item>")].count(f"genre {group}")
-        odds = 0.0 if self._meaningless else 1.5 * known + 1.0 * (likes > 0) - 1
+        odds = 0.0 if self._meaningless else self._odds(told)
         odds += self._noise * chance.normal()
         no = -float(np.logaddexp(0, odds))
         return self._reply((("Yes", no + odds), ("No", no)))
+
+    def _odds(self, told):
+        person, item = told.split("<item>")
+        known = int(re.search(r"better known than (\d+) %", item)[1]) / 50 - 1
+        likes = person.count(re.search(r"(genre \d|Bread|Soap|Tea)", item)[1]) > 0
+        return 1.5 * known + likes - 1
 
     def _reply(self, first_token):
         return ChatReply("Yes", self.name, "", 10, 0, 1, 0.0, first_token=first_token)
