@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from groundlings.experiments.labs.distil.findings import Findings
     from groundlings.experiments.labs.train_mind.table import Row, Weight
 
+SHOWN = ("top-1", "log-loss", "list AUC")
+"""What is printed of the figures; all are in `distil.json`."""
+
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A distillation file (YAML).")]
 OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where to write; runs/NAME if absent.")]
 SetOption = Annotated[
@@ -82,31 +85,31 @@ def _begun(directory: Path) -> Path:
 def _print(findings: Findings, console: Terminal) -> None:
     from rich.table import Table
 
-    from groundlings.experiments.labs.train_mind.table import FIGURES
-
     about, asked = findings.about, findings.about["asked"]
     console.print(
         f"{escape(asked['model'])} answered {asked['answers']:,} questions ({asked['unreadable']:,} unreadable, "
         f"{asked['asked_now']:,} asked now, {asked['tokens_per_answer']:.0f} tokens each); the student learned from "
         f"{about['learned']['pairs']:,} pairs of {about['learned']['people']:,} people of {escape(about['dataset'])}."
     )
-    students = Table("student", "pairs", "read", "R2, own pairs", "R2, other people's choices", "gain over", "in R2")
+    students = Table("student", "pairs", "read", "R2, own pairs", "R2, other people")
     for row in findings.students:
-        gain = "" if row.gain is None else _with_ends(row.gain)
-        ends = _with_ends(row.unseen_r2), _with_ends(row.r2), row.beside or "", gain
+        ends = _with_ends(row.unseen_r2), _with_ends(row.r2)
         students.add_row(row.student, f"{row.pairs:,}", f"{row.readable:,}", *ends)
     console.print(students)
-    spread = Table("log-odds", "variance within people", "between people", "within, to teacher", "between, to teacher")
+    for row in findings.students:
+        if row.gain is not None:
+            console.print(f"{row.student}: R2 less that of {row.beside} {_with_ends(row.gain)}")
+    spread = Table("log-odds", "variance within", "between people", "within / teacher's", "between / teacher's")
     for kind in findings.spreads:
         spread.add_row(kind.of, *map(_with_ends, (kind.within, kind.between, kind.within_ratio, kind.between_ratio)))
     console.print(spread)
-    table = Table("scorer", "scenes", *FIGURES)
+    table = Table("scorer", "scenes", *SHOWN)
     for scorer in dict.fromkeys(row.scorer for row in findings.rows):
-        figures = [findings.find(scorer, figure) for figure in FIGURES]
+        figures = [findings.find(scorer, figure) for figure in SHOWN]
         scenes = about["judged"]["scenes"] - figures[0].left_out
         table.add_row(escape(scorer), f"{scenes:,}", *map(_with_ends, figures))
     console.print(table)
-    adds = Table("what adds", "beside", "its weight", "weight of the other", "top-1, gain of both")
+    adds = Table("what adds", "beside", "its weight", "the other's", "top-1, gain of both")
     for name, weights in findings.weights.items():
         for each in weights:
             gain = _ends(each.gain, each.gain_low, each.gain_high)
@@ -121,4 +124,4 @@ def _with_ends(figure: Figure | Row | Weight) -> str:
 def _ends(value: float | None, low: float | None, high: float | None) -> str:
     if value is None:
         return "not known"
-    return f"{value:.3f}" if low is None or high is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+    return f"{value:.2f}" if low is None or high is None else f"{value:.2f} [{low:.2f}, {high:.2f}]"

@@ -1,7 +1,8 @@
 """Which pairs the teacher is asked about.
 
 Candidates are drawn once: for each person as many items from each fifth of the items by popularity that the person has
-not met before. Rules choose among them.
+not met before. Rules choose among them; `uncertainty` is a query by committee (Seung et al. 1992) whose members have
+learned from resamples (Abe and Mamitsuka 1998), of people and not of pairs, because pairs of one person are alike.
 """
 
 from __future__ import annotations

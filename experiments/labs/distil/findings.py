@@ -17,7 +17,7 @@ from groundlings.experiments.labs.train_mind.scoring import Scores
 from groundlings.experiments.labs.train_mind.table import Row, Table, Weight
 
 STUDENT, DRAWN, TEACHER, WHERE_ASKED = "student", "student, drawn", "teacher", "student, where the teacher was asked"
-EVERYTHING, SHUFFLED = "of all answers", "of shuffled answers"
+EVERYTHING, SHUFFLED = "all answers", "shuffled answers"
 _DRAWS = 20
 """Draws of each pair that the spread of draws is averaged over."""
 
@@ -139,12 +139,12 @@ class Examination:
         of_text, scale = prepared.pairs.of_text, prepared.scale
         shuffled = answers.copy()
         shuffled[self._read] = self._chance("shuffled").permutation(answers[self._read])
-        rules = {rule: f"of pairs chosen by {rule}" for rule in self._lessons.asked}
+        rules = {rule: f"pairs: {rule}" for rule in self._lessons.asked}
         kinds: dict[str, tuple[BoolArray, FloatArray, FloatArray]] = {
             EVERYTHING: (everything, scale, answers),
             **{rules[rule]: (which, scale, answers) for rule, which in self._lessons.asked.items()},
-            "of evidence alone": (everything, np.where(of_text, 0.0, scale), answers),
-            "of text alone": (everything, np.where(of_text, scale, 0.0), answers),
+            "columns: evidence": (everything, np.where(of_text, 0.0, scale), answers),
+            "columns: text": (everything, np.where(of_text, scale, 0.0), answers),
             SHUFFLED: (everything, scale, shuffled),
         }
         # Rules are compared with each other, as they have asked equally often; all others with that of all answers.

@@ -1,5 +1,7 @@
 """The student: a ridge regression of the teacher's log-odds, and how its predictions scatter round the answers.
 
+Squared error on log-odds is the loss of Ba and Caruana (2014, "Do deep nets really need to be deep?").
+
     answer of a pair = prediction + what this person says more often + rest
 
 Both deviations are measured on answers about people who were left out of the fit: the person's is normal, with the

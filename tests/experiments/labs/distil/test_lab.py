@@ -36,18 +36,18 @@ def lines(directory):
 
 def test_a_known_function_is_recovered_on_people_it_was_not_learned_from_and_shuffled_answers_are_not(found):
     rows = students(found)
-    for name in ("of all answers", "of pairs chosen by uniform", "of pairs chosen by uncertainty"):
+    for name in ("all answers", "pairs: uniform", "pairs: uncertainty"):
         assert rows[name].r2.low > 0.5
         assert rows[name].unseen_r2.low > 0.5
-    assert rows["of shuffled answers"].r2.high < 0.1
-    assert rows["of shuffled answers"].gain.high < 0
-    assert rows["of pairs chosen by uniform"].pairs == rows["of pairs chosen by uncertainty"].pairs == 150 + 2 * 40
-    assert rows["of pairs chosen by uncertainty"].beside == "of pairs chosen by uniform"
+    assert rows["shuffled answers"].r2.high < 0.1
+    assert rows["shuffled answers"].gain.high < 0
+    assert rows["pairs: uniform"].pairs == rows["pairs: uncertainty"].pairs == 150 + 2 * 40
+    assert rows["pairs: uncertainty"].beside == "pairs: uniform"
 
 
 def test_of_answers_that_mean_nothing_nothing_is_reproduced_and_draws_keep_their_spread(distil, tmp_path):
     found = distil(Teacher(1.0, meaningless=True), tmp_path)
-    assert students(found)["of all answers"].r2.high < 0.1
+    assert students(found)["all answers"].r2.high < 0.1
     predictions, draws = found.spreads[1:]
     assert predictions.within_ratio.high < 0.5
     assert draws.within_ratio.value == pytest.approx(1, abs=0.3)
@@ -62,9 +62,9 @@ def test_unreadable_answers_have_no_number_and_are_counted(distil, tmp_path):
     assert {row["log_odds"] for row in unreadable} == {""}
     assert all(row["first_token"] for row in unreadable)
     learned = sum(row["third"] == "learned" for row in unreadable)
-    everything = students(found)["of all answers"]
+    everything = students(found)["all answers"]
     assert everything.pairs - everything.readable == learned > 0
-    assert students(found)["of all answers"].r2.low > 0.5
+    assert students(found)["all answers"].r2.low > 0.5
     assert found.find(TEACHER, "top-1").left_out > found.find(STUDENT, "top-1").left_out == 0
 
 
@@ -73,8 +73,8 @@ def test_groceries_that_are_bought_again_are_told_of_as_films_are(distil, tmp_pa
     teacher = Teacher()
     found = distil(teacher, tmp_path, "pairs.first=120", "pairs.rounds=1", "pairs.per_round=20", "teacher.scenes=10")
     assert all("Product" in told and "film" not in told for told in teacher.asked)
-    assert students(found)["of all answers"].r2.low > 0.3
-    assert students(found)["of shuffled answers"].r2.high < 0.3
+    assert students(found)["all answers"].r2.low > 0.3
+    assert students(found)["shuffled answers"].r2.high < 0.3
 
 
 def test_too_many_unreadable_answers_stop_the_lab(distil, tmp_path):
