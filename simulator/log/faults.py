@@ -83,10 +83,16 @@ def other_tables(where: object, said: str) -> UnknownTables:
 
 
 def _is_shape(fault: Any) -> bool:
-    """Whether a database misses a table or a column."""
+    """Whether a database misses a table or a column, or has one of another kind."""
     if isinstance(fault, sqlite3.Error):
         return str(fault).startswith(_MISSING) or "has no column named" in str(fault)
-    return getattr(fault, "sqlstate", None) == "42703"
+    state = getattr(fault, "sqlstate", None)
+    return _is_of_query(state) and state not in _BY_STATE
+
+
+def _is_of_query(state: str | None) -> bool:
+    """Whether an SQLSTATE is of the class "syntax error or access rule violation": the query fits no table there."""
+    return state is not None and state.startswith("42")
 
 
 _MISSING = ("no such table", "no such column", "cannot join using column")
@@ -128,7 +134,7 @@ def _of_postgres(fault: Any, begun: bool, lost: bool = False) -> str:
     if not connecting and (lost or state is None or state.startswith(("08", "57P"))) and type(fault).__name__ in _LOST:
         return f"the connection to the server was lost; {safe}, {go_on} when the server is back ({text})"
     for words, advice in _BY_WORDS.items():
-        if words in text:
+        if words in text and not _is_of_query(state):
             return f"{advice} ({text})"
     if connecting:
         return f"the server cannot be reached; start it, or mend log.url ({text})"

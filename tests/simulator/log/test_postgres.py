@@ -27,6 +27,7 @@ from groundlings.experiments.running.run import resume_experiment, run_experimen
 from groundlings.simulator.log.digest import digest
 from groundlings.simulator.log.postgres import PostgresStore
 from groundlings.simulator.log.reader import LogReader
+from groundlings.simulator.log.reading.asked import NotAnswered, answer
 from groundlings.simulator.log.store import named_faults, open_log, store_at
 from groundlings.simulator.log.tables import memories
 from groundlings.simulator.log.writer import LogWriter
@@ -278,6 +279,12 @@ def test_an_edit_or_a_trigger_on_the_server_is_named(server, database, tmp_path,
     server.run(f"CREATE VIEW {schema(run)}.mine AS SELECT 1", database)
     with pytest.raises(RunDirectoryError, match="found view mine"):
         resume_experiment(run)
+    server.run(f"ALTER TABLE {schema(run)}.impressions ALTER COLUMN clicked TYPE text", database)
+    with LogReader(run) as log, pytest.raises(RunDirectoryError, match="its tables are not those that a run writes"):
+        log.session_totals(4.0)
+    with pytest.raises(NotAnswered, match="function nowhere") as refused:
+        answer(run, "SELECT nowhere(1)")
+    assert "createdb" not in str(refused.value), "the query is wrong, and not the server"
 
 
 def test_a_run_that_is_only_exported_leaves_nothing_on_the_server(server, database, tmp_path, undrawn):
