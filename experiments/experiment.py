@@ -21,8 +21,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets import load_dataset
@@ -31,7 +29,7 @@ from groundlings.environments.interactions import Interactions
 from groundlings.environments.paths import handed_over
 from groundlings.environments.split import Split
 from groundlings.experiments.archive.directory import existing_config
-from groundlings.experiments.config.complaints import Key, complaints, together
+from groundlings.experiments.config.complaints import Key, checked
 from groundlings.experiments.config.loading import as_yaml, config_hash, load_config
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.python_api.arms import arms_of, makers_for
@@ -343,11 +341,10 @@ def _section(sections: Mapping[str, Any], name: str, key: str) -> dict[str, Any]
 
 
 def _validated(content: Mapping[str, Any], arms: Sequence[str]) -> ExperimentConfig:
-    try:
-        return ExperimentConfig.model_validate({**content, "base": Path.cwd()})
-    except ValidationError as fault:
-        told = complaints(ExperimentConfig, fault.errors())
-        raise together(f"{_argument(where, arms)}: {message}" for where, message in told) from None
+    def worded(where: Sequence[Key], what: str) -> str:
+        return f"{_argument(where, arms)}: {what}"
+
+    return checked(ExperimentConfig, {**content, "base": Path.cwd()}, worded)
 
 
 def _argument(location: Sequence[Key], arms: Sequence[str]) -> str:

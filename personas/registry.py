@@ -209,7 +209,8 @@ def _validated(schema: type[BaseModel], kind: str, options: Mapping[str, Any], w
                 has = f"it has: {', '.join(known)}" if known else "it has no options"
                 raise ConfigError(f"{where}.{key}: {kind} has no such option{nearest(key, known)}; {has}")
     try:
-        return schema.model_validate_json(as_json(dict(options), where))
+        # As options of a constructor are read: strict, so that no yes is a 1.
+        return schema.model_validate_json(as_json(dict(options), where), strict=True)
     except ValidationError as fault:
         error = fault.errors()[0]
         place = ".".join([where, *map(str, error["loc"])])

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, get_args
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from groundlings.environments.errors import ConfigError, shown
 
 Key = str | int
+
+Config = TypeVar("Config", bound=BaseModel)
 
 _SAYS_WHICH = ("kind", "generator")
 """Keys by which a section says which member of a union it is."""
@@ -28,7 +30,46 @@ _LABEL = re.compile(r"(literal|dict|list|tuple|set|union|function-\w+|lax-or-str
 """What a location holds of a member of a union that has no name of its own."""
 
 
-def complaints(kind: type[BaseModel], errors: Sequence[ErrorDetails]) -> Iterator[tuple[list[Key], str]]:
+def checked(kind: type[Config], content: Mapping[str, Any], worded: Callable[[list[Key], str], str]) -> Config:
+    """A checked configuration.
+
+    Args:
+        kind: Of configuration.
+        content: Its keys, as a file or Python code has them.
+        worded: A place in the configuration and what is wrong there -> the same as whoever wrote it should read it.
+
+    Raises:
+        ConfigError: Something does not fit.
+    """
+    try:
+        config = kind.model_validate(content)
+    except ValidationError as fault:
+        raise together(worded(*each) for each in _complaints(kind, fault.errors())) from None
+    if mistaken := [worded(*each) for each in _truths_for_numbers(content, config, [])]:
+        raise together(mistaken)
+    return config
+
+
+def _truths_for_numbers(given: Any, read: Any, above: list[Key]) -> Iterator[tuple[list[Key], str]]:
+    """Where `true` or `false` is given and was read as 1 or 0, as pydantic does.
+
+    Args:
+        given: What was written.
+        read: What was made of it.
+        above: Where it stands.
+    """
+    if isinstance(given, bool) and isinstance(read, int | float) and not isinstance(read, bool):
+        yield above, f"expected a number, found {str(given).lower()}"
+    elif isinstance(given, Mapping):
+        for key, value in given.items():
+            inner = read.get(key) if isinstance(read, Mapping) else getattr(read, str(key), None)
+            yield from _truths_for_numbers(value, inner, [*above, key])
+    elif isinstance(given, list | tuple) and isinstance(read, list | tuple):
+        for place, (value, inner) in enumerate(zip(given, read, strict=False)):
+            yield from _truths_for_numbers(value, inner, [*above, place])
+
+
+def _complaints(kind: type[BaseModel], errors: Sequence[ErrorDetails]) -> Iterator[tuple[list[Key], str]]:
     """Where in a configuration each fault lies, and what it is; without what another fault says better.
 
     Args:
@@ -78,8 +119,8 @@ def _meant(found: str, expected: Sequence[str]) -> str:
 
 def _did_you_mean(name: str, allowed: Sequence[str]) -> str:
     close = difflib.get_close_matches(name, allowed, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"{hint} Allowed here: {', '.join(allowed)}" if allowed else hint
+    hint = f"; did you mean {close[0]!r}?" if close else "."
+    return f"{hint} Allowed here: {', '.join(allowed)}" if allowed else hint.rstrip(".")
 
 
 def _location(kind: type[BaseModel], told: Sequence[Key]) -> list[Key]:

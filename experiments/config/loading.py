@@ -8,20 +8,18 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import ConfigError
 from groundlings.experiments.config import yaml_reading
-from groundlings.experiments.config.complaints import Key, complaints, together
+from groundlings.experiments.config.complaints import Config, Key, checked
+from groundlings.experiments.config.file_kinds import meant_for_another
 from groundlings.experiments.config.schema import ArmConfig, ExperimentConfig, HybridMindConfig, PluginMindConfig
 from groundlings.simulator.language.config import ModelConfig
-
-Config = TypeVar("Config", bound=BaseModel)
-
 
 def load_config(path: Path, overrides: Sequence[str] = (), seed: int | None = None) -> ExperimentConfig:
     """The checked configuration of one experiment; see `load_as`."""
@@ -55,12 +53,17 @@ def load_as(
         content["seed"] = seed
     if "base" in content:
         raise ConfigError(f"{path}: base: this key does not exist")
+    changed = [_key_path(override.partition("=")[0]) for override in overrides]
+
+    def worded(where: Sequence[Key], what: str) -> str:
+        return _explain(path, node, where, what, changed)
+
     try:
-        return kind.model_validate({**content, "base": path.resolve().parent})
-    except ValidationError as fault:
-        changed = [_key_path(override.partition("=")[0]) for override in overrides]
-        told = complaints(kind, fault.errors())
-        raise together(_explain(path, node, *each, changed) for each in told) from None
+        return checked(kind, {**content, "base": path.resolve().parent}, worded)
+    except ConfigError:
+        if elsewhere := meant_for_another(kind, content, path):
+            raise ConfigError(f"{path}: {elsewhere}") from None
+        raise
 
 
 def dump_config(config: BaseModel) -> dict[str, Any]:

@@ -6,14 +6,12 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets.config import DatasetConfig, OwnData
 from groundlings.environments.datasets.copies import as_copied, described
 from groundlings.environments.datasets.frames import Tables
 from groundlings.environments.errors import ConfigError, shown
-from groundlings.experiments.config.complaints import complaints, together
+from groundlings.experiments.config.complaints import checked, together
 
 
 def dataset_of(given: object) -> tuple[Any, Dataset | None]:
@@ -51,10 +49,7 @@ def dataset_of(given: object) -> tuple[Any, Dataset | None]:
 
 def _read(tables: Tables) -> Dataset:
     try:
-        own = OwnData.model_validate(tables.section())
+        own = checked(OwnData, tables.section(), lambda where, what: f"{'.'.join(map(str, where))}: {what}")
     except ConfigError as error:
-        raise ConfigError(f"dataset.{error}") from None
-    except ValidationError as fault:
-        told = complaints(OwnData, fault.errors())
-        raise together(f"dataset.{'.'.join(map(str, where))}: {message}" for where, message in told) from None
+        raise together(f"dataset.{line}" for line in str(error).splitlines()) from None
     return tables.load(own)

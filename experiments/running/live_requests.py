@@ -17,13 +17,11 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.cleaning import printable
 from groundlings.environments.errors import ConfigError, RunDirectoryError, UserError, shown
 from groundlings.environments.plugins import nearest
-from groundlings.experiments.config.complaints import complaints, together
+from groundlings.experiments.config.complaints import Key, checked
 from groundlings.experiments.config.interventions import InterventionConfig, check_intervention, in_words
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.events import Note, Progress
@@ -61,12 +59,13 @@ def read_request_of(content: Mapping[str, Any], config: ExperimentConfig, next_d
     Raises:
         ConfigError: It does not suit the experiment; whether items exist is not asked.
     """
+
+    def worded(where: Sequence[Key], what: str) -> str:
+        return ": ".join(filter(None, [".".join(map(str, where)), what]))
+
+    change = checked(InterventionConfig, {"day": next_day, **content}, worded)
     try:
-        change = InterventionConfig.model_validate({"day": next_day, **content})
         check_intervention(change, config, "request")
-    except ValidationError as fault:
-        found = complaints(InterventionConfig, fault.errors())
-        raise together(": ".join(filter(None, [".".join(map(str, where)), what])) for where, what in found) from None
     except ValueError as fault:
         raise ConfigError(str(fault)) from None
     if change.kind not in _LIVE_KINDS:

@@ -75,7 +75,7 @@ def test_dumping_and_loading_again_changes_nothing(write):
         (
             "mind: behavioural",
             "mind: {kind: behavioural, social: {likes: 1, ties: {generator: homophily, rewired: 1}}}",
-            ["mind.social.ties.rewired: this key does not exist Allowed here: generator, begun, alike, candidates"],
+            ["mind.social.ties.rewired: this key does not exist. Allowed here: generator, begun, alike, candidates"],
         ),
         ("dataset: toy", "dataset: ml-100", ["ml-100", "did you mean 'ml-100k'"]),
         ("site:", "name: twice\nsite:", ["small.yaml:5", "'name'", "line 1"]),

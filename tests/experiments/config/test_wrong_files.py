@@ -1,0 +1,77 @@
+"""A file for another command is called so, and a `true` is no number, in any file that ships."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import groundlings.experiments.configs as configs
+from groundlings.environments.errors import ConfigError
+from groundlings.experiments.config import yaml_reading
+from groundlings.experiments.config.complaints import checked
+from groundlings.experiments.config.loading import load_as, load_config
+from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.experiment import Experiment
+from groundlings.experiments.labs.fidelity.config import FidelityConfig
+from groundlings.experiments.labs.train_mind.config import TrainMindConfig
+from groundlings.experiments.labs.truth.config import TruthConfig
+from groundlings.experiments.labs.warmup.config import WarmupConfig
+
+KINDS = {"fidelity": FidelityConfig, "train_mind": TrainMindConfig, "truth": TruthConfig, "warmup": WarmupConfig}
+FILES = sorted(Path(next(iter(configs.__path__))).glob("*.yaml"))
+
+
+def kind_of(path: Path) -> type[Any]:
+    return next((kind for name, kind in KINDS.items() if path.name.startswith(name)), ExperimentConfig)
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if kind_of(path) is not ExperimentConfig], ids=lambda p: p.stem)
+def test_a_lab_file_is_not_complained_of_key_by_key(path):
+    command = next(name for name in KINDS if path.name.startswith(name)).replace("_", "-")
+    with pytest.raises(ConfigError) as told:
+        load_config(path)
+    assert str(told.value).endswith(f"this command reads an experiment file; write: groundlings {command} {path}")
+    with pytest.raises(ConfigError, match=f"groundlings {command}"):
+        load_config(path, ["bootstrp=3"])
+
+
+def test_an_experiment_file_with_a_key_of_a_lab_is_still_one():
+    path = next(path for path in FILES if path.stem == "social")
+    with pytest.raises(ConfigError, match=r"bootstrap: this key does not exist\. Allowed here: name"):
+        load_config(path, ["bootstrap=200"])
+    with pytest.raises(ConfigError, match="this is an experiment file .*write: groundlings run "):
+        load_as(WarmupConfig, path)
+
+
+def numbers(value: Any, *above: Any) -> Iterator[tuple[Any, ...]]:
+    """Where numbers stand, but for options that recommenders and environments read."""
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            if key not in ("options", "environment"):
+                yield from numbers(inner, *above, key)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield above
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_no_number_of_a_file_may_be_true(path):
+    content = yaml_reading.parse(path.read_text(encoding="utf-8"))
+    for place in numbers(content):
+        wrong = copy.deepcopy(content)
+        holder = wrong
+        for key in place[:-1]:
+            holder = holder[key]
+        holder[place[-1]] = True
+        with pytest.raises(ConfigError):
+            checked(kind_of(path), wrong, lambda where, what: f"{'.'.join(map(str, where))}: {what}")
+
+
+def test_a_true_is_no_number_in_python_either():
+    with pytest.raises(ConfigError, match=r"^simulation\.days: expected a number, found true$"):
+        Experiment(dataset="toy", arms={"popular": "popular"}, seed=1, days=True)
+    with pytest.raises(ConfigError, match=r"^arms\['a'\]\.max_unreadable: expected a number, found true$"):
+        Experiment(dataset="toy", arms={"a": {"recommender": "popular", "max_unreadable": True}}, seed=1)
