@@ -88,6 +88,12 @@ class AsyncRecommender(ABC):
     def check_users(self, users: IntArray) -> None:  # noqa: B027 - most can rank for anybody
         """Raise `DataError` where some users (row numbers) cannot be ranked for; asked before the first day."""
 
+    def check_data(self, interactions: Interactions, catalog: Catalog) -> None:  # noqa: B027 - most can learn from any
+        """Raise `DataError` or `ConfigError` where `fit` would: data lack what it learns from, or an option names it.
+
+        Asked before the first day, by `groundlings check` as well, of recommenders inside of others, too.
+        """
+
     def calls_per_list(self) -> Mapping[str, int]:
         """Prompt -> questions that a language model is asked for one list at most; {} where it is asked none.
 

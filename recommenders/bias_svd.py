@@ -51,6 +51,10 @@ class BiasSvdRecommender(ScoringRecommender):
         self._users, self._items = self._decompose(residuals)
         self._item_bias = biases.by_item
 
+    def check_data(self, interactions: Interactions, catalog: Catalog) -> None:  # noqa: ARG002 - as the protocol has it
+        """See `AsyncRecommender.check_data`: there are ratings."""
+        rated_rows(interactions, "bias_svd")
+
     def _decompose(self, residuals: sp.csr_array) -> tuple[FloatArray, FloatArray]:
         """Vectors of users, shape (n_users, k), and of items, shape (k, n_items)."""
         from scipy.sparse.linalg import svds

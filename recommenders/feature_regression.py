@@ -65,6 +65,10 @@ class FeatureRegressionRecommender(ScoringRecommender):
         counts = np.asarray(features.sum(axis=0))
         return sp.csr_array(features[:, np.sort(np.argsort(-counts, kind="stable")[: self.most_features])])
 
+    def check_data(self, interactions: Interactions, catalog: Catalog) -> None:  # noqa: ARG002 - as the protocol has it
+        """See `AsyncRecommender.check_data`: there are ratings."""
+        rated_rows(interactions, "feature_regression")
+
     def _regress(self, users: sp.csr_array, items: sp.csr_array, target: FloatArray) -> FloatArray:
         """Ridge weights of each user feature with each item feature, shape (n_user_features, n_item_features)."""
         shape = users.shape[1], items.shape[1]

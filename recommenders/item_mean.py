@@ -39,6 +39,10 @@ class ItemMeanRecommender(RetrievingRecommender):
         self._means = np.divide(sums, counts + self.shrinkage, out=np.full(len(catalog), middle), where=counts > 0)
         self._order = by_score(self._means)
 
+    def check_data(self, interactions: Interactions, catalog: Catalog) -> None:  # noqa: ARG002 - as the protocol has it
+        """See `AsyncRecommender.check_data`: there are ratings."""
+        rated_rows(interactions, "item_mean")
+
     def score(self, users: IntArray) -> FloatArray:
         """Damped means, shape (n, n_items)."""
         means = fitted(self._means, self)

@@ -42,3 +42,7 @@ class LikedKnnRecommender(ItemKnnRecommender):
         """See `Recommender.fit`."""
         rated = rated_rows(interactions, "liked_knn")
         super().fit(rated.take(np.flatnonzero(rated.ratings >= self.like_from)), catalog)
+
+    def check_data(self, interactions: Interactions, catalog: Catalog) -> None:  # noqa: ARG002 - as the protocol has it
+        """See `AsyncRecommender.check_data`: there are ratings."""
+        rated_rows(interactions, "liked_knn")

@@ -51,14 +51,18 @@ class MmrRecommender(WrappingRecommender):
 
     def fit(self, interactions: Interactions, catalog: Catalog) -> None:
         """Fit the recommender inside, and read the categories of the items."""
-        if not catalog.genre_names:
-            raise ConfigError(
-                "mmr varies the categories of items, and this catalogue has none; use another recommender"
-            )
+        self.check_data(interactions, catalog)
         members = catalog.genre_matrix.astype(np.float64)
         lengths = np.sqrt(members.sum(axis=1, keepdims=True))
         self._categories = np.divide(members, lengths, out=np.zeros_like(members), where=lengths > 0)
         super().fit(interactions, catalog)
+
+    def check_data(self, interactions: Interactions, catalog: Catalog) -> None:  # noqa: ARG002 - as the protocol has it
+        """See `AsyncRecommender.check_data`: items have categories."""
+        if not catalog.genre_names:
+            raise ConfigError(
+                "mmr varies the categories of items, and this catalogue has none; use another recommender"
+            )
 
     def state(self) -> str:
         """What the recommender inside has learnt, and the categories."""

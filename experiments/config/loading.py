@@ -21,6 +21,7 @@ from groundlings.experiments.config.file_kinds import meant_for_another
 from groundlings.experiments.config.schema import ArmConfig, ExperimentConfig, HybridMindConfig, PluginMindConfig
 from groundlings.simulator.language.config import ModelConfig
 
+
 def load_config(path: Path, overrides: Sequence[str] = (), seed: int | None = None) -> ExperimentConfig:
     """The checked configuration of one experiment; see `load_as`."""
     return load_as(ExperimentConfig, path, overrides, seed)

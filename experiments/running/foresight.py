@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from groundlings.environments.environment import SendsQueries, holds_dialogue
 from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.interactions import Interactions
@@ -26,15 +28,14 @@ def check_recommenders(plan: Plan, recommenders: Sequence[AsyncRecommender]) -> 
         recommenders: One per arm, not yet fitted.
 
     Raises:
-        DataError: A recommender has nothing for some of the agents.
-        ConfigError: The fits take more memory than there is, or a recommender cannot list what is asked for.
+        DataError: A recommender has nothing for some of the agents, or the data lack what it learns from.
+        ConfigError: The fits take more memory than there is, a recommender cannot list what is asked for, or an option
+            names what the data do not have.
     """
     config, train = plan.config, plan.split.train
-    for place, recommender in enumerate(recommenders):
-        try:
-            recommender.check_users(plan.population.users)
-        except DataError as error:
-            raise DataError(f"arms[{place}] ({config.arms[place].name}): {error}") from error
+    for place, (arm, recommender) in enumerate(zip(config.arms, recommenders, strict=True)):
+        first = train.take(np.zeros(0, dtype=np.int64)) if arm.history == "none" else train
+        check_serves(f"arms[{place}] ({arm.name})", recommender, plan, first)
     sizes = [recommender.memory_bytes(train) for recommender in recommenders]
     apart = isinstance(config.design, ParallelDesign) or (
         isinstance(config.design, SplitDesign) and config.design.log != "shared"
@@ -85,6 +86,30 @@ def _check_queries(
         for arm, recommender in zip(arms, recommenders, strict=True)
         if not any(getattr(part, "reads_queries", False) for part in parts_of(recommender))
     )
+
+
+def check_serves(where: str, recommender: AsyncRecommender, plan: Plan, first: Interactions) -> None:
+    """Return if one recommender can learn from the data and rank for all agents.
+
+    Args:
+        where: What names it, for the message.
+        recommender: Not yet fitted.
+        plan: The run.
+        first: What it is fitted on first.
+
+    Raises:
+        DataError: The data lack what it learns from, or it has nothing for some of the agents.
+        ConfigError: An option names what the data do not have.
+    """
+    try:
+        recommender.check_users(plan.population.users)
+        for part in parts_of(recommender):
+            if isinstance(part, AsyncRecommender):
+                part.check_data(first, plan.dataset.catalog)
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from error
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
 
 
 def check_fit(where: str, name: str, recommender: AsyncRecommender, train: Interactions) -> None:

@@ -13,7 +13,7 @@ from groundlings.environments.plugins import nearest
 from groundlings.experiments.config.designs import INTERLEAVED, InterleavingDesign
 from groundlings.experiments.config.interventions import InterventionConfig, NewRecommender
 from groundlings.experiments.config.schema import ExperimentConfig
-from groundlings.experiments.running.foresight import check_fit
+from groundlings.experiments.running.foresight import check_fit, check_serves
 from groundlings.experiments.running.identity import code_hash, file_hashes, prompts_hash
 from groundlings.personas.minds.language.mind import LanguageMind
 from groundlings.recommenders.base import AsyncRecommender
@@ -118,9 +118,9 @@ def _checked_swap(name: str, wanted: NewRecommender, plan: Plan, where: str) -> 
             "the audience; a bound is one from its first day to its last. Give it an arm of its own"
         )
     try:
-        made.check_users(plan.population.users)
+        check_serves(f"{here} (arm {name})", made, plan, plan.split.train)
     except DataError as error:
-        raise ConfigError(f"{here} (arm {name}): {error}") from error
+        raise ConfigError(str(error)) from error
     check_fit(f"{here}.recommender", wanted.recommender, made, plan.split.train)
     return made
 

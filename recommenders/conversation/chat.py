@@ -11,9 +11,11 @@ import numpy as np
 from pydantic import Field
 
 from groundlings.environments.catalog import Catalog
+from groundlings.environments.conversation.attributes import Attributes
 from groundlings.environments.conversation.messages import Briefing, ChatSystem, reply_of
-from groundlings.environments.errors import ConfigError
+from groundlings.environments.errors import ConfigError, shown
 from groundlings.environments.interactions import Interactions
+from groundlings.environments.plugins import nearest
 from groundlings.environments.ranking import RankingRequest
 from groundlings.recommenders.base import fitted
 from groundlings.recommenders.conversation.registry import CHAT_SYSTEMS
@@ -73,11 +75,19 @@ class ChatRecommender(TalkingRecommender):
 
     def fit(self, interactions: Interactions, catalog: Catalog) -> None:
         """See `TalkingRecommender.fit`."""
+        self.check_data(interactions, catalog)
         super().fit(interactions, catalog)
         self._open.clear()
-        fields = fitted(self._attributes, self).fields
-        if unknown := [field for field in self._questions or () if field not in fields]:
-            raise ConfigError(f"questions: found {unknown[0]}; expected some of {', '.join(fields)}")
+
+    def check_data(self, interactions: Interactions, catalog: Catalog) -> None:  # noqa: ARG002 - as the protocol has it
+        """See `AsyncRecommender.check_data`: items have the fields that it may ask about."""
+        fields = Attributes.of_catalog(catalog).fields if self._questions else {}
+        for place, field in enumerate(self._questions or ()):
+            if field not in fields:
+                raise ConfigError(
+                    f"questions[{place}]: found {shown(field)}{nearest(field, fields)}; expected "
+                    f"{'some of ' + ', '.join(fields) if fields else 'no such option: items have no attributes here'}"
+                )
 
     def calls_per_list(self) -> Mapping[str, int]:
         """See `AsyncRecommender.calls_per_list`: none."""

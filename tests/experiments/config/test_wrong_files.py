@@ -29,7 +29,9 @@ def kind_of(path: Path) -> type[Any]:
     return next((kind for name, kind in KINDS.items() if path.name.startswith(name)), ExperimentConfig)
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if kind_of(path) is not ExperimentConfig], ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if kind_of(path) is not ExperimentConfig], ids=lambda p: p.stem
+)
 def test_a_lab_file_is_not_complained_of_key_by_key(path):
     command = next(name for name in KINDS if path.name.startswith(name)).replace("_", "-")
     with pytest.raises(ConfigError) as told:

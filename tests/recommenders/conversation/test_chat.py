@@ -86,7 +86,7 @@ def test_nothing_may_be_around_it(tmp_path):
 def test_wrong_options_are_named():
     with pytest.raises(ConfigError, match="no conversing recommender 'askin'"):
         ChatRecommender("askin")
-    with pytest.raises(ConfigError, match="questions: found colour"):
+    with pytest.raises(ConfigError, match=r"questions\[0\]: found 'colour'"):
         system_of(questions=("colour",))
     moves = asked(system_of(questions=("genres",)), "Hello.").replies
     from groundlings.environments.conversation.attributes import Attributes
