@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -21,7 +22,7 @@ from groundlings.environments.datasets.csv_files import SEPARATORS, Ragged, read
 from groundlings.environments.datasets.file_kinds import refuse_large
 from groundlings.environments.datasets.file_parts import Part
 from groundlings.environments.datasets.problems import Problem, Problems
-from groundlings.environments.errors import DataError
+from groundlings.environments.errors import DataError, RunWarning, shown
 
 _Result = TypeVar("_Result")
 
@@ -126,6 +127,17 @@ class Table:
                 f"{part.path}: column {name!r} ({key}) {found}; "
                 f"the columns are {', '.join(map(repr, headers))}{_meant(name, headers)}"
             )
+
+    def warn_of_unread(self, read: Collection[str], expected: str) -> None:
+        """Warn of columns that nobody reads, for files whose columns have fixed names.
+
+        Args:
+            read: Headers of the columns that are read.
+            expected: What may stand there instead, for the message.
+        """
+        if unread := [name for name in self.data.column_names if name not in read]:
+            named = ", ".join(map(shown, unread))
+            warnings.warn(f"{self.path}: not read: the columns {named}; {expected}", RunWarning, stacklevel=3)
 
     def column(self, name: str, key: str, *, lists: bool = False, infinite: bool = False) -> Column:
         """A column by its header.

@@ -31,6 +31,7 @@ def read_ties(path: Path, user_ids: Sequence[str], whose: str, key: str) -> tupl
     """
     table = Table.read(path)
     users, friends = (named_ids(table, name, key) for name in (USER, FRIEND))
+    table.warn_of_unread((USER, FRIEND), "two people have a tie or have none, without a weight or a time")
     first, second = rows_of_ids(users, user_ids), rows_of_ids(friends, user_ids)
     known = (first >= 0) & (second >= 0)
     if not known.any():

@@ -9,6 +9,7 @@ everything that they took is a like, and a dislike is what the data call one.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from groundlings.environments.arrays import BoolArray, IntArray
 from groundlings.environments.datasets.ties_table import read_ties
-from groundlings.environments.errors import DataError
+from groundlings.environments.errors import DataError, RunWarning
 from groundlings.environments.interactions import DISLIKE, Interactions
 from groundlings.environments.page import Page
 from groundlings.environments.random_streams import Draws
@@ -71,6 +72,13 @@ class WordOfMouth:
                 raise DataError(
                     f"{path}: none of its {len(everybody):,} ties joins two of the {len(population.users):,} agents; "
                     "raise population.size, or take mind.social out"
+                )
+            if self._left_out or self._without_agent:
+                warnings.warn(
+                    f"{path}: {self._left_out:,} rows name somebody who is not in the data set, and "
+                    f"{self._without_agent:,} ties lead to people who are no agents; nothing is heard over these",
+                    RunWarning,
+                    stacklevel=2,
                 )
         else:
             self._ties = generated_ties(options.ties, population, options.seed)

@@ -103,6 +103,10 @@ def read_tests(
         name = columns.get(key, key)
         if key in columns or name in headers or key in _NEEDED:
             found[key] = table.column(name, f"--column {key}=NAME")
+    other = [key for key in COLUMNS if key not in found]
+    table.warn_of_unread(
+        [column.name for column in found.values()], f"where they are there, {', '.join(other)} are read"
+    )
     for key in _NEEDED:
         found[key].refuse_empty(f"the {key}")
     effects = found["effect"].parsed(_number, np.float64)

@@ -45,6 +45,7 @@ def read_tied_histories(histories: Path, ties: Path) -> TiedHistories:
     """
     table = Table.read(histories)
     users, items = (named_ids(table, name, "HISTORIES") for name in (USER, ITEM))
+    table.warn_of_unread((USER, ITEM), "a person has met an item or has not, however often, when and with what rating")
     user_ids, item_ids = by_length(users.texts), by_length(items.texts)
     rows, columns = rows_of_ids(users, user_ids), rows_of_ids(items, item_ids)
     matrix = sp.csr_array((np.ones(len(rows)), (rows, columns)), shape=(len(user_ids), len(item_ids)))

@@ -45,7 +45,7 @@ def test_an_experiment_file_with_a_key_of_a_lab_is_still_one():
     path = next(path for path in FILES if path.stem == "social")
     with pytest.raises(ConfigError, match=r"bootstrap: this key does not exist\. Allowed here: name"):
         load_config(path, ["bootstrap=200"])
-    with pytest.raises(ConfigError, match="this is an experiment file .*write: groundlings run "):
+    with pytest.raises(ConfigError, match=r"this is an experiment file .*write: groundlings run "):
         load_as(WarmupConfig, path)
 
 

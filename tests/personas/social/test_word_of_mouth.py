@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundlings.environments.arrays import FloatArray
-from groundlings.environments.errors import ConfigError, DataError, RunDirectoryError
+from groundlings.environments.errors import ConfigError, DataError, RunDirectoryError, RunWarning
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.page import Page
 from groundlings.experiments.running.run import resume_experiment, run_experiment
@@ -116,7 +116,8 @@ def test_ties_to_people_who_are_no_agents_are_none_of_the_ties(toy_population, t
     ids = toy_population.people.user_ids
     few = replace(toy_population, users=toy_population.users[:3])
     (tmp_path / "ties.csv").write_text(f"user,friend\n{ids[0]},{ids[1]}\n{ids[1]},{ids[9]}\n{ids[8]},{ids[9]}\n")
-    found = WordOfMouth(TiesOptions(ties=Path("ties.csv")), few, tmp_path)
+    with pytest.warns(RunWarning, match=r"0 rows name somebody .* and 2 ties lead to people who are no agents"):
+        found = WordOfMouth(TiesOptions(ties=Path("ties.csv")), few, tmp_path)
     assert (len(found.ties), found.describe()["ties_left_out"]) == (1, 2)
     nobody = replace(toy_population, users=toy_population.users[2:4])
     with pytest.raises(DataError, match="none of its 3 ties joins two of the 2 agents"):

@@ -14,7 +14,7 @@ import typer
 from typer.testing import CliRunner
 
 from groundlings.environments.arrays import FloatArray, IntArray
-from groundlings.environments.errors import ConfigError, DataError
+from groundlings.environments.errors import ConfigError, DataError, RunWarning
 from groundlings.environments.ties import Ties
 from groundlings.experiments.cli.ties import ties as ties_command
 from groundlings.experiments.labs.resampling import Resamples, interval
@@ -140,6 +140,17 @@ def test_tables_that_cannot_be_used_are_refused(tmp_path: Path, histories: str, 
         path.write_text(text)
     with pytest.raises(DataError, match=complaint):
         read_tied_histories(*paths)
+
+
+def test_columns_that_nobody_reads_are_named(tmp_path: Path) -> None:
+    paths = tmp_path / "histories.csv", tmp_path / "ties.csv"
+    paths[0].write_text("user,item,rating\na,1,5\nb,2,1\n")
+    paths[1].write_text("user,friend,weight,since\na,b,0.5,2020\n")
+    with pytest.warns(RunWarning) as told:
+        read_tied_histories(*paths)
+    assert [str(each.message).partition(";")[0].partition(": ")[2] for each in told] == [
+        "not read: the columns 'rating'", "not read: the columns 'weight', 'since'"
+    ]  # fmt: skip
 
 
 def test_histories_in_which_every_item_finds_a_partner_or_none_are_no_fault_of_the_command(tmp_path: Path) -> None:
