@@ -61,6 +61,7 @@ ADAPTERS = {
     "groundlings.experiments.gym.stable_baselines": "stable_baselines3",
     "groundlings.experiments.labs.train_mind.network": "torch",
     "groundlings.experiments.labs.train_mind.training": "torch",
+    "groundlings.experiments.labs.train_mind.tree_attention": "torch",
     "groundlings.recommenders.neural.contrastive": "torch",
     "groundlings.recommenders.neural.training": "torch",
 }
