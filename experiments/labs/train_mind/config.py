@@ -56,7 +56,7 @@ class TrainingConfig(Section):
     """Where it computes; `auto` takes a GPU where PyTorch finds one."""
     precision: Literal["bfloat16", "float32"] = "bfloat16"
     """Of the multiplications; weights that change are kept in float32."""
-    threads: Annotated[int, Field(ge=0)] = 0
+    threads: Annotated[int, Field(ge=0, le=4096)] = 0
     """Threads of PyTorch; 0 leaves it to PyTorch."""
 
     @model_validator(mode="after")

@@ -79,6 +79,7 @@ def train_mind(
     _check_installed()
     from groundlings.experiments.labs.train_mind.network import device_of, read_model, use_threads
 
+    device = device_of(config.training)  # before scenes are drawn, which takes long
     use_threads(config.training.threads, config.seed)
     began = time.monotonic()
     progress.event(LabStep(0, STEPS, "scenes"))
@@ -87,7 +88,7 @@ def train_mind(
     material = draw_material(ground)
     base = config.base / config.base_model if config.base_model else _embedded_weights(progress)
     model, tokenizer = read_model(base)
-    bench = _Bench(ground, material, model.to(device_of(config.training)), tokenizer, base, directory, progress)
+    bench = _Bench(ground, material, model.to(device), tokenizer, base, directory, progress)
     findings = bench.run(resume=resume)
     findings.about["seconds"]["in all"] = round(time.monotonic() - began, 1)
     return findings

@@ -16,10 +16,18 @@ import torch
 from torch import Tensor
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
+from groundlings.environments.errors import ConfigError, shown
 from groundlings.experiments.labs.train_mind.config import TrainingConfig
 from groundlings.experiments.labs.train_mind.token_trees import Row
 from groundlings.experiments.labs.train_mind.tree_attention import NAME, TreePlaces, tree_attention
 from groundlings.simulator.language.request_body import MOST_ALTERNATIVES
+
+_EXPECTED = (
+    "expected a directory as transformers saves models of the Llama family (config.json, weights, tokenizer), or a "
+    "GGUF file of one"
+)
+_LONGEST_WORDS = 300
+"""Of what another library says of a file, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,18 +144,47 @@ def loss_of_scene(said: Answers, real: Tensor, choice_weight: float, answer_weig
 
 
 def device_of(options: TrainingConfig) -> torch.device:
-    """Where to compute."""
-    if options.device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(options.device)
+    """Where to compute.
+
+    Raises:
+        ConfigError: A GPU is asked for, and PyTorch finds none.
+    """
+    there = torch.cuda.is_available()
+    if options.device == "cuda" and not there:
+        raise ConfigError(
+            "training.device: found cuda, and PyTorch finds no GPU here; write auto or cpu, or install a PyTorch that "
+            "knows this machine's GPU"
+        )
+    return torch.device("cuda" if there and options.device != "cpu" else "cpu")
 
 
 def read_model(path: Path) -> tuple[Any, Any]:
-    """A model in float32 and its tokenizer, from a directory or a GGUF file."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+    """A model in float32 and its tokenizer, from a directory or a GGUF file.
+
+    Raises:
+        ConfigError: It is neither, or no model that can be trained here.
+    """
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # the lab tells of its own steps
+    try:
+        model, tokenizer = _read(path)
+    except MemoryError:
+        raise
+    except Exception as error:  # each kind of damage has a kind of its own, of three libraries
+        said = " ".join(str(error).split())[:_LONGEST_WORDS]
+        raise ConfigError(
+            f"base_model: {shown(str(path))} cannot be read as a causal language model "
+            f"({type(error).__name__}: {said}); {_EXPECTED}"
+        ) from error
+    if not hasattr(model, "model") or not hasattr(model, "lm_head"):
+        raise ConfigError(f"base_model: found a {type(model).__name__} in {shown(str(path))}; {_EXPECTED}")
+    return model, tokenizer
+
+
+def _read(path: Path) -> tuple[Any, Any]:
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
     if path.is_dir():
         return AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32), AutoTokenizer.from_pretrained(path)
     place = {"pretrained_model_name_or_path": path.parent, "gguf_file": path.name}

@@ -163,3 +163,31 @@ def test_without_the_extra_it_says_what_to_install(ground, tmp_path, monkeypatch
     monkeypatch.setitem(__import__("sys").modules, "peft", None)
     with pytest.raises(ConfigError, match=r"groundlings\[train\]"):
         train_mind(ground.config, tmp_path)
+
+
+@pytest.mark.parametrize("junk", ["empty", "text", "config", "gguf"])
+def test_what_is_no_model_is_refused_in_one_message(base_model, tmp_path, junk):
+    from groundlings.experiments.labs.train_mind.network import read_model
+
+    place = tmp_path / {"text": "notes.txt", "gguf": "model.gguf"}.get(junk, "model")
+    if junk in ("text", "gguf"):
+        place.write_bytes(b"GGUF" + b"\1" * 60 if junk == "gguf" else b"no model")
+    else:
+        place.mkdir()
+        if junk == "config":
+            (place / "config.json").write_text('{"model_type": "llama", "hidden_size": "many"}')
+    with pytest.raises(
+        ConfigError, match=r"^base_model: .* cannot be read as a causal language model .*; expected a dir"
+    ):
+        read_model(place)
+
+
+def test_a_gpu_that_is_not_there_is_refused_before_anything_is_read(ground, tmp_path, base_model, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    config = ground.config.model_copy(
+        update={"training": ground.config.training.model_copy(update={"device": "cuda"}), "base_model": base_model}
+    )
+    with pytest.raises(ConfigError, match=r"^training\.device: found cuda, and PyTorch finds no GPU here; write auto"):
+        train_mind(config, tmp_path)
