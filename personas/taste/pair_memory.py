@@ -3,7 +3,8 @@
 The table lies in memory that forked processes share, so that those of tomorrow know what a worker computes today. No
 process waits for another: beside each value stands its pair, scrambled with the value itself, so that what two of
 them wrote half each is no pair's (Hyatt and Mann 2002, "A lock-less transposition table implementation for parallel
-search", ICGA Journal).
+search", ICGA Journal). Each pair has two places where it may lie (Pagh and Rodler 2004, "Cuckoo hashing", without its
+moves): with one, some pairs that are shown again and again would take each other's place for ever.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ from numpy.typing import NDArray
 from groundlings.environments.arrays import FloatArray, IntArray
 
 PLACES = 2**21
-"""Pairs that are kept, 16 bytes each; a pair takes the place of another one that hashes there. Memory that no pair has
-come to is none yet."""
+"""Pairs that are kept, 16 bytes each; a pair takes the place of another one where both of its own are taken. Memory
+that no pair has come to is none yet."""
+
+_Words = NDArray[np.uint64]
 
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
+_SECOND_SPREAD = np.uint64(0xD6E8FEB86659FD93)
 _SHIFT = np.uint64(64 - 21)
 
 
@@ -44,19 +48,35 @@ class PairMemory:
         """The values of some pairs, shape (n,)."""
         # From 1 on: an empty place, which holds zeros, is that of pair 0.
         pairs = (users * self._n_items + items + 1).astype(np.uint64)
-        places = ((pairs * _SPREAD) >> _SHIFT).astype(np.int64)
-        values = self._values[places]
-        missing = np.flatnonzero((self._checks[places] ^ _scrambled(values)) != pairs)
-        if len(missing):
-            found = np.ascontiguousarray(self._compute(users[missing], items[missing]), dtype=np.float64)
-            values[missing] = found
-            # Of two new pairs of one place the last one stays, in both columns.
-            self._values[places[missing]] = found
-            self._checks[places[missing]] = pairs[missing] ^ _scrambled(found)
+        values, elsewhere = self._kept(pairs, _places(pairs, _SPREAD))
+        if len(elsewhere):
+            values[elsewhere], unknown = self._kept(pairs[elsewhere], _places(pairs[elsewhere], _SECOND_SPREAD))
+            missing = elsewhere[unknown]
+            if len(missing):
+                values[missing] = self._compute(users[missing], items[missing])
+                self._keep(pairs[missing], values[missing])
         return values
 
+    def _kept(self, pairs: _Words, places: IntArray) -> tuple[FloatArray, IntArray]:
+        """What lies at a place of each pair, and the numbers of those that do not lie there."""
+        values = self._values[places]
+        return values, np.flatnonzero((self._checks[places] ^ _scrambled(values)) != pairs)
 
-def _scrambled(values: FloatArray) -> NDArray[np.uint64]:
+    def _keep(self, pairs: _Words, values: FloatArray) -> None:
+        """Put pairs where nothing lies, else in their second place."""
+        first = _places(pairs, _SPREAD)
+        places = np.where(self._checks[first] == 0, first, _places(pairs, _SECOND_SPREAD))
+        # Of two new pairs of one place the last one stays, in both columns.
+        self._values[places] = values
+        self._checks[places] = pairs ^ _scrambled(values)
+
+
+def _places(pairs: _Words, spread: np.uint64) -> IntArray:
+    """Where pairs may lie: the upper bits of a product (Knuth, The Art of Computer Programming 3, section 6.4)."""
+    return ((pairs * spread) >> _SHIFT).astype(np.int64)
+
+
+def _scrambled(values: FloatArray) -> _Words:
     """A word per value; 0 for 0."""
     words = values.view(np.uint64) * _SPREAD
     return np.asarray(words ^ (words >> np.uint64(29)))

@@ -221,6 +221,22 @@ def test_kept_pairs_have_the_value_that_was_computed(asked):
     assert len(calls) <= len(asked)
 
 
+def test_pairs_that_are_asked_about_again_and_again_are_computed_once_though_the_table_brings_some_together():
+    asked = []
+
+    def compute(users, items):
+        asked.append(len(users))
+        return users - items / 7
+
+    memory = PairMemory(compute, 500)
+    users, items = np.random.default_rng(1).integers(0, [[50_000], [500]], (2, 50_000))
+    for _ in range(6):
+        assert np.array_equal(memory.of(users, items), users - items / 7)
+    # With one place for each pair, some 1,200 would be computed anew every time.
+    assert asked[1] > 0
+    assert sum(asked[3:]) < 50
+
+
 def test_what_a_forked_process_has_computed_is_known_here():
     memory = PairMemory(lambda users, items: users / 3 + items, 10)
     users, items = np.arange(20), np.arange(20) % 10
