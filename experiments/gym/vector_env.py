@@ -89,12 +89,11 @@ class SessionsVectorEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
             actions: Shape (num_envs, slots), (num_envs,) for one slot, or (num_envs, width).
 
         Raises:
-            ConfigError: No session has begun, or the world is closed.
+            ConfigError: No session has begun, the world is closed, or an action is none of `action_space`.
         """
         if self.closed or not self._seeded:
             raise ConfigError(f"step: {'the world is closed' if self.closed else 'no session has begun'}; {_FIRST}")
-        chosen = np.asarray(actions).reshape(self.num_envs, -1)
-        places, unused = self.world.places(chosen, self._candidates, self._free)
+        places, unused = self.world.places(actions, self._candidates, self._free)
         outcome = self._sessions.show(items_at(places, self._candidates))
         reward = self.world.reward.of(outcome)
         unknown = np.isnan(reward)

@@ -7,6 +7,7 @@ from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -17,6 +18,7 @@ from pydantic import ValidationError
 from groundlings.environments.arrays import BoolArray, IntArray, ItemArray
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.feed import PaginatedFeed
+from groundlings.environments.plugins import nearest
 from groundlings.experiments.config.schema import ArmConfig, ExperimentConfig
 from groundlings.experiments.gym.open_sessions import OpenSessions
 from groundlings.experiments.gym.reward import Reward
@@ -27,6 +29,7 @@ from groundlings.recommenders.policies.candidate_sets import CandidateSets
 from groundlings.recommenders.policies.observation import SessionSoFar, observation_length, observe
 from groundlings.recommenders.policies.pages import (
     ActionKind,
+    checked_actions,
     named_places,
     nearest_places,
 )
@@ -88,6 +91,7 @@ class World:
         candidates: int = 100,
         retriever: str | Mapping[str, Any] = "item_knn",
         width: int = 16,
+        **unknown: Any,
     ) -> World:
         """A world made of an experiment.
 
@@ -99,11 +103,16 @@ class World:
             candidates: Items of a user's candidate set at most.
             retriever: The recommender that makes candidate sets, a name or `{recommender: ..., options: {...}}`.
             width: Numbers of an item's vector.
+            unknown: Refused: options come by way of `gymnasium.make`, too.
 
         Raises:
-            ConfigError: The site is no paginated feed, or an argument does not fit.
+            ConfigError: The site is no paginated feed, or an argument does not fit or exist.
             UserError: The experiment cannot be prepared.
         """
+        if unknown:
+            known = [name for name, each in signature(cls.of).parameters.items() if each.kind is each.KEYWORD_ONLY]
+            name = min(unknown)
+            raise ConfigError(f"{name}: no option of a world{nearest(name, known)}; expected {', '.join(known)}")
         if action not in get_args(ActionKind):
             raise ConfigError(f"action: found {action!r}, expected one of {', '.join(get_args(ActionKind))}")
         if not (type(candidates) is type(width) is int) or candidates < 1 or width < 1:
@@ -178,17 +187,14 @@ class World:
             candidates, free: Of each session; see `groundlings.recommenders.policies.pages`.
 
         Raises:
-            ConfigError: Actions have another shape, or are no finite numbers: what they would show is left to chance.
+            ConfigError: See `checked_actions`.
         """
-        expected = (len(free), self.feed.page_size if self.action == "slate" else self.vectors.items.shape[1])
-        if actions.shape != expected or actions.dtype.kind not in "iufb" or not np.isfinite(actions).all():
-            raise ConfigError(
-                f"actions: found shape {actions.shape} of {actions.dtype}, expected finite numbers of shape {expected} "
-                f"(action: {self.action}); a policy that gives NaN has diverged"
-            )
+        slots = self.feed.page_size
+        wide = slots if self.action == "slate" else self.vectors.items.shape[1]
+        chosen = checked_actions(actions, self.action, (len(free), wide), self.size)
         if self.action == "slate":
-            return named_places(actions, free)
-        places = nearest_places(actions, candidates, free, self.vectors.items, self.feed.page_size)
+            return named_places(chosen, free)
+        places = nearest_places(chosen, candidates, free, self.vectors.items, slots)
         return places, np.zeros(len(places), dtype=np.int64)
 
 

@@ -7,15 +7,52 @@ largest product with it.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from groundlings.environments.arrays import NO_ITEM, BoolArray, IntArray, ItemArray
+from groundlings.environments.errors import ConfigError, shown
 from groundlings.recommenders.policies.vectors import Vectors
 
 ActionKind = Literal["slate", "embedding"]
+
+_NONE = np.iinfo(np.int64).min
+
+
+def checked_actions(
+    actions: ArrayLike, kind: ActionKind, shape: tuple[int, int], candidates: int, hint: str = ""
+) -> NDArray[Any]:
+    """The actions of a policy, one row per session.
+
+    Args:
+        actions: What it gave; of one number per session, a row may be that number.
+        kind: What an action is.
+        shape: Sessions, and slots of a page or width of a vector.
+        candidates: Size of the candidate set.
+        hint: What to do where the shape is another one.
+
+    Raises:
+        ConfigError: They are no places of the candidate set, or no vectors of numbers from -1 to 1, of this shape: what
+            they would show is left to chance.
+    """
+    expected = f"whole numbers from 0 to {candidates - 1}" if kind == "slate" else "numbers from -1 to 1"
+    expected = f"expected {expected} of shape {shape} (action: {kind})"
+    try:
+        found = np.asarray(actions)
+    except ValueError:  # rows of different lengths
+        raise ConfigError(f"actions: found {shown(actions)}, {expected}") from None
+    kinds = "iu" if kind == "slate" else "iuf"
+    if found.dtype.kind not in kinds or found.shape not in {shape, shape[: 1 if shape[1] == 1 else 2]}:
+        raise ConfigError(f"actions: found shape {found.shape} of {found.dtype}, {expected}{hint}")
+    low, high = (0, candidates - 1) if kind == "slate" else (-1, 1)
+    if found.size and not (found.min() >= low and found.max() <= high):  # NaN is neither
+        raise ConfigError(
+            f"actions: found numbers from {found.min():g} to {found.max():g}, {expected}"
+            + ("; a policy that gives NaN has diverged" if np.isnan(found.min()) else "")
+        )
+    return found.reshape(shape)
 
 
 def free_candidates(candidates: ItemArray, shown: ItemArray) -> BoolArray:
@@ -47,12 +84,7 @@ def named_places(places: NDArray[np.integer], free: BoolArray) -> tuple[IntArray
 
     Returns:
         Places, -1 behind the last where too few are free, shape (n, slots), and how many of each row put nothing there.
-
-    Raises:
-        ValueError: A place is not in the candidate set.
     """
-    if places.size and (places.min() < 0 or places.max() >= free.shape[1]):
-        raise ValueError(f"an action names places {places.min()} to {places.max()} of {free.shape[1]} candidates")
     legal = np.take_along_axis(free, places, axis=1)
     order = np.argsort(places, axis=1, kind="stable")
     ordered = np.take_along_axis(places, order, axis=1)
@@ -93,10 +125,23 @@ def nearest_places(wanted: Vectors, candidates: ItemArray, free: BoolArray, item
     Returns:
         Places in the candidate set, -1 behind the last, shape (n, slots).
     """
-    likeness = np.einsum("nkw,nw->nk", items[candidates], wanted.astype(np.float32))
-    likeness[~free] = -np.inf
-    best = np.argsort(-likeness, axis=1, kind="stable")[:, :slots]
-    return np.where(np.take_along_axis(free, best, axis=1), best, -1)
+    # `take` gathers rows in half the time of an index; the last of the items stands where there is no candidate.
+    vectors = np.take(items, candidates, axis=0, mode="wrap")
+    keys = _in_order(np.einsum("nkw,nw->nk", vectors, wanted.astype(np.float32)))
+    keys[~free] = _NONE
+    keys.sort(axis=1)
+    best = keys[:, : -slots - 1 : -1]
+    return np.where(best == _NONE, -1, candidates.shape[1] - 1 - (best & 0xFFFFFFFF))
+
+
+def _in_order(values: Vectors) -> IntArray:
+    """Whole numbers in the order of values, of equal ones the first the largest; the lower half says which it is.
+
+    NumPy sorts whole numbers in a quarter of the time in which it finds a stable order of others.
+    """
+    bits = (values + np.float32(0)).view(np.int32)  # minus zero equals zero
+    ascending = bits ^ ((bits >> 31) & 0x7FFFFFFF)  # the bits of negative numbers run the other way
+    return (ascending.astype(np.int64) << 32) | np.arange(values.shape[1])[::-1]
 
 
 def items_at(places: IntArray, candidates: ItemArray) -> ItemArray:

@@ -22,6 +22,7 @@ from groundlings.recommenders.base import Recommender, fitted
 from groundlings.recommenders.policies.observation import SessionSoFar, observe
 from groundlings.recommenders.policies.pages import (
     ActionKind,
+    checked_actions,
     free_candidates,
     items_at,
     named_places,
@@ -31,6 +32,10 @@ from groundlings.recommenders.policies.vectors import SessionVectors
 
 Act: TypeAlias = Callable[[NDArray[np.float32]], NDArray[Any]]
 """Observations in, shape (n, `observation_length`); out the action of each row."""
+
+_PAGE_BY_PAGE = (
+    "; a policy chooses page by page, so write site.rank_each: page, and site.page_size as it was trained for"
+)
 
 Algorithm = Literal["A2C", "ARS", "CrossQ", "DDPG", "DQN", "MaskablePPO", "PPO", "SAC", "TD3", "TQC", "TRPO"]
 """Classes of stable-baselines3 and sb3-contrib whose policies remember nothing from page to page."""
@@ -70,13 +75,11 @@ class ActingRecommender(Recommender):
         vectors = fitted(self._vectors, self)
         earlier, candidates = self._so_far(request), self._candidate_sets(request)
         free = free_candidates(candidates, earlier.shown)
-        actions = np.asarray(self.act(observe(vectors, earlier))).reshape(len(request), -1)
-        if self.action == "slate":
-            if actions.shape[1] != request.size:
-                raise ConfigError(
-                    f"the policy fills {actions.shape[1]} slots, and is asked for {request.size}: it chooses page by "
-                    "page, so write site.rank_each: page, and site.page_size as it was trained for"
-                )
+        slate = self.action == "slate"
+        shape = len(request), request.size if slate else self.width
+        answer = self.act(observe(vectors, earlier))
+        actions = checked_actions(answer, self.action, shape, self.candidates, _PAGE_BY_PAGE if slate else "")
+        if slate:
             places, _ = named_places(actions, free)
         else:
             places = nearest_places(actions, candidates, free, vectors.items, request.size)

@@ -207,21 +207,45 @@ def test_rewards_that_nobody_knows_are_flagged_and_lost_pages_end_a_session(made
     assert (truncated[lost] & ~left[lost]).all()
 
 
-@pytest.mark.parametrize("wrong", [np.nan, np.inf, "x", None, 0.5j], ids=str)
-def test_an_action_that_is_no_finite_number_shows_nothing(made, wrong):
+@pytest.mark.parametrize(
+    ("wrong", "found"),
+    [
+        (np.nan, "numbers from nan to nan, expected numbers from -1 to 1 .*diverged"),
+        (np.inf, "numbers from 0 to inf, expected numbers from -1 to 1"),
+        (1.5, r"numbers from 0 to 1\.5, expected numbers from -1 to 1 of shape \(24, 4\)"),
+        ("x", "of <U1, expected numbers"),
+        (None, "of object, expected numbers"),
+        (0.5j, "of complex128, expected numbers"),
+    ],
+)
+def test_a_vector_that_is_none_of_the_action_space_shows_nothing(made, wrong, found):
     env = SessionsVectorEnv(made(action="embedding", width=4), USERS)
     env.reset(seed=2)
     actions = np.zeros((USERS, 4), dtype=object if wrong is None else np.asarray(wrong).dtype)
     actions[1, 2] = wrong
-    with pytest.raises(ConfigError, match=r"actions: found shape .*, expected finite numbers of shape"):
+    with pytest.raises(ConfigError, match=f"actions: found .*{found}"):
         env.step(actions)
 
 
-def test_an_action_of_another_shape_shows_nothing(made):
+@pytest.mark.parametrize(
+    ("actions", "found"),
+    [
+        (np.zeros(USERS, dtype=int), r"shape \(24,\) of int64"),
+        (np.zeros((USERS, SLOTS + 1), dtype=int), r"shape \(24, 4\) of int64"),
+        (np.zeros((USERS, SLOTS)), r"shape \(24, 3\) of float64"),
+        (np.zeros((USERS, SLOTS), dtype=bool), r"shape \(24, 3\) of bool"),
+        (np.full((USERS, SLOTS), 25), "numbers from 25 to 25"),
+        (np.full((USERS, SLOTS), -1), "numbers from -1 to -1"),
+        ([[0, 1, 2], [3]], r"\[\[0, 1, 2\], \[3\]\]"),
+        (None, r"shape \(\) of object"),
+    ],
+    ids=str,
+)
+def test_a_slate_that_is_none_of_the_action_space_shows_nothing(made, actions, found):
     env = SessionsVectorEnv(made(), USERS)
     env.reset(seed=2)
-    with pytest.raises(ConfigError, match=rf"found shape \({USERS}, 1\) of int64"):
-        env.step(np.zeros(USERS, dtype=np.int64))
+    with pytest.raises(ConfigError, match=rf"found {found}, expected whole numbers from 0 to 24 of shape \(24, 3\)"):
+        env.step(actions)
 
 
 @pytest.mark.parametrize(
@@ -235,6 +259,7 @@ def test_an_action_of_another_shape_shows_nothing(made):
         ({}, {"retriever": {"name": 3}}, "retriever: found"),
         ({}, {"retriever": 3}, "retriever: found 3, expected a name or"),
         ({}, {"candidates": 10**9}, "candidates: found 1000000000, but the catalogue has"),
+        ({}, {"candidats": 3}, r"candidats: no option of a world \(did you mean 'candidates'\?\); expected supplied, "),
         ({}, {"reward": "sum(buy)"}, "reward: the site has no 'buy'"),
         (
             {"site": {"max_pages": 2, "layout": {"kind": "rows", "rows": [{"name": "For you", "visible": 2}]}}},
@@ -268,7 +293,7 @@ def test_a_policy_that_chooses_pages_is_asked_for_pages(tmp_path):
 
     sections = {key: CONFIG[key] for key in ("dataset", "seed", "simulation")}
     site = {"page_size": SLOTS, "max_pages": PAGES}
-    with pytest.raises(ConfigError, match=r"the policy fills 3 slots, and is asked for 9: .* site\.rank_each: page"):
+    with pytest.raises(ConfigError, match=r"found shape \(24, 3\) .* of shape \(24, 9\) .* site\.rank_each: page"):
         Experiment(arms={"mine": arm}, site=site, mind={"kind": "scripted"}, **sections).run(tmp_path / "run")
 
 

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundlings.environments.arrays import NO_ITEM
+from groundlings.environments.errors import ConfigError
 from groundlings.recommenders.policies.pages import (
+    checked_actions,
     free_candidates,
     items_at,
     named_places,
@@ -49,8 +51,13 @@ def test_a_page_is_short_where_too_few_candidates_are_free():
 
 @pytest.mark.parametrize("places", [[0, 1, K], [-1, 0, 1]])
 def test_a_place_outside_of_the_candidate_set_is_refused(places):
-    with pytest.raises(ValueError, match="of 6 candidates"):
-        page(places)
+    with pytest.raises(ConfigError, match="expected whole numbers from 0 to 5"):
+        checked_actions([places], "slate", (1, SLOTS), K)
+
+
+def test_an_action_of_one_number_needs_no_second_axis():
+    assert checked_actions([2, 0], "slate", (2, 1), K).tolist() == [[2], [0]]
+    assert checked_actions(np.ones((2, 1)), "embedding", (2, 1), K).tolist() == [[1], [1]]
 
 
 @given(
@@ -80,3 +87,18 @@ def test_a_vector_gets_the_candidates_that_point_its_way_and_ties_go_to_the_retr
     assert items_at(places, CANDIDATES).tolist() == [[10, 12, 14]]
     nothing = nearest_places(np.array([[2.0, 0]], dtype=np.float32), CANDIDATES, free & False, vectors, SLOTS)
     assert nothing.tolist() == [[-1, -1, -1]]
+
+
+@given(
+    st.lists(
+        st.lists(st.sampled_from([-2.0, -0.5, -0.0, 0.0, 0.5, 2.0]), min_size=5, max_size=5), min_size=1, max_size=4
+    ),
+    st.integers(1, 7),
+)
+def test_the_nearest_candidates_are_those_of_a_stable_order(products, slots):
+    vectors, n = np.array(products, dtype=np.float32).ravel()[:, None], len(products)
+    candidates = np.column_stack([np.arange(5 * n).reshape(n, 5), np.full(n, NO_ITEM)]).astype(np.int32)
+    places = nearest_places(np.ones((n, 1), dtype=np.float32), candidates, candidates != NO_ITEM, vectors, slots)
+    for row, found in zip(products, places.tolist(), strict=True):
+        listed = sorted(range(5), key=lambda place: -row[place])
+        assert found == [*listed, -1][:slots]
