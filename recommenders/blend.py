@@ -9,17 +9,16 @@ import numpy as np
 from pydantic import Field
 
 from groundlings.environments.arrays import NO_ITEM, FloatArray, IntArray, ItemArray
-from groundlings.environments.catalog import Catalog
 from groundlings.environments.errors import ConfigError
-from groundlings.environments.interactions import Interactions
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.recommenders.base import AsyncRecommender
+from groundlings.recommenders.wrapping import OuterRecommender
 
 _RANKS = 60.0
 """The constant of reciprocal rank fusion, as in the paper."""
 
 
-class BlendRecommender(AsyncRecommender):
+class BlendRecommender(OuterRecommender):
     """Joins the lists of several recommenders, each item once.
 
     "interleaved" gives each rank to the recommender that is furthest behind its share of the list, the first of them
@@ -50,35 +49,12 @@ class BlendRecommender(AsyncRecommender):
                     f"blend: {type(part).__name__} draws lots, so the propensities of a joint list would not be known; "
                     "choose one that is not randomised, and explore around the blend instead"
                 )
+        super().__init__(*of)
         self.of = of
         self.weights = np.ones(len(of)) if weights is None else np.array(weights, dtype=np.float64)
         self.how = how
-        self.sees_hidden_preference = any(part.sees_hidden_preference for part in of)
         self.reads_queries = any(part.reads_queries for part in of)
         self.needs_query = any(part.needs_query for part in of)
-
-    def fit(self, interactions: Interactions, catalog: Catalog) -> None:
-        """Fit all of them."""
-        for part in self.of:
-            part.fit(interactions, catalog)
-
-    def memory_bytes(self, interactions: Interactions) -> int:
-        """What all of them take; they are fitted one after the other, and what each has learnt stays."""
-        return sum(part.memory_bytes(interactions) for part in self.of)
-
-    def check_users(self, users: IntArray) -> None:
-        """Whether all of them can rank for some users."""
-        for part in self.of:
-            part.check_users(users)
-
-    def observe(self, interactions: Interactions) -> None:
-        """Tell all of them."""
-        for part in self.of:
-            part.observe(interactions)
-
-    def state(self) -> str:
-        """What all of them have learnt."""
-        return "+".join(part.state() for part in self.of)
 
     async def rank(self, request: RankingRequest) -> Ranking:
         """See `AsyncRecommender.rank`; all of them are asked at once."""

@@ -11,12 +11,13 @@ from groundlings.environments.catalog import Catalog
 from groundlings.environments.content import Content, measure_content
 from groundlings.environments.interactions import Interactions
 from groundlings.recommenders.base import ScoringRecommender, fitted, hash_of
+from groundlings.recommenders.wrapping import OuterRecommender
 
 _BYTES_PER_PAIR = 56
 """The parts of a likeness and their sum, and then its order and its shares."""
 
 
-class ContentKnnRecommender(ScoringRecommender):
+class ContentKnnRecommender(OuterRecommender, ScoringRecommender):
     """Gives an item without interactions the mean score of the most similar items (KNN in the ColdRec benchmark).
 
     Every other item keeps the score of the inner recommender. The similarity is that of
@@ -28,6 +29,7 @@ class ContentKnnRecommender(ScoringRecommender):
     """
 
     def __init__(self, of: ScoringRecommender, neighbours: PositiveInt = 20) -> None:
+        super().__init__(of)
         self.of = of
         self.neighbours = neighbours
         self._new: IntArray | None = None
@@ -36,7 +38,7 @@ class ContentKnnRecommender(ScoringRecommender):
 
     def fit(self, interactions: Interactions, catalog: Catalog) -> None:
         """See `Recommender.fit`."""
-        self.of.fit(interactions, catalog)
+        super().fit(interactions, catalog)
         met = interactions.item_counts > 0
         self._old, self._new = np.flatnonzero(met), np.flatnonzero(~met)
         self._shares = neighbour_shares(measure_content(catalog), self._old, self._new, self.neighbours)
@@ -44,15 +46,7 @@ class ContentKnnRecommender(ScoringRecommender):
     def memory_bytes(self, interactions: Interactions) -> int:
         """What the recommender inside takes, and the likeness of each new item to each old one."""
         old = int((interactions.item_counts > 0).sum())
-        return self.of.memory_bytes(interactions) + old * (interactions.n_items - old) * _BYTES_PER_PAIR
-
-    def check_users(self, users: IntArray) -> None:
-        """Whether the recommender inside can rank for them."""
-        self.of.check_users(users)
-
-    def observe(self, interactions: Interactions) -> None:
-        """See `Recommender.observe`."""
-        self.of.observe(interactions)
+        return super().memory_bytes(interactions) + old * (interactions.n_items - old) * _BYTES_PER_PAIR
 
     def score(self, users: IntArray) -> FloatArray:
         """See `ScoringRecommender.score`."""

@@ -9,17 +9,16 @@ from typing import NamedTuple
 import numpy as np
 
 from groundlings.environments.arrays import NO_ITEM, BoolArray, FloatArray, IntArray, ItemArray
-from groundlings.environments.catalog import Catalog
 from groundlings.environments.errors import ConfigError
-from groundlings.environments.interactions import Interactions
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.recommenders.base import AsyncRecommender
+from groundlings.recommenders.wrapping import OuterRecommender
 
 TEAM_DRAFT = "team_draft"
 """How a log calls this recommender."""
 
 
-class TeamDraftRecommender(AsyncRecommender):
+class TeamDraftRecommender(OuterRecommender):
     """Team-draft interleaving (Radlinski, Kurup and Joachims 2008, "How does clickthrough data reflect retrieval
     quality?", CIKM, section 3.3).
 
@@ -50,31 +49,8 @@ class TeamDraftRecommender(AsyncRecommender):
                     "says nothing, so people would choose among items that are presented and others. Compare it in "
                     "arms of their own (design: parallel)"
                 )
+        super().__init__(first, second)
         self.teams = (first, second)
-        self.sees_hidden_preference = first.sees_hidden_preference or second.sees_hidden_preference
-
-    def fit(self, interactions: Interactions, catalog: Catalog) -> None:
-        """Fit both teams."""
-        for team in self.teams:
-            team.fit(interactions, catalog)
-
-    def memory_bytes(self, interactions: Interactions) -> int:
-        """What both teams take; they are fitted one after the other, and what each has learnt stays."""
-        return sum(team.memory_bytes(interactions) for team in self.teams)
-
-    def check_users(self, users: IntArray) -> None:
-        """Whether both teams can rank for them."""
-        for team in self.teams:
-            team.check_users(users)
-
-    def observe(self, interactions: Interactions) -> None:
-        """Tell both teams."""
-        for team in self.teams:
-            team.observe(interactions)
-
-    def state(self) -> str:
-        """What both teams have learnt."""
-        return "+".join(team.state() for team in self.teams)
 
     async def rank(self, request: RankingRequest) -> Ranking:
         """See `AsyncRecommender.rank`; both teams are asked at once."""

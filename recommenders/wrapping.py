@@ -1,4 +1,4 @@
-"""What recommenders that change another one's list have in common."""
+"""What recommenders around others have in common, and those that change another one's list."""
 
 from __future__ import annotations
 
@@ -14,37 +14,52 @@ from groundlings.recommenders.base import AsyncRecommender, Recommender
 from groundlings.recommenders.parts import joined, parts_of
 
 
-class DelegatingRecommender(Recommender):
-    """Learns nothing itself: it is fitted, asked about its needs and told of each day through to another one.
+class OuterRecommender(AsyncRecommender):
+    """Fits the recommenders inside, asks about their needs, and tells them of each day. Subclasses write `rank`.
 
     Args:
-        of: That one.
+        inside: Those recommenders.
+    """
+
+    def __init__(self, *inside: AsyncRecommender) -> None:
+        self.inside = inside
+        self.sees_hidden_preference = any(each.sees_hidden_preference for each in inside)
+
+    def fit(self, interactions: Interactions, catalog: Catalog) -> None:
+        """Fit the recommenders inside."""
+        for each in self.inside:
+            each.fit(interactions, catalog)
+
+    def memory_bytes(self, interactions: Interactions) -> int:
+        """What the recommenders inside take; they are fitted one after the other, and what each has learnt stays."""
+        return sum(each.memory_bytes(interactions) for each in self.inside)
+
+    def check_users(self, users: IntArray) -> None:
+        """Whether the recommenders inside can rank for them."""
+        for each in self.inside:
+            each.check_users(users)
+
+    def observe(self, interactions: Interactions) -> None:
+        """Tell the recommenders inside."""
+        for each in self.inside:
+            each.observe(interactions)
+
+    def state(self) -> str:
+        """The states of the recommenders inside."""
+        return "+".join(each.state() for each in self.inside)
+
+
+class DelegatingRecommender(OuterRecommender, Recommender):
+    """Learns nothing itself, and makes of a query what the recommender inside makes of it.
+
+    Args:
+        of: That recommender.
     """
 
     def __init__(self, of: AsyncRecommender) -> None:
+        super().__init__(of)
         self.of = of
-        self.sees_hidden_preference = of.sees_hidden_preference
         self.reads_queries, self.needs_query = of.reads_queries, of.needs_query
-
-    def fit(self, interactions: Interactions, catalog: Catalog) -> None:
-        """Fit the recommender inside."""
-        self.of.fit(interactions, catalog)
-
-    def memory_bytes(self, interactions: Interactions) -> int:
-        """What the recommender inside takes."""
-        return self.of.memory_bytes(interactions)
-
-    def check_users(self, users: IntArray) -> None:
-        """Whether the recommender inside can rank for them."""
-        self.of.check_users(users)
-
-    def observe(self, interactions: Interactions) -> None:
-        """Tell the recommender inside."""
-        self.of.observe(interactions)
-
-    def state(self) -> str:
-        """The state of the recommender inside; nothing is learnt here."""
-        return self.of.state()
 
 
 class WrappingRecommender(DelegatingRecommender):
@@ -90,3 +105,17 @@ class WrappingRecommender(DelegatingRecommender):
         else:
             mixed = joined([self.mix(request.take(rows), inner.take(rows)) for rows in parts])
         return replace(mixed, calls=inner.calls) if inner.calls else mixed
+
+
+def refuse_drawn_lists(of: AsyncRecommender, whose: str) -> None:
+    """Raise `ConfigError` where the lists that a recommender goes on from are drawn by lot.
+
+    Args:
+        of: Whose lists.
+        whose: Name of the recommender that goes on from them.
+    """
+    if of.randomised:
+        raise ConfigError(
+            f"{whose} goes on from lists that are not drawn by lot, and {type(of).__name__} draws lots: the "
+            "propensities would not be known. Choose another one for `of`"
+        )

@@ -154,7 +154,9 @@ def print_plan(plan: Plan, console: Console, wish: Wish | None = None) -> None:
     elif isinstance(config.mind, PluginMindConfig) and config.mind.asked is not None:
         table.add_row("calls", escape(f"not known: {config.mind.kind} asks as it likes; mind.model.budget sets a cap"))
     else:
-        table.add_row("calls", "none: no language model decides")
+        asked = sum(each.calls for each in bound.arms)
+        whose = f"at most {asked:,}, all of them recommenders'" if asked else "none"
+        table.add_row("calls", f"{whose}: no language model decides")
     for number, told in enumerate(line for arm in bound.arms for line in arm_lines(plan, arm, wish or Wish())):
         table.add_row("arms' calls" if not number else "", escape(told))
     for number, told in enumerate(plan.execution.lines):

@@ -20,8 +20,8 @@ from groundlings.environments.random_streams import Draws
 from groundlings.environments.replies import read_json
 from groundlings.recommenders.base import AsyncRecommender, fitted, hash_of
 from groundlings.recommenders.language.asking import LARGEST_SEED, Question, side_by_side
+from groundlings.recommenders.language.learning_pairs import Pair, pairs_of, waves
 from groundlings.recommenders.language.llm_ranker import LlmRanker
-from groundlings.recommenders.language.pairs import Pair, pairs_of, waves
 from groundlings.recommenders.learning import Lessons
 
 TEMPLATE = "agentcf"

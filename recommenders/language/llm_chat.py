@@ -11,13 +11,13 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from groundlings.environments.arrays import IntArray, ItemArray
+from groundlings.environments.arrays import ItemArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.chat import CallRecord, ChatModel, Sampling
 from groundlings.environments.cleaning import storable
 from groundlings.environments.conversation.attributes import Cell
 from groundlings.environments.conversation.messages import Move, read_move
-from groundlings.environments.errors import ConfigError, UnreadableReply
+from groundlings.environments.errors import UnreadableReply
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.prompts import one_line, read_prompt
 from groundlings.environments.ranking import RankingRequest
@@ -28,6 +28,7 @@ from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Questi
 from groundlings.recommenders.language.first_lists import first_lists
 from groundlings.recommenders.language.grounding import Grounding, ground
 from groundlings.recommenders.language.wording import ItemWords, candidates_shown
+from groundlings.recommenders.wrapping import OuterRecommender, refuse_drawn_lists
 
 TEMPLATE = "llm_chat"
 """Name of the prompt file; the log has it with its version ("llm_chat-1")."""
@@ -61,7 +62,7 @@ class ChatTurn:
     named: Grounding | None = None
 
 
-class LlmChat(TalkingRecommender):
+class LlmChat(TalkingRecommender, OuterRecommender):
     """Lets a language model choose each move of a conversation, and words it by rule.
 
     The model is asked once per turn. It reads all that was said, the fields that it has not asked about yet, and the
@@ -89,14 +90,10 @@ class LlmChat(TalkingRecommender):
         candidates: Annotated[int, Field(ge=1, le=100)] = 20,
         fallback: Literal["none", "candidates"] = "none",
     ) -> None:
-        super().__init__()
-        if of.randomised:
-            raise ConfigError(
-                f"{TEMPLATE} needs candidates whose lists are not drawn by lot, and {type(of).__name__} draws lots; "
-                "choose another one for `of`"
-            )
+        TalkingRecommender.__init__(self)
+        OuterRecommender.__init__(self, of)
+        refuse_drawn_lists(of, TEMPLATE)
         self.of = of
-        self.sees_hidden_preference = of.sees_hidden_preference
         self._asker = Asker(model, sampling)
         self._most, self._fallback = candidates, fallback
         self._prompt = read_prompt(__package__, TEMPLATE)
@@ -104,21 +101,9 @@ class LlmChat(TalkingRecommender):
 
     def fit(self, interactions: Interactions, catalog: Catalog) -> None:
         """Fit the recommender inside, and read the catalogue; the model learns nothing."""
-        super().fit(interactions, catalog)
-        self.of.fit(interactions, catalog)
+        TalkingRecommender.fit(self, interactions, catalog)
+        OuterRecommender.fit(self, interactions, catalog)
         self._words = ItemWords(catalog)
-
-    def observe(self, interactions: Interactions) -> None:
-        """Tell the recommender inside."""
-        self.of.observe(interactions)
-
-    def memory_bytes(self, interactions: Interactions) -> int:
-        """What the recommender inside takes."""
-        return self.of.memory_bytes(interactions)
-
-    def check_users(self, users: IntArray) -> None:
-        """Whether the recommender inside can rank for them."""
-        self.of.check_users(users)
 
     def calls_per_list(self) -> Mapping[str, int]:
         """One question per turn."""
@@ -128,7 +113,7 @@ class LlmChat(TalkingRecommender):
         """What the recommender inside has learnt."""
         if self._words is None:
             return ""
-        return hash_of(np.frombuffer(f"{self.of.state()} {super().state()}".encode(), dtype=np.uint8))
+        return hash_of(np.frombuffer(f"{self.of.state()} {TalkingRecommender.state(self)}".encode(), dtype=np.uint8))
 
     async def answer(self, talks: Sequence[Talk], request: RankingRequest) -> Sequence[Reply]:
         """See `TalkingRecommender.answer`; the questions of one cohort do not wait for each other."""

@@ -27,6 +27,7 @@ from groundlings.recommenders.language.grounding import Grounding, ground
 from groundlings.recommenders.language.histories import Histories
 from groundlings.recommenders.language.pairwise import Pairs, Won
 from groundlings.recommenders.language.wording import ItemWords, told_history
+from groundlings.recommenders.wrapping import OuterRecommender, refuse_drawn_lists
 
 TEMPLATE = "llm_ranker"
 """Name of the prompt file; the log has it with its version ("llm_ranker-1")."""
@@ -37,7 +38,7 @@ _BYTES_PER_TOKEN = 2
 """A cautious bound for the tokens of names: tokenizers take three or four bytes of most texts."""
 
 
-class LlmRanker(AsyncRecommender):
+class LlmRanker(OuterRecommender):
     """Lets a language model rank another recommender's candidates by what the user chose before.
 
     The method of Hou et al. (2024), "Large language models are zero-shot rankers for recommender systems", ECIR: the
@@ -87,11 +88,8 @@ class LlmRanker(AsyncRecommender):
         fallback: Literal["none", "candidates"] = "none",
         compare: Literal["listwise", "pairwise"] = "listwise",
     ) -> None:
-        if of.randomised:
-            raise ConfigError(
-                f"{self.template} needs candidates whose lists are not drawn by lot, and {type(of).__name__} draws "
-                "lots: the propensities would not be known. Choose another one for `of`"
-            )
+        super().__init__(of)
+        refuse_drawn_lists(of, self.template)
         if compare == "pairwise" and candidates > pairwise.MOST_CANDIDATES:
             raise ConfigError(
                 f"{self.template}: `compare: pairwise` asks about all pairs in one question, of "
@@ -99,7 +97,6 @@ class LlmRanker(AsyncRecommender):
                 "choose `compare: listwise`"
             )
         self.of = of
-        self.sees_hidden_preference = of.sees_hidden_preference
         self._asker = Asker(model, sampling)
         self._most, self._length, self._rounds = candidates, history, rounds
         self._style, self._fallback = prompt, fallback
@@ -110,21 +107,13 @@ class LlmRanker(AsyncRecommender):
 
     def fit(self, interactions: Interactions, catalog: Catalog) -> None:
         """Fit the recommender inside, and note the users' histories; the model learns nothing."""
-        self.of.fit(interactions, catalog)
+        super().fit(interactions, catalog)
         self._histories, self._words = Histories.of(interactions, self._length), ItemWords(catalog)
 
     def observe(self, interactions: Interactions) -> None:
         """Tell the recommender inside, and add to the histories."""
-        self.of.observe(interactions)
+        super().observe(interactions)
         self._histories = fitted(self._histories, self).followed_by(interactions)
-
-    def memory_bytes(self, interactions: Interactions) -> int:
-        """What the recommender inside takes."""
-        return self.of.memory_bytes(interactions)
-
-    def check_users(self, users: IntArray) -> None:
-        """Whether the recommender inside can rank for them."""
-        self.of.check_users(users)
 
     def calls_per_list(self) -> Mapping[str, int]:
         """One question per round."""

@@ -27,6 +27,7 @@ from groundlings.recommenders.language.grounding import Grounding, ground
 from groundlings.recommenders.language.histories import Histories
 from groundlings.recommenders.language.wording import ItemWords
 from groundlings.recommenders.learning import Lessons
+from groundlings.recommenders.wrapping import OuterRecommender
 
 TEMPLATE = "presenter"
 FACTS_HEADING = "Facts:"
@@ -36,7 +37,7 @@ Keywords = Mapping[int, float]
 """Number of a fact (`facts.Fact.number`) -> its weight."""
 
 
-class Presenter(AsyncRecommender):
+class Presenter(OuterRecommender):
     """Shows each item of another recommender with one to three of the item's own facts, those that fit the user best.
 
     The text form of Shen et al. (2024), "PMG: personalized multimodal generation with large language models", WWW:
@@ -82,8 +83,8 @@ class Presenter(AsyncRecommender):
                 "presenter: found keywords: model in an arm that names no language model; add `model` to the arm, with "
                 "the keys of `mind.model`, or choose keywords: history"
             )
-        self.of = of
-        self.randomised, self.sees_hidden_preference = of.randomised, of.sees_hidden_preference
+        super().__init__(of)
+        self.of, self.randomised = of, of.randomised
         self._asker = None if model is None or sampling is None else Asker(model, sampling)
         self._most_facts, self._most, self._length = facts, most, history
         self._asks, self._of_another, self._fallback = keywords == "model", keywords_of == "another user", fallback
@@ -96,23 +97,15 @@ class Presenter(AsyncRecommender):
 
     def fit(self, interactions: Interactions, catalog: Catalog) -> None:
         """Fit the recommender inside, read the catalogue's facts, and note the histories."""
-        self.of.fit(interactions, catalog)
+        super().fit(interactions, catalog)
         self._facts, self._words = ItemFacts(catalog), ItemWords(catalog)
         self._histories = Histories.of(interactions, self._length)
         self._said, self._to_ask = {}, self._asks
 
     def observe(self, interactions: Interactions) -> None:
         """Tell the recommender inside, and add to the histories; what a model said stays until the next fit."""
-        self.of.observe(interactions)
+        super().observe(interactions)
         self._histories = fitted(self._histories, self).followed_by(interactions)
-
-    def memory_bytes(self, interactions: Interactions) -> int:
-        """What the recommender inside takes."""
-        return self.of.memory_bytes(interactions)
-
-    def check_users(self, users: IntArray) -> None:
-        """Whether the recommender inside can rank for them."""
-        self.of.check_users(users)
 
     def calls_per_list(self) -> Mapping[str, int]:
         """None: keywords are known before lists are made."""

@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from groundlings.environments.arrays import NO_ITEM, IntArray, ItemArray
+from groundlings.environments.arrays import NO_ITEM, ItemArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.chat import CallRecord, ChatModel, Sampling
 from groundlings.environments.dataset import RatingScale
-from groundlings.environments.errors import ConfigError, UnreadableReply
+from groundlings.environments.errors import UnreadableReply
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.prompts import one_line, read_prompt
 from groundlings.environments.random_streams import Draws
@@ -26,6 +26,7 @@ from groundlings.recommenders.language.grounding import Grounding, ground
 from groundlings.recommenders.language.judged import Judged, judged_by
 from groundlings.recommenders.language.wording import ItemWords
 from groundlings.recommenders.learning import Lessons
+from groundlings.recommenders.wrapping import OuterRecommender, refuse_drawn_lists
 
 TEMPLATE = "rah"
 
@@ -51,7 +52,7 @@ class Tastes:
         return f"Likes: {likes}\nDislikes: {dislikes}"
 
 
-class Rah(AsyncRecommender):
+class Rah(OuterRecommender):
     """Leaves out of another recommender's lists what an assistant predicts its user to dislike.
 
     The method of Shu et al. (2024), "RAH! RecSys-Assistant-Human: a human-centered recommendation framework with LLM
@@ -90,13 +91,9 @@ class Rah(AsyncRecommender):
         fallback: Literal["none", "of"] = "none",
         rating_scale: RatingScale | None = None,
     ) -> None:
-        if of.randomised:
-            raise ConfigError(
-                f"rah filters lists that are not drawn by lot, and {type(of).__name__} draws lots: the propensities "
-                "would not be known. Choose another one for `of`"
-            )
+        super().__init__(of)
+        refuse_drawn_lists(of, "rah")
         self.of = of
-        self.sees_hidden_preference = of.sees_hidden_preference
         self._asker = Asker(model, sampling)
         self._most, self._learners, self._interactions, self._rounds = candidates, learners, interactions, rounds
         self._fallback, self._like_from = fallback, (rating_scale or RatingScale()).like
@@ -109,23 +106,15 @@ class Rah(AsyncRecommender):
 
     def fit(self, interactions: Interactions, catalog: Catalog) -> None:
         """Fit the recommender inside, and forget all tastes; `learn_by_asking` learns them anew."""
-        self.of.fit(interactions, catalog)
+        super().fit(interactions, catalog)
         self._tastes, self._news, self._known = {}, [interactions], interactions
         self._catalog, self._words = catalog, ItemWords(catalog)
 
     def observe(self, interactions: Interactions) -> None:
         """Tell the recommender inside, and keep the interactions for learning."""
-        self.of.observe(interactions)
+        super().observe(interactions)
         self._known = fitted(self._known, self).joined(interactions)
         self._news.append(interactions)
-
-    def memory_bytes(self, interactions: Interactions) -> int:
-        """What the recommender inside takes."""
-        return self.of.memory_bytes(interactions)
-
-    def check_users(self, users: IntArray) -> None:
-        """Whether the recommender inside can rank for them."""
-        self.of.check_users(users)
 
     def calls_per_list(self) -> Mapping[str, int]:
         """The question that judges, of a user with an assistant."""

@@ -15,7 +15,6 @@ from threadpoolctl import ThreadpoolController
 from groundlings.environments.arrays import NO_ITEM, FloatArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.chat import CallRecord, ChatModel, Sampling
-from groundlings.environments.errors import ConfigError
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.prompts import read_prompt
 from groundlings.environments.random_streams import Draws
@@ -27,6 +26,7 @@ from groundlings.recommenders.language.histories import Histories
 from groundlings.recommenders.language.titles import Titles, read_titles
 from groundlings.recommenders.language.wording import TITLE_CHARACTERS, ItemWords, told_history
 from groundlings.recommenders.text_vectors import plain_vectors
+from groundlings.recommenders.wrapping import OuterRecommender, refuse_drawn_lists
 
 TEMPLATE = "title_generation"
 """Name of the prompt file; the log has it with its version."""
@@ -36,7 +36,7 @@ _YEAR_CHARACTERS = 7
 _BYTES_PER_TOKEN = 2
 
 
-class TitleGeneration(AsyncRecommender):
+class TitleGeneration(OuterRecommender):
     """Lets a language model write titles of the next item, without candidates, and lists the nearest items.
 
     The grounding of Bao et al. (2025), "A bi-step grounding paradigm for large language models in recommendation
@@ -69,13 +69,9 @@ class TitleGeneration(AsyncRecommender):
         nearest: Annotated[int, Field(ge=1, le=100)] = 3,
         fallback: Literal["none", "candidates"] = "none",
     ) -> None:
-        if of.randomised:
-            raise ConfigError(
-                f"{TEMPLATE} needs an `of` whose lists are not drawn by lot, and {type(of).__name__} draws lots: the "
-                "propensities would not be known. Choose another one"
-            )
+        super().__init__(of)
+        refuse_drawn_lists(of, TEMPLATE)
         self.of = of
-        self.sees_hidden_preference = of.sees_hidden_preference
         self._asker = Asker(model, sampling)
         self._number, self._length, self._nearest, self._fallback = titles, history, nearest, fallback
         self._prompt = read_prompt(__package__, TEMPLATE)
@@ -86,7 +82,7 @@ class TitleGeneration(AsyncRecommender):
 
     def fit(self, interactions: Interactions, catalog: Catalog) -> None:
         """Fit the recommender inside, note the users' histories, and read the catalogue; the model learns nothing."""
-        self.of.fit(interactions, catalog)
+        super().fit(interactions, catalog)
         self._histories, words = Histories.of(interactions, self._length), ItemWords(catalog)
         self._words, self._titles = words, Titles.of([words.name(item) for item in range(len(catalog))])
         vectors = plain_vectors(catalog, _WIDTH)
@@ -95,16 +91,12 @@ class TitleGeneration(AsyncRecommender):
 
     def observe(self, interactions: Interactions) -> None:
         """Tell the recommender inside, and add to the histories."""
-        self.of.observe(interactions)
+        super().observe(interactions)
         self._histories = fitted(self._histories, self).followed_by(interactions)
 
     def memory_bytes(self, interactions: Interactions) -> int:
         """What the recommender inside takes, and the text vectors."""
-        return self.of.memory_bytes(interactions) + 48 * _WIDTH * interactions.n_items
-
-    def check_users(self, users: np.ndarray) -> None:
-        """Whether the recommender inside can rank for them."""
-        self.of.check_users(users)
+        return super().memory_bytes(interactions) + 48 * _WIDTH * interactions.n_items
 
     def calls_per_list(self) -> Mapping[str, int]:
         """One question for all titles."""

@@ -20,6 +20,7 @@ from groundlings.recommenders.base import Recommender, ScoringRecommender, fitte
 from groundlings.recommenders.impressions import Impressions
 from groundlings.recommenders.parts import joined
 from groundlings.recommenders.policies.vectors import SessionVectors
+from groundlings.recommenders.wrapping import OuterRecommender
 
 Exploration = Literal["thompson", "ucb", "none"]
 _Count: TypeAlias = Annotated[int, Field(ge=1, le=10_000)]
@@ -34,7 +35,7 @@ _COPIES = 3
 """Arrays of that many numbers at a time: features, further draws, and those of them that are left."""
 
 
-class ContextualBandit(Recommender):
+class ContextualBandit(OuterRecommender, Recommender):
     """Linear Thompson sampling (Agrawal and Goyal 2013) or LinUCB (Li et al. 2010) among another one's candidates.
 
     The chance of a click is a linear function of features of user and item. What is known of its coefficients is a
@@ -74,10 +75,10 @@ class ContextualBandit(Recommender):
     ) -> None:
         if not isinstance(retriever, ScoringRecommender):
             raise ConfigError(f"ContextualBandit needs a recommender that scores items, unlike {retriever!r}")
+        super().__init__(retriever)
         self.retriever, self.explore, self.candidates, self.width = retriever, explore, candidates, width
         self.noise, self.ridge, self.trust, self.samples, self.seed = noise, ridge, trust, samples, seed
         self.randomised = explore == "thompson"
-        self.sees_hidden_preference = retriever.sees_hidden_preference
         self._vectors: SessionVectors | None = None
         self._popularity = np.zeros(0)
         size = 4 + 2 * width
@@ -89,7 +90,7 @@ class ContextualBandit(Recommender):
 
     def fit(self, interactions: Interactions, catalog: Catalog) -> None:
         """Fit the retriever and see what users did; what impressions have taught stays."""
-        self.retriever.fit(interactions, catalog)
+        super().fit(interactions, catalog)
         if self._vectors is None or not self._impressions:
             self._vectors = SessionVectors.fit(interactions, self.width)
         else:
@@ -101,15 +102,7 @@ class ContextualBandit(Recommender):
         """What the retriever takes, the vectors, and the draws of the sessions that are ranked together."""
         vectors = 4 * self.width * (interactions.n_users + interactions.n_items)
         drawn = _COPIES * 8 * max(_NUMBERS_AT_ONCE, self.candidates * (self.samples + len(self._first)))
-        return self.retriever.memory_bytes(interactions) + vectors + drawn
-
-    def check_users(self, users: IntArray) -> None:
-        """Whether the retriever can rank for them."""
-        self.retriever.check_users(users)
-
-    def observe(self, interactions: Interactions) -> None:
-        """Tell the retriever."""
-        self.retriever.observe(interactions)
+        return super().memory_bytes(interactions) + vectors + drawn
 
     def observe_impressions(self, impressions: Impressions) -> None:
         """Learn from a day; see `groundlings.recommenders.impressions.LearnsFromImpressions`."""
@@ -139,7 +132,7 @@ class ContextualBandit(Recommender):
             return ""
         vectors = self._vectors.items, self._vectors.users
         own = hash_of(*vectors, self._popularity, self._precision, self._moment)
-        return hash_of(np.array([self.retriever.state(), own]))
+        return hash_of(np.array([super().state(), own]))
 
     def _update(self) -> None:
         """The mean of the coefficients, and a matrix that turns independent normal numbers into deviations from it."""

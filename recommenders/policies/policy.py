@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from groundlings.environments.arrays import NO_ITEM, IntArray, ItemArray
+from groundlings.environments.arrays import NO_ITEM, ItemArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.errors import ConfigError, shown
 from groundlings.environments.interactions import Interactions
@@ -29,6 +29,7 @@ from groundlings.recommenders.policies.pages import (
     nearest_places,
 )
 from groundlings.recommenders.policies.vectors import SessionVectors
+from groundlings.recommenders.wrapping import OuterRecommender
 
 Act: TypeAlias = Callable[[NDArray[np.float32]], NDArray[Any]]
 """Observations in, shape (n, `observation_length`); out the action of each row."""
@@ -41,7 +42,7 @@ Algorithm = Literal["A2C", "ARS", "CrossQ", "DDPG", "DQN", "MaskablePPO", "PPO",
 """Classes of stable-baselines3 and sb3-contrib whose policies remember nothing from page to page."""
 
 
-class ActingRecommender(Recommender):
+class ActingRecommender(OuterRecommender, Recommender):
     """Asks a policy for every page, and fills it with candidates of another recommender.
 
     The site must ask for each page (`site.rank_each: page`). Vectors of items are those of the first fit, because the
@@ -58,13 +59,14 @@ class ActingRecommender(Recommender):
     def __init__(
         self, act: Act, retriever: Recommender, *, action: ActionKind = "slate", candidates: int = 100, width: int = 16
     ) -> None:
+        super().__init__(retriever)
         self.act, self.retriever = act, retriever
         self.action, self.candidates, self.width = action, candidates, width
         self._vectors: SessionVectors | None = None
 
     def fit(self, interactions: Interactions, catalog: Catalog) -> None:
         """Fit the retriever, and see what users did; the policy itself learns nothing here."""
-        self.retriever.fit(interactions, catalog)
+        super().fit(interactions, catalog)
         if self._vectors is None:
             self._vectors = SessionVectors.fit(interactions, self.width)
         else:
@@ -89,15 +91,7 @@ class ActingRecommender(Recommender):
     def memory_bytes(self, interactions: Interactions) -> int:
         """What the retriever takes, and the vectors."""
         vectors = 4 * self.width * (interactions.n_users + interactions.n_items)
-        return self.retriever.memory_bytes(interactions) + vectors
-
-    def check_users(self, users: IntArray) -> None:
-        """Whether the retriever can rank for them."""
-        self.retriever.check_users(users)
-
-    def state(self) -> str:
-        """See `AsyncRecommender.state`."""
-        return self.retriever.state()
+        return super().memory_bytes(interactions) + vectors
 
     def _so_far(self, request: RankingRequest) -> SessionSoFar:
         n, nothing = len(request), request.shown is None
@@ -147,7 +141,7 @@ class PolicyRecommender(ActingRecommender):
 
     def state(self) -> str:
         """See `AsyncRecommender.state`."""
-        return f"{self._content}-{self.retriever.state()}"
+        return f"{self._content}-{super().state()}"
 
 
 def _saved(path: Path, algorithm: Algorithm) -> Act:

@@ -6,17 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from groundlings.environments.arrays import IntArray
-from groundlings.environments.catalog import Catalog
-from groundlings.environments.interactions import Interactions
 from groundlings.environments.ranking import PropensityKind, Ranking, RankingRequest
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.parts import joined
+from groundlings.recommenders.wrapping import OuterRecommender
 
 _KNOWN_LEAST: tuple[PropensityKind, ...] = ("deterministic", "exact", "estimated")
 
 
-class FeedAndSearch(AsyncRecommender):
+class FeedAndSearch(OuterRecommender):
     """Answers requests with a query by one recommender and all others by another one.
 
     Args:
@@ -27,32 +25,9 @@ class FeedAndSearch(AsyncRecommender):
     reads_queries = True
 
     def __init__(self, feed: AsyncRecommender, search: AsyncRecommender) -> None:
+        super().__init__(feed, search)
         self.feed, self.search = feed, search
         self.randomised = feed.randomised or search.randomised
-        self.sees_hidden_preference = feed.sees_hidden_preference or search.sees_hidden_preference
-
-    def fit(self, interactions: Interactions, catalog: Catalog) -> None:
-        """Fit both."""
-        self.feed.fit(interactions, catalog)
-        self.search.fit(interactions, catalog)
-
-    def memory_bytes(self, interactions: Interactions) -> int:
-        """What both take."""
-        return self.feed.memory_bytes(interactions) + self.search.memory_bytes(interactions)
-
-    def check_users(self, users: IntArray) -> None:
-        """Whether both can rank for them."""
-        self.feed.check_users(users)
-        self.search.check_users(users)
-
-    def observe(self, interactions: Interactions) -> None:
-        """Tell both."""
-        self.feed.observe(interactions)
-        self.search.observe(interactions)
-
-    def state(self) -> str:
-        """What both have learnt."""
-        return f"{self.feed.state()}+{self.search.state()}"
 
     async def rank(self, request: RankingRequest) -> Ranking:
         """See `AsyncRecommender.rank`."""

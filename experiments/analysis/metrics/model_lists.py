@@ -28,6 +28,7 @@ from groundlings.recommenders.language.interec_agent import TEMPLATE as INTEREC
 from groundlings.recommenders.language.llm_ranker import TEMPLATE, read_order
 from groundlings.recommenders.language.macrec import MANAGER, template_of
 from groundlings.recommenders.language.macrec import TEMPLATE as MACREC
+from groundlings.recommenders.language.pairwise import TEMPLATE as PAIRS
 from groundlings.recommenders.language.rah import TEMPLATE as RAH
 from groundlings.recommenders.language.rah import read_disliked
 from groundlings.recommenders.language.recmind import STEPS
@@ -104,7 +105,8 @@ class ModelLists:
     """The replies of one arm's language model, counted; counts of this log, not estimates of others.
 
     Attributes:
-        questions: Lists asked for.
+        questions: Questions that ask for a list.
+        again: Of these, those behind the first of a list: further rounds, further trials.
         unreadable: Replies that were not the form asked for.
         unanswerable: Questions that the server refuses for good.
         nothing_named: Replies in that form that name no candidate; as the two above, they put nothing in order.
@@ -129,6 +131,7 @@ class ModelLists:
     """
 
     questions: int = 0
+    again: int = 0
     unreadable: int = 0
     unanswerable: int = 0
     nothing_named: int = 0
@@ -148,6 +151,11 @@ class ModelLists:
     functions: CalledFunctions | None = field(default=None)
     pairs: ComparedPairs | None = field(default=None)
     moves: ChatMoves | None = field(default=None)
+
+    @property
+    def lists(self) -> int:
+        """Lists asked for."""
+        return self.questions - self.again
 
     @property
     def hallucination_rate(self) -> float | None:
@@ -193,7 +201,8 @@ class ModelLists:
         failed += [f"{self.unanswerable:,} refused by the server"] if self.unanswerable else []
         if self.nothing_named or (self.tool_plans is None and self.pairs is None):
             failed.append(f"{self.nothing_named:,} without {'an item' if what == 'item' else 'a candidate'}")
-        begin = f"{self.questions:,} lists asked of a language model, {', '.join(failed)}"
+        times = f" in {self.questions:,} questions" if self.again else ""
+        begin = f"{self.lists:,} lists asked of a language model{times}, {', '.join(failed)}"
         begin += "".join(f"; {each.sentence()}" for each in self._parts().values())
         if not self.names:
             return begin
@@ -212,7 +221,7 @@ class ModelLists:
         """Plain JSON values."""
         counts = {name: count for name, count in asdict(self).items() if name not in _PARTS}
         parts = {name: each.as_dict() for name, each in self._parts().items()}
-        return {**counts, "hallucination_rate": self.hallucination_rate, **parts}
+        return {"lists": self.lists, **counts, "hallucination_rate": self.hallucination_rate, **parts}
 
     def _parts(self) -> dict[str, _Part]:
         """What is counted besides the lists, where there is any of it."""
@@ -222,7 +231,7 @@ class ModelLists:
 _OF_A_REPLY = tuple(
     each.name
     for each in fields(ModelLists)
-    if each.name not in ("questions", "unreadable", "unanswerable", "nothing_named", *_PARTS)
+    if each.name not in ("questions", "again", "unreadable", "unanswerable", "nothing_named", *_PARTS)
 )
 """Counts that a `Grounding` has, too."""
 
@@ -272,6 +281,9 @@ def read_model_lists(log: LogReader, config: Mapping[str, Any]) -> dict[int, Mod
         lists.tool_plans.count_review(each.status, each.question, each.reply)
     for count_parts in (count_functions, count_pairs, count_moves):
         count_parts(log, lambda arm_id: found.setdefault(arm_id, ModelLists()))
+    for template in (*_TEMPLATES, PAIRS):
+        for arm_id, again in log.asked_again(template).items():
+            found[arm_id].again += again
     return found
 
 

@@ -14,6 +14,17 @@ FROM calls JOIN sessions USING (session_id)
 WHERE substr(template, 1, {length}) = '{template}-'
 """
 
+_AGAIN = """
+SELECT arm_id, SUM(questions - 1) AS again
+FROM (
+    SELECT session_id, page, COUNT(*) AS questions
+    FROM calls
+    WHERE substr(template, 1, {length}) = '{template}-'
+    GROUP BY session_id, page
+) AS lists JOIN sessions USING (session_id)
+GROUP BY arm_id
+"""
+
 _OUTCOMES = """
 SELECT agent_id, title, year, clicked, rating
 FROM impressions JOIN sessions USING (session_id) JOIN items USING (item_id)
@@ -58,6 +69,14 @@ class ReplyReader(OpenLog):
         for chunk in self._chunks(_of(_REPLIES, template)):
             for row in chunk:
                 yield LoggedReply(int(row[0]), str(row[1]), json.loads(row[2])[-1]["content"], str(row[3]), int(row[4]))
+
+    def asked_again(self, template: str) -> dict[int, int]:
+        """arm_id -> calls of one prompt behind the first for a page of a session; arms without such calls are absent.
+
+        Args:
+            template: As of `replies_to`.
+        """
+        return {int(row["arm_id"]): int(row["again"]) for row in self._rows(_of(_AGAIN, template))}
 
     def lessons_on(self, template: str) -> Iterator[tuple[int, str, str, str]]:
         """What recommenders asked in order to learn, by the prompt: arm_id, status, last message, reply.

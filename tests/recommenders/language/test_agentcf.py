@@ -24,7 +24,7 @@ from groundlings.recommenders.contract import (
     toy_request,
 )
 from groundlings.recommenders.language.agentcf import AgentCf
-from groundlings.recommenders.language.pairs import pairs_of, waves
+from groundlings.recommenders.language.learning_pairs import pairs_of, waves
 from groundlings.recommenders.language.wording import candidates_shown
 from groundlings.recommenders.learning import Lessons, learn
 from groundlings.recommenders.popular import PopularRecommender

@@ -85,7 +85,7 @@ def test_a_summary_counts_what_the_model_made_up_repeated_and_left_out(experimen
     arms = {arm["name"]: arm for arm in json.loads((done.directory / "summary.json").read_text())["arms"]}
     assert "model_lists" not in arms["popular"]
     found = arms["ranked"]["model_lists"]
-    assert found["questions"] == calls
+    assert (found["questions"], found["lists"], found["again"]) == (calls, calls // 3, calls - calls // 3)
     assert calls % 3 == 0
     assert found["hallucinated"] == found["repeated"] == found["missing"] == calls
     assert found["hallucination_rate"] == pytest.approx(calls / found["names"])
@@ -93,7 +93,8 @@ def test_a_summary_counts_what_the_model_made_up_repeated_and_left_out(experimen
         table = render_summary_table(summarise(log))
     printed = Console(file=StringIO(), width=400)
     printed.print(table)
-    assert f"ranked: {calls} lists asked of a language model, 0 unreadable" in printed.file.getvalue()
+    told = f"ranked: {calls // 3} lists asked of a language model in {calls} questions, 0 unreadable"
+    assert told in printed.file.getvalue()
     assert f"{calls} of {found['names']} names fit no candidate" in printed.file.getvalue()
     assert {arm: lists.as_dict() for arm, lists in read_run(done.directory).lists.items()} == {"ranked": found}
     export_run(done.directory, "trec", tmp_path / "out")
