@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import html
 import json
+import re
 import shutil
 from dataclasses import replace
 from io import StringIO
@@ -252,3 +253,34 @@ def test_both_shipped_files_have_the_same_arms_with_popularity_first():
     assert large.arms[0].recommender == "popular"
     assert len({paradigm_of(arm.recommender) for arm in large.arms}) >= 6
     assert all(arm.recommender in SHIPPED for arm in large.arms)
+
+
+def naming_the_shown(request):
+    """Names what it is shown where a list is asked for; elsewhere says what the form takes."""
+    names = candidates_shown(request.messages[-1].content)
+    wanted = request.reply_schema["properties"]
+    return json.dumps({"ranking": names[::-1]}) if "ranking" in wanted and names else legal(request)
+
+
+legal = scripted.legal_reply
+
+
+@pytest.mark.usefixtures("quick_report")
+def test_every_agent_works_before_customers_of_a_shop_who_rate_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(scripted, "legal_reply", naming_the_shown)
+    config = load_config(CONFIGS / "paradigms_groceries.yaml", ("population.size=2",))
+    asking = [arm for arm in config.arms if arm.model is not None]
+    assert {arm.recommender for arm in asking} == set(PARADIGMS["agents of language models"]) | {
+        "llm_ranker",
+        "title_generation",
+    }
+    run = run_experiment(config.model_copy(update={"arms": (config.arms[0], *asking)}), tmp_path / "run").directory
+    shop = [row["name"] for row in csv.DictReader((CONFIGS / "own_data" / "items.csv").open())]
+    with LogReader(run) as log:
+        told = log.calls().groupby("arm").messages.agg(" ".join)
+    for arm in asking:
+        assert any(name in told[arm.name] for name in shop)
+        assert not {"movie", "film", "rated"} & set(re.findall(r"[a-z]+", told[arm.name].lower())), arm.name
+    rows = {row.name: row for row in compare_paradigms(run).rows}
+    assert rows["macrec"].cost.hallucinated == 0
+    assert rows["macrec"].cost.calls > rows["llm_ranker"].cost.calls > 0
