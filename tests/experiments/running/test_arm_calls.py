@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sqlite3
 import sys
 from collections import Counter
@@ -100,6 +101,7 @@ def test_check_prints_calls_tokens_money_and_hours_of_each_arm():
     prices = {"budget": {"prices": {"prompt": 1.0, "completion": 2.0}}}
     text = told(config(of("agentcf"), prices), Wish(rate=0.5))
     assert "asks: at most 60 calls = 24 lists x 1 (agentcf-1 1) + to learn 36 (agentcf-1 36)" in text
+    assert re.search(r"calls +at most 60, all of them recommenders': no language model decides", text)
     assert "tokens in for all of these, at most" in text
     assert "money about 0." in text
     assert "servers for 1 h (--hours) of 0.5 answers per second each, as said" in text.replace(
