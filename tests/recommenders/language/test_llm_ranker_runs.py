@@ -100,7 +100,7 @@ def test_a_summary_counts_what_the_model_made_up_repeated_and_left_out(experimen
     export_run(done.directory, "trec", tmp_path / "out")
     sheet = json.loads((tmp_path / "out" / "datasheet.json").read_text())
     assert [each.get("model_lists", {}).get("hallucinated") for each in sheet["arms"]] == [None, calls]
-    assert f"ranked: {calls} lists asked of a language model" in (tmp_path / "out" / "DATASHEET.md").read_text()
+    assert f"ranked: {calls // 3} lists asked of a language model" in (tmp_path / "out" / "DATASHEET.md").read_text()
 
 
 def test_a_model_that_names_no_candidate_stops_the_run_or_is_counted(experiment, tmp_path, monkeypatch):
