@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from groundlings.personas.minds.calibrated_question import LanguageScorer
+    from groundlings.personas.minds.calibrated_question import PairScorer
     from groundlings.personas.taste.calibration import Calibration
 
 
@@ -15,11 +15,11 @@ class LanguageTerm:
     """What a calibrated mind needs beside its evidence.
 
     Attributes:
-        scorer: Asks the model; shared by all arms, so that no pair is asked about twice.
+        scorer: Asks the model, or a student of its answers; shared by all arms, so that no pair is asked about twice.
         calibration: The weights.
         source: Where they came from, in words.
     """
 
-    scorer: LanguageScorer
+    scorer: PairScorer
     calibration: Calibration
     source: str

@@ -57,11 +57,12 @@ def calibrate(
     from groundlings.environments.errors import ConfigError
     from groundlings.experiments.cli.exposures import as_changes
     from groundlings.experiments.config.loading import load_config
+    from groundlings.experiments.config.minds import CalibratedMindConfig
 
     if out is not None:
         _refuse_taken(out)
     loaded = load_config(config, [*as_changes(exposures, columns or ()), *(changes or ())])
-    asks = loaded.mind.kind == "calibrated" and loaded.mind.asked is not None
+    asks = isinstance(loaded.mind, CalibratedMindConfig) and loaded.mind.asks
     if exposures is not None or (loaded.exposures is not None and not asks):
         _calibrate_exposures(loaded, out)
     elif asks:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from groundlings.environments.errors import ConfigError
+from groundlings.environments.paths import NamedPath
 from groundlings.experiments.config.hybrid import SampleOptions
 from groundlings.personas.mind import FEED_ACTIONS, SEARCH_ACTIONS, SHOP_ACTIONS, Mind
 from groundlings.personas.minds.behavioural import BehaviouralOptions
@@ -161,6 +162,9 @@ class CalibratedMindConfig(CalibratedOptions):
     """`calibrated`."""
     model: ModelConfig = ModelConfig()
     """Which model answers; it must give log probabilities."""
+    student: NamedPath | None = None
+    """A `student.json` of `groundlings distil`, of the same data: it answers in the place of the model, which is not
+    asked. Each pair of person and item has one answer, drawn from the student's distribution."""
     max_unreadable: float = Field(default=MAX_UNREADABLE, ge=0, le=1)
     """Share of the pages that may be lost, because no reply came that could be read; above it the run stops with status
     1, and can be resumed. 1 allows any."""
@@ -168,7 +172,13 @@ class CalibratedMindConfig(CalibratedOptions):
     @property
     def asked(self) -> ModelConfig | None:
         """The model whose score is weighed; none where the choice is made of the evidence alone."""
-        return self.model if self.asks else None
+        return self.model if self.asks and self.student is None else None
+
+    @model_validator(mode="after")
+    def _a_student_has_a_term(self) -> CalibratedMindConfig:
+        if self.student is not None and not self.asks:
+            raise ValueError("student: it answers for the language term; add `language` to terms, or leave it out")
+        return self
 
     @property
     def actions(self) -> frozenset[str]:

@@ -32,7 +32,7 @@ from groundlings.experiments.running.events import SILENT, Note, Progress, on_pa
 from groundlings.experiments.running.kept_weights import keep, kept, place_of
 from groundlings.personas.language_term import LanguageTerm
 from groundlings.personas.minds.calibrated import LanguageTermOptions
-from groundlings.personas.minds.calibrated_question import LanguageScorer
+from groundlings.personas.minds.calibrated_question import LanguageScorer, PairScorer
 from groundlings.personas.population import Population
 from groundlings.personas.registry import MindContext
 from groundlings.personas.repeats.model import RepeatModel, fit_repeats
@@ -158,7 +158,7 @@ class CalibrationGround:
                 "key out"
             )
 
-    def wanted(self, options: LanguageTermOptions, scorer: LanguageScorer) -> FittedFor:
+    def wanted(self, options: LanguageTermOptions, scorer: PairScorer) -> FittedFor:
         """What weights must have been fitted for."""
         return FittedFor(
             dataset=self.dataset.name,
@@ -168,7 +168,7 @@ class CalibrationGround:
             salt=self.split_config.salt,
             evidence=FEATURES,
             evidence_version=VERSION,
-            model=scorer.model.name,
+            model=scorer.name,
             model_fingerprint=scorer.fingerprint,
             prompt=scorer.prompt.name,
             prompt_hash=scorer.prompt.sha256,
@@ -191,18 +191,27 @@ async def calibrated(
     """A context for calibrated minds: with the weights of the language term, found or fitted.
 
     Args:
-        context: What else minds are built from; its model is asked.
+        context: What else minds are built from; its model is asked, unless a student answers.
         mind: As configured.
         ground: What is fitted on.
         seed: The experiment's.
         run: The directory of a run whose decisions have begun: it keeps its weights.
         progress: Is told where the weights came from, and how far a fit is.
     """
-    assert context.model is not None
-    term = await find_language_term(
+    if mind.student is not None:
+        from groundlings.experiments.labs.distil.scorer import StudentScorer
+        from groundlings.experiments.labs.distil.student_file import read_student
+
+        file = read_student(context.base_directory / mind.student.expanduser())
+        evidence = ground.taste(mind.fit_seed).evidence
+        scorer: PairScorer = StudentScorer(file, ground.population, evidence, ground.dataset.fingerprint)
+    else:
+        assert context.model is not None
+        scorer = LanguageScorer(ground.population, context.model, mind.question)
+    term = await weigh_scores(
         mind,
         ground,
-        context.model,
+        scorer,
         base=context.base_directory,
         run=run,
         people_at_once=people_at_once(mind.model),
@@ -223,12 +232,29 @@ async def find_language_term(
     people_at_once: int = 1,
     progress: Progress = SILENT,
 ) -> LanguageTerm:
+    """As `weigh_scores`, of what a model says."""
+    scorer = LanguageScorer(ground.population, model, options.question)
+    return await weigh_scores(
+        options, ground, scorer, base=base, run=run, people_at_once=people_at_once, progress=progress
+    )
+
+
+async def weigh_scores(
+    options: LanguageTermOptions,
+    ground: CalibrationGround,
+    scorer: PairScorer,
+    *,
+    base: Path,
+    run: Path | None = None,
+    people_at_once: int = 1,
+    progress: Progress = SILENT,
+) -> LanguageTerm:
     """The weights that fit, fitted now where there are none.
 
     Args:
         options: Of the mind.
         ground: What is fitted on.
-        model: Is asked.
+        scorer: Asks a model, or a student of its answers.
         base: From where the path of `options.calibration` counts.
         run: The directory of a run whose decisions have begun: it keeps its weights.
         people_at_once: How many people a fit asks about side by side.
@@ -238,7 +264,6 @@ async def find_language_term(
         ConfigError: The named file, or the run's, does not fit the experiment.
         DataError: It is damaged, or nothing can be fitted.
     """
-    scorer = LanguageScorer(ground.population, model, options.question)
     wanted = ground.wanted(options, scorer)
     if run is not None:
         found, source = _of_run(run / FILE_NAME, wanted), "this run"
@@ -318,7 +343,7 @@ def _fitting(wanted: FittedFor) -> Iterator[tuple[Calibration, str]]:
 async def _fit(
     wanted: FittedFor,
     ground: CalibrationGround,
-    scorer: LanguageScorer,
+    scorer: PairScorer,
     people_at_once: int,
     progress: Progress,
 ) -> Calibration:

@@ -142,6 +142,7 @@ _KINDS = (
     (re.compile(r"(arms|interventions)\..*\.file\."), "file"),
     (re.compile(r".*\.model$"), "language model"),
     (re.compile(r"mind\.calibration$"), "calibration"),
+    (re.compile(r"mind\.student$"), "student"),
     (re.compile(r"(mind|simulation\.returns)\.exposures$"), "calibration of exposures"),
     (re.compile(r"(mind|interventions\..*)\.prompts$"), "prompt"),
     (re.compile(r"packages\."), "version of a package"),

@@ -70,7 +70,7 @@ def estimate(plan: Plan) -> Estimate:
         case LanguageMindConfig():
             calls = mind.calls_at_most(sessions_at_most(plan), pages, plan.environment.page_size)
             prompt, completion = asyncio.run(_tokens_a_call(plan))
-        case CalibratedMindConfig(asks=True):
+        case CalibratedMindConfig() if mind.asked is not None:
             # A pair is asked about once in a run, wherever it is shown; these bounds know nothing of that.
             calls = pages * plan.environment.page_size + (0 if mind.calibration else mind.fit_people * mind.fit_pairs)
             prompt, completion = asyncio.run(_tokens_a_pair(plan, mind))
@@ -266,6 +266,7 @@ async def _tokens_a_pair(plan: Plan, mind: CalibratedMindConfig) -> tuple[float,
         each.call.reply
         for user in plan.population.users[:_SAMPLE]
         for each in await scorer.ask(int(user), range(min(_SAMPLE, len(plan.dataset.catalog))))
+        if each.call is not None
     ]
     return (
         sum(reply.prompt_tokens for reply in asked) / len(asked),

@@ -62,6 +62,8 @@ def identity_of(plan: Plan, recommenders: Sequence[AsyncRecommender], minds: Seq
     found |= {f"{who}.model": model_identity(model) for who, model in asked.items() if model is not None}
     if plan.minds.language_term is not None:
         found["mind.calibration"] = plan.minds.language_term.calibration.sha256
+        if plan.minds.model is None:
+            found["mind.student"] = plan.minds.language_term.scorer.fingerprint
     exposures = minds[0].describe().get("exposures") if minds else None
     if isinstance(exposures, str):
         found["mind.exposures"] = exposures

@@ -283,6 +283,11 @@ async def prepare(
             plan.models[arm.name] = await opened_model(
                 wanted, f"arms[{number}].model", config.base, stack, progress, *before
             )
+    if ask and isinstance(config.mind, CalibratedMindConfig) and config.mind.student is not None:
+        context = await calibrated(
+            plan.minds, config.mind, plan.ground, seed=config.seed, run=resumed, progress=progress
+        )
+        plan = replace(plan, minds=context)
     with ctrl_c_at_once():
         if ask or not estimates_taste(plan):
             if config.mind.asked is None:

@@ -36,7 +36,7 @@ from groundlings.personas.held_out_replay import Grounding
 from groundlings.personas.mind import FEED_ACTIONS, SHOP_ACTIONS, Situation
 from groundlings.personas.minds.browsing_options import BrowsingOptions
 from groundlings.personas.minds.browsing_parameters import described_browsing, named_exposures, settle
-from groundlings.personas.minds.calibrated_question import LanguageScorer, QuestionOptions, Scored
+from groundlings.personas.minds.calibrated_question import PairScorer, QuestionOptions, Scored
 from groundlings.personas.minds.click_model import (
     Browsing,
     known_items,
@@ -99,7 +99,7 @@ class CalibratedMind(EarlierDays):
         population: Who the agents are.
         taste: The evidence.
         options: How they browse, and which terms count.
-        scorer: Asks the model; None where the language term is left out.
+        scorer: Asks the model, or a student of its answers; None where the language term is left out.
         calibration: The weights; None likewise.
         grounding: What they really met later; only grounded replay may look at it.
         base_directory: Where the path of `options.exposures` starts.
@@ -115,7 +115,7 @@ class CalibratedMind(EarlierDays):
         population: Population,
         taste: Taste,
         options: CalibratedOptions,
-        scorer: LanguageScorer | None = None,
+        scorer: PairScorer | None = None,
         calibration: Calibration | None = None,
         grounding: Grounding | None = None,
         base_directory: Path = Path(),
@@ -169,7 +169,7 @@ class CalibratedMind(EarlierDays):
             raise ValueError(f"a mind with a language term decides for one session at a time, found {len(page.items)}")
         slots = [int(slot) for slot in np.flatnonzero(page.shown[0])]
         scored = await self._scorer.ask(int(situation.sessions.users[0]), page.items[0, slots].tolist())
-        calls = tuple(each.call for each in scored)
+        calls = tuple(each.call for each in scored if each.call is not None)
         if any(np.isnan(each.score) for each in scored):
             return Decision.lost(situation.legal, page, calls)
         decision = self._market.decide(situation, self._log_odds(situation, slots, scored))
@@ -193,7 +193,7 @@ class CalibratedMind(EarlierDays):
             **self._market.describe(),
         }
         if self._scorer is not None and self._calibration is not None:
-            described["model"] = self._scorer.model.name
+            described["model"] = self._scorer.name
             described["prompts"] = {self._scorer.prompt.name: self._scorer.prompt.sha256}
             described["calibration"] = self._calibration.summary()
         if self._known is not None:

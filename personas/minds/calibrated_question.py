@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
@@ -125,11 +125,65 @@ class Scored:
 
     Attributes:
         score: Log-odds of yes, NaN where the answer could not be read.
-        call: The call behind it; `reply.from_store` where the pair had been asked about before.
+        call: The call behind it; `reply.from_store` where the pair had been asked about before; None where a student
+            answers and nobody is called.
     """
 
     score: float
-    call: CallRecord
+    call: CallRecord | None
+
+
+class Identified(Protocol):
+    """What a question was made from; a `Prompt` is one."""
+
+    @property
+    def name(self) -> str:
+        """Files and versions."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Over their text, in hexadecimal."""
+        ...
+
+
+class PairScorer(Protocol):
+    """Who says how likely a person is to choose an item: `LanguageScorer`, or a student of one's answers."""
+
+    @property
+    def name(self) -> str:
+        """Of the model, or of the student's teacher."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells it from another of its name."""
+        ...
+
+    @property
+    def prompt(self) -> Identified:
+        """The question that is asked, or that the teacher was asked."""
+        ...
+
+    @property
+    def options(self) -> QuestionOptions:
+        """How much of person and item the question says."""
+        ...
+
+    async def ask(self, user: int, items: Sequence[int]) -> list[Scored]:
+        """The score of each item for one person, in the order given."""
+        ...
+
+    async def ask_pairs(
+        self,
+        users: IntArray,
+        items: IntArray,
+        *,
+        people_at_once: int = 1,
+        on_pairs: Callable[[int, int], None] = lambda _done, _total: None,
+    ) -> FloatArray:
+        """The score of each pair, shape (n,), NaN where the answer could not be read."""
+        ...
 
 
 class LanguageScorer:
@@ -155,6 +209,11 @@ class LanguageScorer:
         self.prompt = questions.prompt
         self._asker = Asker(model, _ONE_TOKEN, reasks=0)
         self._known: dict[tuple[int, int], Scored] = {}
+
+    @property
+    def name(self) -> str:
+        """See `PairScorer.name`."""
+        return self.model.name
 
     @property
     def fingerprint(self) -> str:

@@ -25,7 +25,7 @@ from groundlings.environments.dataset import Dataset
 from groundlings.environments.errors import DataError
 from groundlings.environments.random_streams import name_key
 from groundlings.environments.split import Split, people_in_thirds
-from groundlings.personas.minds.calibrated_question import LanguageScorer
+from groundlings.personas.minds.calibrated_question import PairScorer
 from groundlings.personas.taste.calibration import Calibration, Estimate, FittedFor, Labels, RandomItems
 from groundlings.personas.taste.model import Taste
 from groundlings.personas.taste.regression import centre_and_scale, fit_logistic
@@ -103,7 +103,7 @@ async def fit_calibration(
     dataset: Dataset,
     split: Split,
     taste: Taste,
-    scorer: LanguageScorer,
+    scorer: PairScorer,
     *,
     people_at_once: int = 1,
     on_pairs: Callable[[int, int], None] = lambda _done, _total: None,

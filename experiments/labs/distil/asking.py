@@ -120,6 +120,7 @@ class Teacher:
         return known.score
 
     def _line(self, group: Group, row: int, item: int, prompt: str, chosen_by: str, scored: Scored) -> Answer:
+        assert scored.call is not None, "a teacher is called"
         call, reply, dataset = scored.call, scored.call.reply, self._dataset
         return Answer(
             prompt_sha256=prompt,

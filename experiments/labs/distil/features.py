@@ -12,12 +12,12 @@ together weighs as much in the penalty as all evidence.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from groundlings.environments.arrays import BoolArray, FloatArray
+from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.interactions import Interactions
 from groundlings.experiments.labs.fidelity.list_features import LATEST, Numbers
 from groundlings.experiments.labs.fidelity.scenes import Scenes
@@ -83,13 +83,23 @@ class PairFeatures:
         """
         listed = scenes.lists.listed
         items = np.where(listed, scenes.lists.items, 0)
-        rank = self.less_known[items]
-        known: list[FloatArray] = [measured[name].astype(np.float64) for name in FEATURES]
-        users, met, age = histories(scenes.histories)
-        latest = weigh(users, met, (age < LATEST).astype(np.float64), scenes.histories)
-        item = self.vectors[items]
-        history = np.broadcast_to((latest @ self.vectors)[:, None, :], item.shape)
-        found = np.concatenate(
-            [np.stack([*known, rank, np.abs(2 * rank - 1)], axis=-1), item, history, item * history], axis=-1
-        )
-        return np.where(listed[..., None], found, 0.0).astype(np.float64)
+        history = np.broadcast_to(self.histories(scenes.histories)[:, None, :], (*items.shape, self.vectors.shape[1]))
+        found = self.of_pairs([measured[name] for name in FEATURES], items, history)
+        return np.where(listed[..., None], found, 0.0)
+
+    def histories(self, met: Interactions) -> FloatArray:
+        """The mean vector of everybody's latest items, shape (n_users, width)."""
+        users, items, age = histories(met)
+        return np.asarray(weigh(users, items, (age < LATEST).astype(np.float64), met) @ self.vectors)
+
+    def of_pairs(self, evidence: Sequence[Numbers], items: IntArray, history: FloatArray) -> FloatArray:
+        """Features of pairs, shape (..., n_features).
+
+        Args:
+            evidence: Each of `FEATURES`, shape as `items`.
+            items: Of the pairs, any shape.
+            history: The mean vector of each pair's person, shape (..., width).
+        """
+        rank, item = self.less_known[items], self.vectors[items]
+        known = [*(each.astype(np.float64) for each in evidence), rank, np.abs(2 * rank - 1)]
+        return np.concatenate([np.stack(known, axis=-1), item, history, item * history], axis=-1)

@@ -13,8 +13,10 @@ from groundlings.experiments.labs.distil.figures import Figure, Judged
 from groundlings.experiments.labs.distil.ground import LEARNED, Prepared
 from groundlings.experiments.labs.distil.lessons import JUDGED_GROUPS, Lessons, learn, people_of
 from groundlings.experiments.labs.distil.student import Scatter, Student, scatter_of, unseen
+from groundlings.experiments.labs.distil.student_file import Column, StudentFile, TeacherNamed
 from groundlings.experiments.labs.train_mind.scoring import Scores
 from groundlings.experiments.labs.train_mind.table import Row, Table, Weight
+from groundlings.personas.taste.features import VERSION
 
 STUDENT, DRAWN, TEACHER, WHERE_ASKED = "student", "student, drawn", "teacher", "student, where the teacher was asked"
 EVERYTHING, SHUFFLED = "all answers", "shuffled answers"
@@ -96,20 +98,30 @@ class Findings:
 
     def student_as_dict(self) -> dict[str, Any]:
         """The content of `student.json`: what answers for everybody."""
-        ridge, scatter = self.student.ridge, self.scatter
+        asked, ridge, scatter = self.about["asked"], self.student.ridge, self.scatter
         columns = zip(
             self.features, self.student.scale.tolist(), ridge.centre.tolist(), ridge.slopes.tolist(), strict=True
         )
-        return {
-            "teacher": {name: self.about["asked"][name] for name in ("model", "fingerprint", "prompt")},
-            "dataset_hash": self.about["dataset_hash"],
-            "mean": float(ridge.mean),
-            "penalty": self.student.penalty,
-            "features": [dict(zip(("name", "scale", "centre", "slope"), each, strict=True)) for each in columns],
-            "scatter": {
-                "between": scatter.between, "edges": scatter.edges.tolist(), "rests": scatter.rests.tolist(),
-            },
-        }  # fmt: skip
+        return StudentFile(
+            teacher=TeacherNamed(
+                model=asked["model"],
+                fingerprint=asked["fingerprint"],
+                prompt=asked["prompt"]["name"],
+                prompt_sha256=asked["prompt"]["sha256"],
+                question=self.about["question"],
+            ),
+            dataset_hash=self.about["dataset_hash"],
+            evidence_version=VERSION,
+            width=self.about["width"],
+            mean=float(ridge.mean),
+            penalty=self.student.penalty,
+            columns=tuple(
+                Column(name=name, scale=scale, centre=centre, slope=slope) for name, scale, centre, slope in columns
+            ),
+            between=scatter.between,
+            edges=tuple(scatter.edges.tolist()),
+            rests=tuple(map(tuple, scatter.rests.tolist())),
+        ).model_dump(mode="json")
 
 
 class Examination:

@@ -125,6 +125,8 @@ def _about(prepared: Prepared, lessons: Lessons) -> dict[str, Any]:
         "salt": config.split.salt,
         "config": dump_config(config),
         "config_hash": config_hash(config),
+        "question": config.teacher.question.model_dump(mode="json"),
+        "width": config.student.width,
         "dataset": dataset.name,
         "dataset_licence": dataset.licence,
         "dataset_hash": dataset.fingerprint,

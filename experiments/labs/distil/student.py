@@ -68,12 +68,23 @@ class Scatter:
             chance: Random numbers.
         """
         _, whose = np.unique(people, return_inverse=True)
-        own = chance.normal(0.0, np.sqrt(self.between), int(whose.max(initial=-1)) + 1)
+        own = chance.normal(size=int(whose.max(initial=-1)) + 1)
+        return self.answers(predicted, own[whose], chance.random(len(predicted)))
+
+    def answers(self, predicted: FloatArray, own: FloatArray, luck: FloatArray) -> FloatArray:
+        """The answers that luck decides on, shape (n,).
+
+        Args:
+            predicted: By the student, shape (n,).
+            own: Standard normal, the same for all pairs of a person, shape (n,).
+            luck: Uniform in [0, 1), of each pair, shape (n,).
+        """
         group = np.searchsorted(self.edges, predicted)
-        place = chance.random(len(predicted)) * (self.rests.shape[1] - 1)
+        place = luck * (self.rests.shape[1] - 1)
         below = place.astype(np.int64)
         steps = self.rests[group, below + 1] - self.rests[group, below]
-        return np.asarray(predicted + own[whose] + self.rests[group, below] + (place - below) * steps)
+        deviation = np.sqrt(self.between) * own + self.rests[group, below] + (place - below) * steps
+        return np.asarray(predicted + deviation)
 
 
 def fit_student(features: FloatArray, answers: FloatArray, people: IntArray, scale: FloatArray) -> Student:

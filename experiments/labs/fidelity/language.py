@@ -31,7 +31,7 @@ from groundlings.experiments.labs.unreadable_answers import refuse_unreadable
 from groundlings.experiments.running.calibration import CalibrationGround, find_language_term, people_at_once
 from groundlings.experiments.running.events import SILENT, PairsAsked, Progress, on_download, on_note
 from groundlings.personas.exposure.presets import LEVEL
-from groundlings.personas.minds.calibrated_question import LanguageScorer
+from groundlings.personas.minds.calibrated_question import LanguageScorer, PairScorer
 from groundlings.personas.minds.click_model import of_random_candidates, open_constant
 from groundlings.personas.population import Population, build_population
 from groundlings.personas.taste.calibration import Calibration
@@ -161,7 +161,7 @@ class _Asking:
         )  # fmt: skip
         calibration = term.calibration
 
-        async def ask(lists: Lists, scorer: LanguageScorer = term.scorer) -> AskedLists:
+        async def ask(lists: Lists, scorer: PairScorer = term.scorer) -> AskedLists:
             return await self._ask(lists, scorer, calibration)
 
         asked_test = {kind: await ask(lists) for kind, lists in test.items()}
@@ -230,7 +230,7 @@ class _Asking:
             changed["demographics turned round"] = LanguageScorer(turned, self._model, told)
         return changed
 
-    async def _ask(self, lists: Lists, scorer: LanguageScorer, calibration: Calibration) -> AskedLists:
+    async def _ask(self, lists: Lists, scorer: PairScorer, calibration: Calibration) -> AskedLists:
         rows, slots = np.nonzero(lists.listed)
         users, items = lists.users[rows], lists.items[rows, slots].astype(np.int64)
         before = self._done
