@@ -49,8 +49,8 @@ def test_agents_decide_by_the_student_and_nobody_is_called(experiment, tmp_path)
     outcome = run_experiment(load_config(experiment), tmp_path / "run")
     with sqlite3.connect(outcome.directory / "log.db") as log:
         assert log.execute("SELECT count(*) FROM calls").fetchone() == (0,)
-        said = log.execute("SELECT text FROM events WHERE kind = 'language_score'").fetchall()
-    assert len({text for (text,) in said}) > 10
+        said = log.execute("SELECT detail FROM events WHERE kind = 'language_score'").fetchall()
+    assert len(set(said)) > 10
     manifest = json.loads((outcome.directory / "manifest.json").read_text())
     assert manifest["mind"]["model"] == "student of teacher"
 
