@@ -10,7 +10,9 @@ import typer
 from groundlings.experiments.terminal import Terminal, escape
 
 if TYPE_CHECKING:
+    from groundlings.experiments.labs.train_mind.config import TrainMindConfig
     from groundlings.experiments.labs.train_mind.lab import Findings
+    from groundlings.experiments.labs.train_mind.weighing import Weighed
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A training file (YAML).")]
 OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where to write; runs/NAME if absent.")]
@@ -20,6 +22,14 @@ SetOption = Annotated[
 ]
 SeedOption = Annotated[int | None, typer.Option("--seed", help="The seed, instead of the file's.")]
 ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in DIR.")]
+EvaluateOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--evaluate",
+        metavar="MODEL",
+        help="Train nothing: weigh a model that is there, by the directory of its training or its own, or a GGUF file.",
+    ),
+]
 
 
 def train_mind(
@@ -28,24 +38,48 @@ def train_mind(
     changes: SetOption = None,
     seed: SeedOption = None,
     resume: ResumeOption = False,
+    evaluate: EvaluateOption = None,
 ) -> None:
     """Train a language model on real choices, and weigh it on people it never saw."""
     from groundlings.experiments.archive.directory import choose_directory, locked, write_json
     from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.config.loading import load_as
-    from groundlings.experiments.labs.train_mind.config import TrainMindConfig
+    from groundlings.experiments.labs.train_mind.config import RECORDS, TrainMindConfig
     from groundlings.experiments.labs.train_mind.lab import train_mind as train
 
     loaded = load_as(TrainMindConfig, config, changes or (), seed)
     console = Terminal()
+    if evaluate is not None:
+        _evaluate(loaded, evaluate, out, console, resume=resume)
+        return
     directory = _begun(out or Path("runs") / loaded.name) if resume else choose_directory(loaded.name, out)
     with locked(directory):
         with TerminalProgress(console) as progress:
             findings = train(loaded, directory, resume=resume, progress=progress)
-        write_json(directory / "train_mind.json", findings.as_dict())
+        write_json(directory / RECORDS, findings.as_dict())
     _print(findings, console)
-    for kind, name in {**findings.about["files"], "records": "train_mind.json"}.items():
+    for kind, name in {**findings.about["files"], "records": RECORDS}.items():
         console.print(f"{kind:8} {escape(str(directory / name))}", soft_wrap=True)
+
+
+def _evaluate(config: TrainMindConfig, model: Path, out: Path | None, console: Terminal, *, resume: bool) -> None:
+    """Weigh a model without training it."""
+    from groundlings.environments.errors import ConfigError
+    from groundlings.experiments.archive.directory import choose_directory, locked, write_json
+    from groundlings.experiments.cli.progress import TerminalProgress
+    from groundlings.experiments.labs.train_mind.config import EVALUATION
+    from groundlings.experiments.labs.train_mind.evaluation import evaluate_mind
+
+    if resume:
+        raise ConfigError("--evaluate, --resume: found both; expected one: an evaluation trains nothing to go on with")
+    directory = choose_directory(f"{config.name}-evaluation", out)
+    with locked(directory):
+        with TerminalProgress(console) as progress:
+            found = evaluate_mind(config, model, progress)
+        write_json(directory / EVALUATION, found.as_dict())
+    for each in found.slices:
+        _print_slice(each, console)
+    console.print(f"{'records':8} {escape(str(directory / EVALUATION))}", soft_wrap=True)
 
 
 def _begun(directory: Path) -> Path:
@@ -66,10 +100,6 @@ def _begun(directory: Path) -> Path:
 
 
 def _print(findings: Findings, console: Terminal) -> None:
-    from rich.table import Table
-
-    from groundlings.experiments.labs.train_mind.table import FIGURES
-
     about = findings.about
     learned, tested, took = about["learned"], about["tested"], about["training"]
     console.print(
@@ -77,17 +107,9 @@ def _print(findings: Findings, console: Terminal) -> None:
         f"people of {escape(about['dataset'])}: {took['steps']:,} steps, {took['tokens']:,} tokens, "
         f"{took['seconds'] / 60:.1f} minutes. Weighed on {tested['scenes']:,} scenes of {tested['people']:,} others."
     )
-    table = Table("scorer", *FIGURES)
-    scorers = dict.fromkeys(row.scorer for row in findings.rows)
-    for scorer in scorers:
-        rows = [findings.find(scorer, figure) for figure in FIGURES]
-        table.add_row(escape(scorer), *(_with_ends(row.value, row.low, row.high) for row in rows))
-    console.print(table)
-    adds = Table("language model beside", "its weight", "weight of the other", "top-1, gain of both")
-    for each in findings.weights:
-        gain = _with_ends(each.gain, each.gain_low, each.gain_high)
-        adds.add_row(escape(each.beside), _with_ends(each.value, each.low, each.high), f"{each.other:.2f}", gain)
-    console.print(adds)
+    _print_rows(findings, console)
+    for each in findings.slices:
+        _print_slice(each, console)
     for name, found in findings.probes.items():
         ends = _with_ends(found.separated, found.low, found.high)
         console.print(f"memorisation, {name}: learned-from people are told from others with {ends} ")
@@ -97,6 +119,33 @@ def _print(findings: Findings, console: Terminal) -> None:
         console.print(f"served GGUF copy: {told}, {served['unreadable']} of {served['questions']} answers unreadable")
     for name, asked in about["asked"].items():
         console.print(f"unreadable, {name}: {asked['unreadable']:,} of {asked['questions']:,} answers")
+
+
+def _print_slice(found: Weighed, console: Terminal) -> None:
+    asked = found.asked
+    console.print(
+        f"{escape(found.name)}: {found.scenes:,} scenes and {found.lists:,} lists of {found.people:,} people; "
+        f"{asked['unreadable']:,} of {asked['questions']:,} answers unreadable"
+    )
+    _print_rows(found, console)
+
+
+def _print_rows(found: Findings | Weighed, console: Terminal) -> None:
+    """The table of all scorers, and what the model adds to each of the others."""
+    from rich.table import Table
+
+    from groundlings.experiments.labs.train_mind.table import FIGURES
+
+    table = Table("scorer", *FIGURES)
+    for scorer in dict.fromkeys(row.scorer for row in found.rows):
+        rows = [found.find(scorer, figure) for figure in FIGURES]
+        table.add_row(escape(scorer), *(_with_ends(row.value, row.low, row.high) for row in rows))
+    console.print(table)
+    adds = Table("language model beside", "its weight", "weight of the other", "top-1, gain of both")
+    for each in found.weights:
+        gain = _with_ends(each.gain, each.gain_low, each.gain_high)
+        adds.add_row(escape(each.beside), _with_ends(each.value, each.low, each.high), f"{each.other:.2f}", gain)
+    console.print(adds)
 
 
 def _with_ends(value: float | None, low: float | None, high: float | None) -> str:

@@ -17,8 +17,8 @@ The strict version, because the published one lets a scorer know the answer by o
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import scipy.linalg
@@ -134,7 +134,7 @@ def draw_scenes(stage: SceneGround) -> SceneGroups:
     later = split_history(history, "global_temporal", stage.config.choice.later)
     thirds = people_in_thirds(stage.dataset.people.user_ids, stage.config.split.salt)
     moments = {
-        group: _choose_moments(stage, history, later.test, thirds == third, group)
+        group: choose_moments(stage, history, later.test, thirds == third, group, stage.config.population.size)
         for group, third in (("test", TEST_THIRD), ("validation", VALIDATION_THIRD))
     }
     asked = np.concatenate([each.users for each in moments.values()])
@@ -144,23 +144,36 @@ def draw_scenes(stage: SceneGround) -> SceneGroups:
     return SceneGroups(statistics, scenes["test"], scenes["validation"])
 
 
-def _choose_moments(
-    stage: SceneGround, history: Interactions, later: Interactions, third: BoolArray, group: str
+def choose_moments(
+    stage: SceneGround,
+    known: Interactions,
+    later: Interactions,
+    third: BoolArray,
+    group: str,
+    size: int | Literal["all"],
 ) -> Moments:
-    """Up to `choice.scenes` later rows of each user of a third who had met enough before."""
+    """Up to `choice.scenes` later rows of each user of a third who had met enough before.
+
+    Args:
+        stage: The data.
+        known: The rows that count as met before.
+        later: The rows that moments are chosen from.
+        third: Whether a user is of the third, shape (n_users,).
+        group: Names the random numbers.
+        size: Users at most.
+    """
     chance = stage.chance("moments", group)
     rows = np.flatnonzero(third[later.users])
     # Only the first meeting of an item is a choice, and only what was met earlier than its moment is known.
-    rows = rows[is_first(history, later.take(rows))]
+    rows = rows[is_first(stage.dataset.history, later.take(rows))]
     found = Moments(later.users[rows], later.items[rows].astype(np.int64), later.timestamps[rows])
-    rows = rows[np.array([len(own) for own in rows_before(history, found)], dtype=np.int64) >= FEWEST_BEFORE]
+    rows = rows[np.array([len(own) for own in rows_before(known, found)], dtype=np.int64) >= FEWEST_BEFORE]
     rows = rows[chance.permutation(len(rows))]
     rows = rows[np.argsort(later.users[rows], kind="stable")]
     users = later.users[rows]
     place = np.arange(len(rows)) - np.searchsorted(users, users)
     rows = rows[place < stage.config.choice.scenes]
     people = np.unique(later.users[rows])
-    size = stage.config.population.size
     if size != "all" and len(people) > size:
         rows = rows[np.isin(later.users[rows], chance.permutation(people)[:size])]
     return Moments(later.users[rows], later.items[rows].astype(np.int64), later.timestamps[rows])
@@ -177,13 +190,23 @@ def is_first(history: Interactions, rows: Interactions) -> BoolArray:
 
 @dataclass(frozen=True)
 class SceneSampler:
-    """Draws the four others of each scene."""
+    """Draws the four others of each scene.
+
+    Attributes:
+        history: Of everybody: who met what.
+        content: Of the items.
+        years: When items came out, shape (n_items,).
+        vectors: Collaborative ones of the items, shape (n_items, n).
+        occurring: The items that random ones are drawn from.
+        unborn: Items that are never drawn, because nobody could have met them yet.
+    """
 
     history: Interactions
     content: Content
     years: FloatArray
     vectors: FloatArray
     occurring: IntArray
+    unborn: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     @classmethod
     def of(cls, dataset: Dataset, statistics: Interactions) -> SceneSampler:
@@ -252,10 +275,14 @@ class SceneSampler:
         for owner, each in enumerate(three):
             merged[turns == owner] = each
         merged = merged[np.sort(np.unique(merged, return_index=True)[1])]
+        return self.unmet(merged[~np.isin(merged, self.unborn)], moments, number)
+
+    def unmet(self, items: IntArray, moments: Moments, number: int) -> IntArray:
+        """Those of some items that the user of a moment never met and that were out by then."""
         met = self.history.met_by(moments.users[number : number + 1]).indices
         seconds = int(moments.times[number]) // self.history.ticks_per_second
         year = np.datetime64(seconds, "s").astype("datetime64[Y]").astype(np.int64) + 1970
-        return merged[~np.isin(merged, met) & ~(self.years[merged] > year)]
+        return items[~np.isin(items, met) & ~(self.years[items] > year)]
 
 
 def rows_before(history: Interactions, moments: Moments) -> list[IntArray]:

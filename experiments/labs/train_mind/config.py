@@ -17,6 +17,15 @@ from groundlings.personas.minds.calibrated_question import QuestionOptions
 CHECKPOINT = "checkpoint.pt"
 """In the directory of a training: what `--resume` goes on from."""
 
+MODEL_DIRECTORY = "model"
+"""In the directory of a training: the model, as transformers and vLLM read it."""
+
+RECORDS = "train_mind.json"
+"""Beside the model: how it was trained, and what it is worth."""
+
+EVALUATION = "evaluation.json"
+"""What `--evaluate` writes."""
+
 
 class ExamplesConfig(Section):
     """What is learned from: moments of people outside the test and the validation third."""
@@ -66,6 +75,19 @@ class TrainingConfig(Section):
         return self
 
 
+class SlicesConfig(Section):
+    """Where text should win: the same questions with little known of people, and about items that nobody has met."""
+
+    short_histories: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = ()
+    """Each is a slice of its own: so many of the latest interactions before the moment are known of a person, to the
+    prompt and to all that the model is held against."""
+    new_items: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Share of the items, drawn at random, that nothing is learned of and nothing is counted on; the slice asks about
+    them alone. 0 leaves it out."""
+    people: Annotated[int, Field(ge=2)] = 100
+    """Users of the test third that a slice asks about at most, and of the validation third."""
+
+
 class TrainMindConfig(Section):
     """One training of a language model on the choices of a data set's people."""
 
@@ -93,6 +115,8 @@ class TrainMindConfig(Section):
     """What is learned from."""
     training: TrainingConfig = TrainingConfig()
     """How weights are changed."""
+    slices: SlicesConfig = SlicesConfig()
+    """Further tables beside that of all; none if absent."""
     list_items: Annotated[int, Field(ge=2, le=40)] = 20
     """Items of a list by which the area under the ROC curve is measured, half of them really met."""
     bootstrap: Annotated[int, Field(ge=100)] = 500

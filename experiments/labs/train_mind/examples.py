@@ -1,7 +1,11 @@
-"""The people of scenes, as personas know them: each scene is a person whose history ends before its moment."""
+"""The people of scenes, as personas know them, and the questions about them.
+
+Each scene is a person whose history ends before its moment.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +14,7 @@ from groundlings.environments.dataset import Dataset
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.people import People
 from groundlings.experiments.labs.fidelity.scenes import Scenes
+from groundlings.personas.minds.calibrated_question import PairQuestions, QuestionOptions
 from groundlings.personas.population import Population
 from groundlings.personas.profile import measure_profiles
 
@@ -37,3 +42,14 @@ def population_of(dataset: Dataset, scenes: Scenes, statistics: Interactions) ->
         profiles=replace(measure_profiles(scenes.histories, dataset.catalog, dataset.scale), genre_shares=usual),
         times_known=dataset.times_known,
     )
+
+
+def questions_of(
+    dataset: Dataset, groups: Mapping[str, Scenes], statistics: Interactions, options: QuestionOptions
+) -> dict[str, PairQuestions]:
+    """Group -> the questions about its scenes, popularity being counted on `statistics`."""
+    counts = statistics.item_counts
+    return {
+        name: PairQuestions(population_of(dataset, scenes, statistics), options, counts)
+        for name, scenes in groups.items()
+    }

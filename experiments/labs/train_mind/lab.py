@@ -17,22 +17,25 @@ from groundlings.environments.chat import ChatModel
 from groundlings.environments.datasets import load_dataset
 from groundlings.environments.errors import ConfigError
 from groundlings.experiments.config.loading import config_hash, dump_config
-from groundlings.experiments.labs.train_mind.config import TrainMindConfig
-from groundlings.experiments.labs.train_mind.examples import population_of
+from groundlings.experiments.labs.train_mind.config import MODEL_DIRECTORY, SlicesConfig, TrainMindConfig
+from groundlings.experiments.labs.train_mind.examples import population_of, questions_of
+from groundlings.experiments.labs.train_mind.installed import check_installed
 from groundlings.experiments.labs.train_mind.probe import PEOPLE, Probe, losses_of_people, probe
 from groundlings.experiments.labs.train_mind.scenes import Ground, Material, draw_material
 from groundlings.experiments.labs.train_mind.served import SCENES, ask_served
+from groundlings.experiments.labs.train_mind.slices import draw_slices
 from groundlings.experiments.running.events import SILENT, LabStep, Progress, on_download, on_note
-from groundlings.personas.minds.calibrated_question import LanguageScorer, PairQuestions
+from groundlings.personas.minds.calibrated_question import LanguageScorer
 
 if TYPE_CHECKING:
     from groundlings.experiments.labs.train_mind.network import Network
     from groundlings.experiments.labs.train_mind.scoring import Said
     from groundlings.experiments.labs.train_mind.table import Row, Weight
+    from groundlings.experiments.labs.train_mind.weighing import Weighed
 
-STEPS = 6
+STEPS = 7
 BEFORE, AFTER = "language model, before", "language model, after"
-MODEL_DIRECTORY, GGUF_NAME = "model", "model.Q8_0.gguf"
+GGUF_NAME = "model.Q8_0.gguf"
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,14 @@ class Findings:
         about: What was trained on what, plain JSON values.
         rows: One per scorer and figure.
         weights: What the model adds to each other score; none where no answer of it could be read.
+        slices: The trained model where text should win, one table each.
         probes: "before" and "after".
     """
 
     about: Mapping[str, Any]
     rows: Sequence[Row]
     weights: Sequence[Weight]
+    slices: Sequence[Weighed]
     probes: Mapping[str, Probe]
 
     def find(self, scorer: str, figure: str) -> Row:
@@ -61,6 +66,7 @@ class Findings:
             "about": dict(self.about),
             "rows": [row.as_dict() for row in self.rows],
             "weights": [each.as_dict() for each in self.weights],
+            "slices": [each.as_dict() for each in self.slices],
             "memorisation": {name: each.as_dict() for name, each in self.probes.items()},
         }
 
@@ -76,7 +82,7 @@ def train_mind(
     """
     if config.base_model and not (config.base / config.base_model).exists():
         raise ConfigError(f"base_model: there is no {config.base / config.base_model}; correct the path")
-    _check_installed()
+    check_installed()
     from groundlings.experiments.labs.train_mind.network import device_of, read_model, use_threads
 
     device = device_of(config.training)  # before scenes are drawn, which takes long
@@ -116,17 +122,13 @@ class _Bench:
         self._spellings = answer_tokens(tokenizer)
         statistics = material.groups.statistics
         scenes = {"learned": material.learned, **groups_of(material)}
-        self._people = {name: population_of(ground.dataset, each, statistics) for name, each in scenes.items()}
-        self._counts = statistics.item_counts
-        self._questions = {
-            name: PairQuestions(each, self._config.question, self._counts) for name, each in self._people.items()
-        }
+        self._questions = questions_of(ground.dataset, scenes, statistics, self._config.question)
         self._prompts = {name: Prompts(tokenizer, each) for name, each in self._questions.items()}
 
     def run(self, *, resume: bool) -> Findings:
         """See `train_mind`."""
         from groundlings.experiments.labs.train_mind.network import with_adapter
-        from groundlings.experiments.labs.train_mind.scoring import ask_network, baselines
+        from groundlings.experiments.labs.train_mind.scoring import ask_network, baselines, taste_of
         from groundlings.experiments.labs.train_mind.table import Table
         from groundlings.experiments.labs.train_mind.training import Trainer
 
@@ -151,8 +153,9 @@ class _Bench:
         losses["after"] = self._losses(network)
         self._step(4, "model files")
         files = self._write(merged)
-        self._step(5, "table")
-        known = baselines(self._ground, self._material)
+        slices = self._slices(network)
+        self._step(6, "table")
+        known = baselines(self._ground, self._material, taste_of(self._ground, self._material))
         table = Table(self._material, config.bootstrap, self._ground.chance("people"))
         rows = table.rows({**known, BEFORE: before.scores, AFTER: after.scores})
         added = [table.weight(after.scores, scores, name) for name, scores in known.items()]
@@ -164,7 +167,17 @@ class _Bench:
         about["files"] = files
         about["served"] = self._served(after) if "gguf" in files else None
         about["seconds"] = {"training": round(trained.seconds, 1)}
-        return Findings(about, rows, [each for each in added if each is not None], probes)
+        return Findings(about, rows, [each for each in added if each is not None], slices, probes)
+
+    def _slices(self, network: Network) -> list[Weighed]:
+        from groundlings.experiments.labs.train_mind.weighing import weigh
+
+        materials = draw_slices(self._ground, self._material)
+
+        def tell(name: str, done: int, total: int) -> None:
+            self._step(5, f"answers, {name}: {done}/{total} scenes")
+
+        return list(weigh(self._ground, materials, network, self._tokenizer, AFTER, tell))
 
     def _network(self, model: Any) -> Network:
         from groundlings.experiments.labs.train_mind.network import Network, precision_of
@@ -183,8 +196,10 @@ class _Bench:
         }
 
     def _identity(self) -> str:
-        """What a checkpoint must have been made from."""
-        content = json.dumps([config_hash(self._config), self._ground.dataset.fingerprint, self._base.name])
+        """What a checkpoint must have been made from; slices that are only asked about afterwards change nothing."""
+        hidden = SlicesConfig(new_items=self._config.slices.new_items)
+        trained = config_hash(self._config.model_copy(update={"slices": hidden}))
+        content = json.dumps([trained, self._ground.dataset.fingerprint, self._base.name])
         return hashlib.sha256(content.encode()).hexdigest()
 
     def _write(self, model: Any) -> dict[str, str]:
@@ -206,7 +221,9 @@ class _Bench:
         copy = self._directory / GGUF_NAME
 
         def words(model: ChatModel) -> LanguageScorer:
-            return LanguageScorer(self._people["test five"], model, self._config.question, self._counts)
+            counts = self._material.groups.statistics
+            people = population_of(self._ground.dataset, self._material.groups.test, counts)
+            return LanguageScorer(people, model, self._config.question, counts.item_counts)
 
         found = asyncio.run(ask_served(copy, words, five.tolist(), scores))
         return None if found is None else asdict(found)
@@ -249,16 +266,3 @@ def _embedded_weights(progress: Progress) -> Path:
     from groundlings.simulator.language.weights import fetch_weights
 
     return asyncio.run(fetch_weights(progress=on_download(progress)))
-
-
-def _check_installed() -> None:
-    try:
-        import peft
-        import torch
-        import transformers
-    except ImportError as missing:
-        raise ConfigError(
-            f"training needs an extra that is not installed ({missing.name} is missing): "
-            'pip install "groundlings[train]"'
-        ) from None
-    del peft, torch, transformers

@@ -10,19 +10,21 @@ after what is asked about. Nobody of the test third is learned from, and nobody'
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import numpy as np
 
 from groundlings.environments.arrays import NO_ITEM, IntArray
 from groundlings.environments.dataset import Dataset
-from groundlings.environments.errors import DataError
+from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import name_key
 from groundlings.environments.split import people_in_thirds
 from groundlings.experiments.labs.fidelity.lists import Lists
 from groundlings.experiments.labs.fidelity.scenes import (
+    CHOICES,
     FEWEST_BEFORE,
     Moments,
     SceneGround,
@@ -38,6 +40,9 @@ from groundlings.experiments.labs.fidelity.scenes import (
 from groundlings.experiments.labs.train_mind.config import ExamplesConfig, TrainMindConfig
 
 FITTING_THIRD = 0
+NONE: IntArray = np.zeros(0, dtype=np.int64)
+"""No items."""
+
 Others = Literal["like scenes", "uniform"]
 
 _AT_ONCE = 128
@@ -99,8 +104,12 @@ class Material:
     validation_lists: Scenes
 
 
-def draw_material(ground: MaterialGround) -> Material:
+def draw_material(ground: MaterialGround, new: IntArray = NONE) -> Material:
     """All scenes.
+
+    Args:
+        ground: The data.
+        new: Items that are hidden from what is learned from (`new_items`).
 
     Raises:
         DataError: The data set has no times, or there are too few people with later rows.
@@ -118,14 +127,48 @@ def draw_material(ground: MaterialGround) -> Material:
             "expected some: raise choice.later"
         )
     sampler = SceneSampler.of(ground.dataset, groups.statistics)
-    learned = _learned(ground, groups.statistics, sampler)
+    learned = draw_learned(ground, groups.statistics, new, sampler)
     if not len(learned):
         raise DataError(f"nobody of {ground.dataset.name} outside the tested users met {FEWEST_BEFORE + 1} items")
     return Material(groups, learned, _lists(ground, groups.test, sampler), _lists(ground, groups.validation, sampler))
 
 
-def _learned(ground: MaterialGround, statistics: Interactions, sampler: SceneSampler) -> Scenes:
-    """Moments of the fitting third, spread evenly over people, in random order."""
+def new_items(ground: Ground) -> IntArray:
+    """The items of `slices.new_items`, ascending: nothing is learned of them, and nothing is counted on them.
+
+    Raises:
+        ConfigError: They are too few for a choice among five.
+    """
+    share = ground.config.slices.new_items
+    occurring = np.flatnonzero(ground.dataset.history.item_counts)
+    size = round(share * len(occurring))
+    if share and size < CHOICES:
+        raise ConfigError(
+            f"slices.new_items: {share} of the {len(occurring)} items of {ground.dataset.name} are {size}; expected at "
+            f"least {CHOICES} of them to choose among: raise it, or write 0 to leave new items out"
+        )
+    return np.sort(ground.chance("new items").permutation(occurring)[:size])
+
+
+def without(rows: Interactions, items: IntArray) -> Interactions:
+    """The rows that are not about some items; the same object where there are none."""
+    return rows.take(~np.isin(rows.items, items)) if len(items) else rows
+
+
+def draw_learned(ground: MaterialGround, statistics: Interactions, new: IntArray, sampler: SceneSampler | None) -> Scenes:
+    """Moments of the fitting third, spread evenly over people, in random order.
+
+    Args:
+        ground: The data.
+        statistics: The rows that moments are taken from.
+        new: Items that nobody has met in the world of these scenes; they are in no history, and in no list.
+        sampler: Of a world without new items; made anew where there are some.
+    """
+    statistics = without(statistics, new)
+    if len(new) or sampler is None:
+        sampler = SceneSampler.of(ground.dataset, statistics)
+        known = np.setdiff1d(sampler.occurring, new)
+        sampler = replace(sampler, history=without(sampler.history, new), occurring=known, unborn=new)
     options, chance = ground.config.examples, ground.chance("learned")
     thirds = people_in_thirds(ground.dataset.people.user_ids, ground.config.split.salt)
     rows = np.flatnonzero(thirds[statistics.users] == FITTING_THIRD)
@@ -187,31 +230,54 @@ def _draw(
         kind: How others are drawn.
         chance: Random numbers.
     """
-    rows, next_items = rows_before(sampler.history, moments), _next_items(history, moments, targets)
-    items = np.full((len(rows), targets + others), NO_ITEM, dtype=np.int32)
+    rows, real = rows_before(sampler.history, moments), next_items(history, moments, targets)
+
+    def drawn() -> Iterator[IntArray]:
+        for first in range(0, len(rows), _AT_ONCE):
+            part = slice(first, min(first + _AT_ONCE, len(rows)))
+            if kind == "like scenes":
+                yield from list(sampler.others(moments, rows, part, others, chance))
+            else:
+                numbers = range(part.start, part.stop)
+                yield from [_unmet(sampler, moments, number, len(real[number]), chance) for number in numbers]
+
+    return compose(sampler.history, moments, real, drawn(), targets + others, chance)
+
+
+def compose(
+    known: Interactions,
+    moments: Moments,
+    real: Sequence[IntArray],
+    others: Iterable[IntArray],
+    width: int,
+    chance: np.random.Generator,
+) -> Scenes:
+    """Scenes of real items and others in random order; a moment that lacks either is left out.
+
+    Args:
+        known: The rows that histories are taken from.
+        moments: Real choices.
+        real, others: The items of each moment.
+        width: Items of a scene at most.
+        chance: Random numbers.
+    """
+    items = np.full((len(real), width), NO_ITEM, dtype=np.int32)
     positive = np.zeros(items.shape, dtype=np.bool_)
-    for first in range(0, len(rows), _AT_ONCE):
-        part = slice(first, min(first + _AT_ONCE, len(rows)))
-        if kind == "like scenes":
-            drawn = list(sampler.others(moments, rows, part, others, chance))
-        else:
-            numbers = range(part.start, part.stop)
-            drawn = [_unmet(sampler, moments, number, len(next_items[number]), chance) for number in numbers]
-        for number, other in enumerate(drawn, start=first):
-            both = np.concatenate([next_items[number], other])
-            order = chance.permutation(len(both))
-            items[number, : len(both)] = both[order]
-            positive[number, : len(both)] = order < len(next_items[number])
-    mixed = positive.any(axis=1) & ((items != NO_ITEM) & ~positive).any(axis=1)
-    kept = np.flatnonzero(mixed)
+    for number, (met, unmet) in enumerate(zip(real, others, strict=True)):
+        both = np.concatenate([met, unmet])
+        order = chance.permutation(len(both))
+        items[number, : len(both)] = both[order]
+        positive[number, : len(both)] = order < len(met)
+    kept = np.flatnonzero(positive.any(axis=1) & ((items != NO_ITEM) & ~positive).any(axis=1))
+    rows = rows_before(known, moments)
     return Scenes(
         moments.users[kept],
         Lists(np.arange(len(kept)), items[kept], positive[kept]),
-        histories_of(sampler.history, [rows[number] for number in kept], kinds=True),
+        histories_of(known, [rows[number] for number in kept], kinds=True),
     )
 
 
-def _next_items(history: Interactions, moments: Moments, most: int) -> list[IntArray]:
+def next_items(history: Interactions, moments: Moments, most: int) -> list[IntArray]:
     """The first items met at each moment or after it and not before, the real one of the moment first."""
     order = np.lexsort((history.timestamps, history.users))
     theirs, when = history.users[order], history.timestamps[order]

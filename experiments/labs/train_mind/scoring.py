@@ -15,7 +15,7 @@ from groundlings.experiments.labs.fidelity.list_features import LATEST, Numbers
 from groundlings.experiments.labs.fidelity.scenes import Scenes
 from groundlings.experiments.labs.train_mind.scenes import Ground, Material
 from groundlings.experiments.labs.train_mind.token_trees import Prompts, lay
-from groundlings.personas.taste.model import fit_taste
+from groundlings.personas.taste.model import Taste, fit_taste
 
 if TYPE_CHECKING:
     from groundlings.experiments.labs.train_mind.network import Network
@@ -80,10 +80,21 @@ def ask_network(
     return Said(scores, asked, unreadable, tokens)
 
 
-def baselines(ground: Ground, material: Material) -> dict[str, Scores]:
-    """Popularity, item kNN and the evidence of the behavioural mind, all counted on the earlier rows alone."""
+def taste_of(ground: Ground, material: Material) -> Taste:
+    """The taste of the behavioural mind, fitted on the rows that a material is counted on."""
+    salt, seed = ground.config.split.salt, ground.config.seed
+    return fit_taste(ground.dataset, material.groups.statistics, salt=salt, seed=seed)
+
+
+def baselines(ground: Ground, material: Material, taste: Taste) -> dict[str, Scores]:
+    """Popularity, item kNN and the evidence of the behavioural mind, all counted on the earlier rows alone.
+
+    Args:
+        ground: The data.
+        material: The scenes.
+        taste: As `taste_of` fits it.
+    """
     statistics = material.groups.statistics
-    taste = fit_taste(ground.dataset, statistics, salt=ground.config.split.salt, seed=ground.config.seed)
     groups = groups_of(material)
     return baselines_of(
         statistics, groups, {name: measure_scenes(ground, statistics, taste, each) for name, each in groups.items()}

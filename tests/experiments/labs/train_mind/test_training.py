@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from groundlings.environments.errors import ConfigError, DataError
+from groundlings.experiments.labs.train_mind.config import RECORDS, SlicesConfig
+from groundlings.experiments.labs.train_mind.evaluation import MODEL, evaluate_mind
 from groundlings.experiments.labs.train_mind.examples import population_of
 from groundlings.experiments.labs.train_mind.gguf_copy import interleaved, write_gguf
 from groundlings.experiments.labs.train_mind.lab import AFTER, BEFORE, train_mind
@@ -145,18 +147,32 @@ def test_rows_of_a_head_are_taken_from_its_halves_in_turn():
     assert interleaved(rows, 2).ravel().tolist() == [0, 2, 1, 3, 4, 6, 5, 7]
 
 
-def test_the_whole_lab_writes_a_model_and_its_table(ground, base_model, tmp_path):
-    config = ground.config.model_copy(update={"base_model": base_model})
-    training = config.training.model_copy(update={"weights": "lora", "rank": 2})
-    findings = train_mind(config.model_copy(update={"training": training}), tmp_path)
+def test_the_whole_lab_writes_a_model_that_is_weighed_again_without_training(ground, base_model, tmp_path):
+    training = ground.config.training.model_copy(update={"weights": "lora", "rank": 2})
+    slices = SlicesConfig(short_histories=(1,), new_items=0.2, people=6)
+    config = ground.config.model_copy(update={"base_model": base_model, "training": training, "slices": slices})
+    findings = train_mind(config, tmp_path)
     about = findings.about
     assert about["files"] == {"model": "model"}
     assert (tmp_path / "model" / "model.safetensors").exists()
     assert about["training"]["decisions"] == about["learned"]["decisions"]
     assert about["asked"]["after"]["questions"] == about["asked"]["before"]["questions"] > 0
     assert {row.scorer for row in findings.rows} >= {BEFORE, AFTER, "popularity", "item kNN", "evidence"}
+    assert [each.name for each in findings.slices] == ["last 1 interaction", "new items"]
     assert set(findings.probes) == {"before", "after"}
-    assert json.loads(json.dumps(findings.as_dict()))["about"]["name"] == "toy"
+    record = json.loads(json.dumps(findings.as_dict()))
+    assert record["about"]["name"] == "toy"
+
+    (tmp_path / RECORDS).write_text(json.dumps(record))
+    found = evaluate_mind(config, tmp_path)
+    assert found.about["new_items"] == {"items": 16, "decided": 0}
+    whole, *again = found.slices
+    assert whole.name == "all"
+    # The files hold bfloat16, so an order may differ where two scores nearly agree.
+    assert whole.find(MODEL, "list AUC").value == pytest.approx(findings.find(AFTER, "list AUC").value, abs=0.05)
+    for one, other in zip(findings.slices, again, strict=True):
+        assert (one.name, one.people, one.asked) == (other.name, other.people, other.asked)
+        assert one.find("text ridge", "top-1") == other.find("text ridge", "top-1")
 
 
 def test_without_the_extra_it_says_what_to_install(ground, tmp_path, monkeypatch):
