@@ -43,6 +43,7 @@ def train_mind(
     """Train a language model on real choices, and weigh it on people it never saw."""
     from groundlings.experiments.archive.directory import choose_directory, locked, write_json
     from groundlings.experiments.cli.progress import TerminalProgress
+    from groundlings.experiments.cli.step_lines import StepLines
     from groundlings.experiments.config.loading import load_as
     from groundlings.experiments.labs.train_mind.config import RECORDS, TrainMindConfig
     from groundlings.experiments.labs.train_mind.lab import train_mind as train
@@ -55,7 +56,8 @@ def train_mind(
     directory = _begun(out or Path("runs") / loaded.name) if resume else choose_directory(loaded.name, out)
     with locked(directory):
         with TerminalProgress(console) as progress:
-            findings = train(loaded, directory, resume=resume, progress=progress)
+            said = StepLines(progress, Terminal(stderr=True))
+            findings = train(loaded, directory, resume=resume, progress=said)
         write_json(directory / RECORDS, findings.as_dict())
     _print(findings, console)
     for kind, name in {**findings.about["files"], "records": RECORDS}.items():
@@ -67,6 +69,7 @@ def _evaluate(config: TrainMindConfig, model: Path, out: Path | None, console: T
     from groundlings.environments.errors import ConfigError
     from groundlings.experiments.archive.directory import choose_directory, locked, write_json
     from groundlings.experiments.cli.progress import TerminalProgress
+    from groundlings.experiments.cli.step_lines import StepLines
     from groundlings.experiments.labs.train_mind.config import EVALUATION
     from groundlings.experiments.labs.train_mind.evaluation import evaluate_mind
 
@@ -75,7 +78,7 @@ def _evaluate(config: TrainMindConfig, model: Path, out: Path | None, console: T
     directory = choose_directory(f"{config.name}-evaluation", out)
     with locked(directory):
         with TerminalProgress(console) as progress:
-            found = evaluate_mind(config, model, progress)
+            found = evaluate_mind(config, model, StepLines(progress, Terminal(stderr=True)))
         write_json(directory / EVALUATION, found.as_dict())
     for each in found.slices:
         _print_slice(each, console)

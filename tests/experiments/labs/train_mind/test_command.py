@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import typer
+from rich.console import Console
 from typer.testing import CliRunner
 
 from groundlings.environments.errors import ConfigError, RunDirectoryError
+from groundlings.experiments.cli.step_lines import StepLines
 from groundlings.experiments.cli.train_mind import train_mind
 from groundlings.experiments.labs.train_mind.config import CHECKPOINT
+from groundlings.experiments.running.events import LabStep
 
 
 class Begun(Exception):
@@ -47,3 +53,25 @@ def test_a_training_of_which_nothing_is_learned_is_refused(ask):
     found = ask("--set", "training.choice_weight=0", "--set", "training.answer_weight=0")
     assert isinstance(found, ConfigError)
     assert "nothing is learned" in str(found)
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_steps_are_lines_in_a_log_and_only_there(terminal):
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=80)
+    told = []
+    inner = SimpleNamespace(event=told.append)
+    often, seldom = StepLines(inner, console, seconds=0), StepLines(inner, console, seconds=math.inf)
+    for name in ("training 1/9", "training 2/9"):
+        often.event(LabStep(2, 7, name))
+        seldom.event(LabStep(2, 7, name))
+    seldom.event(LabStep(3, 7, "answers [after]"))
+    said = ["training 1/9", "training 1/9", "training 2/9"]
+    expected = [*(f"step 3 of 7: {name}" for name in said), "step 4 of 7: answers [after]"]
+    assert console.file.getvalue().splitlines() == ([] if terminal else expected)
+    assert len(told) == 5
+
+
+def test_an_evaluation_has_nothing_to_go_on_with(ask, tmp_path):
+    found = ask("--evaluate", tmp_path, "--resume")
+    assert isinstance(found, ConfigError)
+    assert "found both" in str(found)
