@@ -1,4 +1,4 @@
-"""The steps of a lab as plain lines, for a log: a bar that is drawn once, at the end, tells nobody whether it goes on."""
+"""The steps of a lab as plain lines, for a log: there a bar is drawn once, at the end, and tells nothing before."""
 
 from __future__ import annotations
 

@@ -6,9 +6,11 @@ only the states at the answers are multiplied with the table of words, which wou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -188,10 +190,24 @@ def _read(path: Path) -> tuple[Any, Any]:
     if path.is_dir():
         return AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32), AutoTokenizer.from_pretrained(path)
     place = {"pretrained_model_name_or_path": path.parent, "gguf_file": path.name}
-    model = AutoModelForCausalLM.from_pretrained(
-        **place, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True)
-    )
+    options = GgufConfig(dequantize=True)
+    with _without_bar_of_gguf():
+        model = AutoModelForCausalLM.from_pretrained(**place, dtype=torch.float32, quantization_config=options)
     return model, AutoTokenizer.from_pretrained(**place)
+
+
+@contextmanager
+def _without_bar_of_gguf() -> Iterator[None]:
+    """Keep the bar of reading a GGUF file off the terminal: it heeds no setting of transformers."""
+    from transformers import modeling_gguf_pytorch_utils as reading
+
+    there: Any = reading
+    bar = there.tqdm
+    there.tqdm = partial(bar, disable=True)
+    try:
+        yield
+    finally:
+        there.tqdm = bar
 
 
 def with_adapter(model: Any, rank: int) -> Any:
@@ -199,7 +215,9 @@ def with_adapter(model: Any, rank: int) -> Any:
     from peft import LoraConfig, get_peft_model
 
     options = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", bias="none", task_type="CAUSAL_LM")
-    return get_peft_model(model, options)
+    with warnings.catch_warnings():  # peft asks by a name that transformers has given up
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        return get_peft_model(model, options)
 
 
 def save_model(model: Any, tokenizer: Any, directory: Path) -> None:

@@ -15,8 +15,17 @@ from typer.testing import CliRunner
 from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.experiments.cli.step_lines import StepLines
 from groundlings.experiments.cli.train_mind import train_mind
-from groundlings.experiments.labs.train_mind.config import CHECKPOINT
+from groundlings.experiments.config.loading import load_as
+from groundlings.experiments.labs.train_mind.config import CHECKPOINT, TrainMindConfig
 from groundlings.experiments.running.events import LabStep
+
+
+CONFIGS = Path(__file__).parents[4] / "experiments" / "configs"
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("train_mind*.yaml")), ids=lambda path: path.stem)
+def test_the_files_that_come_along_are_valid(path):
+    assert load_as(TrainMindConfig, path).name.startswith("train-mind")
 
 
 class Begun(Exception):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -49,9 +50,23 @@ def test_real_items_come_next_and_others_never(ground, material, group):
         assert scenes.histories.timestamps[scenes.histories.users == row].max() < moment
 
 
-def test_a_data_set_without_times_is_refused(ground):
-    from dataclasses import replace
+def test_what_is_met_again_is_in_histories_and_no_scene_asks_about_it(ground):
+    """As in groceries: everybody takes up half of the items again some days later."""
+    first = ground.dataset.interactions
+    some = np.arange(0, len(first), 2)
+    later = replace(first.take(some), timestamps=first.timestamps[some] + 3 * 86_400)
+    history = first.joined(later).chronological()
+    found = draw_material(replace(ground, dataset=replace(ground.dataset, interactions=history)))
+    repeats = 0
+    for scenes in (found.learned, found.groups.test, found.test_lists):
+        for row in range(len(scenes)):
+            known = scenes.histories.items[scenes.histories.users == row]
+            repeats += len(known) - len(set(known))
+            assert not set(known) & set(scenes.lists.items[row][scenes.lists.listed[row]])
+    assert repeats > 0
 
+
+def test_a_data_set_without_times_is_refused(ground):
     with pytest.raises(DataError, match="no times"):
         draw_material(Ground(ground.config, replace(ground.dataset, times_known=False)))
 
