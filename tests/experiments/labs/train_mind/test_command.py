@@ -19,7 +19,6 @@ from groundlings.experiments.config.loading import load_as
 from groundlings.experiments.labs.train_mind.config import CHECKPOINT, TrainMindConfig
 from groundlings.experiments.running.events import LabStep
 
-
 CONFIGS = Path(__file__).parents[4] / "experiments" / "configs"
 
 
