@@ -41,6 +41,19 @@ class ExamplesConfig(Section):
     """Items that the person never met, of one moment at most; drawn as those of the choice among five."""
 
 
+class PreferenceConfig(Section):
+    """The preference loss, DPO (Rafailov et al. 2023), beside the other losses or instead of them.
+
+    Minus log sigmoid(beta * how much further apart the log-odds of a real item and of another lie than before the
+    training), over all pairs of a scene. Unlike the loss of the choice it holds the model to what it said before.
+    """
+
+    weight: Annotated[float, Field(gt=0)] = 1.0
+    """Of this loss."""
+    beta: Annotated[float, Field(gt=0, le=100)] = 0.1
+    """How soon a pair is far enough apart: the smaller, the further the model may go from what it said before."""
+
+
 class TrainingConfig(Section):
     """How weights are changed."""
 
@@ -55,6 +68,9 @@ class TrainingConfig(Section):
     """Weight of the loss of the choice: minus the log of the share of a real item among itself and the others."""
     answer_weight: Annotated[float, Field(ge=0)] = 0.5
     """Weight of the loss of the answer: minus the log of the probability of the right word among all words."""
+    preference: PreferenceConfig | None = None
+    """The preference loss, whose reference is the model without the adapter, so `lora` only; none if absent. It takes
+    a third more time."""
     scenes_per_step: Annotated[int, Field(ge=1)] = 4
     """Moments between two changes of the weights."""
     passes: Annotated[int, Field(ge=1, le=20)] = 1
@@ -70,8 +86,13 @@ class TrainingConfig(Section):
 
     @model_validator(mode="after")
     def _something_is_learned(self) -> TrainingConfig:
-        if not self.choice_weight and not self.answer_weight:
+        if not self.choice_weight and not self.answer_weight and self.preference is None:
             raise ValueError("choice_weight, answer_weight: found 0 twice, and nothing is learned; raise one of them")
+        if self.preference is not None and self.weights != "lora":
+            raise ValueError(
+                "preference: found it with `weights: full`; expected `weights: lora`, whose adapter can be switched "
+                "off for the reference"
+            )
         return self
 
 

@@ -79,7 +79,8 @@ def evaluate_mind(config: TrainMindConfig, model: Path, progress: Progress = SIL
     _check_strangers(ground, path, record)
     material = draw_material(ground)
     materials = {"all": material, **draw_slices(ground, material)}
-    about = {
+    new = learned_about_new(ground, record)
+    about: dict[str, Any] = {
         "name": config.name,
         "seed": config.seed,
         "salt": config.split.salt,
@@ -90,9 +91,9 @@ def evaluate_mind(config: TrainMindConfig, model: Path, progress: Progress = SIL
         "dataset_hash": dataset.fingerprint,
         "model": path.name,
         "trained": None if record is None else {key: record["about"][key] for key in ("name", "seed", "dataset")},
-        "new_items": learned_about_new(ground, record),
+        "new_items": new,
     }
-    for line in _warnings(ground, path, record, about["new_items"]):
+    for line in _warnings(ground, path, record, new):
         progress.event(Note(line))
     read, tokenizer = read_model(path)
     network = Network(read.to(device_of(config.training)), answer_tokens(tokenizer), precision_of(config.training))

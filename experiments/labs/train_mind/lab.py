@@ -16,8 +16,8 @@ import numpy as np
 from groundlings.environments.chat import ChatModel
 from groundlings.environments.datasets import load_dataset
 from groundlings.environments.errors import ConfigError
-from groundlings.experiments.config.loading import config_hash, dump_config
-from groundlings.experiments.labs.train_mind.config import MODEL_DIRECTORY, SlicesConfig, TrainMindConfig
+from groundlings.experiments.config.loading import config_hash, dump_config, with_effect
+from groundlings.experiments.labs.train_mind.config import MODEL_DIRECTORY, TrainMindConfig
 from groundlings.experiments.labs.train_mind.examples import population_of, questions_of
 from groundlings.experiments.labs.train_mind.installed import check_installed
 from groundlings.experiments.labs.train_mind.probe import PEOPLE, Probe, losses_of_people, probe
@@ -197,8 +197,11 @@ class _Bench:
 
     def _identity(self) -> str:
         """What a checkpoint must have been made from; slices that are only asked about afterwards change nothing."""
-        hidden = SlicesConfig(new_items=self._config.slices.new_items)
-        trained = config_hash(self._config.model_copy(update={"slices": hidden}))
+        known = with_effect(self._config)
+        slices = known.pop("slices")
+        if slices["new_items"]:
+            known["new_items"] = slices["new_items"]
+        trained = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
         content = json.dumps([trained, self._ground.dataset.fingerprint, self._base.name])
         return hashlib.sha256(content.encode()).hexdigest()
 

@@ -115,6 +115,11 @@ class Network:
         yes, no = (each.double().cpu().numpy() for each in (said.yes, said.no))
         return Spoken(yes, no, readable.cpu().numpy())
 
+    def reference(self, row: Row) -> Tensor:
+        """The log-odds of yes before the training, the adapter being off, shape (n_decisions,), without gradients."""
+        with torch.no_grad(), self.model.disable_adapter():
+            return self._answer(row)[0].log_odds
+
     def loss(self, tokens: Sequence[int]) -> float:
         """Mean loss per token of a text after its first token, in nats."""
         self.model.eval()
@@ -143,6 +148,22 @@ def loss_of_scene(said: Answers, real: Tensor, choice_weight: float, answer_weig
     choice = (torch.logaddexp(wanted, others) - wanted).mean()
     answer = -torch.where(real, said.yes, said.no).mean()
     return choice_weight * choice + answer_weight * answer
+
+
+def preference_loss(log_odds: Tensor, reference: Tensor, real: Tensor, beta: float) -> Tensor:
+    """The loss of Direct Preference Optimization (Rafailov et al. 2023, equation 7), mean over pairs of one scene.
+
+    A pair is a real item and another one. The model's probability of an item in a choice is the softmax of log-odds,
+    whose normaliser is the same for both and drops out of the ratio.
+
+    Args:
+        log_odds, reference: Of yes, as the model says now and as it said before, shape (n_decisions,).
+        real: Whether the person really met the item, same shape.
+        beta: How strongly the model is held to the reference.
+    """
+    gained = log_odds - reference
+    apart = gained[real][:, None] - gained[~real]
+    return -torch.nn.functional.logsigmoid(beta * apart).mean()
 
 
 def device_of(options: TrainingConfig) -> torch.device:

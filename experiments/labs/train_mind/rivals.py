@@ -65,7 +65,7 @@ class Rivals:
 
     def _content_knn(self, content: Content, new: IntArray) -> Judge:
         old = np.flatnonzero(self.statistics.item_counts)
-        takers = sp.csr_array(self.statistics.matrix.T, dtype=np.float64)
+        takers = sp.csr_array(self.statistics.matrix.T).astype(np.float64)
         unit = sp.csr_array(sp.diags_array(1 / np.sqrt(np.maximum(np.diff(takers.indptr), 1))) @ takers)
         shares = sp.csr_array(neighbour_shares(content, old, new, NEIGHBOURS).T)
         stand_ins = sp.csr_array(shares @ unit[old])

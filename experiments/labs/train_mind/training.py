@@ -20,8 +20,8 @@ from groundlings.environments.leftovers import remove_leftovers
 from groundlings.experiments.archive.directory import write_text
 from groundlings.experiments.labs.fidelity.scenes import Scenes
 from groundlings.experiments.labs.train_mind.config import CHECKPOINT, TrainingConfig
-from groundlings.experiments.labs.train_mind.network import Network, loss_of_scene
-from groundlings.experiments.labs.train_mind.token_trees import Prompts, lay
+from groundlings.experiments.labs.train_mind.network import Network, loss_of_scene, preference_loss
+from groundlings.experiments.labs.train_mind.token_trees import Prompts, Row, lay
 
 STEPS = "steps.jsonl"
 _RISE, _LOWEST = 0.05, 0.1
@@ -135,8 +135,7 @@ class Trainer:
             listed = lists.listed[scene]
             row = lay(self._prompts.tree(scene, lists.items[scene][listed].tolist()))
             real = torch.from_numpy(lists.positive[scene][listed]).to(self._network.device)
-            said = self._network.answer(row)
-            part = loss_of_scene(said, real, options.choice_weight, options.answer_weight)
+            part = self._loss(row, real)
             (part / len(chosen)).backward()
             loss += float(part.detach()) / len(chosen)
             tokens, decisions = tokens + len(row.tokens), decisions + len(row.answers)
@@ -156,6 +155,16 @@ class Trainer:
             done.seconds + time.monotonic() - began,
             (*done.losses, loss),
         )
+
+    def _loss(self, row: Row, real: torch.Tensor) -> torch.Tensor:
+        """Of one scene."""
+        options = self._options
+        before = None if options.preference is None else self._network.reference(row)
+        said = self._network.answer(row)
+        loss = loss_of_scene(said, real, options.choice_weight, options.answer_weight)
+        if options.preference is None or before is None:
+            return loss
+        return loss + options.preference.weight * preference_loss(said.log_odds, before, real, options.preference.beta)
 
     def _chosen(self, step: int) -> IntArray:
         """The scenes of a step, a function of seed and step alone."""

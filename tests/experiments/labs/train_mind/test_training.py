@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from groundlings.environments.errors import ConfigError, DataError
-from groundlings.experiments.labs.train_mind.config import RECORDS, SlicesConfig
+from groundlings.experiments.labs.train_mind.config import RECORDS, PreferenceConfig, SlicesConfig, TrainingConfig
 from groundlings.experiments.labs.train_mind.evaluation import MODEL, evaluate_mind
 from groundlings.experiments.labs.train_mind.examples import population_of
 from groundlings.experiments.labs.train_mind.gguf_copy import interleaved, write_gguf
@@ -97,6 +97,48 @@ def test_it_learns_and_goes_on_where_it_stopped(trainer, bench, tmp_path):
         assert np.allclose(each.detach(), weights[name], atol=1e-5), name
     steps = [json.loads(line)["step"] for line in (tmp_path / "steps.jsonl").read_text().splitlines()]
     assert steps == [1, 2, 3, 4]
+
+
+def test_the_preference_loss_has_its_limits():
+    torch = pytest.importorskip("torch")
+    from groundlings.experiments.labs.train_mind.network import preference_loss
+
+    reference = torch.tensor([0.3, -1.0, 2.0, 0.1], dtype=torch.float64)
+    real = torch.tensor([True, False, True, False])
+    gained = torch.tensor([1.0, 0.5, -0.7, 0.2], dtype=torch.float64)
+    apart = gained[real][:, None] - gained[~real]
+
+    def loss(beta):
+        return float(preference_loss(reference + gained, reference, real, beta))
+
+    assert float(preference_loss(reference, reference, real, 0.1)) == pytest.approx(np.log(2))
+    assert (np.log(2) - loss(1e-5)) / 1e-5 == pytest.approx(float(apart.mean()) / 2, abs=1e-4)
+    assert loss(1e4) / 1e4 == pytest.approx(float(torch.relu(-apart).mean()))
+
+
+def test_a_preference_step_begins_at_chance_and_moves_away_from_the_reference(ground, material, bench, tmp_path):
+    torch = pytest.importorskip("torch")
+    from groundlings.experiments.labs.train_mind.network import Network, with_adapter
+    from groundlings.experiments.labs.train_mind.training import Trainer
+
+    tree = bench.prompts.tree(0, [1, 2])
+    before = bench.network.say(lay(tree))
+    network = Network(with_adapter(bench.model, 4), answer_tokens(bench.tokenizer), torch.float32)
+    options = TrainingConfig(
+        choice_weight=0, answer_weight=0, preference=PreferenceConfig(beta=1.0), rank=4, learning_rate=0.02,
+        scenes_per_step=4, passes=2, precision="float32", threads=1,
+    )  # fmt: skip
+    losses = Trainer(network, bench.prompts, material.learned, options, tmp_path, seed=1, identity="").train().losses
+    assert losses[0] == pytest.approx(np.log(2), abs=1e-5)
+    assert np.mean(losses[-8:]) < losses[0] - 0.05
+    after, reference = network.say(lay(tree)), network.reference(lay(tree))
+    assert np.allclose(reference, before.yes - before.no, atol=1e-5)
+    assert not np.allclose(after.yes - after.no, before.yes - before.no, atol=1e-3)
+
+
+def test_a_preference_step_needs_an_adapter_to_switch_off():
+    with pytest.raises(ValueError, match="weights: lora"):
+        TrainingConfig(weights="full", preference=PreferenceConfig())
 
 
 def test_a_checkpoint_of_another_training_is_refused(trainer):
