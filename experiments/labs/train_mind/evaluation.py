@@ -77,7 +77,7 @@ def evaluate_mind(config: TrainMindConfig, model: Path, progress: Progress = SIL
     dataset = load_dataset(config.dataset, on_download(progress), notify=on_note(progress), base=config.base)
     ground = Ground(config, dataset)
     _check_strangers(ground, path, record)
-    material = draw_material(ground)
+    material = draw_material(ground, new_items(ground))
     materials = {"all": material, **draw_slices(ground, material)}
     new = learned_about_new(ground, record)
     about: dict[str, Any] = {

@@ -21,7 +21,7 @@ from groundlings.experiments.labs.train_mind.config import MODEL_DIRECTORY, Trai
 from groundlings.experiments.labs.train_mind.examples import population_of, questions_of
 from groundlings.experiments.labs.train_mind.installed import check_installed
 from groundlings.experiments.labs.train_mind.probe import PEOPLE, Probe, losses_of_people, probe
-from groundlings.experiments.labs.train_mind.scenes import Ground, Material, draw_material
+from groundlings.experiments.labs.train_mind.scenes import Ground, Material, draw_material, new_items
 from groundlings.experiments.labs.train_mind.served import SCENES, ask_served
 from groundlings.experiments.labs.train_mind.slices import draw_slices
 from groundlings.experiments.running.events import SILENT, LabStep, Progress, on_download, on_note
@@ -91,7 +91,7 @@ def train_mind(
     progress.event(LabStep(0, STEPS, "scenes"))
     dataset = load_dataset(config.dataset, on_download(progress), notify=on_note(progress), base=config.base)
     ground = Ground(config, dataset)
-    material = draw_material(ground)
+    material = draw_material(ground, new_items(ground))
     base = config.base / config.base_model if config.base_model else _embedded_weights(progress)
     model, tokenizer = read_model(base)
     bench = _Bench(ground, material, model.to(device), tokenizer, base, directory, progress)

@@ -155,7 +155,9 @@ def without(rows: Interactions, items: IntArray) -> Interactions:
     return rows.take(~np.isin(rows.items, items)) if len(items) else rows
 
 
-def draw_learned(ground: MaterialGround, statistics: Interactions, new: IntArray, sampler: SceneSampler | None) -> Scenes:
+def draw_learned(
+    ground: MaterialGround, statistics: Interactions, new: IntArray, sampler: SceneSampler | None
+) -> Scenes:
     """Moments of the fitting third, spread evenly over people, in random order.
 
     Args:

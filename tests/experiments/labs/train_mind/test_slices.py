@@ -28,7 +28,7 @@ def sliced(ground):
 
 @pytest.fixture(scope="module")
 def cold(sliced):
-    return draw_material(sliced)
+    return draw_material(sliced, new_items(sliced))
 
 
 @pytest.fixture(scope="module")
