@@ -70,6 +70,7 @@ def evaluate_mind(config: TrainMindConfig, model: Path, progress: Progress = SIL
     from groundlings.experiments.labs.train_mind.token_trees import answer_tokens
     from groundlings.experiments.labs.train_mind.weighing import weigh
 
+    device = device_of(config.training)  # before scenes are drawn, which takes long
     use_threads(config.training.threads, config.seed)
     began = time.monotonic()
     path, record = find_model(model)
@@ -96,7 +97,7 @@ def evaluate_mind(config: TrainMindConfig, model: Path, progress: Progress = SIL
     for line in _warnings(ground, path, record, new):
         progress.event(Note(line))
     read, tokenizer = read_model(path)
-    network = Network(read.to(device_of(config.training)), answer_tokens(tokenizer), precision_of(config.training))
+    network = Network(read.to(device), answer_tokens(tokenizer), precision_of(config.training))
     places = {name: number for number, name in enumerate(materials, start=1)}
 
     def tell(name: str, done: int, total: int) -> None:
