@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from groundlings.environments.arrays import IntArray
 from groundlings.environments.errors import DataError
 
 FRIENDS_LIKED = "friends_liked"
@@ -80,6 +81,20 @@ class Ties:
             acts: 1.0 where a user did it (liked the item, say), shape (n_users, n_items).
         """
         return sp.csr_array(self.graph @ acts)
+
+    def each_of(self, users: NDArray[np.integer]) -> tuple[IntArray, IntArray]:
+        """All ties of some users, one after the other.
+
+        Args:
+            users: Row numbers, shape (n,).
+
+        Returns:
+            Which of `users`, and whom it knows, shape (n_ties,) each.
+        """
+        starts, counts = self.graph.indptr[users].astype(np.int64), np.diff(self.graph.indptr)[users].astype(np.int64)
+        which = np.repeat(np.arange(len(users)), counts)
+        within = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+        return which, self.graph.indices[starts[which] + within].astype(np.int64)
 
     def relabelled(self, chance: np.random.Generator) -> Ties:
         """The same graph with its people exchanged at random: as many ties and friends of friends, of other people."""

@@ -43,7 +43,6 @@ from groundlings.personas.repeats.model import RepeatModel
 from groundlings.personas.search.options import SearchOptions
 from groundlings.personas.search.searching import can_search, searching
 from groundlings.personas.social.options import SocialOptions
-from groundlings.personas.social.word_of_mouth import word_of_mouth
 from groundlings.personas.taste.model import Taste
 from groundlings.personas.taste.utility import Utility
 
@@ -113,8 +112,7 @@ class BehaviouralMind(EarlierDays):
         self._parameters = settle(options, taste, self._exposures, repeats.new_share if repeats else None)
         self._fatigue = RepeatFatigue.of(self._exposures, taste.n_items)
         self._browsing = Browsing(taste, options, self._parameters, grounding)
-        self._social = options.social
-        self._word_of_mouth = word_of_mouth(options.social, population, base_directory)
+        self._hear_from_ties(options.social, population, base_directory)
         self._searching = searching(options.search, schema, population)
         self._market = Market(self._browsing, options, population, offers, frozenset(self.handlers))
         utility = Utility(taste, self._parameters.utility)

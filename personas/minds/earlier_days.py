@@ -5,6 +5,8 @@ Whether it is known, how often it was shown in vain, and what ties said of it.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,9 +14,11 @@ from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.interactions import Interactions
 from groundlings.personas.exposure.fatigue import RepeatFatigue
 from groundlings.personas.mind import Shown, Situation
+from groundlings.personas.population import Population
 from groundlings.personas.repeats.known_items import KnownItems
 from groundlings.personas.social.options import SocialOptions
-from groundlings.personas.social.word_of_mouth import WordOfMouth
+from groundlings.personas.social.spread import Spread, spread_of
+from groundlings.personas.social.word_of_mouth import WordOfMouth, word_of_mouth
 
 
 class EarlierDays:
@@ -25,12 +29,21 @@ class EarlierDays:
         _fatigue: What repetitions take off; None where no log could tell.
         _word_of_mouth: What agents are told of their ties; None where they have none.
         _social: What that does to the log-odds; None likewise.
+        _spread: Which agents are active for which items; None where nothing spreads.
     """
 
     _known: KnownItems | None
     _fatigue: RepeatFatigue | None
     _word_of_mouth: WordOfMouth | None = None
     _social: SocialOptions | None = None
+    _spread: Spread | None = None
+
+    def _hear_from_ties(self, options: SocialOptions | None, population: Population, base_directory: Path) -> None:
+        """Begin with ties as an experiment file says, or without; raises as `WordOfMouth` and `spread_of` do."""
+        self._social = options
+        self._word_of_mouth = word_of_mouth(options, population, base_directory)
+        if self._word_of_mouth is not None:
+            self._spread = spread_of(options, self._word_of_mouth.ties, population)
 
     def counts_shown(self) -> bool:
         """See `Notices.counts_shown`."""
@@ -45,6 +58,8 @@ class EarlierDays:
             self._fatigue.notice((shown.users, shown.items), opened)
         if self._word_of_mouth is not None:
             self._word_of_mouth.notice(day, interactions)
+            if self._spread is not None:
+                self._spread.notice(day, self._word_of_mouth.liked_and_mentioned(day, interactions))
 
     def ties_who_liked(self, users: IntArray, items: NDArray[np.integer]) -> IntArray | None:
         """See `KnowsTies.ties_who_liked`."""
@@ -65,4 +80,6 @@ class EarlierDays:
             odds = odds + self._fatigue.log_odds(users, items)
         if self._word_of_mouth is not None and self._social is not None:
             odds = odds + self._social.log_odds(*self._word_of_mouth.told(page, users))
+            if self._spread is not None and self._social.spread is not None:
+                odds = odds + self._social.spread.weight * self._spread.is_active(users, items)
         return odds

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_val
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.paths import NamedPath
+from groundlings.personas.social.spread_options import SpreadOptions
 
 
 class _Generated(BaseModel):
@@ -105,6 +106,9 @@ class SocialOptions(TiesOptions):
     default: `groundlings ties` measures an upper bound on real ties (docs/social.md)."""
     dislikes: float = 0.0
     """Per log(1 + ties who mentioned it because they disliked it), usually below 0."""
+    spread: SpreadOptions | None = None
+    """How word of an item spreads further, over agents who were never shown it: `independent_cascade`,
+    `linear_threshold` or `bass`. If absent, agents hear of an item from those alone who liked it themselves."""
 
     def log_odds(self, liked: IntArray, disliked: IntArray) -> FloatArray:
         """What it adds for items that so many ties liked and disliked, shape as both."""

@@ -141,6 +141,11 @@ class WordOfMouth:
         disliked = nobody if interactions.kinds is None else np.asarray(interactions.kinds == DISLIKE)
         return ~disliked, disliked
 
+    def liked_and_mentioned(self, day: int, interactions: Interactions) -> IntArray:
+        """What was liked on a day and mentioned, as cells of `groundlings.personas.social.spread`."""
+        which = self.opinions(interactions)[0] & self.mentioned_on(day, interactions)
+        return interactions.users[which] * self._shape[1] + interactions.items[which].astype(np.int64)
+
     def mentioned_on(self, day: int, interactions: Interactions) -> BoolArray:
         """Which interactions of a day are mentioned, if they are liked or disliked.
 
@@ -175,7 +180,7 @@ class WordOfMouth:
 
     def describe(self) -> Mapping[str, Any]:
         """Plain JSON values, for manifests: the options, and which ties they lead to."""
-        options = self._options.model_dump(mode="json", exclude={"ties"})
+        options = self._options.model_dump(mode="json", exclude={"ties", *self._unstated()})
         ties = self._options.ties
         return {
             **options,
@@ -186,6 +191,10 @@ class WordOfMouth:
             "rows_left_out": self._left_out,
             "ties_left_out": self._without_agent,
         }
+
+    def _unstated(self) -> set[str]:
+        """Options that an earlier version did not know and the file does not state: they stay out of manifests."""
+        return {name for name in ("spread",) if getattr(self._options, name, None) is None}
 
 
 def word_of_mouth(options: TiesOptions | None, population: Population, base_directory: Path) -> WordOfMouth | None:

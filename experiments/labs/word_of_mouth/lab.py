@@ -13,20 +13,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
-from groundlings.environments.errors import ConfigError
 from groundlings.environments.layout import most_liked_categories
 from groundlings.environments.random_streams import name_key
 from groundlings.experiments.labs.resampling import Resamples, interval
 from groundlings.experiments.labs.word_of_mouth import figures
 from groundlings.experiments.labs.word_of_mouth.cascades import Cascades, cascades_of
+from groundlings.experiments.labs.word_of_mouth.pair import arms_of, checked_pair, with_ids
+from groundlings.experiments.labs.word_of_mouth.spreads import Spreading, spread_in
 from groundlings.experiments.labs.word_of_mouth.told import ArmLog, told_in
 from groundlings.personas.social.options import TiesOptions
+from groundlings.personas.social.spread import spread_of
 from groundlings.personas.social.word_of_mouth import WordOfMouth
 
 if TYPE_CHECKING:
-    from groundlings.experiments.config.schema import ExperimentConfig
     from groundlings.experiments.running.plan import Plan
 
 RANDOM_LISTS = "random_order"
@@ -35,9 +37,9 @@ RANDOM_LISTS = "random_order"
 _RELABELLINGS = 10
 
 _OF_TREES: dict[str, Callable[[Cascades], int]] = {
-    "cascades of two or more": lambda trees: int((trees.sizes > 1).sum()),
-    "largest cascade": lambda trees: int(trees.sizes.max()),
-    "deepest cascade": lambda trees: int(trees.depth.max()),
+    "{}s of two or more": lambda trees: int((trees.sizes > 1).sum()),
+    "largest {}": lambda trees: int(trees.sizes.max()),
+    "deepest {}": lambda trees: int(trees.depth.max()),
 }
 """Figures of all trees together; agents who share a tree cannot be resampled apart, so these have no intervals."""
 
@@ -104,7 +106,7 @@ def what_ties_did(run: Path, without: Path, times: int = 1000) -> Findings:
     from groundlings.experiments.running.plan import build_plan
 
     plan = build_plan(load_config(existing_config(run)))
-    options = _checked_pair(plan, load_config(existing_config(without)), run, without)
+    options = checked_pair(plan, load_config(existing_config(without)), run, without)
     heard = WordOfMouth(options, plan.population, plan.config.base)
     users, catalog, train = plan.population.users, plan.dataset.catalog, plan.split.train
     rated = not np.isnan(train.ratings).all()
@@ -112,9 +114,9 @@ def what_ties_did(run: Path, without: Path, times: int = 1000) -> Findings:
     chance = np.random.default_rng(name_key("word of mouth", plan.config.seed))
     resamples = _placed(Resamples.draw(len(users), times, chance), users, train.n_users)
     found, told = [], []
-    worlds = [_arms(each, plan) for each in (run, without)]
+    worlds = [arms_of(each, plan) for each in (run, without)]
     for arm in worlds[0]:
-        sides = [_Side.of(world[arm], heard) for world in worlds]
+        sides = [_Side.of(world[arm], heard, options, plan) for world in worlds]
         told.append(sides[0].told.assign(arm=arm))
         found += _compared(arm, sides, heard, catalog.genre_matrix, liked_most, resamples)
     index = figures.external_internal(heard.ties, liked_most)
@@ -127,7 +129,7 @@ def what_ties_did(run: Path, without: Path, times: int = 1000) -> Findings:
         figures=tuple(found),
         external_internal=None if np.isnan(index) else index,
         relabelled=() if np.isnan(index) else tuple(relabelled),
-        told=_with_ids(pd.concat(told, ignore_index=True), plan),
+        told=with_ids(pd.concat(told, ignore_index=True), plan),
     )
 
 
@@ -143,19 +145,22 @@ def _exchanged(groups: IntArray, users: IntArray, chance: np.random.Generator) -
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """One of the two worlds of an arm; in that without ties, `told` is what ties would have told."""
+    """One of the two worlds of an arm; in that without ties, `told` is what ties would have told, and so on."""
 
     log: ArmLog
     told: pd.DataFrame
     cascades: Cascades
     taken: sp.csr_array
+    spreading: Spreading | None
 
     @classmethod
-    def of(cls, log: ArmLog, heard: WordOfMouth) -> _Side:
+    def of(cls, log: ArmLog, heard: WordOfMouth, options: TiesOptions, plan: Plan) -> _Side:
         told = told_in(log, heard)
         cells = log.taken.user.to_numpy(), log.taken["item"].to_numpy()
         taken = sp.csr_array((np.ones(len(log.taken)), cells), shape=(log.n_users, log.n_items))
-        return cls(log, told, cascades_of(log, told, heard.days), taken)
+        spread = spread_of(options, heard.ties, plan.population)
+        spreading = None if spread is None else spread_in(log, heard, spread, plan.config.simulation.days)
+        return cls(log, told, cascades_of(log, told, heard.days), taken, spreading)
 
 
 def _compared(
@@ -178,13 +183,19 @@ def _compared(
             "category entropy, bits": [figures.category_entropy(s.taken, categories, resamples) for s in sides],
             "cross-cutting exposure": [_cross_cutting(side, categories, liked_most, resamples) for side in sides],
         }
+    trees = {"cascade": [side.cascades for side in sides]}
+    spreads = [side.spreading for side in sides if side.spreading is not None]
+    if spreads:
+        resampled["items made active per agent"] = [_mean(each.reached, resamples) for each in spreads]
+        trees["spread"] = [each.trees for each in spreads]
     found = [
         Compared(arm, name, _known(first[0]), _known(second[0]), *interval(first - second))
         for name, (first, second) in resampled.items()
     ]
-    trees = [side.cascades for side in sides]
-    for name, of in _OF_TREES.items():
-        found.append(Compared(arm, name, *(float(of(each)) if len(each.users) else None for each in trees)))
+    for kind, both in trees.items():
+        for name, of in _OF_TREES.items():
+            values = (float(of(each)) if len(each.users) else None for each in both)
+            found.append(Compared(arm, name.format(kind), *values))
     return found
 
 
@@ -193,7 +204,11 @@ def _known(value: float) -> float | None:
 
 
 def _per_agent(taken: sp.csr_array, resamples: Resamples) -> FloatArray:
-    totals = np.asarray(taken.sum(axis=1)).ravel()
+    return _mean(np.asarray(taken.sum(axis=1)).ravel(), resamples)
+
+
+def _mean(totals: NDArray[np.number], resamples: Resamples) -> FloatArray:
+    """Mean over agents of one number each, shape (1 + times,)."""
     return np.asarray(resamples.weights @ totals / resamples.weights.sum(axis=1))
 
 
@@ -219,63 +234,3 @@ def _placed(resamples: Resamples, users: IntArray, n_users: int) -> Resamples:
     weights = np.zeros((len(resamples.weights), n_users))
     weights[:, users] = resamples.weights
     return Resamples(weights)
-
-
-def _checked_pair(plan: Plan, other: ExperimentConfig, run: Path, without: Path) -> TiesOptions:
-    """The ties of a run, if the other is the same experiment without."""
-    options: TiesOptions | None = getattr(plan.config.mind, "social", None)
-    if options is None:
-        raise ConfigError(f"{run}: found a run without mind.social; expected one whose agents have ties")
-    if getattr(other.mind, "social", None) is not None:
-        raise ConfigError(
-            f"{without}: its agents have ties; expected the same experiment run with --set mind.social=null"
-        )
-    apart = {"name", "description", "question", "log", "execution", "copy_data"}
-    both = [each.model_dump(mode="json", exclude=apart) for each in (plan.config, other)]
-    for each in both:
-        each["mind"].pop("social")
-        each["site"].pop("friends")  # there is nothing to show without ties
-    differing = [key for key in both[0] if both[0][key] != both[1].get(key)]
-    if differing:
-        raise ConfigError(
-            f"{without}: differs from {run} in {', '.join(differing)}; expected nothing but mind.social and "
-            "site.friends to differ, because only then the two share their luck"
-        )
-    if plan.config.design.kind != "parallel":
-        raise ConfigError(f"{run}: found the design {plan.config.design.kind}; expected parallel")
-    return options
-
-
-def _arms(run: Path, plan: Plan) -> dict[str, ArmLog]:
-    """What happened in each arm of a run, by row numbers of the data set."""
-    from groundlings.simulator.log.reader import LogReader
-    from groundlings.simulator.log.store import store_at
-
-    users = {user: row for row, user in enumerate(plan.population.people.user_ids)}
-    items = {item: row for row, item in enumerate(plan.dataset.catalog.item_ids)}
-    with LogReader(store_at(run)) as log:
-        shown = log.impressions(columns=["arm", "user_id", "item_id", "day", "rank", "pscore", "clicked"])
-        taken = log.interactions()
-    for frame in (shown, taken):
-        frame["user"], frame["item"] = frame.user_id.map(users), frame.item_id.map(items)
-    train = plan.split.train
-    return {
-        arm.name: ArmLog(
-            shown.loc[shown.arm == arm.name, ["user", "item", "day", "rank", "pscore", "clicked"]],
-            taken.loc[taken.arm == arm.name, ["user", "item", "day", "rating"]],
-            train.n_users,
-            train.n_items,
-        )
-        for arm in plan.config.arms
-    }
-
-
-def _with_ids(told: pd.DataFrame, plan: Plan) -> pd.DataFrame:
-    """Who told whom, arm first, with the data set's own ids."""
-    users, items = np.array(plan.population.people.user_ids), np.array(plan.dataset.catalog.item_ids)
-    named = told.assign(
-        teller=users[told.teller.to_numpy(dtype=np.int64)],
-        hearer=users[told.hearer.to_numpy(dtype=np.int64)],
-        item=items[told["item"].to_numpy(dtype=np.int64)],
-    )
-    return named[["arm", *(name for name in told.columns if name != "arm")]]

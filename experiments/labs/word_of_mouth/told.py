@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from groundlings.environments.arrays import BoolArray, IntArray
+from groundlings.environments.arrays import BoolArray
 from groundlings.environments.interactions import Interactions
 from groundlings.personas.social.word_of_mouth import WordOfMouth
 
@@ -76,14 +76,7 @@ def told_in(arm: ArmLog, heard: WordOfMouth) -> pd.DataFrame:
 
 def _spread(today: Interactions, which: BoolArray, heard: WordOfMouth) -> pd.DataFrame:
     """Each of some interactions once per tie of whoever had it."""
-    graph, tellers = heard.ties.graph, today.users[which]
-    counts: IntArray = np.diff(graph.indptr)[tellers].astype(np.int64)
-    starts = np.repeat(graph.indptr[tellers].astype(np.int64), counts)
-    within = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
-    return pd.DataFrame(
-        {
-            "teller": np.repeat(tellers, counts),
-            "hearer": graph.indices[starts + within].astype(np.int64),
-            "item": np.repeat(today.items[which].astype(np.int64), counts),
-        }
-    )
+    tellers = today.users[which]
+    row, hearers = heard.ties.each_of(tellers)
+    items = today.items[which].astype(np.int64)
+    return pd.DataFrame({"teller": tellers[row], "hearer": hearers, "item": items[row]})

@@ -21,10 +21,12 @@ from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.labs.resampling import Resamples
 from groundlings.experiments.labs.word_of_mouth import figures
 from groundlings.experiments.labs.word_of_mouth.cascades import cascades_of
+from groundlings.experiments.labs.word_of_mouth.spreads import spread_in
 from groundlings.experiments.labs.word_of_mouth.told import ArmLog, told_in
 from groundlings.experiments.running.run import run_experiment
 from groundlings.personas.population import build_population
-from groundlings.personas.social.options import TiesOptions
+from groundlings.personas.social.options import SocialOptions, TiesOptions
+from groundlings.personas.social.spread import spread_of
 from groundlings.personas.social.word_of_mouth import WordOfMouth
 
 EVERYBODY = Resamples(np.ones((1, 4)))
@@ -69,6 +71,19 @@ def test_a_like_travels_along_a_chain_while_it_is_remembered(heard, toy_populati
     assert set(trees.users[trees.told].tolist()) == {1, 2}
 
 
+def test_trees_of_a_spread_as_counted_by_hand(heard, toy_population):
+    options = SocialOptions(
+        ties="ties.csv", likes=0, spread={"model": "independent_cascade", "chance": 1.0, "weight": 1.0}
+    )
+    log = arm(toy_population, (0, 7, 0, 5.0), (2, 7, 1, 5.0), (3, 8, 0, 1.0))
+    found = spread_in(log, heard, spread_of(options, heard.ties, toy_population), days=3)
+    # 0 tells 1 in the first night. 2 likes the item by itself the day after, and tells 3.
+    nodes = dict(zip(found.trees.users.tolist(), found.trees.depth.tolist(), strict=True))
+    assert nodes == {0: 0, 1: 1, 2: 0, 3: 1}
+    assert sorted(found.trees.sizes.tolist()) == [2, 2]
+    assert found.reached[:4].tolist() == [0, 1, 0, 1]
+
+
 def test_figures_of_four_agents():
     taken = sp.csr_array(np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 2]], dtype=float))
     categories = np.array([[1, 0], [0, 1], [0, 1]], dtype=bool)
@@ -96,7 +111,10 @@ EXPERIMENT = {
     "simulation": {"days": 3}, "held_out": False,
     "mind": {
         "kind": "behavioural",
-        "social": {"ties": {"generator": "homophily", "begun": 3, "candidates": 9}, "likes": 3.0},
+        "social": {
+            "ties": {"generator": "homophily", "begun": 3, "candidates": 9}, "likes": 3.0,
+            "spread": {"model": "linear_threshold", "weight": 1.0},
+        },
     },
     "arms": [{"name": "popular", "recommender": "popular"}, {"name": "chance", "recommender": "random_order"}],
 }  # fmt: skip
@@ -122,6 +140,7 @@ def test_a_run_beside_the_same_world_without_ties(tmp_path, monkeypatch):
     assert found.exit_code == 0, found.output
     assert "chance (control: random lists)" in found.output
     assert "generated: nobody has them" in found.output
+    assert "deepest spread" in found.output
     rows = pd.read_csv(told)
     assert set(rows.arm) == {"popular", "chance"}
     assert (rows.teller != rows.hearer).all()
