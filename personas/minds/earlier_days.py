@@ -16,6 +16,7 @@ from groundlings.personas.exposure.fatigue import RepeatFatigue
 from groundlings.personas.mind import Shown, Situation
 from groundlings.personas.population import Population
 from groundlings.personas.repeats.known_items import KnownItems
+from groundlings.personas.social.opinions import Opinions, opinions_of
 from groundlings.personas.social.options import SocialOptions
 from groundlings.personas.social.spread import Spread, spread_of
 from groundlings.personas.social.word_of_mouth import WordOfMouth, word_of_mouth
@@ -30,6 +31,7 @@ class EarlierDays:
         _word_of_mouth: What agents are told of their ties; None where they have none.
         _social: What that does to the log-odds; None likewise.
         _spread: Which agents are active for which items; None where nothing spreads.
+        _opinions: How interests move; None where they do not.
     """
 
     _known: KnownItems | None
@@ -37,13 +39,17 @@ class EarlierDays:
     _word_of_mouth: WordOfMouth | None = None
     _social: SocialOptions | None = None
     _spread: Spread | None = None
+    _opinions: Opinions | None = None
 
     def _hear_from_ties(self, options: SocialOptions | None, population: Population, base_directory: Path) -> None:
-        """Begin with ties as an experiment file says, or without; raises as `WordOfMouth` and `spread_of` do."""
+        """Begin with ties as an experiment file says, or without; raises as `WordOfMouth`,
+        `spread_of` and `opinions_of` do."""
         self._social = options
         self._word_of_mouth = word_of_mouth(options, population, base_directory)
         if self._word_of_mouth is not None:
-            self._spread = spread_of(options, self._word_of_mouth.ties, population)
+            ties, liked = self._word_of_mouth.ties, self._word_of_mouth.liked(population.train)
+            self._spread = spread_of(options, ties, population)
+            self._opinions = opinions_of(options, ties, liked, population)
 
     def counts_shown(self) -> bool:
         """See `Notices.counts_shown`."""
@@ -60,6 +66,8 @@ class EarlierDays:
             self._word_of_mouth.notice(day, interactions)
             if self._spread is not None:
                 self._spread.notice(day, self._word_of_mouth.liked_and_mentioned(day, interactions))
+            if self._opinions is not None:
+                self._opinions.notice(self._word_of_mouth.liked(interactions))
 
     def ties_who_liked(self, users: IntArray, items: NDArray[np.integer]) -> IntArray | None:
         """See `KnowsTies.ties_who_liked`."""
@@ -82,4 +90,6 @@ class EarlierDays:
             odds = odds + self._social.log_odds(*self._word_of_mouth.told(page, users))
             if self._spread is not None and self._social.spread is not None:
                 odds = odds + self._social.spread.weight * self._spread.is_active(users, items)
+            if self._opinions is not None and self._social.opinions is not None:
+                odds = odds + self._social.opinions.weight * self._opinions.change(users, items)
         return odds

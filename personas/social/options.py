@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_val
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.paths import NamedPath
+from groundlings.personas.social.opinion_options import OpinionOptions
 from groundlings.personas.social.spread_options import SpreadOptions
 
 
@@ -109,6 +110,9 @@ class SocialOptions(TiesOptions):
     spread: SpreadOptions | None = None
     """How word of an item spreads further, over agents who were never shown it: `independent_cascade`,
     `linear_threshold` or `bass`. If absent, agents hear of an item from those alone who liked it themselves."""
+    opinions: OpinionOptions | None = None
+    """How ties move each other's interests in categories: `degroot`, `friedkin_johnsen` or `bounded_confidence`. If
+    absent, interests stay as the histories have them."""
 
     def log_odds(self, liked: IntArray, disliked: IntArray) -> FloatArray:
         """What it adds for items that so many ties liked and disliked, shape as both."""

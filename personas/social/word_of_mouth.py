@@ -107,7 +107,7 @@ class WordOfMouth:
 
     def notice(self, day: int, interactions: Interactions) -> None:
         """Take note of a day: what agents liked and mentioned of it, and what is forgotten."""
-        liked, disliked = self.opinions(interactions)
+        liked, disliked = self.likes_and_dislikes(interactions)
         said = self.mentioned_on(day, interactions)
         acts: dict[Told, sp.csr_array] = {
             "mentioned_likes": self._acts(interactions, liked & said),
@@ -133,7 +133,7 @@ class WordOfMouth:
         acts.data[:] = 1.0
         return self._ties.counts(acts)
 
-    def opinions(self, interactions: Interactions) -> tuple[BoolArray, BoolArray]:
+    def likes_and_dislikes(self, interactions: Interactions) -> tuple[BoolArray, BoolArray]:
         """Which interactions are likes and which are dislikes, shape (n,) each."""
         if self._rated:
             return interactions.ratings >= self._scale.like, interactions.ratings <= self._scale.dislike
@@ -141,9 +141,13 @@ class WordOfMouth:
         disliked = nobody if interactions.kinds is None else np.asarray(interactions.kinds == DISLIKE)
         return ~disliked, disliked
 
+    def liked(self, interactions: Interactions) -> Interactions:
+        """Those of some interactions that are likes."""
+        return interactions.take(self.likes_and_dislikes(interactions)[0])
+
     def liked_and_mentioned(self, day: int, interactions: Interactions) -> IntArray:
         """What was liked on a day and mentioned, as cells of `groundlings.personas.social.spread`."""
-        which = self.opinions(interactions)[0] & self.mentioned_on(day, interactions)
+        which = self.likes_and_dislikes(interactions)[0] & self.mentioned_on(day, interactions)
         return interactions.users[which] * self._shape[1] + interactions.items[which].astype(np.int64)
 
     def mentioned_on(self, day: int, interactions: Interactions) -> BoolArray:
@@ -194,7 +198,7 @@ class WordOfMouth:
 
     def _unstated(self) -> set[str]:
         """Options that an earlier version did not know and the file does not state: they stay out of manifests."""
-        return {name for name in ("spread",) if getattr(self._options, name, None) is None}
+        return {name for name in ("spread", "opinions") if getattr(self._options, name, None) is None}
 
 
 def word_of_mouth(options: TiesOptions | None, population: Population, base_directory: Path) -> WordOfMouth | None:

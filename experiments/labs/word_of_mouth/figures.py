@@ -60,6 +60,27 @@ def same_item_of_ties(taken: sp.csr_array, ties: Ties, resamples: Resamples) -> 
     return np.concatenate(found)
 
 
+def opinion_variance(opinions: FloatArray, resamples: Resamples) -> FloatArray:
+    """Variance of the agents' opinions, summed over categories, shape (1 + times,); NaN where nobody has one.
+
+    Args:
+        opinions: A row per agent that sums to 1, NaN for none, shape (n_agents, n_categories).
+        resamples: Of the agents.
+    """
+    known = ~np.isnan(opinions).any(axis=1)
+    weights, opinions = resamples.weights[:, known], opinions[known]
+    totals = weights.sum(axis=1, keepdims=True)
+    sums = weights @ np.column_stack([opinions, (opinions**2).sum(axis=1)])
+    means = np.divide(sums, totals, out=np.full_like(sums, np.nan), where=totals > 0)
+    return np.asarray(means[:, -1] - (means[:, :-1] ** 2).sum(axis=1))
+
+
+def strongest(opinions: FloatArray) -> IntArray:
+    """The category with the largest share of each opinion, the first of equal ones; -1 for none, shape (n_agents,)."""
+    known = ~np.isnan(opinions).any(axis=1)
+    return np.where(known, np.nan_to_num(opinions).argmax(axis=1), -1)
+
+
 def external_internal(ties: Ties, groups: IntArray) -> float:
     """The E-I index of Krackhardt and Stern (1988): (E - I) / (E + I); NaN where no tie joins two agents with a group.
 

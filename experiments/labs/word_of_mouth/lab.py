@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.layout import most_liked_categories
 from groundlings.environments.random_streams import name_key
+from groundlings.environments.ties import Ties
 from groundlings.experiments.labs.resampling import Resamples, interval
 from groundlings.experiments.labs.word_of_mouth import figures
 from groundlings.experiments.labs.word_of_mouth.cascades import Cascades, cascades_of
 from groundlings.experiments.labs.word_of_mouth.pair import arms_of, checked_pair, with_ids
 from groundlings.experiments.labs.word_of_mouth.spreads import Spreading, spread_in
 from groundlings.experiments.labs.word_of_mouth.told import ArmLog, told_in
+from groundlings.personas.social.opinions import Opinions, opinions_of
 from groundlings.personas.social.options import TiesOptions
 from groundlings.personas.social.spread import spread_of
 from groundlings.personas.social.word_of_mouth import WordOfMouth
@@ -116,7 +118,8 @@ def what_ties_did(run: Path, without: Path, times: int = 1000) -> Findings:
     found, told = [], []
     worlds = [arms_of(each, plan) for each in (run, without)]
     for arm in worlds[0]:
-        sides = [_Side.of(world[arm], heard, options, plan) for world in worlds]
+        graphs = heard.ties, heard.ties.among(users[:0])
+        sides = [_Side.of(world[arm], heard, ties, options, plan) for world, ties in zip(worlds, graphs, strict=True)]
         told.append(sides[0].told.assign(arm=arm))
         found += _compared(arm, sides, heard, catalog.genre_matrix, liked_most, resamples)
     index = figures.external_internal(heard.ties, liked_most)
@@ -152,15 +155,30 @@ class _Side:
     cascades: Cascades
     taken: sp.csr_array
     spreading: Spreading | None
+    opinions: Opinions | None
 
     @classmethod
-    def of(cls, log: ArmLog, heard: WordOfMouth, options: TiesOptions, plan: Plan) -> _Side:
+    def of(cls, log: ArmLog, heard: WordOfMouth, ties: Ties, options: TiesOptions, plan: Plan) -> _Side:
+        """What an arm's log says of a world.
+
+        Args:
+            log: What happened.
+            heard: Ties and mentions.
+            ties: Over which opinions move: none in a world without ties.
+            options: What the experiment file says of both.
+            plan: Of the run with ties.
+        """
         told = told_in(log, heard)
         cells = log.taken.user.to_numpy(), log.taken["item"].to_numpy()
         taken = sp.csr_array((np.ones(len(log.taken)), cells), shape=(log.n_users, log.n_items))
         spread = spread_of(options, heard.ties, plan.population)
-        spreading = None if spread is None else spread_in(log, heard, spread, plan.config.simulation.days)
-        return cls(log, told, cascades_of(log, told, heard.days), taken, spreading)
+        days = plan.config.simulation.days
+        spreading = None if spread is None else spread_in(log, heard, spread, days)
+        opinions = opinions_of(options, ties, heard.liked(plan.population.train), plan.population)
+        if opinions is not None:
+            for day in range(days):
+                opinions.notice(heard.liked(log.interactions_on(day)))
+        return cls(log, told, cascades_of(log, told, heard.days), taken, spreading, opinions)
 
 
 def _compared(
@@ -172,6 +190,30 @@ def _compared(
     resamples: Resamples,
 ) -> list[Compared]:
     """All figures of an arm, with ties (first) and without."""
+    resampled = _resampled(sides, heard, categories, liked_most, resamples)
+    trees = {"cascade": [side.cascades for side in sides]}
+    spreads = [side.spreading.trees for side in sides if side.spreading is not None]
+    if spreads:
+        trees["spread"] = spreads
+    found = [
+        Compared(arm, name, _known(first[0]), _known(second[0]), *interval(first - second))
+        for name, (first, second) in resampled.items()
+    ]
+    for kind, both in trees.items():
+        for name, of in _OF_TREES.items():
+            values = (float(of(each)) if len(each.users) else None for each in both)
+            found.append(Compared(arm, name.format(kind), *values))
+    groups = [figures.strongest(side.opinions.now) for side in sides if side.opinions is not None]
+    if groups:
+        indices = (_known(figures.external_internal(heard.ties, each)) for each in groups)
+        found.append(Compared(arm, "E-I by opinion", *indices))
+    return found
+
+
+def _resampled(
+    sides: list[_Side], heard: WordOfMouth, categories: BoolArray, liked_most: IntArray, resamples: Resamples
+) -> dict[str, list[FloatArray]]:
+    """The figures that have intervals, with ties (first) and without, shape (1 + times,) each."""
     resampled: dict[str, list[FloatArray]] = {
         "interactions per agent": [_per_agent(side.taken, resamples) for side in sides],
         "same item, two agents": [figures.same_item(side.taken, resamples) for side in sides],
@@ -183,20 +225,14 @@ def _compared(
             "category entropy, bits": [figures.category_entropy(s.taken, categories, resamples) for s in sides],
             "cross-cutting exposure": [_cross_cutting(side, categories, liked_most, resamples) for side in sides],
         }
-    trees = {"cascade": [side.cascades for side in sides]}
     spreads = [side.spreading for side in sides if side.spreading is not None]
     if spreads:
         resampled["items made active per agent"] = [_mean(each.reached, resamples) for each in spreads]
-        trees["spread"] = [each.trees for each in spreads]
-    found = [
-        Compared(arm, name, _known(first[0]), _known(second[0]), *interval(first - second))
-        for name, (first, second) in resampled.items()
-    ]
-    for kind, both in trees.items():
-        for name, of in _OF_TREES.items():
-            values = (float(of(each)) if len(each.users) else None for each in both)
-            found.append(Compared(arm, name.format(kind), *values))
-    return found
+    opinions = [side.opinions for side in sides if side.opinions is not None]
+    if opinions:
+        resampled["opinion variance"] = [figures.opinion_variance(each.now, resamples) for each in opinions]
+        resampled["the same at the start"] = [figures.opinion_variance(each.first, resamples) for each in opinions]
+    return resampled
 
 
 def _known(value: float) -> float | None:

@@ -63,7 +63,7 @@ def told_in(arm: ArmLog, heard: WordOfMouth) -> pd.DataFrame:
     for day in sorted(arm.taken.day.unique().tolist()):
         today = arm.interactions_on(day)
         said = heard.mentioned_on(day, today)
-        for opinion, which in zip(("liked", "disliked"), heard.opinions(today), strict=True):
+        for opinion, which in zip(("liked", "disliked"), heard.likes_and_dislikes(today), strict=True):
             parts.append(_spread(today, which & said, heard).assign(day=day, opinion=opinion))
     told = pd.concat(parts) if parts else pd.DataFrame(columns=list(COLUMNS[:5]))
     told = told.drop_duplicates(list(COLUMNS[:5])).reset_index(drop=True)

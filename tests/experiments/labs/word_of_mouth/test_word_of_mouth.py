@@ -96,6 +96,9 @@ def test_figures_of_four_agents():
     assert figures.same_item_of_ties(taken, ties, EVERYBODY) == pytest.approx([1 / 2])
     assert figures.external_internal(ties, np.array([0, 0, 1, -1])) == 0
     assert figures.external_internal(ties, np.array([0, 0, 0, 0])) == -1
+    opinions = np.array([[1.0, 0.0], [0.0, 1.0], [np.nan, np.nan], [0.5, 0.5]])
+    assert figures.opinion_variance(opinions, EVERYBODY) == pytest.approx([2 * np.var([1, 0, 0.5])])
+    assert figures.strongest(opinions).tolist() == [0, 1, -1, 0]
 
 
 @pytest.mark.parametrize("weights", [(2.0, 1.0, 0.0, 1.0)])
@@ -114,6 +117,7 @@ EXPERIMENT = {
         "social": {
             "ties": {"generator": "homophily", "begun": 3, "candidates": 9}, "likes": 3.0,
             "spread": {"model": "linear_threshold", "weight": 1.0},
+            "opinions": {"model": "degroot", "trust": 0.5, "experience": 0.2, "weight": 1.0},
         },
     },
     "arms": [{"name": "popular", "recommender": "popular"}, {"name": "chance", "recommender": "random_order"}],
@@ -141,6 +145,8 @@ def test_a_run_beside_the_same_world_without_ties(tmp_path, monkeypatch):
     assert "chance (control: random lists)" in found.output
     assert "generated: nobody has them" in found.output
     assert "deepest spread" in found.output
+    assert "opinion variance" in found.output
+    assert "E-I by opinion" in found.output
     rows = pd.read_csv(told)
     assert set(rows.arm) == {"popular", "chance"}
     assert (rows.teller != rows.hearer).all()
