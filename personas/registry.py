@@ -51,6 +51,7 @@ MINDS = ExtensionPoint(
         "behavioural": "groundlings.personas.minds.behavioural:BehaviouralMind",
         "calibrated": "groundlings.personas.minds.calibrated:CalibratedMind",
         "conversing": "groundlings.personas.minds.conversing:ConversingMind",
+        "conversing_language": "groundlings.personas.minds.conversing_language:ConversingLanguageMind",
         "hybrid": "groundlings.personas.minds.behavioural:BehaviouralMind",
         "language": "groundlings.personas.minds.language.mind:LanguageMind",
         "scripted": "groundlings.personas.minds.scripted:ScriptedMind",

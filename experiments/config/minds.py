@@ -16,7 +16,8 @@ from groundlings.experiments.config.hybrid import SampleOptions
 from groundlings.personas.mind import FEED_ACTIONS, SEARCH_ACTIONS, SHOP_ACTIONS, Mind
 from groundlings.personas.minds.behavioural import BehaviouralOptions
 from groundlings.personas.minds.calibrated import CalibratedOptions
-from groundlings.personas.minds.conversing import CONVERSATION_ACTIONS, ConversingOptions
+from groundlings.personas.minds.conversing import CONVERSATION_ACTIONS, ConversingOptions, TalkOptions
+from groundlings.personas.minds.conversing_language import WordedOptions
 from groundlings.personas.minds.language.config import LanguageOptions
 from groundlings.personas.minds.scripted import ScriptedOptions
 from groundlings.personas.registry import MINDS, MindContext, build_mind, find_mind, mind_arguments
@@ -210,7 +211,16 @@ class CalibratedMindConfig(CalibratedOptions):
         )
 
 
-class ConversingMindConfig(ConversingOptions):
+class ConversingSection(TalkOptions):
+    """People who converse, whoever words what they say."""
+
+    @property
+    def actions(self) -> frozenset[str]:
+        """What its minds can do."""
+        return CONVERSATION_ACTIONS
+
+
+class ConversingMindConfig(ConversingSection, ConversingOptions):
     """People who converse, by rule; for `environment: conversation`."""
 
     kind: Literal["conversing"]
@@ -222,11 +232,6 @@ class ConversingMindConfig(ConversingOptions):
         return None
 
     @property
-    def actions(self) -> frozenset[str]:
-        """What its minds can do."""
-        return CONVERSATION_ACTIONS
-
-    @property
     def options(self) -> ConversingOptions:
         """What the mind takes."""
         return _options(ConversingOptions, self)
@@ -236,6 +241,38 @@ class ConversingMindConfig(ConversingOptions):
         from groundlings.personas.minds.conversing import ConversingMind
 
         return ConversingMind(context.population, context.taste, self.options)
+
+
+class ConversingLanguageMindConfig(ConversingSection, WordedOptions):
+    """People who converse in a language model's words, one checked call a turn; for `environment: conversation`."""
+
+    kind: Literal["conversing_language"]
+    """`conversing_language`."""
+    model: ModelConfig = ModelConfig()
+    """Which model words what they say."""
+    max_unreadable: float = Field(default=MAX_UNREADABLE, ge=0, le=1)
+    """Share of the pages that may be lost, because no reply came that could be read; above it the run stops with status
+    1, and can be resumed. 1 allows any."""
+
+    @property
+    def asked(self) -> ModelConfig | None:
+        """The model that words it."""
+        return self.model
+
+    @property
+    def options(self) -> WordedOptions:
+        """What the mind takes."""
+        return _options(WordedOptions, self)
+
+    def build(self, context: MindContext) -> Mind:
+        """A new mind for one arm."""
+        from groundlings.personas.minds.conversing_language import ConversingLanguageMind
+
+        if context.model is None:
+            raise ValueError("a language mind needs a model to ask")
+        return ConversingLanguageMind(
+            context.population, context.taste, self.options, context.model, self.model.sampling
+        )
 
 
 class PluginMindConfig(BaseModel):
@@ -317,6 +354,7 @@ MindConfig = Annotated[
         | Annotated[HybridMindConfig, Tag("hybrid")]
         | Annotated[CalibratedMindConfig, Tag("calibrated")]
         | Annotated[ConversingMindConfig, Tag("conversing")]
+        | Annotated[ConversingLanguageMindConfig, Tag("conversing_language")]
         | Annotated[PluginMindConfig, Tag("plugin")],
         Discriminator(
             _tag,

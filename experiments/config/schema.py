@@ -30,6 +30,7 @@ from groundlings.experiments.config.minds import (
     BehaviouralSection,
     CalibratedMindConfig,
     ConversingMindConfig,
+    ConversingSection,
     HybridMindConfig,
     LanguageMindConfig,
     MindConfig,
@@ -49,6 +50,7 @@ __all__ = [
     "BehaviouralSection",
     "CalibratedMindConfig",
     "ConversingMindConfig",
+    "ConversingSection",
     "ExperimentConfig",
     "HybridMindConfig",
     "LanguageMindConfig",
@@ -364,7 +366,7 @@ class ExperimentConfig(Section):
 
     @model_validator(mode="after")
     def _expected_clicks_are_known(self) -> ExperimentConfig:
-        silent = isinstance(self.mind, ScriptedMindConfig | ConversingMindConfig) or (
+        silent = isinstance(self.mind, ScriptedMindConfig | ConversingSection) or (
             isinstance(self.mind, LanguageMindConfig) and self.mind.decision == "verdict"
         )
         if self.plan is not None and self.plan.take_out_luck and silent:

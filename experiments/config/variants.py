@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from groundlings.experiments.config.minds import (
     BehaviouralMindConfig,
     CalibratedMindConfig,
+    ConversingLanguageMindConfig,
     ConversingMindConfig,
     HybridMindConfig,
     LanguageMindConfig,
@@ -30,6 +31,7 @@ AnyMind = (
     | LanguageMindConfig
     | CalibratedMindConfig
     | ConversingMindConfig
+    | ConversingLanguageMindConfig
     | HybridMindConfig
     | PluginMindConfig
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -72,7 +72,7 @@ class RevealWeights(BaseModel):
         return self
 
 
-class ConversingOptions(BaseModel):
+class TalkOptions(BaseModel):
     """What people look for, and how they talk; stated, not measured on real conversations."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -87,6 +87,11 @@ class ConversingOptions(BaseModel):
     """How those after the first one come to light; the first is volunteered."""
     unanswerable: Annotated[float, Field(ge=0, le=1)] = 0.1
     """P(nothing in the catalogue meets a need): recommending nothing is then right."""
+
+
+class ConversingOptions(TalkOptions):
+    """How people talk by rule; stated, not measured on real conversations."""
+
     cohort_size: Annotated[int, Field(ge=1)] = 32
     """Conversations that go on side by side."""
 
@@ -98,12 +103,16 @@ class ConversingMind:
         population: Who the agents are.
         taste: What they like.
         options: How they talk.
+
+    Attributes:
+        kind: Its name in manifests.
     """
 
     actions = CONVERSATION_ACTIONS
-    Options = ConversingOptions
+    Options: ClassVar[type[TalkOptions]] = ConversingOptions
+    kind = "conversing"
 
-    def __init__(self, population: Population, taste: Taste, options: ConversingOptions) -> None:
+    def __init__(self, population: Population, taste: Taste, options: TalkOptions) -> None:
         self._options = options
         self._attributes = Attributes.of_catalog(population.catalog)
         if not self._attributes.fields:
@@ -124,7 +133,7 @@ class ConversingMind:
     @property
     def cohort_size(self) -> int:
         """See `Mind.cohort_size`."""
-        return self._options.cohort_size
+        return self._options.cohort_size if isinstance(self._options, ConversingOptions) else 1
 
     @cached_property
     def style(self) -> Style:
@@ -153,7 +162,7 @@ class ConversingMind:
 
     def describe(self) -> Mapping[str, Any]:
         """See `Mind.describe`."""
-        return {"kind": "conversing", **self._options.model_dump(mode="json")}
+        return {"kind": self.kind, **self._options.model_dump(mode="json")}
 
     def need(self, situation: Situation, row: int) -> Need:
         """What the person of a row of a situation looks for in this session."""

@@ -34,7 +34,8 @@ def interests(liked: Interactions, membership: FloatArray) -> FloatArray:
             item without a category, which counts for nothing.
     """
     cells = liked.users, liked.items
-    counts = sp.csr_array((np.ones(len(liked)), cells), shape=(liked.n_users, liked.n_items)) @ membership
+    met = sp.csr_array((np.ones(len(liked)), cells), shape=(liked.n_users, liked.n_items))
+    counts: FloatArray = np.asarray(met @ membership)
     totals = counts.sum(axis=1, keepdims=True)
     return np.asarray(np.divide(counts, totals, out=np.full_like(counts, np.nan), where=totals > 0))
 
@@ -62,7 +63,7 @@ class Opinions(ABC):
     @property
     def known(self) -> BoolArray:
         """Who has an opinion, shape (n_users,)."""
-        return ~np.isnan(self.now[:, :1]).any(axis=1)
+        return np.asarray(~np.isnan(self.now).any(axis=1))
 
     def notice(self, liked: Interactions) -> None:
         """Take note of what was liked on a day, then let ties hear each other."""

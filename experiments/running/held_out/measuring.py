@@ -22,7 +22,7 @@ from groundlings.experiments.analysis.compare import mean_interval, paired_diffe
 from groundlings.experiments.analysis.comparison.held_out import ArmBehaviour, Audiences, HeldOut, RealEffect
 from groundlings.experiments.analysis.metrics.ranking import score_rankings
 from groundlings.experiments.config.designs import InterleavingDesign
-from groundlings.experiments.config.schema import ArmConfig, ConversingMindConfig, ScriptedMindConfig
+from groundlings.experiments.config.schema import ArmConfig, ConversingSection, ScriptedMindConfig
 from groundlings.experiments.running.held_out.audiences import (
     OWN,
     Audience,
@@ -95,7 +95,7 @@ class ArmMeasurement:
             return "interleaved arms have no effect that could be compared with it"
         if isinstance(config.mind, ScriptedMindConfig):
             return "a script decides, and its choices are no claim about people"
-        if isinstance(config.mind, ConversingMindConfig):
+        if isinstance(config.mind, ConversingSection):
             return "what is accepted in a conversation depends on a need that no data set of interactions knows"
         if getattr(config.mind, "grounded", False):
             return "grounded replay decides by the same held-out behaviour"

@@ -1,4 +1,4 @@
-"""Opinions move as the models say: against closed forms on made graphs, and in runs of toy data."""
+"""Opinions move as the models say: against closed forms on made graphs, and at a grocer's."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from groundlings.environments.arrays import FloatArray
-from groundlings.environments.errors import ConfigError, RunDirectoryError
+from groundlings.environments.errors import ConfigError
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.ties import Ties
-from groundlings.experiments.running.run import resume_experiment, run_experiment
 from groundlings.personas.population import build_population
 from groundlings.personas.social.opinion_options import BoundedConfidence, DeGroot, FriedkinJohnsen
 from groundlings.personas.social.opinions import (
@@ -25,7 +24,6 @@ from groundlings.personas.social.opinions import (
 )
 from groundlings.personas.social.options import SmallWorld, SocialOptions
 from groundlings.personas.social.word_of_mouth import WordOfMouth
-from groundlings.simulator.log.writer import LogWriter
 
 AGENTS = 9
 WITHOUT_LIKES = Interactions.of(
@@ -120,29 +118,6 @@ def test_opinions_stay_shares_and_within_what_was_said(seed: int, confidence: fl
     np.testing.assert_allclose(found.sum(axis=1), 1)
     assert (found <= first.max(axis=0) + 1e-12).all()
     assert (found >= first.min(axis=0) - 1e-12).all()
-
-
-def mind(**options):
-    stated = {"model": "degroot", "trust": 0.5, "experience": 0.2, "weight": 8.0, **options}
-    return {"kind": "behavioural", "social": {"ties": "ties.csv", "likes": 0.0, "opinions": stated}}
-
-
-def test_opinions_change_what_is_opened_and_survive_a_kill(start, tmp_path, monkeypatch):
-    whole = run_experiment(start(mind=mind()), tmp_path / "whole").digest
-    assert run_experiment(start(mind=mind(weight=0.0)), tmp_path / "silent").digest != whole
-    write, days = LogWriter.write, set()
-
-    def failing(self, *arguments, **named):
-        days.add(named["sim_time"])
-        if len(days) == 3:
-            raise RunDirectoryError("killed")
-        write(self, *arguments, **named)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(LogWriter, "write", failing)
-        with pytest.raises(RunDirectoryError, match="killed"):
-            run_experiment(start(mind=mind(), execution={"engine": "pool", "workers": 2}), tmp_path / "run")
-    assert resume_experiment(tmp_path / "run").digest == whole
 
 
 def test_at_a_grocer_s_opinions_are_about_what_was_bought(repeat_shop):

@@ -145,24 +145,22 @@ def cut_short(monkeypatch, writes: int) -> None:
     monkeypatch.setattr(LogWriter, "write", failing)
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"model": "independent_cascade", "chance": 0.4, "weight": 2.0},
-        {"model": "bass", "launched": ["i1", "i2"], "innovation": 0.3, "imitation": 0.4, "weight": 2.0},
-    ],
-    ids=lambda options: options["model"],
-)
-def test_what_spreads_is_the_same_in_workers_and_after_a_kill(start, tmp_path, monkeypatch, options):
-    mind = {"kind": "behavioural", "social": {"ties": "ties.csv", "likes": 0.0, "spread": options}}
-    whole = run_experiment(start(mind=mind), tmp_path / "whole").digest
+def test_what_spreads_and_what_is_thought_is_the_same_in_workers_and_after_a_kill(start, tmp_path, monkeypatch):
+    def experiment(weight: float, **changes):
+        social = {
+            "ties": "ties.csv", "likes": 0.0,
+            "spread": {"model": "independent_cascade", "chance": 0.4, "weight": weight},
+            "opinions": {"model": "degroot", "trust": 0.5, "experience": 0.2, "weight": 4 * weight},
+        }  # fmt: skip
+        return start(mind={"kind": "behavioural", "social": social}, **changes)
+
+    whole = run_experiment(experiment(2.0), tmp_path / "whole").digest
     with monkeypatch.context() as patched:
         cut_short(patched, 3)
         with pytest.raises(RunDirectoryError, match="killed"):
-            run_experiment(start(mind=mind, execution={"engine": "pool", "workers": 2}), tmp_path / "run")
+            run_experiment(experiment(2.0, execution={"engine": "pool", "workers": 2}), tmp_path / "run")
     assert resume_experiment(tmp_path / "run").digest == whole
-    silent = {**mind, "social": {**mind["social"], "spread": {**options, "weight": 0.0}}}
-    assert run_experiment(start(mind=silent), tmp_path / "silent").digest != whole
+    assert run_experiment(experiment(0.0), tmp_path / "silent").digest != whole
 
 
 def test_at_a_grocer_s_whatever_was_bought_spreads(repeat_shop):
