@@ -119,7 +119,7 @@ def test_titles_that_a_model_makes_up_are_counted(talked, toy_population):
 def test_a_reply_that_cannot_be_read_is_asked_for_again_and_then_ends_the_conversation(talked):
     events, sessions, calls = talked(ScriptedModel(lambda _: "Hello?"), reasks=2)
     assert set(sessions.ended_by) == {"unreadable"}
-    assert calls.parse_status.tolist() == ["reasked", "reasked", "unreadable"] * len(sessions)
+    assert calls.status.tolist() == ["reasked", "reasked", "unreadable"] * len(sessions)
     assert not len(events[events.kind == "say"])
 
 
