@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from groundlings.environments.arrays import NO_ITEM
 from groundlings.environments.catalog import Catalog
@@ -22,11 +22,11 @@ from groundlings.environments.conversation.talk_actions import SAY, Heard
 from groundlings.environments.decision import Decision
 from groundlings.environments.errors import UnreadableReply
 from groundlings.environments.page import Page
+from groundlings.environments.replies import read_json
 from groundlings.environments.trace import Trace
 from groundlings.personas.mind import Situation
 from groundlings.personas.minds.conversing import ConversingMind, TalkOptions
 from groundlings.personas.minds.language.ask import Asker, Question
-from groundlings.personas.minds.language.reply_schema import read_form
 from groundlings.personas.minds.language.text import one_line
 from groundlings.personas.population import Population
 from groundlings.personas.prompts import load_prompt
@@ -47,14 +47,6 @@ class WordedOptions(TalkOptions):
     what they read from users by rule. With `false` they hear the model's words alone."""
     reasks: Annotated[int, Field(ge=0, le=5)] = 1
     """How often a reply that cannot be read is asked for again, with what is wrong with it."""
-
-
-class _Spoken(BaseModel):
-    """A reply of the model."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    say: str
 
 
 class ConversingLanguageMind(ConversingMind):
@@ -152,7 +144,10 @@ def read_spoken(text: str) -> str:
     Raises:
         UnreadableReply: It is not of the form asked for, or says nothing.
     """
-    said = read_form(text, _Spoken).say.strip()
+    found = read_json(text)
+    if not isinstance(found, dict) or list(found) != ["say"] or not isinstance(found["say"], str):
+        raise UnreadableReply("expected an object with the one key say, and a text in it")
+    said = found["say"].strip()
     if not said or not said.isprintable() or len(said) > SAID_CHARACTERS:
         raise UnreadableReply(f"say: expected 1 to {SAID_CHARACTERS} characters on one line")
     return said
