@@ -150,6 +150,11 @@ class StorySession:
     answers: tuple[tuple[str, str | None], ...]
     calls: tuple[StoryCall, ...]
 
+    @property
+    def accepted(self) -> bool:
+        """Whether an accepted item ended it, as it ends a conversation."""
+        return any(slot.answer == ACCEPT for page in self.pages[-1:] for slot in page.slots)
+
 
 @dataclass(frozen=True, slots=True)
 class Story:

@@ -14,7 +14,7 @@ _NOT_SAID = frozenset({"next_page", "exit", "unreadable", "unanswerable", "illeg
 
 
 def heading(events: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str, Any]]) -> str:
-    """What a page is, as far as it says so: "results for “war”", "feed", what a recommender says; "" without words.
+    """What a page is, as far as it says so: "results for “war”", "feed", who speaks; "" without words.
 
     Args:
         events: Of the page.
@@ -30,7 +30,9 @@ def heading(events: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str, A
         return f"the recommender says what is no move, “{words}”: {fault}"
     if words is not None:
         return f"the recommender says “{words}”" if words else "the recommender names an item"
-    return "feed" if source == FEED else ""
+    if source == FEED:
+        return "feed"
+    return "the agent speaks first" if not before and any(event["kind"] == SAY for event in events) else ""
 
 
 def said(events: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:

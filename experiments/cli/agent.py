@@ -36,6 +36,7 @@ _ENDINGS = {
     "unanswerable": "The session was cut short: the model's server refuses to answer what was asked.",
     "nothing_shown": "The recommender had nothing to show.",
 }
+_ACCEPTED = "The agent accepted what was named, and so ended the conversation."
 _TOKENS = 6
 _EXAMPLES = 3
 _OUTCOMES = {
@@ -111,8 +112,12 @@ def _session(session: StorySession, prompts: bool, which: str) -> Iterator[Rende
 
     yield Rule(_text(f"day {session.day + 1} · {session.arm}{which}", "bold"), align="left")
     for page in session.pages:
-        yield from _page(page, prompts, last=session.ended_by == "last_page" and page is session.pages[-1])
-    yield _text(_ENDINGS.get(session.ended_by, session.ended_by), "bold")
+        final = page is session.pages[-1]
+        yield from _page(
+            page, prompts, last=final and session.ended_by == "last_page", accepted=final and session.accepted
+        )
+    ending = _ACCEPTED if session.accepted else _ENDINGS.get(session.ended_by, session.ended_by)
+    yield _text(ending, "bold")
     if prompts:
         yield from _calls(session.calls)
     for kind, text in session.memories:
@@ -125,7 +130,7 @@ def _session(session: StorySession, prompts: bool, which: str) -> Iterator[Rende
     yield ""
 
 
-def _page(page: StoryPage, prompts: bool, last: bool) -> Iterator[RenderableType]:
+def _page(page: StoryPage, prompts: bool, last: bool, accepted: bool) -> Iterator[RenderableType]:
     from rich.table import Table
 
     from groundlings.personas.minds.language.mood import mood_words
@@ -144,7 +149,7 @@ def _page(page: StoryPage, prompts: bool, last: bool) -> Iterator[RenderableType
     yield table
     for refused in page.refused:
         yield _text(f"  refused by the environment: {refused}", "red")
-    yield _text(f"  {_outcome(page, last)}")
+    yield _text(f"  {_outcome(page, last, accepted)}")
 
 
 def _item(slot: StorySlot) -> Text:
@@ -193,7 +198,7 @@ def _deed(slot: StorySlot) -> Text:
     return deed
 
 
-def _outcome(page: StoryPage, last: bool) -> str:
+def _outcome(page: StoryPage, last: bool, accepted: bool) -> str:
     said = []
     if page.feeling:
         said.append(f"felt {page.feeling}")
@@ -204,6 +209,8 @@ def _outcome(page: StoryPage, last: bool) -> str:
     chance = "" if page.next_probability is None else f" (P of going on {page.next_probability:.2f})"
     if page.said and page.outcome == "next_page":
         return "; ".join([*said, *page.said])  # what was said led to the next page
+    if accepted:
+        return "; ".join([*page.said, *said])  # the table says what was accepted
     said.append("reached the last page" if last else _OUTCOMES[page.outcome] + chance)
     return "; ".join([*page.said, *said])
 

@@ -23,6 +23,7 @@ _ENDED = {
     EndedBy.UNANSWERABLE: "ended on page {pages}, which the model's server refuses to answer",
     EndedBy.NOTHING_SHOWN: "was shown nothing",
 }
+_ACCEPTED = "ended on page {pages}, with an accepted item"
 
 _MINDS = {
     "behavioural": "a behavioural model of choice decided for them",
@@ -147,10 +148,11 @@ def plural(number: int, one: str, many: str | None = None) -> str:
     return f"{count(number)} {one if number == 1 else many or one + 's'}"
 
 
-def ending(day: int, ended_by: str, pages: int, satisfaction: float | None = None) -> str:
-    """When and how a session ended, and how satisfied the agent was with it."""
+def ending(day: int, ended_by: str, pages: int, satisfaction: float | None = None, accepted: bool = False) -> str:
+    """When and how a session ended, with an accepted item perhaps, and how satisfied the agent was with it."""
     felt = "" if satisfaction is None else f", satisfied {decimal(satisfaction, 1)} of 10"
-    return f"Day {day + 1}: {_ENDED[EndedBy(ended_by)].format(pages=pages)}{felt}."
+    how = _ACCEPTED if accepted else _ENDED[EndedBy(ended_by)]
+    return f"Day {day + 1}: {how.format(pages=pages)}{felt}."
 
 
 def audience(run: Mapping[str, Any]) -> str:

@@ -124,7 +124,10 @@ def test_a_story_tells_who_said_what(whole):
         asking = next(arm for arm in story(log, log.agent_ids()[0]).arms if arm.arm == "asking")
     first, second, *_, last = asking.sessions[0].pages
     assert first.said[0].startswith("says “")
+    assert first.heading == "the agent speaks first"
     assert second.heading == "the recommender says “What do you wish about genres, year?”"
     assert {slot.answer for page in asking.sessions[0].pages for slot in page.slots} <= {"accept", "refuse"}
     assert last.outcome == "exit"
+    assert asking.sessions[0].accepted == ("accept" in {slot.answer for slot in last.slots})
+    assert any(session.accepted for session in asking.sessions)
     assert tally_words(asking).startswith(f"accepted {asking.tally.accepted} of")
