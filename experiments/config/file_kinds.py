@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 _FILES = {
     "an experiment file": ("run", "groundlings.experiments.config.schema:ExperimentConfig"),
+    "a distillation file": ("distil", "groundlings.experiments.labs.distil.config:DistilConfig"),
     "a fidelity file": ("fidelity", "groundlings.experiments.labs.fidelity.config:FidelityConfig"),
     "a training file": ("train-mind", "groundlings.experiments.labs.train_mind.config:TrainMindConfig"),
     "a truth file": ("truth", "groundlings.experiments.labs.truth.config:TruthConfig"),

@@ -134,12 +134,14 @@ class Examination:
 
     def __init__(self, prepared: Prepared, lessons: Lessons) -> None:
         self._prepared, self._lessons, self._config = prepared, lessons, prepared.ground.config
+        self._chance = prepared.ground.chance
         self._read = lessons.everything & ~np.isnan(lessons.answers)
+        self._shuffled = lessons.answers.copy()
+        self._shuffled[self._read] = self._chance("shuffled").permutation(lessons.answers[self._read])
         self.student = self._learn(lessons.everything, prepared.scale, lessons.answers)
         seen = self._unseen(self._read, prepared.scale, lessons.answers)
         whose = people_of(self._read)
         self.scatter = scatter_of(lessons.answers[self._read], seen, whose, self._config.student.bins)
-        self._chance = prepared.ground.chance
         answers = [lessons.judged[name][self._known(name)] for name in JUDGED_GROUPS]
         self._judged = Judged.of(
             np.concatenate(answers), self._judged_people(), self._config.bootstrap, self._chance("judged people")
@@ -149,15 +151,13 @@ class Examination:
         """That of all answers; of each rule's; of evidence and of text alone; and of answers in random order."""
         prepared, answers, everything = self._prepared, self._lessons.answers, self._lessons.everything
         of_text, scale = prepared.pairs.of_text, prepared.scale
-        shuffled = answers.copy()
-        shuffled[self._read] = self._chance("shuffled").permutation(answers[self._read])
         rules = {rule: f"pairs: {rule}" for rule in self._lessons.asked}
         kinds: dict[str, tuple[BoolArray, FloatArray, FloatArray]] = {
             EVERYTHING: (everything, scale, answers),
             **{rules[rule]: (which, scale, answers) for rule, which in self._lessons.asked.items()},
             "columns: evidence": (everything, np.where(of_text, 0.0, scale), answers),
             "columns: text": (everything, np.where(of_text, scale, 0.0), answers),
-            SHUFFLED: (everything, scale, shuffled),
+            SHUFFLED: (everything, scale, self._shuffled),
         }
         # Rules are compared with each other, as they have asked equally often; all others with that of all answers.
         first, *others = rules.values()
@@ -221,17 +221,18 @@ class Examination:
         table = Table(prepared.material, self._config.bootstrap, self._chance("test people"))
         known = prepared.baselines
         student = self._scores(self.student)
+        floor = self._scores(self._learn(self._lessons.everything, prepared.scale, self._shuffled))
         teacher = {
             name: self._lessons.judged[name] if name in JUDGED_GROUPS else np.full(each.shape, np.nan)
             for name, each in student.items()
         }
         masked = {name: np.where(np.isnan(teacher[name]), np.nan, each) for name, each in student.items()}
         scorers = {
-            **known, STUDENT: student, DRAWN: self._drawn(student), TEACHER: teacher, WHERE_ASKED: masked,
+            **known, STUDENT: student, DRAWN: self._drawn(student), SHUFFLED: floor, TEACHER: teacher, WHERE_ASKED: masked,
         }  # fmt: skip
         weights = {
             name: [each for other, scores in known.items() if (each := table.weight(own, scores, other)) is not None]
-            for name, own in ((STUDENT, student), (TEACHER, teacher))
+            for name, own in ((STUDENT, student), (SHUFFLED, floor), (TEACHER, teacher))
         }
         return table.rows(scorers), weights
 

@@ -16,12 +16,16 @@ from groundlings.experiments.config.complaints import checked
 from groundlings.experiments.config.loading import load_as, load_config
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.experiment import Experiment
+from groundlings.experiments.labs.distil.config import DistilConfig
 from groundlings.experiments.labs.fidelity.config import FidelityConfig
 from groundlings.experiments.labs.train_mind.config import TrainMindConfig
 from groundlings.experiments.labs.truth.config import TruthConfig
 from groundlings.experiments.labs.warmup.config import WarmupConfig
 
-KINDS = {"fidelity": FidelityConfig, "train_mind": TrainMindConfig, "truth": TruthConfig, "warmup": WarmupConfig}
+KINDS = {
+    "distil": DistilConfig, "fidelity": FidelityConfig, "train_mind": TrainMindConfig, "truth": TruthConfig,
+    "warmup": WarmupConfig,
+}  # fmt: skip
 FILES = sorted(Path(next(iter(configs.__path__))).glob("*.yaml"))
 
 
