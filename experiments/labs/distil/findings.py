@@ -228,7 +228,8 @@ class Examination:
         }
         masked = {name: np.where(np.isnan(teacher[name]), np.nan, each) for name, each in student.items()}
         scorers = {
-            **known, STUDENT: student, DRAWN: self._drawn(student), SHUFFLED: floor, TEACHER: teacher, WHERE_ASKED: masked,
+            **known, STUDENT: student, DRAWN: self._drawn(student), SHUFFLED: floor,
+            TEACHER: teacher, WHERE_ASKED: masked,
         }  # fmt: skip
         weights = {
             name: [each for other, scores in known.items() if (each := table.weight(own, scores, other)) is not None]

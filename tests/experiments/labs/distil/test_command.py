@@ -45,7 +45,7 @@ def test_a_used_up_budget_keeps_the_answers_and_a_higher_one_goes_on(command, tm
     assert len({line.partition(",")[0] for line in after}) == len(after)
     records = json.loads((out / "distil.json").read_text())
     assert records["about"]["asked"]["asked_now"] == len(after) - len(before)
-    assert len(json.loads((out / "student.json").read_text())["features"]) == 10 + 3 * 4
+    assert len(json.loads((out / "student.json").read_text())["columns"]) == 10 + 3 * 4
     for told in ("shuffled answers", "less that of pairs: uniform", "predictions", "item kNN", "teacher.csv"):
         assert told in found.output
 

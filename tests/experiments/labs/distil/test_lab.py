@@ -130,7 +130,7 @@ def test_a_budget_that_cannot_hold_is_refused_before_anything_is_asked(distil, t
 
 def test_the_student_that_is_written_predicts_what_the_student_predicts(found):
     written = found.student_as_dict()
-    columns = written["features"]
+    columns = written["columns"]
     assert [each["name"] for each in columns] == list(found.features)
     features = np.random.default_rng(0).normal(size=(3, len(columns)))
     scale, centre, slope = (np.array([each[key] for each in columns]) for key in ("scale", "centre", "slope"))
