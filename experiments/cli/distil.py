@@ -101,7 +101,7 @@ def _print(findings: Findings, console: Terminal) -> None:
             console.print(f"{row.student}: R2 less that of {row.beside} {_with_ends(row.gain)}")
     spread = Table("log-odds", "variance within", "between people", "within / teacher's", "between / teacher's")
     for kind in findings.spreads:
-        spread.add_row(kind.of, *map(_with_ends, (kind.within, kind.between, kind.within_ratio, kind.between_ratio)))
+        spread.add_row(kind.of, *map(_finely, (kind.within, kind.between, kind.within_ratio, kind.between_ratio)))
     console.print(spread)
     table = Table("scorer", "scenes", *SHOWN)
     for scorer in dict.fromkeys(row.scorer for row in findings.rows):
@@ -121,7 +121,13 @@ def _with_ends(figure: Figure | Row | Weight) -> str:
     return _ends(figure.value, figure.low, figure.high)
 
 
-def _ends(value: float | None, low: float | None, high: float | None) -> str:
+def _finely(figure: Figure) -> str:
+    """With a digit more, for variances."""
+    return _ends(figure.value, figure.low, figure.high, digits=3)
+
+
+def _ends(value: float | None, low: float | None, high: float | None, *, digits: int = 2) -> str:
     if value is None:
         return "not known"
-    return f"{value:.2f}" if low is None or high is None else f"{value:.2f} [{low:.2f}, {high:.2f}]"
+    told = f"{value:.{digits}f}"
+    return told if low is None or high is None else f"{told} [{low:.{digits}f}, {high:.{digits}f}]"
