@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 NEAR = 0.9
 """Of the longer text. The code of Hou et al. (2024) asks for more than 0.9 of the candidate's name, and also takes a
@@ -70,7 +70,7 @@ def ground(names: Sequence[str], candidates: Sequence[str]) -> Grounding:
         candidates: As the model was shown them.
     """
     exact, known = places_of(candidates), [forms(each) for each in candidates]
-    return grounded(names, len(candidates), lambda name: _found(name, exact, known))
+    return grounded(names, len(candidates), cache(lambda name: _found(name, exact, known)))
 
 
 def places_of(names: Sequence[str]) -> dict[str, list[int]]:
@@ -116,9 +116,20 @@ def _found(name: str, exact: dict[str, list[int]], known: Sequence[tuple[str, ..
         for which in range(2):
             if form and (places := [place for place, forms in enumerate(known) if forms[which] == form]):
                 return "normalised", places
-    near = [max(likeness(form, each) for form in said for each in forms) for forms in known]
-    best = max(near, default=0.0)
-    return "near", [place for place, each in enumerate(near) if each == best] if best >= NEAR else []
+    return "near", _nearest(said, known)
+
+
+def _nearest(said: Iterable[str], known: Sequence[tuple[str, ...]]) -> list[int]:
+    """The places of all candidates that are most like one of some forms, none where no candidate is like enough."""
+    near: dict[int, float] = {}
+    for form in said:
+        least, most = NEAR * len(form) - 1, len(form) / NEAR + 1
+        for place, forms in enumerate(known):
+            for each in forms:
+                if least <= len(each) <= most:  # most are not; `likeness` knows to the letter
+                    near[place] = max(near.get(place, 0.0), likeness(form, each))
+    best = max(near.values(), default=0.0)
+    return sorted(place for place, each in near.items() if each == best) if best >= NEAR else []
 
 
 def without_number(name: str) -> str:

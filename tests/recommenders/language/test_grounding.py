@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from groundlings.recommenders.language.grounding import ground, likeness, normal
+from groundlings.recommenders.language.grounding import NEAR, ground, likeness, normal
 
 CANDIDATES = ("Alien (1979)", "Aliens (1986)", "Amélie (2001)", "Emma (1996)", "Emma (2020)", "Große Straße")
 
@@ -66,3 +66,13 @@ def test_the_length_in_bits_is_that_of_the_textbook(one, other):
 def test_the_candidates_themselves_in_any_order_are_all_found(candidates):
     found = ground(candidates[::-1], candidates)
     assert found.order == tuple(range(len(candidates)))[::-1]
+
+
+@given(st.lists(st.text("ab", min_size=9, max_size=12), min_size=1, max_size=5), st.text("ab", min_size=9, max_size=12))
+def test_a_near_name_means_one_of_the_likest_candidates_whatever_their_lengths(candidates, name):
+    assume(name not in candidates)
+    likest = max(likeness(name, each) for each in candidates)
+    found = ground([name], candidates)
+    assert found.near == (likest >= NEAR)
+    assert [likeness(name, candidates[place]) for place in found.order] == [likest] * found.near
+    assert ground([name, name], candidates).hallucinated == 2 * found.hallucinated
