@@ -109,31 +109,11 @@ class World:
             ConfigError: The site is no paginated feed, or an argument does not fit or exist.
             UserError: The experiment cannot be prepared.
         """
-        if unknown:
-            known = [name for name, each in signature(cls.of).parameters.items() if each.kind is each.KEYWORD_ONLY]
-            name = min(unknown)
-            raise ConfigError(f"{name}: no option of a world{nearest(name, known)}; expected {', '.join(known)}")
-        if action not in get_args(ActionKind):
-            raise ConfigError(f"action: found {action!r}, expected one of {', '.join(get_args(ActionKind))}")
-        if not (type(candidates) is type(width) is int) or candidates < 1 or width < 1:
-            raise ConfigError(f"candidates and width: found {candidates} and {width}; expected whole numbers from 1")
+        _check_options(action, candidates, width, unknown)
         loop, stack = OwnLoop(), AsyncExitStack()
         try:
             plan = loop.wait(prepare(config, stack, supplied=supplied))
-            feed = plan.environment
-            if type(feed) is not PaginatedFeed:
-                raise ConfigError(
-                    f"environment: policies act on a paginated feed, and this is a {type(feed).__name__}; take the key "
-                    "`environment`, or carousels of site.layout, out"
-                )
-            if feed.page_size > candidates:
-                raise ConfigError(
-                    f"candidates: found {candidates}, but a page has {feed.page_size} slots; give at least as many"
-                )
-            if candidates > len(plan.dataset.catalog):
-                raise ConfigError(
-                    f"candidates: found {candidates}, but the catalogue has {len(plan.dataset.catalog)} items"
-                )
+            feed = _site(plan, candidates)
             found = _retriever(plan, retriever)
             return cls(
                 plan=plan,
@@ -196,6 +176,36 @@ class World:
             return named_places(chosen, free)
         places = nearest_places(chosen, candidates, free, self.vectors.items, slots)
         return places, np.zeros(len(places), dtype=np.int64)
+
+
+def _check_options(action: object, candidates: object, width: object, unknown: Mapping[str, Any]) -> None:
+    """Refuse options that no world has, and values that no data could fit."""
+    if unknown:
+        known = [name for name, each in signature(World.of).parameters.items() if each.kind is each.KEYWORD_ONLY]
+        name = min(unknown)
+        raise ConfigError(f"{name}: no option of a world{nearest(name, known)}; expected {', '.join(known)}")
+    if action not in get_args(ActionKind):
+        raise ConfigError(f"action: found {action!r}, expected one of {', '.join(get_args(ActionKind))}")
+    for size in (candidates, width):
+        if type(size) is not int or size < 1:
+            raise ConfigError(f"candidates and width: found {candidates} and {width}; expected whole numbers from 1")
+
+
+def _site(plan: Plan, candidates: int) -> PaginatedFeed:
+    """The site of an experiment, where a policy can fill its pages with so many candidates."""
+    feed, items = plan.environment, len(plan.dataset.catalog)
+    if type(feed) is not PaginatedFeed:
+        raise ConfigError(
+            f"environment: policies act on a paginated feed, and this is a {type(feed).__name__}; take the key "
+            "`environment`, or carousels of site.layout, out"
+        )
+    if feed.page_size > candidates:
+        raise ConfigError(
+            f"candidates: found {candidates}, but a page has {feed.page_size} slots; give at least as many"
+        )
+    if candidates > items:
+        raise ConfigError(f"candidates: found {candidates}, but the catalogue has {items} items")
+    return feed
 
 
 def _retriever(plan: Plan, spec: str | Mapping[str, Any]) -> Recommender:
