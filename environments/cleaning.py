@@ -13,19 +13,23 @@ from collections.abc import Mapping
 from typing import Any
 
 _CONTROLS = r"\x00-\x1f\x7f-\x9f"
+_CONTROLS_ON_LINES = r"\x00-\x09\x0b-\x1f\x7f-\x9f"
+"""Without line feeds."""
 _REORDERING = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _UNSEEN = (
     r"\xad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u2028\u2029\u2060-\u2065\u206a-\u206f\u3164\ufeff\uffa0"
     r"\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff"
 )
 _NO_CHARACTERS = r"\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
-_STEERING = _CONTROLS + _REORDERING + _UNSEEN + _NO_CHARACTERS
-# Joiners belong to Persian, to Indic scripts and to emoji; beside Latin letters they only make two names look alike.
-_JOINED = rf"[^\x00-\u02ff\u200c\u200d{_STEERING}]"
-_JOINERS = rf"(?<!{_JOINED})[\u200c\u200d]|[\u200c\u200d](?!{_JOINED})"
+_HIDING = _REORDERING + _UNSEEN + _NO_CHARACTERS
+_JOINERS = r"\u200c\u200d"
+# They belong to Persian, to Indic scripts and to emoji; beside Latin letters they only make two names look alike.
+_JOINED = rf"[^\x00-\u02ff{_JOINERS}{_CONTROLS}{_HIDING}]"
+_LONELY = rf"(?<![{_JOINERS}])|(?<!{_JOINED}[{_JOINERS}])|(?!{_JOINED})"
 
-_ON_ONE_LINE = re.compile(rf"[{_STEERING}]|{_JOINERS}")
-_ON_LINES = re.compile(rf"(?!\n)[{_STEERING}]|{_JOINERS}")
+# One set of characters comes first, so that Python skips all others without trying anything else on them.
+_ON_ONE_LINE = re.compile(rf"[{_CONTROLS}{_HIDING}{_JOINERS}](?:{_LONELY})")
+_ON_LINES = re.compile(rf"[{_CONTROLS_ON_LINES}{_HIDING}{_JOINERS}](?:{_LONELY})")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 

@@ -79,7 +79,7 @@ class Drawing:
         with settings():
             self._figure = _figure(width, height)
             draw(self._figure.add_subplot())
-            _lay_out(self._figure)
+            self._document = _document(self._figure, prepare=_lay_out)
 
     def svg(self, name: str, label: str) -> str:
         """As inline SVG.
@@ -88,8 +88,7 @@ class Drawing:
             name: Made part of every id, so that panels can share a page.
             label: The panel in words.
         """
-        with settings():
-            return _inline(_document(self._figure), name, f'role="img" aria-label="{escape(label)}"')
+        return _inline(self._document, name, f'role="img" aria-label="{escape(label)}"')
 
     def pixels(self) -> NDArray[np.uint8]:
         """On light paper, shape (height, width, 3), `DPI` pixels an inch."""
@@ -212,7 +211,7 @@ def _matplotlib() -> ModuleType:
     return mpl
 
 
-def _lay_out(figure: Figure) -> None:
+def _lay_out(figure: Figure, renderer: RendererSVG) -> None:
     """Give the axes all the room that what stands around them leaves.
 
     Names and numbers around the axes are measured once, at the size that the axes have in most pictures. Matplotlib's
@@ -221,7 +220,7 @@ def _lay_out(figure: Figure) -> None:
     (axes,) = figure.axes
     axes.set_position(_USUAL_PLACE)
     inside = axes.get_window_extent()
-    outside = axes.get_tightbbox(_renderer(figure, io.StringIO()), for_layout_only=True) or inside
+    outside = axes.get_tightbbox(renderer, for_layout_only=True) or inside
     whole, pad = figure.bbox, _PAD * figure.dpi
     left, bottom = inside.x0 - outside.x0 + pad, inside.y0 - outside.y0 + pad
     right, top = outside.x1 - inside.x1 + pad, outside.y1 - inside.y1 + pad
@@ -230,20 +229,22 @@ def _lay_out(figure: Figure) -> None:
         axes.set_position((left / whole.width, bottom / whole.height, width / whole.width, height / whole.height))
 
 
-def _renderer(figure: Figure, stream: io.StringIO) -> RendererSVG:
-    """What measures text as it will be written, and writes."""
+def _document(figure: Figure, prepare: Callable[[Figure, RendererSVG], None] | None = None) -> str:
+    """A figure as a file of SVG.
+
+    Args:
+        figure: What to draw.
+        prepare: Is given the figure, and what will write it, before it is drawn: a text is measured once by each.
+    """
     from matplotlib.backends.backend_svg import RendererSVG
 
     figure.set_dpi(_POINTS)
-    size = figure.bbox
-    return RendererSVG(  # type: ignore[no-untyped-call]
+    size, stream = figure.bbox, io.StringIO()
+    renderer = RendererSVG(  # type: ignore[no-untyped-call]
         size.width, size.height, stream, image_dpi=_POINTS, metadata={"Date": None}
     )
-
-
-def _document(figure: Figure) -> str:
-    stream = io.StringIO()
-    renderer = _renderer(figure, stream)
+    if prepare is not None:
+        prepare(figure, renderer)
     figure.draw(renderer)
     renderer.finalize()  # type: ignore[no-untyped-call]
     return stream.getvalue()
