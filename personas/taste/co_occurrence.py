@@ -58,6 +58,7 @@ def weigh(users: IntArray, items: IntArray, weights: FloatArray, train: Interact
     users, items, weights = users[kept], items[kept], weights[kept]
     totals = np.bincount(users, weights, minlength=train.n_users)
     shares = (weights / totals[users]).astype(np.float32)
+    del weights, kept  # of a million users each takes some hundred megabytes while the rest is sorted
     return matrix_of(shares, users, items, (train.n_users, train.n_items))
 
 

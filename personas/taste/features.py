@@ -275,8 +275,9 @@ def measure_evidence(train: Interactions, catalog: Catalog, real: Interactions |
         real: Those of them that tell of items, of the first users and no others; all if absent. The others have their
             features, and are nobody's similar users.
     """
-    users, items, age = histories(train)
     telling = train if real is None else replace(real, n_users=train.n_users)
+    latest = latest_users(telling)  # first: sorting all rows takes the most memory, and nothing else is held yet
+    users, items, age = histories(train)
     counted = (users, items, age) if real is None else histories(telling)
     season, period = _seasons(telling, train)
     lifts = np.nan_to_num(measure_genre_lifts(train, catalog), nan=1.0)
@@ -286,7 +287,7 @@ def measure_evidence(train: Interactions, catalog: Catalog, real: Interactions |
         latest=weigh(users, items, 0.5 ** (age / SEQUENCE_HALF_LIFE), train),
         recent=weigh(users, items, 0.5 ** (age / RECENT_HALF_LIFE), train),
         met=narrow(train.matrix),
-        latest_users=latest_users(telling),
+        latest_users=latest,
         activity=np.log1p(np.diff(train.matrix.indptr)).astype(np.float32),
         rarity=(1 / np.sqrt(telling.item_counts + _POPULAR_PRIOR)).astype(np.float32),
         season=season,

@@ -75,16 +75,24 @@ def measure(dataset: Dataset, train: Interactions, *, salt: str, seed: int, labe
     # One thread each: faster on so many small matrices, and sums are always taken in the same order.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(1) as beside:
         everything = beside.submit(measure_rows, dataset, train)
-        fitting = people_in_thirds(dataset.people.user_ids, salt) != 2
-        inner = split_training(dataset, train, HELD_OUT, labels, salt=salt)
-        new = inner.test.take(~_occur(inner.test, inner.train)).first_meetings()
-        earlier_rows = train_without(train, new, fitting)
-        held_out = new.take(fitting[new.users])
-        earlier, earlier_stars = measure_rows(dataset, earlier_rows, raters=raters_asked(held_out))
+        rows, held_out, occasions = _rows_before(dataset, train, salt=salt, labels=labels)
+        earlier, earlier_stars = measure_rows(dataset, rows, raters=raters_asked(held_out))
+        del rows  # of a million users they take half a gigabyte, beside what is still being measured
         chosen = choose_labels(train, held_out.chosen(), seed=name_key("labels", salt, seed))
         features = earlier.pairs(chosen.users, chosen.items)
         evidence, stars = everything.result()
-        return Measured(evidence, stars, earlier, earlier_stars, chosen, features, held_out, _occasions(inner.test))
+        return Measured(evidence, stars, earlier, earlier_stars, chosen, features, held_out, occasions)
+
+
+def _rows_before(
+    dataset: Dataset, train: Interactions, *, salt: str, labels: LabelRows
+) -> tuple[Interactions, Interactions, IntArray]:
+    """Training rows without labels, the rows that serve as labels, and `Measured.occasions`."""
+    fitting = people_in_thirds(dataset.people.user_ids, salt) != 2
+    inner = split_training(dataset, train, HELD_OUT, labels, salt=salt)
+    new = inner.test.take(~_occur(inner.test, inner.train)).first_meetings()
+    held_out = new.take(fitting[new.users])
+    return train_without(train, new, fitting), held_out, _occasions(inner.test)
 
 
 def _occasions(rows: Interactions) -> IntArray:
