@@ -105,6 +105,22 @@ def test_a_reply_that_no_log_takes_is_logged_as_escapes():
     written.encode()
 
 
+def test_at_a_grocer_s_it_asks_about_what_products_have(repeat_shop):
+    prices = np.arange(len(repeat_shop.catalog)) / 4
+    catalog = replace(repeat_shop.catalog, features={"price": prices})
+    one = LlmChat(PopularRecommender(), ScriptedModel(lambda _: turn("ask", "price")), SAMPLING, candidates=3)
+    one.fit(repeat_shop.interactions, catalog)
+    request = toy_request(repeat_shop.interactions, np.array([4]), 1)
+    request = replace(request, dialogue=(("Hello",),))
+    (reply,) = asyncio.run(one.rank(request)).replies
+    assert read_move(reply, Attributes.of_catalog(catalog)).fields == ("price",)
+    (asked,) = one._asker.model.requests
+    fields, names = shown_in(asked.messages[-1].content)
+    assert set(fields) == {"genres", "price"}
+    assert all(name.startswith("Product ") for name in names)
+    assert "film" not in asked.messages[0].content
+
+
 def test_nothing_left_is_said_without_a_question():
     request = toy_request(checkerboard(), np.array([0]), 1)
     request = replace(request, dialogue=((ODD,),), seen=request.without(np.ones(TOY_SIZE, dtype=np.bool_)).seen)
