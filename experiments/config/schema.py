@@ -276,6 +276,11 @@ class ExperimentConfig(Section):
 
     @model_validator(mode="after")
     def _one_environment(self) -> ExperimentConfig:
+        if self.environment is not None and self.site == SiteConfig(friends=True):
+            raise ValueError(
+                f"site.friends: found true with the environment {self.environment.kind}; only the paginated feed says "
+                "what friends liked, so take one of the two out"
+            )
         if self.environment is not None and self.site != SiteConfig():
             raise ValueError("site: it describes the paginated feed, and `environment` names another one; keep one")
         return self

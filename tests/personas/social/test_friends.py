@@ -73,6 +73,11 @@ def test_friends_of_agents_without_ties_are_refused(start, changes):
         start(mind="behavioural", **changes)
 
 
+def test_friends_beside_a_search_box_are_refused(start):
+    with pytest.raises(ConfigError, match=r"site\.friends: found true with the environment search; only the paginated"):
+        start(environment={"kind": "search"}, site={"friends": True})
+
+
 def test_a_language_agent_reads_what_it_is_told():
     items, told = np.array([[3, 4, 5]]), (np.array([[0, 1, 0]]), np.array([[0, 2, 0]]))
     page = Page(1, 0, items.astype(np.int32), {FRIENDS_LIKED: np.array([[1, 2, 0]])})
