@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -144,10 +145,14 @@ def _print_rows(found: Findings | Weighed, console: Terminal) -> None:
         rows = [found.find(scorer, figure) for figure in FIGURES]
         table.add_row(escape(scorer), *(_with_ends(row.value, row.low, row.high) for row in rows))
     console.print(table)
-    adds = Table("language model beside", "its weight", "weight of the other", "top-1, gain of both")
-    for each in found.weights:
+    adds = Table(
+        "language model beside", "its weight", "weight of the other", "top-1, gain of both", "nats per 1,000 tokens"
+    )
+    worth = found.worth["after"] if isinstance(found.worth, Mapping) else found.worth
+    for each, tokens in zip(found.weights, worth, strict=True):
         gain = _with_ends(each.gain, each.gain_low, each.gain_high)
-        adds.add_row(escape(each.beside), _with_ends(each.value, each.low, each.high), f"{each.other:.2f}", gain)
+        per = _with_ends(tokens.value, tokens.low, tokens.high)
+        adds.add_row(escape(each.beside), _with_ends(each.value, each.low, each.high), f"{each.other:.2f}", gain, per)
     console.print(adds)
 
 

@@ -74,7 +74,8 @@ def evaluate_mind(config: TrainMindConfig, model: Path, progress: Progress = SIL
     use_threads(config.training.threads, config.seed)
     began = time.monotonic()
     path, record = find_model(model)
-    progress.event(LabStep(0, 2, "scenes"))
+    steps = 2 + len(config.slices.short_histories) + bool(config.slices.new_items)
+    progress.event(LabStep(0, steps, "scenes"))
     dataset = load_dataset(config.dataset, on_download(progress), notify=on_note(progress), base=config.base)
     ground = Ground(config, dataset)
     _check_strangers(ground, path, record)
@@ -101,7 +102,7 @@ def evaluate_mind(config: TrainMindConfig, model: Path, progress: Progress = SIL
     places = {name: number for number, name in enumerate(materials, start=1)}
 
     def tell(name: str, done: int, total: int) -> None:
-        progress.event(LabStep(places[name], len(places) + 1, f"answers, {name}: {done}/{total} scenes"))
+        progress.event(LabStep(places[name], steps, f"answers, {name}: {done}/{total} scenes"))
 
     slices = list(weigh(ground, materials, network, tokenizer, MODEL, tell))
     return Evaluation(about | {"seconds": round(time.monotonic() - began, 1)}, slices)

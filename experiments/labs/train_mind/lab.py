@@ -30,7 +30,7 @@ from groundlings.personas.minds.calibrated_question import LanguageScorer
 if TYPE_CHECKING:
     from groundlings.experiments.labs.train_mind.network import Network
     from groundlings.experiments.labs.train_mind.scoring import Said
-    from groundlings.experiments.labs.train_mind.table import Row, Weight
+    from groundlings.experiments.labs.train_mind.table import Row, Weight, Worth
     from groundlings.experiments.labs.train_mind.weighing import Weighed
 
 STEPS = 7
@@ -46,6 +46,7 @@ class Findings:
         about: What was trained on what, plain JSON values.
         rows: One per scorer and figure.
         weights: What the model adds to each other score; none where no answer of it could be read.
+        worth: "before" and "after": what the model adds per 1,000 tokens.
         slices: The trained model where text should win, one table each.
         probes: "before" and "after".
     """
@@ -53,6 +54,7 @@ class Findings:
     about: Mapping[str, Any]
     rows: Sequence[Row]
     weights: Sequence[Weight]
+    worth: Mapping[str, Sequence[Worth]]
     slices: Sequence[Weighed]
     probes: Mapping[str, Probe]
 
@@ -66,6 +68,7 @@ class Findings:
             "about": dict(self.about),
             "rows": [row.as_dict() for row in self.rows],
             "weights": [each.as_dict() for each in self.weights],
+            "worth": {name: [each.as_dict() for each in found] for name, found in self.worth.items()},
             "slices": [each.as_dict() for each in self.slices],
             "memorisation": {name: each.as_dict() for name, each in self.probes.items()},
         }
@@ -129,7 +132,7 @@ class _Bench:
         """See `train_mind`."""
         from groundlings.experiments.labs.train_mind.network import with_adapter
         from groundlings.experiments.labs.train_mind.scoring import ask_network, baselines, taste_of
-        from groundlings.experiments.labs.train_mind.table import Table
+        from groundlings.experiments.labs.train_mind.table import Table, worth_of
         from groundlings.experiments.labs.train_mind.training import Trainer
 
         config, training = self._config, self._config.training
@@ -158,7 +161,15 @@ class _Bench:
         known = baselines(self._ground, self._material, taste_of(self._ground, self._material))
         table = Table(self._material, config.bootstrap, self._ground.chance("people"))
         rows = table.rows({**known, BEFORE: before.scores, AFTER: after.scores})
-        added = [table.weight(after.scores, scores, name) for name, scores in known.items()]
+        added = {
+            name: [table.weight(said.scores, scores, rival) for rival, scores in known.items()]
+            for name, said in (("before", before), ("after", after))
+        }
+        weights = {name: [each for each in found if each is not None] for name, found in added.items()}
+        worth = {
+            name: worth_of(weights[name], said.asked, said.tokens)
+            for name, said in (("before", before), ("after", after))
+        }
         chance = self._ground.chance("probe")
         probes = {name: probe(each, config.bootstrap, chance) for name, each in losses.items()}
         about = self._about(before, after)
@@ -167,7 +178,7 @@ class _Bench:
         about["files"] = files
         about["served"] = self._served(after) if "gguf" in files else None
         about["seconds"] = {"training": round(trained.seconds, 1)}
-        return Findings(about, rows, [each for each in added if each is not None], slices, probes)
+        return Findings(about, rows, weights["after"], worth, slices, probes)
 
     def _slices(self, network: Network) -> list[Weighed]:
         from groundlings.experiments.labs.train_mind.weighing import weigh

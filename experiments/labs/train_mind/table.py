@@ -20,11 +20,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.special import log_softmax
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.experiments.labs.fidelity.choice_of_five import Said, choice_logit
 from groundlings.experiments.labs.fidelity.people import mean_by_person
-from groundlings.experiments.labs.fidelity.scenes import Scenes
+from groundlings.experiments.labs.fidelity.scenes import CHOICES, Scenes
 from groundlings.experiments.labs.fidelity.thresholds import list_auc
 from groundlings.experiments.labs.resampling import Resamples, interval
 from groundlings.experiments.labs.ties.choice import choice_weights
@@ -73,6 +74,7 @@ class Weight:
         value, low, high: Weight of the model's score per standard deviation, estimated on the validation third.
         other: That of the other score, likewise.
         gain, gain_low, gain_high: Top-1 of both together less that of the other alone, on the test third.
+        saved, saved_low, saved_high: Log-loss of the other alone less that of both, in nats a choice, likewise.
     """
 
     beside: str
@@ -83,10 +85,55 @@ class Weight:
     gain: float
     gain_low: float | None
     gain_high: float | None
+    saved: float
+    saved_low: float | None
+    saved_high: float | None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What a token of a model's answers is worth beside another score.
+
+    Attributes:
+        beside: The other score.
+        tokens: Computed per decision; what the prompts about a scene begin with is computed once.
+        value, low, high: Nats of log-loss saved in a choice among five, per 1,000 tokens.
+    """
+
+    beside: str
+    tokens: float
+    value: float
+    low: float | None
+    high: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+def worth_of(weights: Sequence[Weight], asked: int, tokens: int) -> list[Worth]:
+    """What the tokens of some answers are worth beside each other score.
+
+    Args:
+        weights: What the model adds.
+        asked: Decisions, at least 1.
+        tokens: Computed for all of them.
+    """
+    each = tokens / asked
+    scale = 1000 / (CHOICES * each)
+    return [
+        Worth(
+            weight.beside,
+            each,
+            scale * weight.saved,
+            *(None if end is None else scale * end for end in (weight.saved_low, weight.saved_high)),
+        )
+        for weight in weights
+    ]
 
 
 class Table:
@@ -128,15 +175,20 @@ class Table:
             return None
         found = choice_weights(differences, users, self._tuning.weights)
         test = self._scenes["test five"]
-        together = self._mean(test, _hits(both["test five"] @ found[0], test))
-        alone = self._mean(test, _hits(other["test five"], test))
+        pair, single = both["test five"] @ found[0], other["test five"]
+        single = np.where(np.isnan(pair), np.nan, single)  # both are of the same scenes
+        gain = self._mean(test, _hits(pair, test)) - self._mean(test, _hits(single, test))
+        slope = choice_weights(differences[:, 1:], users, self._tuning.weights[:1])[0, 0]
+        saved = self._mean(test, _losses(single / spread[1] * slope, test)) - self._mean(test, _losses(pair, test))
         return Weight(
             beside,
             float(found[0, 0]),
             *interval(found[:, 0]),
             float(found[0, 1]),
-            float(together[0] - alone[0]),
-            *interval(together - alone),
+            float(gain[0]),
+            *interval(gain),
+            float(saved[0]),
+            *interval(saved),
         )
 
     def _measured(self, scores: Scores) -> dict[str, tuple[FloatArray, int]]:
@@ -205,6 +257,11 @@ def _hits(scores: FloatArray, scenes: Scenes) -> FloatArray:
     best = scores == scores.max(axis=1, keepdims=True)
     found = (best & scenes.lists.positive).any(axis=1) / np.maximum(best.sum(axis=1), 1)
     return np.where(np.isnan(scores).any(axis=1), np.nan, found)
+
+
+def _losses(scores: FloatArray, scenes: Scenes) -> FloatArray:
+    """Minus the log of the share of the real item among five, shape (n,), NaN where a score is unknown."""
+    return -(log_softmax(scores, axis=1) * scenes.lists.positive).sum(axis=1)
 
 
 def _some(scenes: Scenes, which: BoolArray) -> Scenes:

@@ -15,7 +15,7 @@ from groundlings.experiments.labs.train_mind.rivals import Rivals
 from groundlings.experiments.labs.train_mind.scenes import Ground, Material
 from groundlings.experiments.labs.train_mind.scoring import Said, Scores, ask_network, baselines, groups_of, taste_of
 from groundlings.experiments.labs.train_mind.slices import NEW_ITEMS
-from groundlings.experiments.labs.train_mind.table import Row, Table, Weight
+from groundlings.experiments.labs.train_mind.table import Row, Table, Weight, Worth, worth_of
 from groundlings.experiments.labs.train_mind.token_trees import Prompts
 from groundlings.personas.taste.model import Taste
 
@@ -33,6 +33,7 @@ class Weighed:
         asked: Questions, unreadable answers and tokens, of both thirds.
         rows: One per scorer and figure.
         weights: What the model adds to each other score; none where no answer of it could be read.
+        worth: The same per 1,000 tokens.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Weighed:
     asked: Mapping[str, int]
     rows: Sequence[Row]
     weights: Sequence[Weight]
+    worth: Sequence[Worth]
 
     def find(self, scorer: str, figure: str) -> Row:
         """One row."""
@@ -89,6 +91,7 @@ def _weighed(
 ) -> Weighed:
     table = Table(material, ground.config.bootstrap, ground.chance("people", name))
     added = [table.weight(said.scores, scores, rival) for rival, scores in known.items()]
+    weights = [each for each in added if each is not None]
     return Weighed(
         name=name,
         people=len(np.unique(material.groups.test.users)),
@@ -96,5 +99,6 @@ def _weighed(
         lists=len(material.test_lists),
         asked={"questions": said.asked, "unreadable": said.unreadable, "tokens": said.tokens},
         rows=table.rows({**known, scorer: said.scores}),
-        weights=[each for each in added if each is not None],
+        weights=weights,
+        worth=worth_of(weights, said.asked, said.tokens),
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from groundlings.experiments.labs.train_mind.scoring import POPULARITY, groups_of
-from groundlings.experiments.labs.train_mind.table import Table
+from groundlings.experiments.labs.train_mind.table import Table, worth_of
 
 
 def scored(material, score):
@@ -48,10 +48,15 @@ def test_a_score_that_adds_has_a_weight_above_zero_and_one_that_does_not_has_zer
     adds = table.weight(scored(material, lambda real: real + luck.normal(size=real.shape)), chance, "luck")
     assert adds.low is not None
     assert adds.low > 0
+    assert adds.saved > 0.1
+    (worth,) = worth_of([adds], asked=10, tokens=400)
+    assert worth.tokens == 40
+    assert worth.value == pytest.approx(adds.saved * 1000 / (5 * 40))
     idle = table.weight(scored(material, lambda real: luck.normal(size=real.shape)), chance, "luck")
     assert idle.low is not None
     assert idle.high is not None
     assert idle.low < 0 < idle.high
+    assert idle.saved < 0.1
 
 
 def test_an_unreadable_answer_takes_its_scene_out_and_is_counted(material, table, chance):
