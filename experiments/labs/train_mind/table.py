@@ -164,6 +164,8 @@ class Table:
 
     def weight(self, model: Scores, other: Scores, beside: str) -> Weight | None:
         """What the model's score adds to another score; None where no answer could be read."""
+        if np.isnan(model["validation five"]).any(axis=1).all():
+            return None
         spread = [float(np.nanstd(each["validation five"])) or 1.0 for each in (model, other)]
         both = {
             group: np.stack([each[group] / size for each, size in zip((model, other), spread, strict=True)], axis=-1)
@@ -171,8 +173,6 @@ class Table:
         }
         scenes = self._scenes["validation five"]
         differences, users = _pairs(both["validation five"], scenes, self._tuners)
-        if not len(differences):
-            return None
         found = choice_weights(differences, users, self._tuning.weights)
         test = self._scenes["test five"]
         pair, single = both["test five"] @ found[0], other["test five"]
