@@ -11,6 +11,7 @@ from groundlings.environments.arrays import NO_ITEM, IntArray
 from groundlings.environments.interactions import rows_of
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.sessions import Sessions
+from groundlings.experiments.config.minds import CalibratedMindConfig
 from groundlings.experiments.running.arm_minds import estimates_taste
 from groundlings.experiments.running.plan import Plan
 from groundlings.recommenders.popular import PopularRecommender
@@ -44,13 +45,19 @@ class ClickLevel:
         return self.popular <= MOST_PLAUSIBLE
 
 
+def _is_of_a_choice_model(plan: Plan) -> bool:
+    """Whether a choice model alone decides: the answers of a student have no weight before a run fits one."""
+    mind = plan.config.mind
+    return estimates_taste(plan) and not (isinstance(mind, CalibratedMindConfig) and mind.student is not None)
+
+
 def click_level(plan: Plan) -> ClickLevel | None:
     """The level of an evenly spaced sample of agents, None where another mind decides than a shipped choice model."""
     return asyncio.run(_click_level(plan))
 
 
 async def _click_level(plan: Plan) -> ClickLevel | None:
-    if not estimates_taste(plan):
+    if not _is_of_a_choice_model(plan):
         return None
     agents = np.unique(np.linspace(0, len(plan.population) - 1, _SAMPLE).astype(np.int64))
     popular = await _first_page(plan, agents)
@@ -65,7 +72,7 @@ async def _click_level(plan: Plan) -> ClickLevel | None:
 
 def level_warning(plan: Plan) -> str | None:
     """What `check` says of the level: see `_warning`; of large data, that `run` says it."""
-    if not estimates_taste(plan):
+    if not _is_of_a_choice_model(plan):
         return None
     if not is_large(plan):
         return _warning(plan, click_level(plan))

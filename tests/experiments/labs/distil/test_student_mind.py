@@ -14,6 +14,7 @@ from groundlings.experiments.config.loading import load_as, load_config
 from groundlings.experiments.labs.distil.config import DistilConfig
 from groundlings.experiments.labs.distil.scorer import StudentScorer
 from groundlings.experiments.labs.distil.student_file import read_student
+from groundlings.experiments.running.click_level import level_warning
 from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.run import run_experiment
 from tests.experiments.labs.distil.conftest import Teacher
@@ -57,6 +58,7 @@ def test_agents_decide_by_the_student_and_nobody_is_called(experiment, tmp_path)
 
 def test_a_pair_keeps_its_answer_and_a_person_deviates_in_all_answers(experiment):
     plan = build_plan(load_config(experiment))
+    assert level_warning(plan) is None, "`check` fits no weights"
     file = read_student(experiment.parent / "student.json")
     evidence = plan.ground.taste(0).evidence
     scorer = StudentScorer(file, plan.population, evidence, plan.dataset.fingerprint)
