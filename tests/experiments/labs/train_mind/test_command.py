@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,10 +15,13 @@ from typer.testing import CliRunner
 
 from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.experiments.cli.step_lines import StepLines
-from groundlings.experiments.cli.train_mind import train_mind
+from groundlings.experiments.cli.train_mind import _print_slice, train_mind
 from groundlings.experiments.config.loading import load_as
 from groundlings.experiments.labs.train_mind.config import CHECKPOINT, TrainMindConfig
+from groundlings.experiments.labs.train_mind.table import FIGURES, Row, Weight, worth_of
+from groundlings.experiments.labs.train_mind.weighing import Weighed
 from groundlings.experiments.running.events import LabStep
+from groundlings.experiments.terminal import Terminal
 
 CONFIGS = Path(__file__).parents[4] / "experiments" / "configs"
 
@@ -83,3 +87,15 @@ def test_an_evaluation_has_nothing_to_go_on_with(ask, tmp_path):
     found = ask("--evaluate", tmp_path, "--resume")
     assert isinstance(found, ConfigError)
     assert "found both" in str(found)
+
+
+def test_a_table_says_what_the_model_adds_and_what_a_token_is_worth(capsys):
+    rows = [Row("popularity", figure, 0.5, 0.4, 0.6, None, None, None, 0) for figure in FIGURES]
+    weight = Weight("popularity", 1.5, 0.2, 2.5, 0.75, 0.1, -0.05, 0.2, 0.02, None, None)
+    found = Weighed("new items", 3, 6, 3, {"questions": 60, "unreadable": 2, "tokens": 3_000}, rows, [weight], [])
+    found = replace(found, worth=worth_of([weight], asked=60, tokens=3_000))
+    _print_slice(found, Terminal(width=140))
+    said = capsys.readouterr().out
+    assert "new items: 6 scenes and 3 lists of 3 people; 2 of 60 answers unreadable" in said
+    assert "1.500 [0.200, 2.500]" in said
+    assert "0.080" in said  # 0.02 nats a choice, five decisions of 50 tokens
