@@ -8,7 +8,7 @@ or a shop is another environment; the loop, the log and the minds of other envir
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, TypeGuard, TypeVar, runtime_checkable
@@ -281,6 +281,13 @@ class CountsLists(Protocol):
 def shows_friends(environment: object) -> bool:
     """Whether its pages say how many ties of an agent liked an item: what has an attribute `shows_friends` says so."""
     return bool(getattr(environment, "shows_friends", False))
+
+
+def without_friends(environment: Environment[State]) -> Environment[State]:
+    """The same site, which does not say what friends liked, as on a day before anybody has liked anything."""
+    if not (shows_friends(environment) and is_dataclass(environment) and not isinstance(environment, type)):
+        return environment
+    return replace(environment, shows_friends=False)
 
 
 @runtime_checkable

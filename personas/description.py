@@ -48,6 +48,7 @@ def describe_person(
     catalog: Catalog,
     scale: RatingScale,
     acts: Sequence[Act] | None = None,
+    n_taken: int = 0,
 ) -> str:
     """The description, one paragraph; what is unknown is not mentioned.
 
@@ -60,10 +61,12 @@ def describe_person(
         catalog: For titles and years.
         scale: The stars in use.
         acts: What the person did, where there is to be told.
+        n_taken: How many of these, from the first on, are of the history that activity counts; the others are of
+            stages before, such as looking at an item.
     """
     if acts is not None:
         told = _acts(acts, catalog)
-        opening, breadth, stars = _taken(acts, traits, catalog), _kinds_tried(traits.diversity), ""
+        opening, breadth, stars = _taken(acts[:n_taken], traits, catalog), _kinds_tried(traits.diversity), ""
         if not scale.likes:
             stars = _stars(style, scale)
     else:

@@ -73,7 +73,8 @@ class Population:
         style, traits = self.profiles.style(user), self.profiles.traits(user)
         liked, disliked = self._examples(user)
         lifts = self._genre_lifts(user)
-        acts = self._acts(user) if self.tells_acts else None
+        taken, earlier = self._acts(user) if self.tells_acts else ((), ())
+        acts = (*taken, *earlier) if self.tells_acts else None
         demographics = dict(self.people.attributes[user])
         return Persona(
             user=user,
@@ -95,6 +96,7 @@ class Population:
                 catalog=self.catalog,
                 scale=self.scale,
                 acts=acts,
+                n_taken=len(taken),
             ),
             acts=acts,
         )
@@ -193,8 +195,8 @@ class Population:
                 said.setdefault(item, ends[kind])
         return said
 
-    def _acts(self, user: int) -> tuple[Act, ...]:
-        """What the user did, then what they did with other items before that stage, of each the most frequent."""
+    def _acts(self, user: int) -> tuple[tuple[Act, ...], tuple[Act, ...]]:
+        """What the user did, and what they did with other items before that stage, of each the most frequent."""
         opening = self.train.next_second if self.times_known else None
         rows = self._rows_of(user)
         acts = acts_of(self.train.take(rows), opening)
@@ -204,7 +206,7 @@ class Population:
             rows, starts = self._beside_rows
             others = acts_of(self.beside.take(rows[starts[user] : starts[user + 1]]), opening)
             earlier = tuple(act for act in others if act.item not in known)
-        return (*acts[:ACTS_KEPT], *earlier[:ACTS_KEPT])
+        return acts[:ACTS_KEPT], earlier[:ACTS_KEPT]
 
     def _genre_lifts(self, user: int) -> tuple[tuple[str, float], ...]:
         lifts = self.profiles.genre_lifts(slice(user, user + 1))[0].tolist()

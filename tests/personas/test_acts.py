@@ -66,6 +66,11 @@ def test_the_description_says_what_was_done_in_the_words_of_the_data(shop):
     assert "title" not in told
 
 
+def test_what_was_taken_is_counted_and_named_however_much_more_was_looked_at(shop):
+    seen = [(0, 3, "view", day, np.nan) for day in range(1, 8)]
+    assert "You bought 3 drinks. " in shop(ANN, seen).persona(0).description
+
+
 def test_where_times_are_unknown_nothing_is_said_of_days(shop):
     person = shop(ANN, times_known=False).persona(0)
     assert {act.days for act in person.acts} == {None}

@@ -14,6 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.environment import without_friends
 from groundlings.environments.errors import UserError
 from groundlings.environments.interactions import rows_of
 from groundlings.environments.random_streams import Draws
@@ -241,7 +242,8 @@ class ArmMeasurement:
                 self.plan.first_seen,
                 recommender=remembering,
                 mind=audience.mind,
-                environment=self.plan.environment,
+                # No tie has liked anything yet on the first day, and the audiences beside the run's own have no ties.
+                environment=without_friends(self.plan.environment),
                 seed=self.plan.config.seed,
                 day=0,
                 offers=self.plan.first_offers,

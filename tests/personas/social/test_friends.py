@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 
@@ -63,6 +64,14 @@ def test_what_nobody_mentions_or_shows_changes_nothing(start, tmp_path):
     silent = run_experiment(start(arms=ARMS, mind=NEVER_MENTIONED), tmp_path / "silent")
     without = run_experiment(start(arms=ARMS, mind="behavioural"), tmp_path / "without")
     assert silent.digest == without.digest
+
+
+def test_real_behaviour_is_measured_on_a_site_that_shows_what_friends_liked(start, tmp_path):
+    for name, site in (("plain", {}), ("friends", {"friends": True})):
+        run_experiment(start(site=site, held_out=True, simulation={"days": 1}), tmp_path / name)
+    plain, friends = (json.loads((tmp_path / name / "held_out.json").read_text()) for name in ("plain", "friends"))
+    assert not any(arm["missing"] for arm in plain["arms"].values())
+    assert friends == plain  # nobody has liked anything on the first day, on which lists are tried
 
 
 @pytest.mark.parametrize(
