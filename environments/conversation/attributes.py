@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from groundlings.environments.arrays import BoolArray
-from groundlings.environments.catalog import Catalog
+from groundlings.environments.catalog import COST, Catalog
 from groundlings.environments.errors import DataError, shown
 
 Cell = float | str | tuple[str, ...] | None
@@ -67,12 +67,16 @@ class Attributes:
 
     @classmethod
     def of_catalog(cls, catalog: Catalog) -> Attributes:
-        """Years, genres and features of a platform's catalog; what is unknown there is unknown here."""
+        """Years, genres and features of a platform's catalog; what is unknown there is unknown here.
+
+        What an item costs the seller is none of its attributes: no customer knows it, nor is told."""
 
         def known(cell: Any) -> Cell:
             return None if cell is None or cell != cell else cell if isinstance(cell, str) else float(cell)
 
-        fields: dict[str, Sequence[Cell]] = {name: [*map(known, cells)] for name, cells in catalog.features.items()}
+        fields: dict[str, Sequence[Cell]] = {
+            name: [*map(known, cells)] for name, cells in catalog.features.items() if name != COST
+        }
         if any(catalog.genres):
             fields["genres"] = [genres or None for genres in catalog.genres]
         if not np.isnan(catalog.years).all():

@@ -1,6 +1,7 @@
 """Needs drawn from what people chose before: requirements that some of it meets, and how much each item would please.
 
-No requirement is on a title or an id, so that none can tell of an item that somebody will choose later.
+No requirement is on a title or an id, nor on a word of another field that names a title, such as a maker whose product
+bears its name, so that none can tell of an item that somebody will choose later.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import numpy as np
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.conversation.attributes import Attributes, Requirement
+from groundlings.environments.conversation.titles_named import TitlesNamed
 from groundlings.personas.conversation.need import REVEALS, Need, Reveal, Wish
 
 _TRIES = 20
@@ -38,7 +40,9 @@ class NeedDrawer:
         self._attributes, self._wishes, self._unanswerable = attributes, wishes, unanswerable
         self._reveal = np.array(reveal) / np.sum(reveal)
         self._numbers = {field: _marks(attributes, field) for field in attributes.fields}
-        self._words = {field: _frequent(attributes, field) for field in attributes.fields}
+        self._naming = _naming(attributes)
+        words = {field: _frequent(attributes, field) for field in attributes.fields}
+        self._words = {field: [word for word in some if word not in self._naming] for field, some in words.items()}
 
     def draw(self, had: IntArray, liked: IntArray, utility: FloatArray, chance: np.random.Generator) -> Need:
         """What somebody looks for.
@@ -77,9 +81,11 @@ class NeedDrawer:
             if cell is None:
                 continue
             if isinstance(cell, str):
-                yield Requirement(field, "==", cell)
+                if cell not in self._naming:
+                    yield Requirement(field, "==", cell)
             elif isinstance(cell, tuple):
-                yield Requirement(field, "contains", cell[int(chance.integers(len(cell)))])
+                if said := [word for word in cell if word not in self._naming]:
+                    yield Requirement(field, "contains", said[int(chance.integers(len(said)))])
                 if absent := [word for word in self._words[field] if word not in cell]:
                     yield Requirement(field, "not_contains", absent[int(chance.integers(len(absent)))])
             else:
@@ -102,6 +108,14 @@ def _marks(attributes: Attributes, field: str) -> tuple[FloatArray, FloatArray]:
     known = np.array([cell for cell in attributes.fields[field] if cell is not None], dtype=np.float64)
     upper, lower = (np.unique(np.quantile(known, ends, method="nearest")) for ends in (_UPPER, _LOWER))
     return upper, lower
+
+
+def _naming(attributes: Attributes) -> frozenset[str]:
+    """Words of the fields that name a title of the catalogue."""
+    cells = [cell for field in attributes.fields.values() for cell in field if isinstance(cell, str | tuple)]
+    words = {word for cell in cells for word in ((cell,) if isinstance(cell, str) else cell)}
+    titles = TitlesNamed(attributes.titles)
+    return frozenset(word for word in words if titles.named(word))
 
 
 def _frequent(attributes: Attributes, field: str) -> list[str]:

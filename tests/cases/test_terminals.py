@@ -56,7 +56,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (home / "users.csv").open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["id", f"town{HOSTILE}"])
-        rows.writerows([[f"u{n}{HOSTILE}", f"Ur {HOSTILE}"] for n in range(6)])
+        rows.writerows([[f"u{n}{HOSTILE}", f"Ur {HOSTILE}{'u' * 300}"] for n in range(6)])
     with (home / "ratings.csv").open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(RATING)
@@ -181,7 +181,10 @@ def test_json_for_programs_keeps_every_name(world: Path) -> None:
 
 
 def test_pages_and_datasheets_hold_nothing_that_steers_and_formulas_are_told(world: Path) -> None:
-    harmless((world / "run/report.html").read_text(encoding="utf-8"))
+    page = (world / "run/report.html").read_text(encoding="utf-8")
+    harmless(page)
+    written_by_script = json.loads(page.partition('id="pairs">')[2].partition("</script>")[0])
+    harmless("".join(written_by_script["arms"]))
     said = command(world, "export", "run", "--format", "movielens", "--out", "movielens")
     assert said.status == 0, said.errors
     harmless(said.all)
@@ -195,6 +198,13 @@ def test_pages_and_datasheets_hold_nothing_that_steers_and_formulas_are_told(wor
     titles = [path.read_text(encoding="utf-8") for path in world.glob("movielens/*/movies.csv")]
     assert all(f"=Item 3 {HOSTILE}" in text for text in titles), "a program joins on titles: they stay as they are"
     assert "ratings.csv: " not in sheet.partition("## What the words mean")[0].partition("mark")[2]
+
+
+def test_a_word_without_an_end_makes_no_page_scroll_sideways(world: Path, browser) -> None:
+    page = browser.open(world / "run/report.html", 390, 844)
+    page.run("document.querySelectorAll('details').forEach(each => each.open = true)")
+    assert page.run("document.documentElement.scrollWidth") <= 390
+    page.close()
 
 
 def test_letters_that_the_font_of_the_pictures_lacks_are_no_warning(world: Path) -> None:

@@ -115,15 +115,18 @@ def draw_key(axes: Axes, look: Style) -> None:
 
 
 def title(axes: Axes, label: str, unit: str) -> None:
-    """What a panel shows, and in which unit."""
-    axes.set_title(printable(label), loc="left", fontsize=10.5, fontweight="bold", color=LIGHT["ink"], pad=18)
+    """What a panel shows, and in which unit; of several lines, the first ones stand above the unit."""
+    lines = [printable(line) for line in unit.split("\n")]
+    pad = 18 + 11 * (len(lines) - 1)
+    axes.set_title(printable(label), loc="left", fontsize=10.5, fontweight="bold", color=LIGHT["ink"], pad=pad)
     axes.annotate(
-        printable(unit),
+        "\n".join(lines),
         (0.0, 1.0),
         xycoords="axes fraction",
         xytext=(0, 6),
         textcoords="offset points",
         fontsize=8.5,
+        va="bottom" if len(lines) > 1 else "baseline",
         color=LIGHT["muted"],
         annotation_clip=False,
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
+from groundlings.environments.cleaning import printable
 from groundlings.experiments.analysis.compare import Difference, Estimate
 from groundlings.experiments.analysis.comparison.outcomes import Outcomes
 from groundlings.experiments.analysis.report.sections.material import Material
@@ -35,13 +36,13 @@ def pairs(material: Material) -> Mapping[str, Any] | None:
     every_pair = summary.run["agents"] * n_pairs * len(summary.metrics) <= _MOST_VALUES
     gaps = _gaps(outcomes, [arm.name for arm in arms], [metric.name for metric in summary.metrics], every_pair)
     return {
-        "arms": [arm.name for arm in arms],
+        "arms": [printable(arm.name) for arm in arms],  # a script writes them as they are
         "colours": [material.style[arm.name].colour for arm in arms],
         "metrics": [
             {
                 "name": metric.name,
-                "label": metric.label,
-                "unit": metric.unit,
+                "label": printable(metric.label),
+                "unit": printable(metric.unit),
                 "decimals": metric.decimals,
                 "better": {True: 1, False: -1, None: 0}[metric.higher_is_better],
             }

@@ -34,7 +34,7 @@ _REAL_DECIMALS = 4
 
 def draw_effects(axes: Axes, comparison: Comparison, metric: Metric, style: Mapping[str, Style]) -> None:
     """Effect and headline interval of each arm; the band holds effects too small to matter."""
-    title(axes, f"{metric.label}: difference to {short(comparison.baseline)}", metric.unit)
+    title(axes, metric.label, f"difference to {short(comparison.baseline)},\n{metric.unit}")
     smallest = comparison.arms[0].headline.smallest
     if smallest:
         axes.axvspan(-smallest, smallest, color=LIGHT["rule"], alpha=0.5, linewidth=0, zorder=0)
@@ -49,7 +49,7 @@ def draw_real(axes: Axes, comparison: Comparison, style: Mapping[str, Style]) ->
         arm.name: arm.real.decided_by or arm.real.effects[0] for arm in comparison.arms if arm.real and arm.real.effects
     }
     first = next(iter(shown.values()))
-    title(axes, f"Real behaviour: difference to {short(comparison.baseline)}", f"{first.source}, {first.metric}")
+    title(axes, "Real behaviour", f"difference to {short(comparison.baseline)},\n{first.source}, {first.metric}")
     effects = [(arm.name, shown[arm.name].difference if arm.name in shown else None) for arm in comparison.arms]
     draw_differences(axes, [(name, effect, style[name]) for name, effect in effects], _REAL_DECIMALS)
 
@@ -75,7 +75,7 @@ def draw_titled_differences(
 
 def draw_daily(axes: Axes, comparison: Comparison, metric: Metric, style: Mapping[str, Style]) -> None:
     """The effect of each day alone."""
-    title(axes, "Does it last?", f"{metric.label.lower()}, difference to {short(comparison.baseline)} by day")
+    title(axes, "Does it last?", f"difference to {short(comparison.baseline)} by day,\n{metric.label.lower()}")
     _zero(axes, vertical=False)
     for arm in comparison.arms:
         known = [(day, each) for day, each in enumerate(arm.days, start=1) if each.difference is not None]

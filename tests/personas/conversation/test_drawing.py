@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -48,6 +50,18 @@ def test_no_title_stands_in_what_is_said_first(seed, style):
     said = ConversingUser(drawn(seed), STYLES[style], SHELF).open()
     assert TitlesNamed(SHELF.titles).named(said) == 0
     assert not any(item_id in said for item_id in SHELF.item_ids)
+
+
+def test_a_word_that_is_a_title_too_is_no_wish():
+    makers = [("Dairy brand 7", "Acme")[item % 2] for item in range(N)]
+    labels = [("organic", "dairy BRAND 8") for _ in range(N)]
+    shelf = replace(SHELF, fields={"maker": makers, "labels": labels})
+    had = np.arange(8)
+    needs = [
+        NeedDrawer(shelf, 3, (1, 0, 0), 0.0).draw(had, had, np.linspace(0, 1, N), np.random.default_rng(seed))
+        for seed in range(20)
+    ]
+    assert {wish.requirement.value for need in needs for wish in need.wishes} == {"Acme", "organic"}
 
 
 def test_most_needs_have_an_answer_or_none_as_asked():
