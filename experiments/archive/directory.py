@@ -97,6 +97,26 @@ def existing_config(directory: Path) -> Path:
     return path
 
 
+def begun_directory(name: str, out: Path | None, holds: str) -> Path:
+    """Where a lab goes on: `out`, or runs/NAME.
+
+    Args:
+        name: Of the lab's file.
+        out: As in `choose_directory`.
+        holds: The file that it goes on from.
+
+    Raises:
+        RunDirectoryError: There is no such file.
+    """
+    directory = out or Path("runs") / name
+    if not (directory / holds).is_file():
+        raise RunDirectoryError(
+            f"{directory}: found no {holds} to go on from; expected the directory of what was interrupted (--out), or "
+            "begin anew without --resume"
+        )
+    return directory
+
+
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
     """Keep the directory for this process; a second one gets a `RunDirectoryError` at once."""

@@ -7,23 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from groundlings.experiments.cli.intervals import ends, with_ends
+from groundlings.experiments.cli.options import OutOption, SeedOption, SetOption
 from groundlings.experiments.terminal import Terminal, escape
 
 if TYPE_CHECKING:
-    from groundlings.experiments.labs.distil.figures import Figure
     from groundlings.experiments.labs.distil.findings import Findings
-    from groundlings.experiments.labs.train_mind.table import Row, Weight
 
 SHOWN = ("top-1", "log-loss", "list AUC")
 """What is printed of the figures; all are in `distil.json`."""
 
+_DIGITS = 2
+"""Of all that is printed but variances, which are small."""
+
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A distillation file (YAML).")]
-OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where to write; runs/NAME if absent.")]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be repeated."),
-]
-SeedOption = Annotated[int | None, typer.Option("--seed", help="The seed, instead of the file's.")]
 ResumeOption = Annotated[
     bool, typer.Option("--resume", help="Go on with the answers in DIR; what is answered is not asked again.")
 ]
@@ -38,7 +35,7 @@ def distil(
 ) -> None:
     """Ask a language model about some pairs of person and item, and fit a small regression that answers for all."""
     from groundlings.environments.errors import GroundlingsError
-    from groundlings.experiments.archive.directory import choose_directory, locked, write_json
+    from groundlings.experiments.archive.directory import begun_directory, choose_directory, locked, write_json
     from groundlings.experiments.cli.faults import errors
     from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.config.loading import load_as
@@ -48,7 +45,7 @@ def distil(
 
     loaded = load_as(DistilConfig, config, changes or (), seed)
     console = Terminal()
-    directory = _begun(out or Path("runs") / loaded.name) if resume else choose_directory(loaded.name, out)
+    directory = begun_directory(loaded.name, out, TABLE_NAME) if resume else choose_directory(loaded.name, out)
     with locked(directory):
         try:
             with TerminalProgress(console, pairs="teacher") as progress:
@@ -65,69 +62,48 @@ def distil(
         console.print(f"{kind:8} {escape(str(directory / name))}", soft_wrap=True)
 
 
-def _begun(directory: Path) -> Path:
-    """The directory of a distillation that has answers.
-
-    Raises:
-        RunDirectoryError: There are none.
-    """
-    from groundlings.environments.errors import RunDirectoryError
-    from groundlings.experiments.labs.distil.teacher_table import TABLE_NAME
-
-    if not (directory / TABLE_NAME).is_file():
-        raise RunDirectoryError(
-            f"{directory}: found no {TABLE_NAME} to go on from; expected the directory of a distillation that was "
-            "interrupted (--out), or begin anew without --resume"
-        )
-    return directory
-
-
 def _print(findings: Findings, console: Terminal) -> None:
-    from rich.table import Table
-
     about, asked = findings.about, findings.about["asked"]
     console.print(
         f"{escape(asked['model'])} answered {asked['answers']:,} questions ({asked['unreadable']:,} unreadable, "
         f"{asked['asked_now']:,} asked now, {asked['tokens_per_answer']:.0f} tokens each); the student learned from "
         f"{about['learned']['pairs']:,} pairs of {about['learned']['people']:,} people of {escape(about['dataset'])}."
     )
+    _print_students(findings, console)
+    _print_worth(findings, console)
+
+
+def _print_students(findings: Findings, console: Terminal) -> None:
+    """How well students reproduce the teacher, and how far answers lie apart."""
+    from rich.table import Table
+
     students = Table("student", "pairs", "read", "R2, own pairs", "R2, other people")
     for row in findings.students:
-        ends = _with_ends(row.unseen_r2), _with_ends(row.r2)
-        students.add_row(row.student, f"{row.pairs:,}", f"{row.readable:,}", *ends)
+        reproduced = with_ends(row.unseen_r2, _DIGITS), with_ends(row.r2, _DIGITS)
+        students.add_row(row.student, f"{row.pairs:,}", f"{row.readable:,}", *reproduced)
     console.print(students)
     for row in findings.students:
         if row.gain is not None:
-            console.print(f"{row.student}: R2 less that of {row.beside} {_with_ends(row.gain)}")
+            console.print(f"{row.student}: R2 less that of {row.beside} {with_ends(row.gain, _DIGITS)}")
     spread = Table("log-odds", "variance within", "between people", "within / teacher's", "between / teacher's")
     for kind in findings.spreads:
-        spread.add_row(kind.of, *map(_finely, (kind.within, kind.between, kind.within_ratio, kind.between_ratio)))
+        spread.add_row(kind.of, *map(with_ends, (kind.within, kind.between, kind.within_ratio, kind.between_ratio)))
     console.print(spread)
+
+
+def _print_worth(findings: Findings, console: Terminal) -> None:
+    """What scorers are worth on people, and what student and teacher add to the others."""
+    from rich.table import Table
+
     table = Table("scorer", "scenes", *SHOWN)
     for scorer in dict.fromkeys(row.scorer for row in findings.rows):
         figures = [findings.find(scorer, figure) for figure in SHOWN]
-        scenes = about["judged"]["scenes"] - figures[0].left_out
-        table.add_row(escape(scorer), f"{scenes:,}", *map(_with_ends, figures))
+        scenes = findings.about["judged"]["scenes"] - figures[0].left_out
+        table.add_row(escape(scorer), f"{scenes:,}", *(with_ends(figure, _DIGITS) for figure in figures))
     console.print(table)
     adds = Table("what adds", "beside", "its weight", "the other's", "top-1, gain of both")
     for name, weights in findings.weights.items():
         for each in weights:
-            gain = _ends(each.gain, each.gain_low, each.gain_high)
-            adds.add_row(name, escape(each.beside), _with_ends(each), f"{each.other:.2f}", gain)
+            gain = ends(each.gain, each.gain_low, each.gain_high, _DIGITS)
+            adds.add_row(name, escape(each.beside), with_ends(each, _DIGITS), f"{each.other:.2f}", gain)
     console.print(adds)
-
-
-def _with_ends(figure: Figure | Row | Weight) -> str:
-    return _ends(figure.value, figure.low, figure.high)
-
-
-def _finely(figure: Figure) -> str:
-    """With a digit more, for variances."""
-    return _ends(figure.value, figure.low, figure.high, digits=3)
-
-
-def _ends(value: float | None, low: float | None, high: float | None, *, digits: int = 2) -> str:
-    if value is None:
-        return "not known"
-    told = f"{value:.{digits}f}"
-    return told if low is None or high is None else f"{told} [{low:.{digits}f}, {high:.{digits}f}]"

@@ -7,15 +7,10 @@ from typing import Annotated
 
 import typer
 
+from groundlings.experiments.cli.options import OutOption, SeedOption, SetOption
 from groundlings.experiments.terminal import Terminal, escape
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A fidelity file or an experiment file (YAML).")]
-OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where to write; runs/NAME if absent.")]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be repeated."),
-]
-SeedOption = Annotated[int | None, typer.Option("--seed", help="The seed, instead of the file's.")]
 
 
 def fidelity(config: ConfigArgument, out: OutOption = None, changes: SetOption = None, seed: SeedOption = None) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from groundlings.experiments.terminal import say
 
+OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where to write; runs/NAME if absent.")]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be repeated."),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from groundlings.experiments.cli.options import SetOption
 from groundlings.experiments.terminal import Terminal, escape, plain
 
 if TYPE_CHECKING:
@@ -21,10 +22,6 @@ app = typer.Typer(name="personas", help="The personas of an experiment.", no_arg
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="An experiment file.")]
 UserOption = Annotated[str | None, typer.Option("--user", metavar="ID", help="The data set's id; default: the first.")]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be repeated."),
-]
 
 _SHOWN = 10
 _BAR_WIDTH = 30

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from groundlings.experiments.cli.intervals import ends, with_ends
+from groundlings.experiments.cli.options import OutOption, SeedOption, SetOption
 from groundlings.experiments.terminal import Terminal, escape
 
 if TYPE_CHECKING:
     from groundlings.experiments.labs.train_mind.config import TrainMindConfig
     from groundlings.experiments.labs.train_mind.lab import Findings
+    from groundlings.experiments.labs.train_mind.table import Worth
     from groundlings.experiments.labs.train_mind.weighing import Weighed
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A training file (YAML).")]
-OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where to write; runs/NAME if absent.")]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be repeated."),
-]
-SeedOption = Annotated[int | None, typer.Option("--seed", help="The seed, instead of the file's.")]
 ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in DIR.")]
 EvaluateOption = Annotated[
     Path | None,
@@ -42,11 +39,11 @@ def train_mind(
     evaluate: EvaluateOption = None,
 ) -> None:
     """Train a language model on real choices, and weigh it on people it never saw."""
-    from groundlings.experiments.archive.directory import choose_directory, locked, write_json
+    from groundlings.experiments.archive.directory import begun_directory, choose_directory, locked, write_json
     from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.cli.step_lines import StepLines
     from groundlings.experiments.config.loading import load_as
-    from groundlings.experiments.labs.train_mind.config import RECORDS, TrainMindConfig
+    from groundlings.experiments.labs.train_mind.config import CHECKPOINT, RECORDS, TrainMindConfig
     from groundlings.experiments.labs.train_mind.lab import train_mind as train
 
     loaded = load_as(TrainMindConfig, config, changes or (), seed)
@@ -54,7 +51,7 @@ def train_mind(
     if evaluate is not None:
         _evaluate(loaded, evaluate, out, console, resume=resume)
         return
-    directory = _begun(out or Path("runs") / loaded.name) if resume else choose_directory(loaded.name, out)
+    directory = begun_directory(loaded.name, out, CHECKPOINT) if resume else choose_directory(loaded.name, out)
     with locked(directory):
         with TerminalProgress(console) as progress:
             said = StepLines(progress, Terminal(stderr=True))
@@ -86,23 +83,6 @@ def _evaluate(config: TrainMindConfig, model: Path, out: Path | None, console: T
     console.print(f"{'records':8} {escape(str(directory / EVALUATION))}", soft_wrap=True)
 
 
-def _begun(directory: Path) -> Path:
-    """The directory of a training that has a checkpoint.
-
-    Raises:
-        RunDirectoryError: There is none.
-    """
-    from groundlings.environments.errors import RunDirectoryError
-    from groundlings.experiments.labs.train_mind.config import CHECKPOINT
-
-    if not (directory / CHECKPOINT).is_file():
-        raise RunDirectoryError(
-            f"{directory}: found no {CHECKPOINT} to go on from; expected the directory of a training that was "
-            "interrupted (--out), or train anew without --resume"
-        )
-    return directory
-
-
 def _print(findings: Findings, console: Terminal) -> None:
     about = findings.about
     learned, tested, took = about["learned"], about["tested"], about["training"]
@@ -111,12 +91,12 @@ def _print(findings: Findings, console: Terminal) -> None:
         f"people of {escape(about['dataset'])}: {took['steps']:,} steps, {took['tokens']:,} tokens, "
         f"{took['seconds'] / 60:.1f} minutes. Weighed on {tested['scenes']:,} scenes of {tested['people']:,} others."
     )
-    _print_rows(findings, console)
+    _print_rows(findings, findings.worth["after"], console)
     for each in findings.slices:
         _print_slice(each, console)
     for name, found in findings.probes.items():
-        ends = _with_ends(found.separated, found.low, found.high)
-        console.print(f"memorisation, {name}: learned-from people are told from others with {ends} ")
+        separated = ends(found.separated, found.low, found.high)
+        console.print(f"memorisation, {name}: learned-from people are told from others with probability {separated}")
     if served := about["served"]:
         far = served["largest_difference"]
         told = "no answer could be compared" if far is None else f"log-odds differ by at most {far:.3f}"
@@ -131,11 +111,11 @@ def _print_slice(found: Weighed, console: Terminal) -> None:
         f"{escape(found.name)}: {found.scenes:,} scenes and {found.lists:,} lists of {found.people:,} people; "
         f"{asked['unreadable']:,} of {asked['questions']:,} answers unreadable"
     )
-    _print_rows(found, console)
+    _print_rows(found, found.worth, console)
 
 
-def _print_rows(found: Findings | Weighed, console: Terminal) -> None:
-    """The table of all scorers, and what the model adds to each of the others."""
+def _print_rows(found: Findings | Weighed, worth: Sequence[Worth], console: Terminal) -> None:
+    """The table of all scorers, and what the model adds to each of the others, in all and per 1,000 tokens."""
     from rich.table import Table
 
     from groundlings.experiments.labs.train_mind.table import FIGURES
@@ -143,20 +123,12 @@ def _print_rows(found: Findings | Weighed, console: Terminal) -> None:
     table = Table("scorer", *FIGURES)
     for scorer in dict.fromkeys(row.scorer for row in found.rows):
         rows = [found.find(scorer, figure) for figure in FIGURES]
-        table.add_row(escape(scorer), *(_with_ends(row.value, row.low, row.high) for row in rows))
+        table.add_row(escape(scorer), *map(with_ends, rows))
     console.print(table)
     adds = Table(
         "language model beside", "its weight", "weight of the other", "top-1, gain of both", "nats per 1,000 tokens"
     )
-    worth = found.worth["after"] if isinstance(found.worth, Mapping) else found.worth
     for each, tokens in zip(found.weights, worth, strict=True):
-        gain = _with_ends(each.gain, each.gain_low, each.gain_high)
-        per = _with_ends(tokens.value, tokens.low, tokens.high)
-        adds.add_row(escape(each.beside), _with_ends(each.value, each.low, each.high), f"{each.other:.2f}", gain, per)
+        gain = ends(each.gain, each.gain_low, each.gain_high)
+        adds.add_row(escape(each.beside), with_ends(each), f"{each.other:.2f}", gain, with_ends(tokens))
     console.print(adds)
-
-
-def _with_ends(value: float | None, low: float | None, high: float | None) -> str:
-    if value is None:
-        return "not read"
-    return f"{value:.3f}" if low is None or high is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"

@@ -58,18 +58,25 @@ def tree_attention(
     del attention_mask
     groups = query.shape[1] // key.shape[1]
     cut = query.shape[2] if places is None else places.beginning
-    begun = [each.repeat_interleave(groups, dim=1)[:, :, :cut] for each in (key, value)]
-    found = [scaled_dot_product_attention(query[:, :, :cut], *begun, is_causal=True, scale=scaling)[0]] if cut else []
+    found = []
+    if cut:
+        keys, values = (each.repeat_interleave(groups, dim=1)[:, :, :cut] for each in (key, value))
+        found.append(scaled_dot_product_attention(query[:, :, :cut], keys, values, is_causal=True, scale=scaling)[0])
     if places is not None:
-        n_branches, longest = places.branches.shape
-        # Heads that share their keys are laid one after the other, as more queries: each key is then copied once.
-        asked = query[0][:, places.branches].unflatten(0, (-1, groups)).permute(2, 0, 1, 3, 4).flatten(2, 3)
-        known, told = (
-            torch.cat([before[:, :, :cut].expand(n_branches, -1, -1, -1), own.transpose(0, 1)], dim=2)
-            for before, own in ((each, each[0][:, places.branches]) for each in (key, value))
-        )
-        mask = places.seen.repeat(groups, 1)
-        branched = scaled_dot_product_attention(asked, known, told, attn_mask=mask, scale=scaling)
-        heads = branched.unflatten(2, (groups, longest)).permute(1, 2, 0, 3, 4).flatten(0, 1)
-        found.append(heads[:, places.filled])  # in the order in which they are laid
+        found.append(_of_branches(query, key, value, places, scaling))
     return torch.cat(found, dim=1).transpose(0, 1)[None], None
+
+
+def _of_branches(query: Tensor, key: Tensor, value: Tensor, places: TreePlaces, scaling: float | None) -> Tensor:
+    """What the tokens of all branches attend to, shape (n_heads, n_branch_tokens, size), in the order of the row."""
+    groups, (n_branches, longest) = query.shape[1] // key.shape[1], places.branches.shape
+    # Heads that share their keys are laid one after the other, as more queries: each key is then copied once.
+    asked = query[0][:, places.branches].unflatten(0, (-1, groups)).permute(2, 0, 1, 3, 4).flatten(2, 3)
+    keys, values = (
+        torch.cat([each[:, :, : places.beginning].expand(n_branches, -1, -1, -1), own.transpose(0, 1)], dim=2)
+        for each, own in ((each, each[0][:, places.branches]) for each in (key, value))
+    )
+    mask = places.seen.repeat(groups, 1)
+    attended = scaled_dot_product_attention(asked, keys, values, attn_mask=mask, scale=scaling)
+    heads = attended.unflatten(2, (groups, longest)).permute(1, 2, 0, 3, 4).flatten(0, 1)
+    return heads[:, places.filled]
