@@ -99,7 +99,8 @@ def with_effect(config: BaseModel) -> dict[str, Any]:
     content.pop("exposures", None)  # only `groundlings calibrate` reads it
     content.pop("held_out", None)
     content.pop("groups", None)  # reports alone read it
-    content.pop("question", None)
+    if isinstance(content.get("question"), str):  # a title; in a training file it is what the model is shown
+        del content["question"]
     if content.pop("copy_data", False):
         del content["dataset"]["own"]  # the hash of the data set tells all about it
     elif isinstance(own := content.get("dataset", {}).get("own"), dict):
@@ -163,7 +164,7 @@ def _with_effect(model: ModelConfig, config: BaseModel) -> Any:
     return _anchored(kept, config)
 
 
-PLACES = ("path", "directory", "calibration", "exposures", "ties")
+PLACES = ("path", "directory", "calibration", "exposures", "ties", "student")
 """Keys that say where something lies."""
 
 

@@ -231,11 +231,8 @@ class Examination:
             **known, STUDENT: student, DRAWN: self._drawn(student), SHUFFLED: floor,
             TEACHER: teacher, WHERE_ASKED: masked,
         }  # fmt: skip
-        weights = {
-            name: [each for other, scores in known.items() if (each := table.weight(own, scores, other)) is not None]
-            for name, own in ((STUDENT, student), (SHUFFLED, floor), (TEACHER, teacher))
-        }
-        return table.rows(scorers), weights
+        added = {STUDENT: student, SHUFFLED: floor, TEACHER: teacher}
+        return table.rows(scorers), {name: table.weights(own, known) for name, own in added.items()}
 
     def _scores(self, student: Student) -> Scores:
         return {

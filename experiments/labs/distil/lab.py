@@ -11,13 +11,13 @@ from typing import Any
 from groundlings.environments.chat import ChatModel, fingerprint_of
 from groundlings.environments.datasets import load_dataset
 from groundlings.environments.errors import ConfigError
-from groundlings.experiments.config.loading import config_hash, dump_config
 from groundlings.experiments.labs.distil.asking import Group, Teacher
 from groundlings.experiments.labs.distil.config import DistilConfig
 from groundlings.experiments.labs.distil.findings import Examination, Findings
 from groundlings.experiments.labs.distil.ground import LEARNED, Ground, Prepared, prepare
 from groundlings.experiments.labs.distil.lessons import JUDGED_GROUPS, Lessons, ask_everything, most_questions
 from groundlings.experiments.labs.distil.teacher_table import TABLE_NAME, TeacherTable
+from groundlings.experiments.labs.origin import origin_of
 from groundlings.experiments.labs.train_mind.examples import population_of
 from groundlings.experiments.running.calibration import people_at_once
 from groundlings.experiments.running.events import SILENT, LabStep, Progress, on_download, on_note
@@ -116,20 +116,12 @@ def _refuse_small_budget(config: DistilConfig) -> None:
 
 
 def _about(prepared: Prepared, lessons: Lessons) -> dict[str, Any]:
-    config, dataset = prepared.ground.config, prepared.ground.dataset
+    config = prepared.ground.config
     test = prepared.material.groups.test
     return {
-        "name": config.name,
-        "description": config.description,
-        "seed": config.seed,
-        "salt": config.split.salt,
-        "config": dump_config(config),
-        "config_hash": config_hash(config),
+        **origin_of(config, prepared.ground.dataset),
         "question": config.teacher.question.model_dump(mode="json"),
         "width": config.student.width,
-        "dataset": dataset.name,
-        "dataset_licence": dataset.licence,
-        "dataset_hash": dataset.fingerprint,
         "learned": {
             "people": int(lessons.everything.any(axis=1).sum()),
             "pairs": int(lessons.everything.sum()),

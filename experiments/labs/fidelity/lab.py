@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
-from groundlings.experiments.config.loading import config_hash, dump_config
 from groundlings.experiments.labs.fidelity import (
     calibration,
     choice_of_five,
@@ -37,6 +36,7 @@ from groundlings.experiments.labs.fidelity.scorers import Scorer, interaction_sc
 from groundlings.experiments.labs.fidelity.sentences import sentence
 from groundlings.experiments.labs.fidelity.stage import MIND, Stage, set_stage
 from groundlings.experiments.labs.fidelity.system import Utilities
+from groundlings.experiments.labs.origin import origin_of
 from groundlings.experiments.running.events import SILENT, LabStep, Progress
 
 PARTS = 12
@@ -180,18 +180,8 @@ def _worded(record: Record, passed: Mapping[str, bool]) -> Record:
 
 
 def _about(stage: Stage, seconds: Mapping[str, float], answers: LanguageAnswers | None) -> dict[str, Any]:
-    config = stage.config
     return {
-        "name": config.name,
-        "description": config.description,
-        "seed": config.seed,
-        "salt": config.split.salt,
-        "config": dump_config(config),
-        "config_hash": config_hash(config),
-        "dataset": stage.dataset.name,
-        "dataset_source": stage.dataset.source,
-        "dataset_licence": stage.dataset.licence,
-        "dataset_hash": stage.dataset.fingerprint,
+        **origin_of(stage.config, stage.dataset),
         "people_tested": len(stage.testers),
         "people_for_thresholds": len(stage.tuners),
         "mind": dict(stage.mind.describe()),

@@ -15,15 +15,16 @@ from pydantic import ValidationError
 from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.datasets import load_dataset
 from groundlings.environments.errors import ConfigError, DataError
-from groundlings.experiments.config.loading import config_hash, dump_config
 from groundlings.experiments.labs.fidelity.scenes import draw_scenes
-from groundlings.experiments.labs.train_mind.config import MODEL_DIRECTORY, RECORDS, TrainMindConfig
+from groundlings.experiments.labs.origin import origin_of
+from groundlings.experiments.labs.train_mind.config import MODEL_DIRECTORY, RECORDS, TrainingConfig, TrainMindConfig
 from groundlings.experiments.labs.train_mind.installed import check_installed
 from groundlings.experiments.labs.train_mind.scenes import Ground, draw_learned, draw_material, new_items
 from groundlings.experiments.labs.train_mind.slices import NEW_ITEMS, draw_slices
 from groundlings.experiments.running.events import SILENT, LabStep, Note, Progress, on_download, on_note
 
 if TYPE_CHECKING:
+    from groundlings.experiments.labs.train_mind.network import Network
     from groundlings.experiments.labs.train_mind.weighing import Weighed
 
 Record = dict[str, Any]
@@ -60,17 +61,10 @@ def evaluate_mind(config: TrainMindConfig, model: Path, progress: Progress = SIL
         UserError: The message says what to do.
     """
     check_installed()
-    from groundlings.experiments.labs.train_mind.network import (
-        Network,
-        device_of,
-        precision_of,
-        read_model,
-        use_threads,
-    )
-    from groundlings.experiments.labs.train_mind.token_trees import answer_tokens
+    from groundlings.experiments.labs.train_mind.network import device_of, use_threads
     from groundlings.experiments.labs.train_mind.weighing import weigh
 
-    device = device_of(config.training)  # before scenes are drawn, which takes long
+    device_of(config.training)  # refuses before scenes are drawn, which takes long
     use_threads(config.training.threads, config.seed)
     began = time.monotonic()
     path, record = find_model(model)
@@ -82,30 +76,32 @@ def evaluate_mind(config: TrainMindConfig, model: Path, progress: Progress = SIL
     material = draw_material(ground, new_items(ground))
     materials = {"all": material, **draw_slices(ground, material)}
     new = learned_about_new(ground, record)
-    about: dict[str, Any] = {
-        "name": config.name,
-        "seed": config.seed,
-        "salt": config.split.salt,
-        "config": dump_config(config),
-        "config_hash": config_hash(config),
-        "dataset": dataset.name,
-        "dataset_licence": dataset.licence,
-        "dataset_hash": dataset.fingerprint,
-        "model": path.name,
-        "trained": None if record is None else {key: record["about"][key] for key in ("name", "seed", "dataset")},
-        "new_items": new,
-    }
     for line in _warnings(ground, path, record, new):
         progress.event(Note(line))
-    read, tokenizer = read_model(path)
-    network = Network(read.to(device), answer_tokens(tokenizer), precision_of(config.training))
+    network, tokenizer = _network_at(path, config.training)
     places = {name: number for number, name in enumerate(materials, start=1)}
 
     def tell(name: str, done: int, total: int) -> None:
         progress.event(LabStep(places[name], steps, f"answers, {name}: {done}/{total} scenes"))
 
     slices = list(weigh(ground, materials, network, tokenizer, MODEL, tell))
-    return Evaluation(about | {"seconds": round(time.monotonic() - began, 1)}, slices)
+    about = {
+        **origin_of(config, dataset),
+        "model": path.name,
+        "trained": None if record is None else {key: record["about"][key] for key in ("name", "seed", "dataset")},
+        "new_items": new,
+        "seconds": round(time.monotonic() - began, 1),
+    }
+    return Evaluation(about, slices)
+
+
+def _network_at(path: Path, options: TrainingConfig) -> tuple[Network, Any]:
+    """The model of a place, on the device that is asked for, and its tokenizer."""
+    from groundlings.experiments.labs.train_mind.network import Network, device_of, precision_of, read_model
+    from groundlings.experiments.labs.train_mind.token_trees import answer_tokens
+
+    model, tokenizer = read_model(path)
+    return Network(model.to(device_of(options)), answer_tokens(tokenizer), precision_of(options)), tokenizer
 
 
 def find_model(place: Path) -> tuple[Path, Record | None]:

@@ -14,6 +14,8 @@ from groundlings.environments.dataset import Dataset
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.people import People
 from groundlings.experiments.labs.fidelity.scenes import Scenes
+from groundlings.experiments.labs.train_mind.scenes import Ground, Material, new_items, without
+from groundlings.experiments.labs.train_mind.scoring import groups_of
 from groundlings.personas.minds.calibrated_question import PairQuestions, QuestionOptions
 from groundlings.personas.population import Population
 from groundlings.personas.profile import measure_profiles
@@ -42,6 +44,19 @@ def population_of(dataset: Dataset, scenes: Scenes, statistics: Interactions) ->
         profiles=replace(measure_profiles(scenes.histories, dataset.catalog, dataset.scale), genre_shares=usual),
         times_known=dataset.times_known,
     )
+
+
+def questions_of_training(ground: Ground, material: Material) -> dict[str, PairQuestions]:
+    """The questions that are learned from ("learned"), and those about all groups of the main table.
+
+    What is learned from is counted without new items; the main table asks about them and counts them.
+    """
+    dataset, question, statistics = ground.dataset, ground.config.question, material.groups.statistics
+    learned = without(statistics, new_items(ground))
+    return {
+        **questions_of(dataset, {"learned": material.learned}, learned, question),
+        **questions_of(dataset, groups_of(material), statistics, question),
+    }
 
 
 def questions_of(

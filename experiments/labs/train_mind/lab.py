@@ -16,9 +16,10 @@ import numpy as np
 from groundlings.environments.chat import ChatModel
 from groundlings.environments.datasets import load_dataset
 from groundlings.environments.errors import ConfigError
-from groundlings.experiments.config.loading import config_hash, dump_config, with_effect
+from groundlings.experiments.config.loading import with_effect
+from groundlings.experiments.labs.origin import origin_of
 from groundlings.experiments.labs.train_mind.config import MODEL_DIRECTORY, TrainMindConfig
-from groundlings.experiments.labs.train_mind.examples import population_of, questions_of
+from groundlings.experiments.labs.train_mind.examples import population_of, questions_of_training
 from groundlings.experiments.labs.train_mind.installed import check_installed
 from groundlings.experiments.labs.train_mind.probe import PEOPLE, Probe, losses_of_people, probe
 from groundlings.experiments.labs.train_mind.scenes import Ground, Material, draw_material, new_items
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from groundlings.experiments.labs.train_mind.network import Network
     from groundlings.experiments.labs.train_mind.scoring import Said
     from groundlings.experiments.labs.train_mind.table import Row, Weight, Worth
+    from groundlings.experiments.labs.train_mind.training import Trained
     from groundlings.experiments.labs.train_mind.weighing import Weighed
 
 STEPS = 7
@@ -116,69 +118,69 @@ class _Bench:
         directory: Path,
         progress: Progress,
     ) -> None:
-        from groundlings.experiments.labs.train_mind.scoring import groups_of
         from groundlings.experiments.labs.train_mind.token_trees import Prompts, answer_tokens
 
         self._ground, self._config, self._material = ground, ground.config, material
         self._model, self._tokenizer, self._base, self._directory = model, tokenizer, base, directory
         self._progress = progress
         self._spellings = answer_tokens(tokenizer)
-        statistics = material.groups.statistics
-        scenes = {"learned": material.learned, **groups_of(material)}
-        self._questions = questions_of(ground.dataset, scenes, statistics, self._config.question)
+        self._questions = questions_of_training(ground, material)
         self._prompts = {name: Prompts(tokenizer, each) for name, each in self._questions.items()}
 
     def run(self, *, resume: bool) -> Findings:
         """See `train_mind`."""
-        from groundlings.experiments.labs.train_mind.network import with_adapter
-        from groundlings.experiments.labs.train_mind.scoring import ask_network, baselines, taste_of
-        from groundlings.experiments.labs.train_mind.table import Table, worth_of
-        from groundlings.experiments.labs.train_mind.training import Trainer
+        from groundlings.experiments.labs.train_mind.scoring import ask_network
 
-        config, training = self._config, self._config.training
         network = self._network(self._model)
         self._step(1, "answers before training")
-        before = ask_network(network, self._prompts, self._material)
+        said = {"before": ask_network(network, self._prompts, self._material)}
         losses = {"before": self._losses(network)}
         self._step(2, "training")
-        changing = with_adapter(self._model, training.rank) if training.weights == "lora" else self._model
-        trainer = Trainer(
-            self._network(changing), self._prompts["learned"], self._material.learned, training, self._directory,
-            seed=config.seed, identity=self._identity(),
-        )  # fmt: skip
-        if resume:
-            trainer.resume()
-        trained = trainer.train(lambda done, total, loss: self._step(2, f"training {done}/{total}, loss {loss:.3f}"))
-        merged = changing.merge_and_unload() if training.weights == "lora" else changing
+        trained, merged = self._train(resume=resume)
         self._step(3, "answers after training")
         network = self._network(merged)
-        after = ask_network(network, self._prompts, self._material)
+        said["after"] = ask_network(network, self._prompts, self._material)
         losses["after"] = self._losses(network)
         self._step(4, "model files")
         files = self._write(merged)
         slices = self._slices(network)
         self._step(6, "table")
-        known = baselines(self._ground, self._material, taste_of(self._ground, self._material))
-        table = Table(self._material, config.bootstrap, self._ground.chance("people"))
-        rows = table.rows({**known, BEFORE: before.scores, AFTER: after.scores})
-        added = {
-            name: [table.weight(said.scores, scores, rival) for rival, scores in known.items()]
-            for name, said in (("before", before), ("after", after))
-        }
-        weights = {name: [each for each in found if each is not None] for name, found in added.items()}
-        worth = {
-            name: worth_of(weights[name], said.asked, said.tokens)
-            for name, said in (("before", before), ("after", after))
-        }
+        rows, weights, worth = self._table(said)
         chance = self._ground.chance("probe")
-        probes = {name: probe(each, config.bootstrap, chance) for name, each in losses.items()}
-        about = self._about(before, after)
-        about["training"] = {key: value for key, value in asdict(trained).items() if key != "losses"}
-        about["training"]["loss"] = {"first": trained.losses[0], "last": float(np.mean(trained.losses[-20:]))}
+        probes = {name: probe(each, self._config.bootstrap, chance) for name, each in losses.items()}
+        about = self._about(said, trained)
         about["files"] = files
-        about["served"] = self._served(after) if "gguf" in files else None
+        about["served"] = self._served(said["after"]) if "gguf" in files else None
         about["seconds"] = {"training": round(trained.seconds, 1)}
-        return Findings(about, rows, weights["after"], worth, slices, probes)
+        return Findings(about, rows, weights, worth, slices, probes)
+
+    def _train(self, *, resume: bool) -> tuple[Trained, Any]:
+        """What the training took, and the model with its adapter merged."""
+        from groundlings.experiments.labs.train_mind.network import with_adapter
+        from groundlings.experiments.labs.train_mind.training import Trainer
+
+        training = self._config.training
+        changing = with_adapter(self._model, training.rank) if training.weights == "lora" else self._model
+        trainer = Trainer(
+            self._network(changing), self._prompts["learned"], self._material.learned, training, self._directory,
+            seed=self._config.seed, identity=self._identity(),
+        )  # fmt: skip
+        if resume:
+            trainer.resume()
+        trained = trainer.train(lambda done, total, loss: self._step(2, f"training {done}/{total}, loss {loss:.3f}"))
+        return trained, changing.merge_and_unload() if training.weights == "lora" else changing
+
+    def _table(self, said: Mapping[str, Said]) -> tuple[list[Row], list[Weight], dict[str, list[Worth]]]:
+        """Rows of all scorers; what the trained model adds; and what tokens are worth before and after."""
+        from groundlings.experiments.labs.train_mind.scoring import baselines, taste_of
+        from groundlings.experiments.labs.train_mind.table import Table, worth_of
+
+        known = baselines(self._ground, self._material, taste_of(self._ground, self._material))
+        table = Table(self._material, self._config.bootstrap, self._ground.chance("people"))
+        rows = table.rows({**known, BEFORE: said["before"].scores, AFTER: said["after"].scores})
+        weights = {name: table.weights(each.scores, known) for name, each in said.items()}
+        worth = {name: worth_of(weights[name], each.asked, each.tokens) for name, each in said.items()}
+        return rows, weights["after"], worth
 
     def _slices(self, network: Network) -> list[Weighed]:
         from groundlings.experiments.labs.train_mind.weighing import weigh
@@ -242,20 +244,11 @@ class _Bench:
         found = asyncio.run(ask_served(copy, words, five.tolist(), scores))
         return None if found is None else asdict(found)
 
-    def _about(self, before: Said, after: Said) -> dict[str, Any]:
-        config, material = self._config, self._material
-        learned = material.learned.lists
-        questions = self._questions["learned"]
+    def _about(self, said: Mapping[str, Said], trained: Trained) -> dict[str, Any]:
+        material, losses = self._material, trained.losses
+        learned, questions = material.learned.lists, self._questions["learned"]
         return {
-            "name": config.name,
-            "description": config.description,
-            "seed": config.seed,
-            "salt": config.split.salt,
-            "config": dump_config(config),
-            "config_hash": config_hash(config),
-            "dataset": self._ground.dataset.name,
-            "dataset_licence": self._ground.dataset.licence,
-            "dataset_hash": self._ground.dataset.fingerprint,
+            **origin_of(self._config, self._ground.dataset),
             "base_model": self._base.name,
             "prompt": {"name": questions.prompt.name, "sha256": questions.prompt.sha256},
             "learned": {
@@ -270,8 +263,12 @@ class _Bench:
                 "lists": len(material.test_lists),
             },
             "asked": {
-                name: {"questions": said.asked, "unreadable": said.unreadable, "tokens": said.tokens}
-                for name, said in (("before", before), ("after", after))
+                name: {"questions": each.asked, "unreadable": each.unreadable, "tokens": each.tokens}
+                for name, each in said.items()
+            },
+            "training": {
+                **{key: value for key, value in asdict(trained).items() if key != "losses"},
+                "loss": {"first": losses[0], "last": float(np.mean(losses[-20:]))},
             },
         }
 

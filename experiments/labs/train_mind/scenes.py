@@ -172,6 +172,13 @@ def draw_learned(
         known = np.setdiff1d(sampler.occurring, new)
         sampler = replace(sampler, history=without(sampler.history, new), occurring=known, unborn=new)
     options, chance = ground.config.examples, ground.chance("learned")
+    moments = _moments_to_learn(ground, statistics, chance)
+    return _draw(statistics, moments, sampler, options.targets, options.others, "like scenes", chance)
+
+
+def _moments_to_learn(ground: MaterialGround, statistics: Interactions, chance: np.random.Generator) -> Moments:
+    """Moments of the fitting third after enough rows, everybody's first before anybody's second."""
+    options = ground.config.examples
     thirds = people_in_thirds(ground.dataset.people.user_ids, ground.config.split.salt)
     rows = np.flatnonzero(thirds[statistics.users] == FITTING_THIRD)
     rows = rows[is_first(statistics, statistics.take(rows))]
@@ -194,8 +201,7 @@ def draw_learned(
         if place[user] <= options.per_person:
             kept.append(number)
     some = np.array(kept[: options.scenes], dtype=np.int64)
-    chosen = Moments(moments.users[some], moments.items[some], moments.times[some])
-    return _draw(statistics, chosen, sampler, options.targets, options.others, "like scenes", chance)
+    return Moments(moments.users[some], moments.items[some], moments.times[some])
 
 
 def _lists(ground: MaterialGround, scenes: Scenes, sampler: SceneSampler) -> Scenes:

@@ -162,6 +162,11 @@ class Table:
             for figure, (values, left_out) in found.items()
         ]
 
+    def weights(self, model: Scores, others: Mapping[str, Scores]) -> list[Weight]:
+        """What the model's score adds to each other score; none where no answer could be read."""
+        added = [self.weight(model, scores, beside) for beside, scores in others.items()]
+        return [each for each in added if each is not None]
+
     def weight(self, model: Scores, other: Scores, beside: str) -> Weight | None:
         """What the model's score adds to another score; None where no answer could be read."""
         if np.isnan(model["validation five"]).any(axis=1).all():

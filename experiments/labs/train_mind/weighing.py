@@ -90,8 +90,7 @@ def _weighed(
     ground: Ground, name: str, material: Material, said: Said, known: Mapping[str, Scores], scorer: str
 ) -> Weighed:
     table = Table(material, ground.config.bootstrap, ground.chance("people", name))
-    added = [table.weight(said.scores, scores, rival) for rival, scores in known.items()]
-    weights = [each for each in added if each is not None]
+    weights = table.weights(said.scores, known)
     return Weighed(
         name=name,
         people=len(np.unique(material.groups.test.users)),

@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 import yaml
 
-from groundlings.environments.errors import ConfigError, DataError
+from groundlings.environments.errors import ConfigError, DataError, RunDirectoryError
 from groundlings.experiments.config.loading import load_as, load_config
 from groundlings.experiments.labs.distil.config import DistilConfig
 from groundlings.experiments.labs.distil.scorer import StudentScorer
 from groundlings.experiments.labs.distil.student_file import read_student
 from groundlings.experiments.running.click_level import level_warning
 from groundlings.experiments.running.plan import build_plan
-from groundlings.experiments.running.run import run_experiment
+from groundlings.experiments.running.run import resume_experiment, run_experiment
+from groundlings.simulator.log.writer import LogWriter
 from tests.experiments.labs.distil.conftest import Teacher
 
 
@@ -54,6 +55,30 @@ def test_agents_decide_by_the_student_and_nobody_is_called(experiment, tmp_path)
     assert len(set(said)) > 10
     manifest = json.loads((outcome.directory / "manifest.json").read_text())
     assert manifest["mind"]["model"] == "student of teacher"
+
+
+def test_a_run_goes_on_with_its_own_student_and_with_no_other(experiment, tmp_path, monkeypatch):
+    config, write, student = load_config(experiment), LogWriter.write, experiment.parent / "student.json"
+    written = 0
+    whole = run_experiment(config, tmp_path / "whole")
+
+    def failing(self, *arguments, **named):
+        nonlocal written
+        written += 1
+        if written == 3:
+            raise RunDirectoryError("out of luck")
+        write(self, *arguments, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LogWriter, "write", failing)
+        with pytest.raises(RunDirectoryError, match="out of luck"):
+            run_experiment(config, tmp_path / "run")
+    own = student.read_text()
+    student.write_text(json.dumps(json.loads(own) | {"mean": 9.0}))
+    with pytest.raises(ConfigError, match=r"another student:\n    mind\.student"):
+        resume_experiment(tmp_path / "run")
+    student.write_text(own)
+    assert resume_experiment(tmp_path / "run").digest == whole.digest
 
 
 def test_a_pair_keeps_its_answer_and_a_person_deviates_in_all_answers(experiment):

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.experiments.cli.step_lines import StepLines
 from groundlings.experiments.cli.train_mind import _print_slice, train_mind
-from groundlings.experiments.config.loading import load_as
+from groundlings.experiments.config.loading import config_hash, load_as
 from groundlings.experiments.labs.train_mind.config import CHECKPOINT, TrainMindConfig
 from groundlings.experiments.labs.train_mind.table import FIGURES, Row, Weight, worth_of
 from groundlings.experiments.labs.train_mind.weighing import Weighed
@@ -59,6 +59,11 @@ def test_without_a_checkpoint_there_is_nothing_to_go_on_from(ask, tmp_path):
     found = ask("--out", tmp_path, "--resume")
     assert isinstance(found, RunDirectoryError)
     assert f"found no {CHECKPOINT} to go on from" in str(found)
+
+
+def test_another_question_is_another_training(train_file):
+    one, other = (load_as(TrainMindConfig, train_file, [f"question.latest={latest}"]) for latest in (3, 4))
+    assert config_hash(one) != config_hash(other)
 
 
 def test_a_training_of_which_nothing_is_learned_is_refused(ask):

@@ -12,8 +12,9 @@ from groundlings.environments.content import measure_content
 from groundlings.environments.errors import ConfigError
 from groundlings.experiments.labs.train_mind.config import RECORDS, SlicesConfig
 from groundlings.experiments.labs.train_mind.evaluation import evaluate_mind, find_model, learned_about_new
+from groundlings.experiments.labs.train_mind.examples import questions_of_training
 from groundlings.experiments.labs.train_mind.rivals import CONTENT_KNN, LIKENESS, NEIGHBOURS, Rivals
-from groundlings.experiments.labs.train_mind.scenes import draw_material, new_items
+from groundlings.experiments.labs.train_mind.scenes import draw_material, new_items, without
 from groundlings.experiments.labs.train_mind.scoring import groups_of
 from groundlings.experiments.labs.train_mind.slices import NEW_ITEMS, draw_slices
 from groundlings.recommenders.content_knn import neighbour_shares
@@ -71,6 +72,18 @@ def test_nobody_has_met_a_new_item_before_and_nothing_is_learned_of_it(sliced, c
             met = history.items[history.users == user]
             listed = lists.items[row][lists.listed[row]]
             assert set(listed) & set(met) == set(lists.items[row][lists.positive[row]])
+
+
+def test_training_prompts_count_no_new_item_and_those_of_the_main_table_count_all(sliced, cold):
+    questions, statistics = questions_of_training(sliced, cold), cold.groups.statistics
+    told_apart = set()
+    for name, rows in (("learned", without(statistics, new_items(sliced))), ("test five", statistics)):
+        counts = rows.item_counts
+        item = int(counts.argmax())
+        percent = int((counts < counts[item]).sum()) * 100 // len(counts)
+        assert f"better known than {percent} %" in questions[name].told(0, item)
+        told_apart.add(questions[name].told(0, int(np.argsort(counts)[len(counts) // 2])))
+    assert len(told_apart) == 2
 
 
 def test_without_new_items_the_scenes_are_those_that_there_were(material, cold):
