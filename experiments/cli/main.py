@@ -26,16 +26,7 @@ from groundlings.environments.errors import (
 )
 from groundlings.experiments.cli.faults import errors, fault_of_memory, out_of_memory, usage_error
 from groundlings.experiments.cli.help_pages import BELIEVE, COMPARE, DATA, MODELS, RUN, Commands
-from groundlings.experiments.cli.options import (
-    ConfigArgument,
-    Hours,
-    OutOption,
-    Rate,
-    RunArgument,
-    SeedOption,
-    SetOption,
-    Version,
-)
+from groundlings.experiments.cli.options import ConfigArgument, Hours, Rate, RunArgument, SeedOption, SetOption, Version
 from groundlings.experiments.cli.signals import Stopped
 from groundlings.experiments.cli.startup import collect_seldom, load_mesa
 from groundlings.experiments.cli.streams import patient_streams
@@ -93,7 +84,9 @@ def check(
 @app.command(rich_help_panel=RUN)
 def run(
     config: Annotated[Path | None, typer.Argument(metavar="[CONFIG]", help="An experiment file (YAML).")] = None,
-    out: OutOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Where to write; runs/NAME if absent.")
+    ] = None,
     changes: SetOption = None,
     seed: SeedOption = None,
     resume: Annotated[Path | None, typer.Option("--resume", metavar="RUN", help="Continue an interrupted run.")] = None,
