@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.errors import ConfigError
 from groundlings.environments.registry import check_abilities
 from groundlings.experiments.config.schema import BehaviouralSection, CalibratedMindConfig
 from groundlings.personas.mind import KnowsPreference, Mind
 from groundlings.personas.minds.browsing_parameters import named_exposures
+from groundlings.personas.minds.conversing import CONVERSATION_ACTIONS
 from groundlings.personas.search.searching import check_searching
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.oracle import Preference
@@ -64,7 +66,14 @@ def minds_of(plan: Plan) -> list[Mind]:
 def check_actions(plan: Plan, able: frozenset[str]) -> None:
     """Raise `ConfigError` where minds that can do so much cannot take an action that the environment requires."""
     environment = plan.config.environment.kind if plan.config.environment else "feed"
-    check_abilities(plan.environment.schema, plan.config.mind.kind, able, environment)
+    schema, mind = plan.environment.schema, plan.config.mind.kind
+    if schema.beyond(able) and not schema.beyond(CONVERSATION_ACTIONS):
+        raise ConfigError(
+            f"mind: {mind} does not converse, and the environment {environment} is a conversation; write mind: "
+            "conversing for users who talk by rule, or mind: conversing_language for the same users in the words of a "
+            "language model (docs/conversation-world.md)"
+        )
+    check_abilities(schema, mind, able, environment)
 
 
 def estimates_taste(plan: Plan) -> bool:

@@ -8,6 +8,7 @@ person's taste, 1 for the best of the catalogue and 0 for the last.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -138,8 +139,6 @@ class ConversingMind:
     @cached_property
     def style(self) -> Style:
         """How people talk."""
-        from dataclasses import replace
-
         style = STYLES[self._options.style]
         return style if self._options.patience is None else replace(style, patience=self._options.patience)
 

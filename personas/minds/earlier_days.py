@@ -42,14 +42,17 @@ class EarlierDays:
     _opinions: Opinions | None = None
 
     def _hear_from_ties(self, options: SocialOptions | None, population: Population, base_directory: Path) -> None:
-        """Begin with ties as an experiment file says, or without; raises as `WordOfMouth`,
-        `spread_of` and `opinions_of` do."""
+        """Begin with ties as an experiment file says, or without.
+
+        Raises:
+            UserError: As `WordOfMouth`, `spread_of` and `opinions_of` do.
+        """
         self._social = options
         self._word_of_mouth = word_of_mouth(options, population, base_directory)
         if self._word_of_mouth is not None:
-            ties, liked = self._word_of_mouth.ties, self._word_of_mouth.liked(population.train)
+            ties = self._word_of_mouth.ties
             self._spread = spread_of(options, ties, population)
-            self._opinions = opinions_of(options, ties, liked, population)
+            self._opinions = opinions_of(options, ties, self._word_of_mouth, population)
 
     def counts_shown(self) -> bool:
         """See `Notices.counts_shown`."""

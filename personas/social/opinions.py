@@ -20,6 +20,7 @@ from groundlings.environments.ties import Ties
 from groundlings.personas.population import Population
 from groundlings.personas.social.opinion_options import BoundedConfidence, DeGroot, FriedkinJohnsen
 from groundlings.personas.social.options import SocialOptions, TiesOptions
+from groundlings.personas.social.word_of_mouth import WordOfMouth
 
 _TIES_AT_ONCE = 200_000
 """Ties whose two opinions are compared at a time; bounds the memory."""
@@ -153,15 +154,13 @@ class BoundedConfidenceOpinions(Opinions):
         return np.asarray(sums / counts[:, None])
 
 
-def opinions_of(
-    options: TiesOptions | None, ties: Ties, liked: Interactions, population: Population
-) -> Opinions | None:
+def opinions_of(options: TiesOptions | None, ties: Ties, heard: WordOfMouth, population: Population) -> Opinions | None:
     """Everybody's opinions before the first day; None where the options say nothing of opinions.
 
     Args:
         options: What the experiment file says.
-        ties: Who hears whom.
-        liked: What is known to have been liked before, of everybody.
+        ties: Over which opinions move.
+        heard: Says what counts as a like.
         population: Who the agents are.
 
     Raises:
@@ -177,6 +176,7 @@ def opinions_of(
         )
     genres = population.catalog.genre_matrix.astype(np.float64)
     membership = genres / np.maximum(genres.sum(axis=1, keepdims=True), 1)
+    liked = heard.liked(population.train)
     first = np.full((liked.n_users, membership.shape[1]), np.nan)
     first[population.users] = interests(liked, membership)[population.users]
     match model:

@@ -45,7 +45,7 @@ class Spread(ABC):
     """Which agents of one arm are active for which items.
 
     Attributes:
-        over_ties: Whether word reaches nobody but over a tie.
+        over_ties: Whether word reaches agents over ties only.
 
     Args:
         ties: Who knows whom; their graph has a row for each user.

@@ -51,7 +51,7 @@ def cascades_of(arm: ArmLog, told: pd.DataFrame, days: int) -> Cascades:
         days: For how many days a mention is remembered.
     """
     nodes = arm.taken.drop_duplicates(["user", "item"]).sort_values("day", kind="stable").reset_index(drop=True)
-    heard = told[told.opinion == "liked"].rename(columns={"day": "told_on"})[["hearer", "item", "teller", "told_on"]]
+    heard = told[told.mention == "liked"].rename(columns={"day": "told_on"})[["hearer", "item", "teller", "told_on"]]
     taken = nodes[["user", "item", "day"]].rename(columns={"user": "hearer"}).reset_index()
     pairs = taken.merge(heard, on=["hearer", "item"])
     pairs = pairs[(pairs.told_on < pairs.day) & (pairs.day <= pairs.told_on + days)]

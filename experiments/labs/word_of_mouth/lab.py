@@ -174,7 +174,7 @@ class _Side:
         spread = spread_of(options, heard.ties, plan.population)
         days = plan.config.simulation.days
         spreading = None if spread is None else spread_in(log, heard, spread, days)
-        opinions = opinions_of(options, ties, heard.liked(plan.population.train), plan.population)
+        opinions = opinions_of(options, ties, heard, plan.population)
         if opinions is not None:
             for day in range(days):
                 opinions.notice(heard.liked(log.interactions_on(day)))
@@ -231,7 +231,7 @@ def _resampled(
     opinions = [side.opinions for side in sides if side.opinions is not None]
     if opinions:
         resampled["opinion variance"] = [figures.opinion_variance(each.now, resamples) for each in opinions]
-        resampled["the same at the start"] = [figures.opinion_variance(each.first, resamples) for each in opinions]
+        resampled["opinion variance at start"] = [figures.opinion_variance(each.first, resamples) for each in opinions]
     return resampled
 
 

@@ -14,7 +14,7 @@ from groundlings.environments.arrays import BoolArray
 from groundlings.environments.interactions import Interactions
 from groundlings.personas.social.word_of_mouth import WordOfMouth
 
-COLUMNS = ("teller", "hearer", "item", "day", "opinion", "shown_on", "rank", "pscore", "clicked")
+COLUMNS = ("teller", "hearer", "item", "day", "mention", "shown_on", "rank", "pscore", "clicked")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def told_in(arm: ArmLog, heard: WordOfMouth) -> pd.DataFrame:
         heard: Ties and mentions; it is not changed.
 
     Returns:
-        teller, hearer, item (row numbers); day (0 for the first); opinion (`liked` or `disliked`); and of the first
+        teller, hearer, item (row numbers); day (0 for the first); mention (`liked` or `disliked`); and of the first
         impression of the item that the hearer had while it was remembered: shown_on (day), rank, pscore, clicked (NaN =
         it was not shown to the hearer in these days).
     """
@@ -63,8 +63,8 @@ def told_in(arm: ArmLog, heard: WordOfMouth) -> pd.DataFrame:
     for day in sorted(arm.taken.day.unique().tolist()):
         today = arm.interactions_on(day)
         said = heard.mentioned_on(day, today)
-        for opinion, which in zip(("liked", "disliked"), heard.likes_and_dislikes(today), strict=True):
-            parts.append(_spread(today, which & said, heard).assign(day=day, opinion=opinion))
+        for mention, which in zip(("liked", "disliked"), heard.likes_and_dislikes(today), strict=True):
+            parts.append(_spread(today, which & said, heard).assign(day=day, mention=mention))
     told = pd.concat(parts) if parts else pd.DataFrame(columns=list(COLUMNS[:5]))
     told = told.drop_duplicates(list(COLUMNS[:5])).reset_index(drop=True)
     shown = arm.impressions.rename(columns={"user": "hearer", "day": "shown_on"})

@@ -91,9 +91,10 @@ def test_a_grocer_sells_by_conversation(tmp_path, repeat_shop):
     assert '"price"' in said
 
 
-def test_a_mind_that_does_not_converse_is_refused():
-    with pytest.raises(ConfigError, match=r"asks for .*say"):
-        build_plan(config(mind="behavioural"))
+@pytest.mark.parametrize("mind", ["behavioural", "language"])
+def test_a_mind_that_does_not_converse_is_refused_and_those_that_do_are_named(mind):
+    with pytest.raises(ConfigError, match=f"^mind: {mind} does not converse.* conversing .* conversing_language "):
+        build_plan(config(mind=mind))
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ def test_at_a_grocer_s_opinions_are_about_what_was_bought(repeat_shop):
         opinions={"model": "degroot", "trust": 1.0, "weight": 1.0},
     )  # fmt: skip
     heard = WordOfMouth(options, population, Path())
-    found = opinions_of(options, heard.ties, heard.liked(population.train), population)
+    found = opinions_of(options, heard.ties, heard, population)
     user, bought = 5, population.train.take(population.train.users == 5)
     breads = np.mean([population.catalog.genres[item] == ("Bread",) for item in bought.items])
     assert found.now[user, population.catalog.genre_names.index("Bread")] == pytest.approx(breads)
@@ -142,6 +142,10 @@ def test_opinions_about_items_without_categories_are_refused(repeat_shop):
 
     bare = replace(repeat_shop, catalog=replace(repeat_shop.catalog, genres=((),) * len(repeat_shop.catalog)))
     population = build_population(bare, bare.interactions, size="all", seed=1)
-    options = SocialOptions(ties="ties.csv", likes=0.0, opinions={"model": "degroot", "trust": 1.0, "weight": 1.0})
+    options = SocialOptions(
+        ties=SmallWorld(generator="watts_strogatz", neighbours=4), likes=0.0,
+        opinions={"model": "degroot", "trust": 1.0, "weight": 1.0},
+    )  # fmt: skip
+    heard = WordOfMouth(options, population, Path())
     with pytest.raises(ConfigError, match=r"mind\.social\.opinions: .* the catalogue has none"):
-        opinions_of(options, Ties.of(np.array([0]), np.array([1]), 60), population.train, population)
+        opinions_of(options, heard.ties, heard, population)

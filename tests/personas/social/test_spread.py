@@ -9,15 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from groundlings.environments.errors import ConfigError, RunDirectoryError
+from groundlings.environments.errors import ConfigError
 from groundlings.environments.ties import Ties
-from groundlings.experiments.running.run import resume_experiment, run_experiment
+from groundlings.experiments.running.run import run_experiment
 from groundlings.personas.population import build_population
 from groundlings.personas.social.options import SmallWorld, SocialOptions
 from groundlings.personas.social.spread import BassSpread, CascadeSpread, Spread, ThresholdSpread, spread_of
 from groundlings.personas.social.spread_options import Bass, IndependentCascade, LinearThreshold
 from groundlings.personas.social.word_of_mouth import WordOfMouth
-from groundlings.simulator.log.writer import LogWriter
 
 ITEMS = 4000
 """Each item spreads by itself, so that one world holds as many cascades as items."""
@@ -65,7 +64,7 @@ def test_two_ties_who_became_active_on_one_day_have_two_chances():
 
 
 def test_drawn_thresholds_reach_as_many_as_edges_drawn_at_random():
-    # Kempe, Kleinberg and Tardos (2003), theorem 4.6: each agent keeps one of its ties, drawn at random, and whoever is
+    # Kempe, Kleinberg and Tardos (2003) prove it: each agent keeps one of its ties, drawn at random, and whoever is
     # joined to the first agent by what is kept is active. Along a line of five that is 1 + 1/2 + 1/4 + 1/8 + 1/8.
     assert mean_size(threshold(line(5)), days=6) == pytest.approx(2.0, abs=0.08)
 
@@ -130,37 +129,6 @@ def test_nobody_becomes_active_twice_or_without_a_tie_who_is(agents: int, chance
     assert seen == set(spread.active.tolist())
     users = np.arange(agents)
     assert spread.is_active(users, np.tile(np.arange(6), (agents, 1))).sum() == len(seen)
-
-
-def cut_short(monkeypatch, writes: int) -> None:
-    """Runs stop at the beginning of a later day."""
-    write, days = LogWriter.write, set()
-
-    def failing(self, *arguments, **named):
-        days.add(named["sim_time"])
-        if len(days) == writes:
-            raise RunDirectoryError("killed")
-        write(self, *arguments, **named)
-
-    monkeypatch.setattr(LogWriter, "write", failing)
-
-
-def test_what_spreads_and_what_is_thought_is_the_same_in_workers_and_after_a_kill(start, tmp_path, monkeypatch):
-    def experiment(weight: float, **changes):
-        social = {
-            "ties": "ties.csv", "likes": 0.0,
-            "spread": {"model": "independent_cascade", "chance": 0.4, "weight": weight},
-            "opinions": {"model": "degroot", "trust": 0.5, "experience": 0.2, "weight": 4 * weight},
-        }  # fmt: skip
-        return start(mind={"kind": "behavioural", "social": social}, **changes)
-
-    whole = run_experiment(experiment(2.0), tmp_path / "whole").digest
-    with monkeypatch.context() as patched:
-        cut_short(patched, 3)
-        with pytest.raises(RunDirectoryError, match="killed"):
-            run_experiment(experiment(2.0, execution={"engine": "pool", "workers": 2}), tmp_path / "run")
-    assert resume_experiment(tmp_path / "run").digest == whole
-    assert run_experiment(experiment(0.0), tmp_path / "silent").digest != whole
 
 
 def test_at_a_grocer_s_whatever_was_bought_spreads(repeat_shop):

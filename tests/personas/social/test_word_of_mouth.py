@@ -26,6 +26,13 @@ from groundlings.simulator.log.writer import LogWriter
 
 WEIGHTS = SocialOptions(ties=Path("ties.csv"), likes=1.0, dislikes=-2.0)
 GENERATED = {"generator": "watts_strogatz", "neighbours": 4, "rewired": 0.2}
+SPREAD = {"model": "independent_cascade", "chance": 0.4, "weight": 2.0}
+OPINIONS = {"model": "degroot", "trust": 0.5, "experience": 0.2, "weight": 8.0}
+ALL_OF_IT = {
+    "kind": "behavioural",
+    "social": {"ties": "ties.csv", "likes": 2.0, "spread": SPREAD, "opinions": OPINIONS},
+}
+"""Whatever ties can do to an agent, in one mind."""
 
 
 @pytest.fixture
@@ -128,7 +135,7 @@ class TestMindWithTies(MindContract):
     @pytest.fixture(autouse=True)
     def _world(self, toy_population, toy_taste):
         options = BehaviouralOptions(social=SocialOptions(ties=SmallWorld(**GENERATED), likes=3.0))
-        self.population = toy_population
+        self.population, self.taste = toy_population, toy_taste
         self.make_mind = lambda: BehaviouralMind(toy_population, toy_taste, options)
 
     def test_a_day_of_likes_changes_what_ties_open(self):
@@ -140,16 +147,32 @@ class TestMindWithTies(MindContract):
         after = asyncio.run(mind.decide(situation)).trace.probability("click")
         assert (after[situation.page.shown] > before[situation.page.shown]).all()
 
+    @pytest.mark.parametrize("moved", [{"spread": SPREAD}, {"opinions": {**OPINIONS, "trust": 0, "experience": 1}}])
+    def test_a_day_of_likes_of_one_category_moves_its_items(self, moved):
+        social = SocialOptions(ties=SmallWorld(**GENERATED), likes=0.0, **moved)
+        mind = BehaviouralMind(self.population, self.taste, BehaviouralOptions(social=social))
+        situation = self.situation(day=1)
+        before = asyncio.run(mind.decide(situation)).trace.probability("click")
+        categories = self.population.catalog.genre_matrix
+        of_one = categories[:, 0] & (categories.sum(axis=1) == 1)
+        liked = [(user, item, 5.0) for user in self.population.users for item in np.flatnonzero(of_one)]
+        nobody = np.zeros(0, dtype=np.int64)
+        mind.notice(0, rated(self.population, *liked), Shown(nobody, nobody))
+        after = asyncio.run(mind.decide(situation)).trace.probability("click")
+        moves = situation.page.shown & of_one[situation.page.items]
+        assert (after[moves] >= before[moves]).all()  # opinions of whoever liked nothing else before stay
+        assert (after > before)[moves].mean() > 0.5
+
 
 def test_workers_hear_what_one_process_hears(start, tmp_path):
-    alone = run_experiment(start(), tmp_path / "alone").digest
-    pool = start(execution={"engine": "pool", "workers": 2})
+    alone = run_experiment(start(mind=ALL_OF_IT), tmp_path / "alone").digest
+    pool = start(mind=ALL_OF_IT, execution={"engine": "pool", "workers": 2})
     assert run_experiment(pool, tmp_path / "pool").digest == alone
     assert run_experiment(start(mind="behavioural"), tmp_path / "without").digest != alone
 
 
 def test_a_run_that_was_cut_short_is_resumed_with_what_was_heard(start, tmp_path, monkeypatch):
-    whole = run_experiment(start(), tmp_path / "whole").digest
+    whole = run_experiment(start(mind=ALL_OF_IT), tmp_path / "whole").digest
     write, written = LogWriter.write, []
 
     def failing(self, *arguments, **named):
@@ -161,7 +184,7 @@ def test_a_run_that_was_cut_short_is_resumed_with_what_was_heard(start, tmp_path
     with monkeypatch.context() as patched:
         patched.setattr(LogWriter, "write", failing)
         with pytest.raises(RunDirectoryError, match="out of luck"):
-            run_experiment(start(), tmp_path / "run")
+            run_experiment(start(mind=ALL_OF_IT), tmp_path / "run")
     assert resume_experiment(tmp_path / "run").digest == whole
 
 

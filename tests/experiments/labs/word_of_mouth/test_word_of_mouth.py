@@ -58,7 +58,7 @@ def arm(population, *rows: tuple[int, int, int, float]) -> ArmLog:
 def test_a_like_travels_along_a_chain_while_it_is_remembered(heard, toy_population):
     log = arm(toy_population, (0, 7, 0, 5.0), (1, 7, 1, 4.0), (2, 7, 3, 5.0), (3, 7, 9, 5.0), (1, 8, 0, 1.0))
     told = told_in(log, heard)
-    found = {tuple(row) for row in told[["teller", "hearer", "item", "day", "opinion"]].itertuples(index=False)}
+    found = {tuple(row) for row in told[["teller", "hearer", "item", "day", "mention"]].itertuples(index=False)}
     assert {(0, 1, 7, 0, "liked"), (1, 2, 7, 1, "liked"), (1, 0, 8, 0, "disliked")} <= found
     assert len(found) == 8  # the ends of the chain have one tie, the others two: 1 + 2 + 2 + 1 of item 7, 2 of item 8
     shown = told.set_index(["teller", "hearer", "item"]).shown_on
