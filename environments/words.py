@@ -51,7 +51,12 @@ class Words:
 
     def counted(self, number: int) -> str:
         """A number of items in words."""
-        return f"{number:,} {self.one if number == 1 else self.many}"
+        return plural(number, self.one, self.many)
+
+
+def plural(number: int, one: str, many: str = "") -> str:
+    """A count and what it counts: "1 row", "1,200 rows"; `many` where it is not `one` with an "s"."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 PRODUCTS: Final = Words("product", "products", {"interaction": "bought"})

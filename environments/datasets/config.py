@@ -272,7 +272,7 @@ class ToyOptions(_Strict):
     """Groups of taste; each is a genre."""
     interactions_per_user: int = Field(default=20, ge=1)
     """Rated items per user, no item twice."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
     """Another seed makes another world of the same kind."""
     offers: bool | None = None
     """Whether items have prices, promotions, a stock and costs, all made up."""

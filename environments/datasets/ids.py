@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from groundlings.environments.arrays import IntArray
 from groundlings.environments.errors import shown
+from groundlings.environments.words import plural
 
 _NAMED = 3
 _FLOAT = re.compile(r"\d+\.0")
@@ -69,7 +70,8 @@ def unknown_ids(
     told = f"{kind} {shown(distinct[0])} is not in {home}"
     if len(missing) > 1:
         named = ", ".join(map(shown, distinct[:_NAMED])) + (" ..." if len(distinct) > _NAMED else "")
-        told += f" ({len(missing):,} rows name {len(distinct):,} {kind}s that are not: {named})"
+        are = "is" if len(distinct) == 1 else "are"
+        told += f" ({len(missing):,} rows name {plural(len(distinct), kind)} that {are} not: {named})"
     return told + (_meant(distinct[0], known) or f"; {advice}")
 
 

@@ -13,6 +13,7 @@ from groundlings.environments.datasets.ids import places_of
 from groundlings.environments.datasets.tables import Table
 from groundlings.environments.errors import DataError, shown
 from groundlings.environments.ties import Ties
+from groundlings.environments.words import plural
 
 USER, FRIEND = "user", "friend"
 
@@ -36,7 +37,7 @@ def read_ties(path: Path, user_ids: Sequence[str], whose: str, key: str) -> tupl
     known = (first >= 0) & (second >= 0)
     if not known.any():
         raise DataError(
-            f"{path}: none of its {len(known):,} rows joins two people of {whose}, whose ids are such as "
+            f"{path}: none of its {plural(len(known), 'row')} joins two people of {whose}, whose ids are such as "
             f"{shown(user_ids[0])}; write users with the same ids there and here"
         )
     friends.reject(known & (first == second), "the user has a tie to itself, expected another user; remove the row")

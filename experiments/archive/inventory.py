@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shlex
 import shutil
 import stat
 from collections.abc import Iterator, Mapping, Sequence
@@ -325,7 +326,8 @@ def _estimates(directory: Path) -> dict[str, _Estimate]:
         return _estimates_in(json.loads(bounded_text(path, regular=True)))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
         raise RunDirectoryError(
-            f"{path}: cannot be read as a summary in JSON ({fault}); `groundlings report {directory}` writes it again"
+            f"{path}: cannot be read as a summary in JSON ({fault}); "
+            f"`groundlings report {shlex.quote(str(directory))}` writes it again"
         ) from None
 
 

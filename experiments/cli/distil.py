@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,7 +54,8 @@ def distil(
         except (GroundlingsError, KeyboardInterrupt):
             if (directory / TABLE_NAME).is_file():
                 errors.print(f"every answer so far is in {escape(str(directory / TABLE_NAME))}; go on with")
-                errors.print(f"    groundlings distil {escape(str(config))} --out {escape(str(directory))} --resume")
+                again = shlex.join(["groundlings", "distil", str(config), "--out", str(directory), "--resume"])
+                errors.print(f"    {escape(again)}")
             raise
         write_json(directory / "distil.json", findings.as_dict())
         write_json(directory / "student.json", findings.student_as_dict())

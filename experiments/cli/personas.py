@@ -90,16 +90,18 @@ def render_persona(persona: Persona, population: Population) -> RenderableType:
 
 
 def _facts(persona: Persona, *, rates: bool, likes: bool) -> Table:
+    from groundlings.environments.words import plural
+
     table = _columns()
     for name, value in persona.demographics.items():
         table.add_row(escape(name), escape(value))
     style, traits = persona.style, persona.traits
     told = persona.acts is not None
-    table.add_row("activity", f"{traits.activity.value:.0f} items{_level(traits.activity, told)}")
+    table.add_row("activity", f"{plural(round(traits.activity.value), 'item')}{_level(traits.activity, told)}")
     if rates and not likes:
         table.add_row("conformity", _conformity(traits.conformity))
     if persona.genre_lifts or not told:
-        table.add_row("diversity", f"{traits.diversity.value:.0f} genres{_level(traits.diversity, told)}")
+        table.add_row("diversity", f"{plural(round(traits.diversity.value), 'genre')}{_level(traits.diversity, told)}")
     if likes:
         table.add_row("likes", f"{persona.style.shares.get(1.0, 0.0):.0%} of {style.ratings} likes and dislikes")
     elif style.mean is not None:

@@ -45,13 +45,13 @@ def checked(kind: type[Config], content: Mapping[str, Any], worded: Callable[[li
         config = kind.model_validate(content)
     except ValidationError as fault:
         raise together(worded(*each) for each in _complaints(kind, fault.errors())) from None
-    if mistaken := [worded(*each) for each in _truths_for_numbers(content, config, [])]:
+    if mistaken := [worded(*each) for each in _truths_and_numbers(content, config, [])]:
         raise together(mistaken)
     return config
 
 
-def _truths_for_numbers(given: Any, read: Any, above: list[Key]) -> Iterator[tuple[list[Key], str]]:
-    """Where `true` or `false` is given and was read as 1 or 0, as pydantic does.
+def _truths_and_numbers(given: Any, read: Any, above: list[Key]) -> Iterator[tuple[list[Key], str]]:
+    """Where `true` or `false` was read as 1 or 0, or a number or a word as `true` or `false`, as pydantic does.
 
     Args:
         given: What was written.
@@ -60,13 +60,15 @@ def _truths_for_numbers(given: Any, read: Any, above: list[Key]) -> Iterator[tup
     """
     if isinstance(given, bool) and isinstance(read, int | float) and not isinstance(read, bool):
         yield above, f"expected a number, found {str(given).lower()}"
+    elif isinstance(read, bool) and isinstance(given, int | float | str) and not isinstance(given, bool):
+        yield above, f"expected true or false, found {shown(given)}"
     elif isinstance(given, Mapping):
         for key, value in given.items():
             inner = read.get(key) if isinstance(read, Mapping) else getattr(read, str(key), None)
-            yield from _truths_for_numbers(value, inner, [*above, key])
+            yield from _truths_and_numbers(value, inner, [*above, key])
     elif isinstance(given, list | tuple) and isinstance(read, list | tuple):
         for place, (value, inner) in enumerate(zip(given, read, strict=False)):
-            yield from _truths_for_numbers(value, inner, [*above, place])
+            yield from _truths_and_numbers(value, inner, [*above, place])
 
 
 def _complaints(kind: type[BaseModel], errors: Sequence[ErrorDetails]) -> Iterator[tuple[list[Key], str]]:

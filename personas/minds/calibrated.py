@@ -69,7 +69,7 @@ class LanguageTermOptions(BaseModel):
     """Validation people at most whose held-out behaviour the weights are fitted on."""
     fit_pairs: int = Field(default=8, ge=2, le=200)
     """Pairs of each of them at most that the model is asked about, half held-out items and half random ones."""
-    fit_seed: int = Field(default=0, ge=0)
+    fit_seed: int = Field(default=0, ge=0, lt=2**63)
     """Of the choice of these people and pairs; another one fits anew."""
 
 

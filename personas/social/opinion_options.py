@@ -6,13 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from groundlings.personas.social.log_odds import LogOdds
+
 
 class _Stated(BaseModel):
     """A model of opinions whose parameters are stated, and estimated on nothing."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    weight: float
+    weight: LogOdds
     """What a whole unit of a category's share, more than at the start, adds to the log-odds of opening an item of that
     category. There is no default."""
     experience: float = Field(default=0.0, ge=0, le=1)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_val
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.paths import NamedPath
+from groundlings.personas.social.log_odds import LogOdds
 from groundlings.personas.social.opinion_options import OpinionOptions
 from groundlings.personas.social.spread_options import SpreadOptions
 
@@ -95,17 +96,17 @@ class TiesOptions(BaseModel):
     """For how many days a mention, or a like that the site shows to friends, is remembered."""
     mention: float = Field(default=1.0, ge=0, le=1)
     """P(an item that was liked or disliked is mentioned to all ties of the agent), off the site."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
     """Of generated ties and of mentions. Replicates with other seeds of the run keep both."""
 
 
 class SocialOptions(TiesOptions):
     """Who knows whom, and what it does to the log-odds of opening an item of which ties have told."""
 
-    likes: float
+    likes: LogOdds
     """Per log(1 + ties of whom the agent was told that they liked the item, by themselves or by the page). There is no
     default: `groundlings ties` measures an upper bound on real ties (docs/social.md)."""
-    dislikes: float = 0.0
+    dislikes: LogOdds = 0.0
     """Per log(1 + ties who mentioned it because they disliked it), usually below 0."""
     spread: SpreadOptions | None = None
     """How word of an item spreads further, over agents who were never shown it: `independent_cascade`,

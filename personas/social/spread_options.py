@@ -6,13 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from groundlings.personas.social.log_odds import LogOdds
+
 
 class _Stated(BaseModel):
     """A model of spread whose parameters are stated, and estimated on nothing."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    weight: float
+    weight: LogOdds
     """Added to the log-odds of opening an item for which the agent is active. There is no default."""
 
 

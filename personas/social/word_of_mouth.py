@@ -26,6 +26,7 @@ from groundlings.environments.interactions import DISLIKE, Interactions
 from groundlings.environments.page import Page
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ties import FRIENDS_LIKED, Ties
+from groundlings.environments.words import plural
 from groundlings.personas.population import Population
 from groundlings.personas.social.generated import generated_ties
 from groundlings.personas.social.options import TiesOptions
@@ -70,16 +71,12 @@ class WordOfMouth:
             self._without_agent = len(everybody) - len(self._ties)
             if not len(self._ties):
                 raise DataError(
-                    f"{path}: none of its {len(everybody):,} ties joins two of the {len(population.users):,} agents; "
+                    f"{path}: none of its {plural(len(everybody), 'tie')} joins two of the "
+                    f"{plural(len(population.users), 'agent')}; "
                     "raise population.size, or take mind.social out"
                 )
             if self._left_out or self._without_agent:
-                warnings.warn(
-                    f"{path}: {self._left_out:,} rows name somebody who is not in the data set, and "
-                    f"{self._without_agent:,} ties lead to people who are no agents; nothing is heard over these",
-                    RunWarning,
-                    stacklevel=2,
-                )
+                warnings.warn(f"{path}: {self._unheard()}", RunWarning, stacklevel=2)
         else:
             self._ties = generated_ties(options.ties, population, options.seed)
         self._scale, train = population.scale, population.train
@@ -90,6 +87,14 @@ class WordOfMouth:
         self._told: dict[Told, sp.csr_array] = {
             "liked": nothing, "mentioned_likes": nothing, "mentioned_dislikes": nothing
         }  # fmt: skip
+
+    def _unheard(self) -> str:
+        """What of a table carries nothing; what there is none of is not named."""
+        rows, ties = plural(self._left_out, "row"), plural(self._without_agent, "tie")
+        names, lead = "names" if self._left_out == 1 else "name", "leads" if self._without_agent == 1 else "lead"
+        told = [f"{rows} {names} somebody who is not in the data set"] if self._left_out else []
+        told += [f"{ties} {lead} to people who are no agents"] if self._without_agent else []
+        return f"{' and '.join(told)}; nothing is heard over what is named here"
 
     @property
     def ties(self) -> Ties:

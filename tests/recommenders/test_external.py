@@ -110,7 +110,7 @@ def test_all_users_and_items_that_are_not_known_are_counted_in_one_message(tmp_p
         load(path)
     said = str(error.value)
     assert "line 4: column 'user_id': user 'u97' is not in the data set (4 rows name 2 users" in said
-    assert "line 3: column 'item_id': item 'i99' is not in the data set (3 rows name 1 items" in said
+    assert "line 3: column 'item_id': item 'i99' is not in the data set (3 rows name 1 item that is not" in said
     assert "on_problem" not in said
 
 

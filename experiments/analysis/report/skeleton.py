@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from groundlings.experiments.analysis.report.palette import DARK, LIGHT
@@ -40,7 +39,6 @@ def page_environment(*rooms: str) -> Environment:
         bytecode_cache=TemplateCache(),
     )
     environment.filters["capitalise_first"] = lambda text: text[:1].upper() + text[1:]
-    environment.filters["tojson_plain"] = partial(json.dumps, ensure_ascii=False, sort_keys=True)
     return environment
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -84,6 +85,7 @@ def story_html(
         days=_days(told),
         day_link=day_link or (lambda _, __: "#people"),
         say=formatting,
+        quoted=shlex.quote,
         mark=lambda slot: mark(slot, told.stands_for),
         also=lambda arm, slot: _also(told, arm, slot),
         rows=_rows,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from groundlings.environments.arrays import FloatArray
-from groundlings.experiments.analysis.compare import Difference, Estimate, mean_interval
+from groundlings.experiments.analysis.compare import Difference, Estimate, mean_interval, within_one
 from groundlings.experiments.analysis.comparison.ratios import ratio_estimate
 from groundlings.experiments.analysis.why.reading import Side, StepCounts
 from groundlings.experiments.analysis.why.steps import Step
@@ -81,7 +81,7 @@ def _cell(
         return FunnelCell(mean_interval(taken), gap, None, None)
     before = ours[step.of]
     here = ~np.isnan(taken)
-    rate = ratio_estimate(taken[here], before[here])
+    rate = within_one(ratio_estimate(taken[here], before[here]))
     rate_gap = None if base is None else _rate_difference((taken, before), (base[step.name], base[step.of]), counts)
     return FunnelCell(mean_interval(taken), gap, rate if rate.mean is not None else None, rate_gap)
 

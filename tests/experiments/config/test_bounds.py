@@ -5,10 +5,15 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
+from groundlings.environments.datasets.config import ToyOptions
 from groundlings.experiments.config.designs import SplitDesign
 from groundlings.experiments.config.layout import GridLayoutConfig
 from groundlings.experiments.config.returning import AfterSessionConfig, ArrivalsConfig, ReturnsConfig
 from groundlings.personas.minds.browsing_options import BrowsingOptions
+from groundlings.personas.minds.calibrated import LanguageTermOptions
+from groundlings.personas.social.opinion_options import DeGroot
+from groundlings.personas.social.options import SocialOptions
+from groundlings.personas.social.spread_options import IndependentCascade
 from groundlings.recommenders.rule_options import CapRule
 
 
@@ -25,6 +30,14 @@ from groundlings.recommenders.rule_options import CapRule
         (ReturnsConfig, {"kind": "stated", "median_days": 2, "spread": 1e308}),
         (BrowsingOptions, {"patience": 1e308}),
         (BrowsingOptions, {"enough": 1e-320}),
+        (SocialOptions, {"ties": "ties.csv", "likes": 1e308}),
+        (SocialOptions, {"ties": "ties.csv", "likes": -5000}),
+        (SocialOptions, {"ties": "ties.csv", "likes": 1, "dislikes": -1e308}),
+        (SocialOptions, {"ties": "ties.csv", "likes": 1, "seed": 10**23}),
+        (IndependentCascade, {"model": "independent_cascade", "chance": 0.5, "weight": 1e308}),
+        (DeGroot, {"model": "degroot", "trust": 0.5, "weight": -5000}),
+        (LanguageTermOptions, {"fit_seed": 2**63}),
+        (ToyOptions, {"seed": 2**63}),
     ],
 )
 def test_a_number_beyond_all_measure_is_refused(section, values):

@@ -81,3 +81,10 @@ def test_a_true_is_no_number_in_python_either():
         Experiment(dataset="toy", arms={"popular": "popular"}, seed=1, days=True)
     with pytest.raises(ConfigError, match=r"^arms\['a'\]\.max_unreadable: expected a number, found true$"):
         Experiment(dataset="toy", arms={"a": {"recommender": "popular", "max_unreadable": True}}, seed=1)
+
+
+@pytest.mark.parametrize(("written", "said"), [(1, "1"), (0.0, "0.0"), ('"yes"', "'yes'")])
+def test_a_number_or_a_word_is_neither_true_nor_false(written, said):
+    path = next(path for path in FILES if path.stem == "social")
+    with pytest.raises(ConfigError, match=rf"held_out: expected true or false, found {said}$"):
+        load_config(path, [f"held_out={written}"])

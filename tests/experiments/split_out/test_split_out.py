@@ -176,7 +176,7 @@ def test_rankings_made_from_the_files_come_back_and_check_says_what_they_lack(sh
         build_plan(shop.config())
     unknown = rankings.assign(item_id=np.where(rankings["user_id"] > "07", "new", rankings["item_id"]))
     unknown.drop_duplicates(["user_id", "item_id"]).to_csv(shop.folder / "rankings.csv", index=False)
-    with pytest.raises(DataError, match=r"item 'new' is not in the data set \(2 rows name 1 items"):
+    with pytest.raises(DataError, match=r"item 'new' is not in the data set \(2 rows name 1 item that is not"):
         build_plan(shop.config())
 
 

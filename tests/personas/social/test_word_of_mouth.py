@@ -115,7 +115,7 @@ def test_more_neighbours_than_agents_are_refused() -> None:
 
 def test_ties_of_nobody_in_the_data_are_refused(toy_population, tmp_path):
     (tmp_path / "ties.csv").write_text("user,friend\nx,y\n")
-    with pytest.raises(DataError, match="none of its 1 rows joins two people of the data set"):
+    with pytest.raises(DataError, match="none of its 1 row joins two people of the data set"):
         WordOfMouth(TiesOptions(ties=Path("ties.csv")), toy_population, tmp_path)
 
 
@@ -123,9 +123,14 @@ def test_ties_to_people_who_are_no_agents_are_none_of_the_ties(toy_population, t
     ids = toy_population.people.user_ids
     few = replace(toy_population, users=toy_population.users[:3])
     (tmp_path / "ties.csv").write_text(f"user,friend\n{ids[0]},{ids[1]}\n{ids[1]},{ids[9]}\n{ids[8]},{ids[9]}\n")
-    with pytest.warns(RunWarning, match=r"0 rows name somebody .* and 2 ties lead to people who are no agents"):
+    with pytest.warns(RunWarning, match=r"ties\.csv: 2 ties lead to people who are no agents; nothing"):
         found = WordOfMouth(TiesOptions(ties=Path("ties.csv")), few, tmp_path)
     assert (len(found.ties), found.describe()["ties_left_out"]) == (1, 2)
+    (tmp_path / "ties.csv").write_text(f"user,friend\n{ids[0]},{ids[1]}\n{ids[1]},{ids[9]}\n{ids[8]},nobody\n")
+    said = r"1 row names somebody who is not in the data set and 1 tie leads to people who are no agents; nothing"
+    with pytest.warns(RunWarning, match=said):
+        WordOfMouth(TiesOptions(ties=Path("ties.csv")), few, tmp_path)
+    (tmp_path / "ties.csv").write_text(f"user,friend\n{ids[0]},{ids[1]}\n{ids[1]},{ids[9]}\n{ids[8]},{ids[9]}\n")
     nobody = replace(toy_population, users=toy_population.users[2:4])
     with pytest.raises(DataError, match="none of its 3 ties joins two of the 2 agents"):
         WordOfMouth(TiesOptions(ties=Path("ties.csv")), nobody, tmp_path)

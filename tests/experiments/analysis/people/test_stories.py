@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import shlex
 import shutil
 import sqlite3
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -217,8 +219,11 @@ def test_pages_that_are_left_out_are_said(logs):
             for each in all_stories(log)
             if any(len(session.pages) > 2 for arm in each.arms for session in arm.sessions)
         )
-        text = " ".join(Fragment(story_html(long, styles_in(log), most_pages=1)).text.split())
-    assert "2 more pages: groundlings agent RUN --user" in text
+        told = replace(long, person=replace(long.person, user_id="O'Brien $(ls)"))
+        text = " ".join(Fragment(story_html(told, styles_in(log), most_pages=1)).text.split())
+    said, _, after = text.partition("2 more pages: groundlings agent RUN --user ")[2].partition(" prints them.")
+    assert after
+    assert shlex.split(said) == ["O'Brien $(ls)"]
 
 
 @pytest.mark.parametrize("version", [1, 2, 3, 4])

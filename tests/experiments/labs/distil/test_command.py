@@ -31,11 +31,11 @@ def command(distil_file):
 
 
 def test_a_used_up_budget_keeps_the_answers_and_a_higher_one_goes_on(command, tmp_path):
-    out = tmp_path / "out"
+    out = tmp_path / "an out"
     stopped = command("--out", out, *SMALL, "--set", "teacher.model.budget.tokens=9000")
     assert isinstance(stopped.exception, BudgetExhausted)
     assert "Raise teacher.model.budget to go on" in str(stopped.exception)
-    assert "--resume" in stopped.output
+    assert f"--out '{out}' --resume" in " ".join(stopped.output.split())
     before = (out / "teacher.csv").read_text().splitlines()
     found = command("--out", out, *SMALL, "--resume")
     assert found.exception is None, found.output

@@ -130,7 +130,7 @@ def test_the_command_reads_two_tables_and_prints_what_was_left_out(tmp_path: Pat
     [
         ("user,product\na,1\n", "user,friend\na,b\n", "column 'item' .* is not in the header"),
         ("user,item\na,1\nb,\n", "user,friend\na,b\n", "line 3: column 'item': the cell is empty"),
-        ("user,item\na,1\nb,2\n", "user,friend\nx,y\n", "none of its 1 rows joins two people"),
+        ("user,item\na,1\nb,2\n", "user,friend\nx,y\n", "none of its 1 row joins two people"),
         ("user,item\na,1\nb,2\n", "user,friend\na,a\n", "line 2: column 'friend': the user has a tie to itself"),
     ],
 )
