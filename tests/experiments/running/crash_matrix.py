@@ -121,7 +121,7 @@ def leave_pictures_blank() -> None:
     from groundlings.experiments.analysis.report import svg
 
     svg._lay_out = lambda _: None
-    svg._document = lambda _: '<svg viewBox="0 0 1 1"></svg>'
+    svg._document = lambda *_, **__: '<svg viewBox="0 0 1 1"></svg>'
     svg._pixels = lambda _: np.zeros((1, 1, 3), dtype=np.uint8)
     svg._png = lambda _: b""
 
