@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import ValidationError, model_validator
+from pydantic import model_validator
 
 from groundlings.environments.arrays import FloatArray, IntArray
-from groundlings.environments.bounded_files import bounded_text
-from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.exposures import Policy, Shape
+from groundlings.environments.fitted_files import read_fitted
 from groundlings.personas.exposure.parameter import Parameter, Part
 from groundlings.personas.exposure.position import places_of
 from groundlings.personas.exposure.sessions import Exits, Returns
@@ -162,24 +161,13 @@ def read_exposure_calibration(path: Path) -> ExposureCalibration:
         ConfigError: There is no such file.
         DataError: It is none of ours, or damaged.
     """
-    try:
-        text = bounded_text(path)
-    except OSError as fault:
-        raise ConfigError(f"{path}: the calibration of exposures cannot be read ({fault.strerror})") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: not a calibration of exposures: not UTF-8 text") from None
-    except ValueError as fault:
-        raise DataError(f"{path}: not a calibration of exposures: {fault}") from None
-    try:
-        return ExposureCalibration.model_validate_json(text)
-    except ValidationError as fault:
-        first = fault.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        told = first["msg"].lower().removeprefix("value error, ")
-        raise DataError(
-            f"{path}: not a calibration of exposures of this version: {where}: {told}; "
-            "make one with `groundlings calibrate CONFIG --exposures LOG --out FILE`"
-        ) from None
+    return read_fitted(
+        path,
+        ExposureCalibration,
+        what="the calibration of exposures",
+        file="a calibration of exposures",
+        command="groundlings calibrate CONFIG --exposures LOG --out FILE",
+    )
 
 
 def relative_curve(places: IntArray, logs: FloatArray, covariance: FloatArray, reach: float) -> dict[int, Parameter]:

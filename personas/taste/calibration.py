@@ -20,12 +20,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from scipy.special import ndtri
 
 from groundlings.environments.arrays import FloatArray
-from groundlings.environments.bounded_files import bounded_text
-from groundlings.environments.errors import ConfigError, DataError
+from groundlings.environments.fitted_files import read_fitted
 
 _Z95 = float(ndtri(0.975))
 _APPEALS = 1000
@@ -195,20 +194,10 @@ def read_calibration(path: Path) -> Calibration:
         ConfigError: There is no such file.
         DataError: It is none of ours, or damaged.
     """
-    try:
-        text = bounded_text(path)
-    except OSError as fault:
-        raise ConfigError(f"{path}: the calibration cannot be read ({fault.strerror})") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: not a calibration file: not UTF-8 text") from None
-    except ValueError as fault:
-        raise DataError(f"{path}: not a calibration file: {fault}") from None
-    try:
-        return Calibration.model_validate_json(text)
-    except ValidationError as fault:
-        first = fault.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise DataError(
-            f"{path}: not a calibration file of this version: {where}: {first['msg'].lower()}; "
-            "make one with `groundlings calibrate CONFIG --out FILE`"
-        ) from None
+    return read_fitted(
+        path,
+        Calibration,
+        what="the calibration",
+        file="a calibration file",
+        command="groundlings calibrate CONFIG --out FILE",
+    )

@@ -6,10 +6,9 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from groundlings.environments.bounded_files import bounded_text
-from groundlings.environments.errors import ConfigError, DataError
+from groundlings.environments.fitted_files import read_fitted
 from groundlings.environments.ridge import Ridge
 from groundlings.experiments.labs.distil.student import Scatter, Student
 from groundlings.personas.minds.calibrated_question import QuestionOptions
@@ -91,18 +90,10 @@ def read_student(path: Path) -> StudentFile:
         ConfigError: There is no such file.
         DataError: It is none of ours, or damaged.
     """
-    try:
-        text = bounded_text(path)
-    except OSError as fault:
-        raise ConfigError(f"{path}: the student cannot be read ({fault.strerror})") from None
-    except ValueError as fault:
-        raise DataError(f"{path}: not the file of a student: {fault}") from None
-    try:
-        return StudentFile.model_validate_json(text)
-    except ValidationError as fault:
-        first = fault.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise DataError(
-            f"{path}: not the file of a student of this version: {where}: {first['msg'].lower()}; make one with "
-            "`groundlings distil`"
-        ) from None
+    return read_fitted(
+        path,
+        StudentFile,
+        what="the student",
+        file="the file of a student",
+        command="groundlings distil",
+    )
