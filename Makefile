@@ -14,6 +14,8 @@ WORKERS ?= 2
 # Tried in this order; the first that is new enough and can make a virtual environment is used.
 PYTHON ?= python3.11 python3.12 python3.13 python3 python
 ARGS   ?=
+# Which PyTorch `make train-mind` installs, such as one without CUDA; its own choice if empty.
+TORCH  ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -56,7 +58,7 @@ truth: $(STAMP) ## hold the agents against coats that nobody chose; COAT=DIR is 
 	    $(if $(COAT),--set "truth.directory=$(abspath $(COAT))")
 
 train-mind: $(STAMP) ## install the extra `train`, and train the embedded model on 64 moments of real people (SIZE=full: 90 minutes)
-	$(BIN)/python -m pip install --quiet ".[train]"
+	$(BIN)/python -m pip install --quiet --no-user $(TORCH) --editable ".[train]"
 	$(BIN)/groundlings train-mind experiments/configs/train_mind$(if $(filter full,$(SIZE)),,_small).yaml \
 	    --out runs/train-mind$(if $(filter full,$(SIZE)),,-small)
 

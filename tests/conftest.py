@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
@@ -50,6 +51,9 @@ settings.register_profile(
 )
 settings.register_profile("explore", max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+# Hypothesis would parse all of our modules that a process has loaded and draw the constants found there: up to 40 s in
+# each, and draws that depend on which tests ran before.
+providers.is_local_module_file = lambda _path: False
 
 TOGETHER = tuple(f"tests/experiments/labs/{lab}/" for lab in ("fidelity", "truth", "warmup"))
 """Folders whose files share an examination that takes long."""
