@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,9 @@ from groundlings.recommenders.interleaving import TEAM_DRAFT
 NOT_VALIDATED = "simulated effect, not validated against humans"
 NOTHING = "\N{EN DASH}"
 NOT_KNOWN = "n/a"
+_OWN_TABLES = "own"
+"""What a data set of one's own tables is called in a file."""
+_LEAST_IN_ONE_DECIMAL = 0.1
 
 _ENDED = {
     EndedBy.EXIT: "left after page {pages}",
@@ -139,8 +143,18 @@ def share_interval(found: Estimate) -> str:
     """A share as a percentage with the ends of its interval."""
     if found.mean is None:
         return NOT_KNOWN
-    ends = "" if found.low is None or found.high is None else f" [{100 * found.low:.1f}, {100 * found.high:.1f}]"
-    return f"{100 * found.mean:.1f} %{ends}".replace("-", "\N{MINUS SIGN}")
+    places = percent_decimals(found.mean)
+    low, high = found.low, found.high
+    ends = "" if low is None or high is None else f" [{100 * low:.{places}f}, {100 * high:.{places}f}]"
+    return f"{100 * found.mean:.{places}f} %{ends}".replace("-", "\N{MINUS SIGN}")
+
+
+def percent_decimals(share: float | None) -> int:
+    """Decimals of a percentage: one, or as many as show two digits of a share that one would round to nothing."""
+    percent = 100 * abs(share or 0.0)
+    if percent == 0.0 or percent >= _LEAST_IN_ONE_DECIMAL:
+        return 1
+    return 1 - math.floor(math.log10(percent))
 
 
 def plural(number: int, one: str, many: str | None = None) -> str:
@@ -186,7 +200,11 @@ def opening(summary: Summary, split: bool = False) -> str:
     tried = "visited" if not split else "was shown" if run["agents"] == 1 else "were each shown"
     if split:
         arms = f"one of {arms}"
-    return f"{people}, {each} in {run['dataset']}, {tried} {arms} over {days}; {deciding(run)}."
+    return f"{people}, {each} in {_data(run)}, {tried} {arms} over {days}; {deciding(run)}."
+
+
+def _data(run: Mapping[str, Any]) -> str:
+    return "your own data" if run["dataset"] == _OWN_TABLES else str(run["dataset"])
 
 
 def assumed(summary: Summary) -> str:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
+from groundlings.experiments.analysis.compare import Estimate
 from groundlings.experiments.analysis.comparison.comparing import compare_run
 from groundlings.experiments.analysis.comparison.verdict import Evidence, judge
 from groundlings.experiments.analysis.metrics import METRICS, summarise
@@ -22,7 +23,7 @@ from groundlings.experiments.analysis.metrics.pages import Survival
 from groundlings.experiments.analysis.report import verdict_sentences as words
 from groundlings.experiments.analysis.report.claims import fidelity_claims, truth_claims
 from groundlings.experiments.analysis.report.figures import draw_survival
-from groundlings.experiments.analysis.report.formatting import opening
+from groundlings.experiments.analysis.report.formatting import opening, share_interval
 from groundlings.experiments.analysis.report.palette import styles
 from groundlings.experiments.analysis.report.returning import draw_retention
 from groundlings.experiments.analysis.report.sections.details import plain_facts
@@ -47,6 +48,25 @@ def found(comparison, **changed):
     """The first arm, its headline changed."""
     arm = comparison.arms[0]
     return replace(arm, headline=replace(arm.headline, **changed))
+
+
+@pytest.mark.parametrize(
+    ("mean", "low", "high", "said"),
+    [
+        (0.445, 0.444, 0.446, "44.5 % [44.4, 44.6]"),
+        (0.001, 0.0, 0.002, "0.1 % [0.0, 0.2]"),
+        (0.000275, 0.00022, 0.00033, "0.028 % [0.022, 0.033]"),
+        (0.0, 0.0, 0.0, "0.0 % [0.0, 0.0]"),
+        (3e-8, None, None, "0.0000030 %"),
+    ],
+)
+def test_a_share_that_is_small_and_not_zero_is_not_shown_as_zero(mean, low, high, said):
+    assert share_interval(Estimate(mean, None, low, high, 100, 0)) == said
+
+
+def test_a_table_of_ones_own_is_called_so(summary):
+    own = replace(summary, run={**summary.run, "dataset": "own"})
+    assert "history in your own data, visited" in opening(own)
 
 
 def test_an_interval_beside_zero_is_never_said_to_include_it(comparison):
