@@ -319,16 +319,49 @@ def _best_of_one(scores: FloatArray, size: int, floor: float) -> tuple[ItemArray
     return items[order].astype(np.int32)[None], values[order][None]
 
 
-def _best(scores: FloatArray, size: int) -> tuple[ItemArray, FloatArray]:
-    """The best items of each row and their scores, shape (rows, size) each, `NO_ITEM` and NaN behind the last."""
+_STRIDE, _MANY_SCORES = 16, 2**14
+"""Items whose best score stands for all of them while the last score of a list is looked for, and of how many scores on
+that is quicker."""
+
+
+def _last_listed(scores: FloatArray, size: int) -> FloatArray:
+    """The score of rank `size` of each row, shape (rows,).
+
+    At least `size` scores are as high as the highest of `size` groups of items. The few that are hold the one that is
+    looked for, which spares all others a place in an order.
+
+    Raises:
+        ValueError: A score is NaN.
+    """
     n_rows, n_items = scores.shape
-    highest = np.partition(scores, n_items - size, axis=1)[:, n_items - size :]
-    if n_rows == 1 and size and highest[0, 0] > -np.inf and not holds_any(np.isnan(highest)):
-        return _best_of_one(scores[0], size, highest[0, 0])
+    groups, looked_at = n_items // _STRIDE, scores
+    # Items lie strides apart in a group: a catalog may have its best sellers one behind the other.
+    if scores.size >= _MANY_SCORES and groups >= 2 * size:
+        whole = scores[:, : groups * _STRIDE].reshape(n_rows, _STRIDE, groups).max(axis=1)
+        looked_at = np.concatenate([whole, scores[:, groups * _STRIDE :]], axis=1)
+    highest = np.partition(looked_at, looked_at.shape[1] - size, axis=1)[:, looked_at.shape[1] - size :]
     if np.isnan(highest).any():
         row, item = np.argwhere(np.isnan(scores))[0]
         raise ValueError(f"the score of item {item} is NaN (row {row} of its block); hide an item with -inf instead")
-    floor = np.maximum(highest[:, 0], np.finfo(np.float64).min)  # so that -inf is never good enough
+    least = highest[:, 0]
+    if looked_at is scores:
+        return least
+    enough = scores >= least[:, None]
+    counts = np.count_nonzero(enough, axis=1)
+    if counts.max() > n_items // 4:  # many scores are alike
+        return np.partition(scores, n_items - size, axis=1)[:, n_items - size]
+    few = np.full((n_rows, int(counts.max())), -np.inf)
+    few[np.arange(few.shape[1]) < counts[:, None]] = scores[enough]
+    return np.partition(few, few.shape[1] - size, axis=1)[:, few.shape[1] - size]
+
+
+def _best(scores: FloatArray, size: int) -> tuple[ItemArray, FloatArray]:
+    """The best items of each row and their scores, shape (rows, size) each, `NO_ITEM` and NaN behind the last."""
+    n_rows, n_items = scores.shape
+    last = _last_listed(scores, size)
+    if n_rows == 1 and size and last[0] > -np.inf:
+        return _best_of_one(scores[0], size, last[0])
+    floor = np.maximum(last, np.finfo(np.float64).min)  # so that -inf is never good enough
     enough = scores >= floor[:, None]
     counts = enough.sum(axis=1)
     rows = np.repeat(np.arange(n_rows), counts)

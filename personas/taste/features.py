@@ -66,6 +66,7 @@ _SEASON_PRIOR = 2.0
 _POPULAR_PRIOR = 10.0
 _SHARE_FLOOR = 0.002
 _CELLS_AT_ONCE = 4_000_000
+_MOST_FLAGS = 2**25
 
 
 @dataclass(frozen=True)
@@ -205,7 +206,10 @@ class Evidence:
         people, rows = (users, np.arange(len(users))) if self.n_users <= MANY else np.unique(users, return_inverse=True)
         others, weights = self.similar.of(people)
         width = self.similar.width
-        if self.n_users <= MANY:
+        if self._flags is not None:
+            places, flags = self._flags
+            have = flags[others, places[items][:, None]].astype(np.float32)
+        elif self.n_users <= MANY:
             have = self.met[others.ravel(), np.repeat(items, width)]
         else:  # the histories of a user's similar users lie far apart, and are brought together once for all items
             have = self.met[others.ravel()][(rows[:, None] * width + np.arange(width)).ravel(), np.repeat(items, width)]
@@ -244,6 +248,19 @@ class Evidence:
         """Whether the latest users of an item are all of its users, shape (n_items,)."""
         # Of users who tell of items: others may have the item, too. Lists are short, so that the logs are exact enough.
         return np.diff(self.latest_users.indptr) == np.rint(np.expm1(self.popularity.astype(np.float64)))
+
+    @cached_property
+    def _flags(self) -> tuple[IntArray, BoolArray] | None:
+        """Who has the items of so many users: a column of each such item, and flags of shape (n_users, n_columns).
+
+        To look a flag up takes a fraction of a search in a history. None where flags would take too much memory.
+        """
+        many = np.flatnonzero(~self._all_listed)
+        if self.n_users > MANY or self.n_users * len(many) > _MOST_FLAGS:
+            return None
+        places = np.zeros(self.n_items, dtype=np.int64)
+        places[many] = np.arange(len(many))
+        return places, self.met[:, many].astype(np.bool_).toarray()
 
     @cached_property
     def _following(self) -> PairedTable:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from groundlings.environments.arrays import IntArray
 from groundlings.environments.sorting import order_of, pair_keys
 
-_SPARE = 8
-"""Places for each stored cell of a table that is kept full: four times the bytes, whatever the size of the catalog."""
+_SPARE = 12
+"""Places for each stored cell of a table that is kept full: six times the bytes, whatever the size of the catalog."""
 
 
 def matrix_of(

@@ -61,6 +61,39 @@ def test_top_items_agrees_over_many_blocks(n_items, values):
     np.testing.assert_array_equal(ranking.items, by_sorting_everything(scores, seen, 6))
 
 
+def among_many(name):
+    """Scores of 12 sessions and 3,000 items, enough of both that whole groups of items are passed by."""
+    scores = np.random.default_rng(6).random((12, 3_000))
+    match name:
+        case "few may be listed":
+            scores[scores < 0.998] = -np.inf
+        case "the best sellers come first":
+            scores = -np.sort(-scores)
+        case "the best share a group":
+            scores[:, :: 3_000 // 16] += 1
+        case "one session's are all alike":
+            scores[7] = 0.5
+    return scores
+
+
+@pytest.mark.parametrize(
+    "name", ["few may be listed", "the best sellers come first", "the best share a group", "one session's are all alike"]
+)
+def test_the_best_of_many_items_are_found_wherever_they_lie(name):
+    scores = among_many(name)
+    seen = np.random.default_rng(7).random(scores.shape) < 0.1
+    ranking = top_items(scores, request_for(seen, 30))
+    np.testing.assert_array_equal(ranking.items, by_sorting_everything(scores, seen, 30))
+
+
+@pytest.mark.parametrize("item", [0, 2_999])
+def test_a_score_that_is_no_number_is_found_among_many(item):
+    scores = among_many("any")
+    scores[3, item] = np.nan
+    with pytest.raises(ValueError, match=f"the score of item {item} is NaN"):
+        top_items(scores, request_for(np.zeros(scores.shape), 30))
+
+
 def test_top_items_leaves_its_argument_alone():
     scores = np.arange(6.0).reshape(1, 6)
     top_items(scores, request_for([[0, 0, 0, 0, 0, 1]], 2))

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from groundlings.environments.interactions import Interactions
-from groundlings.personas.taste import item_tables, similar_users, star_features
+from groundlings.personas.taste import features, item_tables, similar_users, star_features
 from groundlings.personas.taste.co_occurrence import AHEAD, COUNT_PRIOR, count_following, count_neighbours, histories
 from groundlings.personas.taste.features import FEATURES, measure_evidence
 from groundlings.personas.taste.item_tables import embed, measure_tables
@@ -117,6 +117,16 @@ def test_features_of_pairs_are_those_of_whole_rows_in_narrow_tables_too(toy, toy
     users, items = np.arange(90), np.arange(90) % 60
     pairs = evidence.column_of_pairs(name, users, items)
     assert np.allclose(pairs, evidence.column(name, users)[users, items], atol=1e-4)
+
+
+def test_who_has_an_item_of_very_many_users_is_looked_up_as_it_is_searched(toy, toy_split, monkeypatch):
+    monkeypatch.setattr(similar_users, "MOST_RECENT", 5)  # most items have more users than are listed
+    users, items = np.repeat(np.arange(90), 60), np.tile(np.arange(60), 90)
+    looked_up = measure_evidence(toy_split.train, toy.catalog).column_of_pairs("people", users, items)
+    monkeypatch.setattr(features, "_MOST_FLAGS", 0)
+    searched = measure_evidence(toy_split.train, toy.catalog).column_of_pairs("people", users, items)
+    assert looked_up.tobytes() == searched.tobytes()
+    assert len(np.unique(searched)) > 100
 
 
 def tables_of(rows):
