@@ -77,7 +77,8 @@ def among_many(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["few may be listed", "the best sellers come first", "the best share a group", "one session's are all alike"]
+    "name",
+    ["few may be listed", "the best sellers come first", "the best share a group", "one session's are all alike"],
 )
 def test_the_best_of_many_items_are_found_wherever_they_lie(name):
     scores = among_many(name)
