@@ -30,7 +30,10 @@ COUNT_PRIOR = 10.0
 """Neighbour counts that smoothing adds."""
 
 _FORGOTTEN = 1e-3
-_PAIRS_AT_ONCE = 4_000_000
+_PAIRS_AT_ONCE = 500_000
+_CELLS_FOR_A_PAIR = 8
+"""So many cells of a table are counted one by one for each pair; of a sparser one those that occur are sorted."""
+
 _SHORT = 2**32
 """Cells of a part that 32 bits can number."""
 
@@ -134,6 +137,12 @@ class Steps:
 
 def _counted(cells: Cells, shape: tuple[int, int]) -> sp.csr_array:
     """How often each cell occurs, columns ascending; cells are numbered row by row."""
+    if shape[0] * shape[1] <= _CELLS_FOR_A_PAIR * len(cells):
+        counted = np.bincount(cells, minlength=shape[0] * shape[1])
+        places = np.flatnonzero(counted)
+        bounds = np.searchsorted(places, np.arange(shape[0] + 1) * shape[1]).astype(np.int32)
+        columns = places - np.repeat(np.arange(shape[0]) * shape[1], np.diff(bounds))
+        return sp.csr_array((counted[places].astype(np.float32), columns.astype(np.int32), bounds), shape=shape)
     cells.sort()
     new = np.ones(len(cells), dtype=np.bool_)
     np.not_equal(cells[1:], cells[:-1], out=new[1:])

@@ -77,42 +77,32 @@ def keep_largest(matrix: sp.csr_array, width: int, scores: NDArray[np.floating] 
         scores: Of the stored cells, shape (nnz,); the values themselves if absent.
     """
     values = matrix.data if scores is None else scores
-    lengths = np.diff(matrix.indptr)
-    long = np.flatnonzero(lengths > width)
+    counts = np.diff(matrix.indptr)
+    long = np.flatnonzero(counts > width)
     if not len(long):
         matrix.sort_indices()
         return matrix
-    smallest = np.full(matrix.shape[0], -np.inf, dtype=values.dtype)
-    smallest[long] = _smallest_of_largest(values, matrix.indptr, long, width)
-    floor = np.repeat(smallest, lengths)
-    kept = values > floor
-    # Of those that equal the smallest kept one, as many as there is room for.
-    equal = np.flatnonzero(values == floor)
-    rows = np.searchsorted(matrix.indptr, equal, side="right") - 1
-    room = width - np.diff(np.concatenate([[0], np.cumsum(kept)])[matrix.indptr])
-    disputed = (np.bincount(rows, minlength=matrix.shape[0]) > room)[rows]
-    kept[equal[~disputed]] = True
-    equal, rows = equal[disputed], rows[disputed]
-    by_column = np.lexsort((matrix.indices[equal], rows))
-    equal, rows = equal[by_column], rows[by_column]
-    kept[equal[np.arange(len(equal)) - np.searchsorted(rows, rows) < room[rows]]] = True
-    bounds = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr].astype(matrix.indptr.dtype)
+    kept = np.ones(len(values), dtype=np.bool_)
+    for first, last in zip(matrix.indptr[long].tolist(), matrix.indptr[long + 1].tolist(), strict=True):
+        _mark_largest(values[first:last], matrix.indices[first:last], width, kept[first:last])
+    counts[long] = width
+    bounds = np.concatenate([[0], np.cumsum(counts)]).astype(matrix.indptr.dtype)
     result = sp.csr_array((matrix.data[kept], matrix.indices[kept], bounds), shape=matrix.shape)
     result.sort_indices()
     return result
 
 
-def _smallest_of_largest(
-    values: NDArray[np.floating], starts: NDArray[np.integer], rows: IntArray, width: int
-) -> NDArray[np.floating]:
-    """The smallest of the largest values of some rows, each of more than `width` values, shape (n_rows,)."""
-    moved = values.copy()
-    smallest = np.empty(len(rows), dtype=values.dtype)
-    for number, (first, last) in enumerate(zip(starts[rows].tolist(), starts[rows + 1].tolist(), strict=True)):
-        row, place = moved[first:last], last - first - width
-        row.partition(place)
-        smallest[number] = row[place]
-    return smallest
+def _mark_largest(
+    values: NDArray[np.floating], columns: NDArray[np.integer], width: int, marks: NDArray[np.bool_]
+) -> None:
+    """Mark the `width` largest of more values in place; of equal ones those of the first columns."""
+    place = len(values) - width
+    smallest = np.partition(values, place)[place]
+    np.greater_equal(values, smallest, out=marks)
+    surplus = int(np.count_nonzero(marks)) - width
+    if surplus:
+        equal = np.flatnonzero(values == smallest)
+        marks[equal[np.argsort(columns[equal])[-surplus:]]] = False
 
 
 def parts_of(work: IntArray, most: int) -> Iterator[slice]:
