@@ -278,6 +278,12 @@ class CountsLists(Protocol):
         ...
 
 
+def pages_before(environment: object) -> int:
+    """Pages of a session before the first for which a recommender is asked, where its requests count from 1 behind
+    them: what has an attribute `pages_before` says so."""
+    return int(getattr(environment, "pages_before", 0))
+
+
 def shows_friends(environment: object) -> bool:
     """Whether its pages say how many ties of an agent liked an item: what has an attribute `shows_friends` says so."""
     return bool(getattr(environment, "shows_friends", False))

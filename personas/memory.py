@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from groundlings.environments.arrays import FloatArray
 from groundlings.personas.memory_relevance import Embedder, LexicalEmbedder
 
-MemoryKind = Literal["visit", "reflection"]
+MemoryKind = Literal["visit", "reflection", "said", "heard"]
 
 HOURS_A_DAY = 24
 
@@ -37,7 +37,8 @@ class Memory:
     Attributes:
         agent: Row number in the population.
         day: When it was made, 0 for the first day.
-        kind: `visit` for what happened in a session, `reflection` for a thought about several sessions.
+        kind: `visit` for what happened in a session, `reflection` for a thought about several sessions, `said` and
+            `heard` for what the agent told its ties and what they told it.
         text: One line.
         importance: 1 trifling to 10 decisive.
     """
@@ -77,7 +78,8 @@ class MemoryOptions(BaseModel):
 class MemoryStore:
     """The long-term memory of all agents of an arm.
 
-    A reflection replaces the memories of the sessions that it is about. The log keeps these.
+    A reflection replaces the memories of the sessions that it is about. The log keeps these. What was heard is kept
+    apart, as many of it again: it is made of what others said, so it comes in another order where a run is resumed.
 
     Args:
         options: What is kept and recalled.
@@ -88,18 +90,20 @@ class MemoryStore:
         self._options = options
         self._embedder = embedder or LexicalEmbedder()
         self._kept: dict[int, list[Memory]] = defaultdict(list)
+        self._heard: dict[int, list[Memory]] = defaultdict(list)
 
     def add(self, memory: Memory) -> None:
         """Keep a memory, newer than those of the same agent."""
-        kept = self._kept[memory.agent]
+        kept = (self._heard if memory.kind == "heard" else self._kept)[memory.agent]
         if memory.kind == "reflection":
             kept[:] = [each for each in kept if each.kind == "reflection"]
         kept.append(memory)
         del kept[: -self._options.capacity]
 
     def kept(self, agent: int) -> tuple[Memory, ...]:
-        """All memories of an agent, oldest first."""
-        return tuple(self._kept.get(agent, ()))
+        """All memories of an agent, by day; what was heard on a day comes last, as it was heard at its end."""
+        own, heard = self._kept.get(agent, ()), self._heard.get(agent, ())
+        return tuple(sorted((*own, *heard), key=lambda memory: memory.day)) if heard else tuple(own)
 
     def recall(self, agent: int, day: int, occasion: str) -> tuple[Memory, ...]:
         """What comes back to an agent's mind, oldest first; asking changes nothing.

@@ -18,6 +18,7 @@ from groundlings.environments.earlier_names import EarlierAttribute
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.page import Page
 from groundlings.environments.sessions import Sessions
+from groundlings.environments.social_turns import TURN, Told
 from groundlings.personas.memory import Memory
 
 
@@ -112,6 +113,10 @@ SHOP_ACTIONS = frozenset({"add_to_cart", "purchase", "quantity"})
 
 SEARCH_ACTIONS = frozenset({"query"})
 """What can be done on a site with a search box besides."""
+
+
+TURN_ACTIONS = frozenset(spec.name for spec in TURN)
+"""What can be done in a social turn, before a site."""
 
 
 class Mind(Protocol):
@@ -221,6 +226,28 @@ def notices(mind: Mind) -> TypeGuard[Notices]:
 @cache
 def _follows_notices(kind: type) -> bool:
     return issubclass(kind, Notices)
+
+
+@runtime_checkable
+class Hears(Protocol):
+    """A mind whose agents hear what others said to them: it is told after each day, behind `Notices.notice`.
+
+    A run that is resumed tells it the days of its log before anybody comes, so nothing else may be kept.
+    """
+
+    def hear(self, day: int, told: Sequence[Told]) -> None:
+        """Take note of what was said on a day (0 for the first), in the order of those who said it."""
+        ...
+
+
+def hears(mind: Mind) -> TypeGuard[Hears]:
+    """Whether a mind follows `Hears`; asked every day, so a class is looked at once."""
+    return _follows_hears(type(mind))
+
+
+@cache
+def _follows_hears(kind: type) -> bool:
+    return issubclass(kind, Hears)
 
 
 @runtime_checkable

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,8 @@ from groundlings.environments.interactions import Interactions, rows_of
 from groundlings.environments.offers import DayOffers, Offers
 from groundlings.environments.repeats import NEVER, OwnClock, RepeatRule
 from groundlings.environments.sessions import Sessions
-from groundlings.personas.mind import Mind, Shown, looks_back, notices
+from groundlings.environments.social_turns import Told
+from groundlings.personas.mind import Mind, Shown, hears, looks_back, notices
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.impressions import Impressions, learners_in
 from groundlings.recommenders.learning import Lessons, asks_to_learn, learn
@@ -109,6 +111,7 @@ class Arm:
             shown=self.counts_shown,
         )
         self._shown_today: list[Shown] = []
+        self._told_today: list[Told] = []
         self._own_today = self._interactions_today()
         self._today: int  # both are of the day that goes on
         self._not_shown: sp.csr_array
@@ -304,6 +307,9 @@ class Arm:
             nothing = self.history.take(np.zeros(0, dtype=np.int64))
             told = shown if self.mind.counts_shown() else Shown(*2 * (np.zeros(0, dtype=np.int64),))
             self.mind.notice(self._today, nothing.joined(*clicks), told)
+        said, self._told_today = sorted(self._told_today, key=attrgetter("agent")), []
+        if hears(self.mind):
+            self.mind.hear(self._today, said)
         if self._fitted:
             for learner in learners_in(self.recommender):
                 learner.observe_impressions(Impressions.of(shown.users, shown.items, self._own_today))
@@ -335,6 +341,7 @@ class Arm:
         if looks_back(self.mind):
             self.mind.remember(effects.memories)
         self._clicks_today.append(effects.clicks)
+        self._told_today += effects.told
         if effects.sold is not None:
             self._sold_today.append(effects.sold)
         if effects.shown is not None:
@@ -346,6 +353,7 @@ class Arm:
         """Keep the same of sessions that the log of an interrupted run holds; it holds their memories apart."""
         self._clicks_today.append(logged.clicks(self.users, time, self.history))
         self._sold_today.append(logged.sold)
+        self._told_today += logged.told
         if logged.viewers is not None and logged.shown is not None:
             self._shown_today.append(Shown(self.users[logged.viewers], logged.shown))
         if self._returns is not None:

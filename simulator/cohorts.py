@@ -12,6 +12,7 @@ from groundlings.environments.offers import DayOffers
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.sessions import Sessions
 from groundlings.environments.shop_actions import PURCHASE, units_bought
+from groundlings.environments.social_turns import TURN, Told, takes_turns
 from groundlings.personas.mind import Shown
 from groundlings.simulator.session import CohortRecord
 
@@ -98,6 +99,17 @@ def shown_of(record: CohortRecord) -> Shown:
         users.append(record.sessions.users[logged.turn.rows[rows]])
         items.append(logged.turn.page.items[rows, slots].astype(np.int64))
     return Shown(np.concatenate(users), np.concatenate(items))
+
+
+def told_of(record: CohortRecord) -> tuple[Told, ...]:
+    """What a cohort said to its ties, in the order of sessions; nothing where sessions begin with no social turn."""
+    if not takes_turns(record.schema) or not record.turns:
+        return ()
+    turn = record.turns[0].turn
+    columns = {spec.name: turn.decision[spec.name] for spec in TURN}
+    agents = record.sessions.agents[turn.rows].tolist()
+    found = (Told.of(agent, {name: cells[row] for name, cells in columns.items()}) for row, agent in enumerate(agents))
+    return tuple(each for each in found if each is not None)
 
 
 def clicks_at(

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from groundlings.environments.arrays import IntArray
 from groundlings.environments.interactions import Interactions
+from groundlings.environments.social_turns import Told
 from groundlings.personas.memory import Memory
 from groundlings.personas.mind import Shown
-from groundlings.simulator.cohorts import clicks_of, shown_of
+from groundlings.simulator.cohorts import clicks_of, shown_of, told_of
 from groundlings.simulator.returns.signals import Signals, Topics, signals_of
 from groundlings.simulator.sessions_written import WrittenSessions, written
 from groundlings.simulator.shelf import Sold, sold_in
@@ -53,6 +54,7 @@ class Effects:
         pages, lost: Pages that were decided on, and those of them that nobody could read.
         clicks: What a recommender may learn.
         memories: What agents keep; none where they keep nothing.
+        told: What they said to their ties.
         sold, shown, signals: As `Wanted` says; None where it is not wanted.
     """
 
@@ -62,6 +64,7 @@ class Effects:
     lost: int
     clicks: Interactions
     memories: tuple[Memory, ...] = ()
+    told: tuple[Told, ...] = ()
     sold: Sold | None = None
     shown: Shown | None = None
     signals: Signals | None = None
@@ -82,6 +85,7 @@ def effects_of(record: CohortRecord, wanted: Wanted, sim_time: int) -> Effects:
         lost=sum(int(logged.turn.decision.unreadable.sum()) for logged in record.turns),
         clicks=clicks_of(record, sim_time, wanted.frame),
         memories=tuple(record.afterthoughts.memories),
+        told=told_of(record),
         sold=sold_in(record) if wanted.sold else None,
         shown=shown_of(record) if wanted.shown else None,
         signals=signals_of(record, wanted.topics) if wanted.returns else None,

@@ -8,6 +8,7 @@ import numpy as np
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray, ItemArray
 from groundlings.environments.interactions import Interactions
+from groundlings.environments.social_turns import Told
 from groundlings.personas.memory import Memory
 from groundlings.recommenders.learning import Answer
 from groundlings.simulator.cohorts import clicks_at
@@ -29,6 +30,7 @@ class PastDay:
         satisfaction: Mean over the pages that were asked, shape (n_sessions,), NaN where none was; None = not read.
         lost: Which sessions lost a page, shape (n_sessions,); None = none.
         viewers, shown: What was shown to whom (row in the population); None = not read.
+        told: What was said to ties, in agent order.
     """
 
     day: int
@@ -42,6 +44,7 @@ class PastDay:
     lost: BoolArray | None = None
     viewers: IntArray | None = None
     shown: IntArray | None = None
+    told: tuple[Told, ...] = ()
 
     def __len__(self) -> int:
         return len(self.agents)

@@ -25,6 +25,7 @@ from groundlings.environments.environment import (
     Served,
     State,
     keeps_books,
+    pages_before,
     shows_friends,
 )
 from groundlings.environments.environment_answers import EnvironmentAnswers
@@ -91,12 +92,12 @@ async def browse(
         mind: Decides which actions are taken.
     """
     asked: list[tuple[int, CallRecord]] = []
-    noted = False
+    noted, before = False, pages_before(environment)
 
     async def rank(request: RankingRequest) -> Ranking:
         answer = await recommender.rank(request)
         ranking = sound_ranking(answer, request, seen.shape[1], whose=type(recommender).__name__)
-        asked.extend((request.page, _of_session(call, request, sessions)) for call in ranking.calls)
+        asked.extend((before + request.page, _of_session(call, request, sessions)) for call in ranking.calls)
         nonlocal noted
         noted = noted or ranking.notes is not None
         return ranking

@@ -14,6 +14,7 @@ from groundlings.environments.conversation.talk_actions import ACCEPT, REFUSE
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.offers import PRICE, PROMOTED
 from groundlings.environments.shop_actions import ADD_TO_CART, PAID, PURCHASE, QUANTITY
+from groundlings.environments.social_turns import SOCIAL_TURN
 from groundlings.environments.ties import FRIENDS_LIKED
 from groundlings.environments.trace import Mood
 from groundlings.experiments.archive import page_words
@@ -113,6 +114,7 @@ class StoryPage:
         calls: What a model was asked about it.
         heading: What the page is, as far as it says so, such as "results for “war”".
         said: What the agent said on it, such as "asked for “war”".
+        before_the_site: Whether it is a social turn, which shows nothing of the site.
     """
 
     number: int
@@ -127,6 +129,7 @@ class StoryPage:
     calls: tuple[StoryCall, ...]
     heading: str = ""
     said: tuple[str, ...] = ()
+    before_the_site: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,11 @@ class StorySession:
     memories: tuple[tuple[str, str], ...]
     answers: tuple[tuple[str, str | None], ...]
     calls: tuple[StoryCall, ...]
+
+    @property
+    def stayed_away(self) -> bool:
+        """Whether the agent said what it does, and did not enter the site."""
+        return self.ended_by == "exit" and all(page.before_the_site for page in self.pages)
 
     @property
     def accepted(self) -> bool:
@@ -266,7 +274,8 @@ def _page(number: int, of: SessionRows, calls: tuple[StoryCall, ...], opinion: s
         next_probability=mood["p_next"] if mood else None,
         calls=calls,
         heading=page_words.heading(events, [event for event in of.events if event["page"] < number]),
-        said=page_words.said(events),
+        said=page_words.said(events, of.titles),
+        before_the_site=any(event["kind"] == SOCIAL_TURN for event in events),
     )
 
 

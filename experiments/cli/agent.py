@@ -37,6 +37,7 @@ _ENDINGS = {
     "nothing_shown": "The recommender had nothing to show.",
 }
 _ACCEPTED = "The agent accepted what was named, and so ended the conversation."
+_AWAY = "The agent did not enter the site."
 _TOKENS = 6
 _EXAMPLES = 3
 _OUTCOMES = {
@@ -116,8 +117,7 @@ def _session(session: StorySession, prompts: bool, which: str) -> Iterator[Rende
         yield from _page(
             page, prompts, last=final and session.ended_by == "last_page", accepted=final and session.accepted
         )
-    ending = _ACCEPTED if session.accepted else _ENDINGS.get(session.ended_by, session.ended_by)
-    yield _text(ending, "bold")
+    yield _text(_ending(session), "bold")
     if prompts:
         yield from _calls(session.calls)
     for kind, text in session.memories:
@@ -128,6 +128,12 @@ def _session(session: StorySession, prompts: bool, which: str) -> Iterator[Rende
             f"  “{answer}”" if answer is not None else "  (the answer could not be read)", "italic", newlines=True
         )
     yield ""
+
+
+def _ending(session: StorySession) -> str:
+    if session.accepted:
+        return _ACCEPTED
+    return _AWAY if session.stayed_away else _ENDINGS.get(session.ended_by, session.ended_by)
 
 
 def _page(page: StoryPage, prompts: bool, last: bool, accepted: bool) -> Iterator[RenderableType]:
@@ -199,6 +205,8 @@ def _deed(slot: StorySlot) -> Text:
 
 
 def _outcome(page: StoryPage, last: bool, accepted: bool) -> str:
+    if page.before_the_site and page.said:
+        return "; ".join(page.said)
     said = []
     if page.feeling:
         said.append(f"felt {page.feeling}")

@@ -129,6 +129,20 @@ class EnvironmentConfig(BaseModel):
         return build_environment(self.kind, self.options, context)
 
 
+def built_site(section: SiteConfig | EnvironmentConfig, mind: Any, context: EnvironmentContext) -> Environment[Any]:
+    """The environment that a section describes, with a social turn before it where agents take one.
+
+    Args:
+        section: `site` or `environment` of the file.
+        mind: Its `mind`.
+        context: What the environment may ask for.
+    """
+    from groundlings.environments.social_turns import SocialTurns
+
+    built = section.build(context)
+    return SocialTurns(built) if getattr(getattr(mind, "social", None), "turns", None) is not None else built
+
+
 def _spelled_out(environment: Any) -> Any:
     return {"kind": environment} if isinstance(environment, str) else environment
 

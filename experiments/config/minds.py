@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.paths import NamedPath
 from groundlings.experiments.config.hybrid import SampleOptions
-from groundlings.personas.mind import FEED_ACTIONS, SEARCH_ACTIONS, SHOP_ACTIONS, Mind
+from groundlings.personas.mind import FEED_ACTIONS, SEARCH_ACTIONS, SHOP_ACTIONS, TURN_ACTIONS, Mind
 from groundlings.personas.minds.behavioural import BehaviouralOptions
 from groundlings.personas.minds.calibrated import CalibratedOptions
 from groundlings.personas.minds.conversing import CONVERSATION_ACTIONS, ConversingOptions, TalkOptions
@@ -124,7 +124,8 @@ class LanguageMindConfig(LanguageOptions):
     @property
     def actions(self) -> frozenset[str]:
         """What its minds can do."""
-        return FEED_ACTIONS | SHOP_ACTIONS | SEARCH_ACTIONS if self.decision == "verdict" else FEED_ACTIONS
+        able = FEED_ACTIONS | SHOP_ACTIONS | SEARCH_ACTIONS if self.decision == "verdict" else FEED_ACTIONS
+        return able | TURN_ACTIONS if self.social is not None and self.social.turns is not None else able
 
     @property
     def options(self) -> LanguageOptions:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from groundlings.environments.cores import usable_cores
 from groundlings.environments.errors import ConfigError
+from groundlings.environments.social_turns import site_alone
 from groundlings.experiments.config.designs import INTERLEAVED, InterleavingDesign, SplitDesign, shares_of
 from groundlings.experiments.config.schema import LanguageMindConfig, PluginMindConfig
 from groundlings.personas.mind import AsksModel, looks_back
@@ -222,7 +223,7 @@ def _why_it_stays(plan: Plan, recommenders: Mapping[str, AsyncRecommender], auto
     if any(made.sees_hidden_preference for made in recommenders.values()):
         return "it ranks by the hidden preference, of which this process keeps what it has worked out"
     parts = [part for made in recommenders.values() for part in parts_of(made)]
-    config, ours = plan.config, [*parts, plan.environment]
+    config, ours = plan.config, [*parts, site_alone(plan.environment)]
     own = config.mind.kind if isinstance(config.mind, PluginMindConfig) or plan.supplied.mind else not_ours(ours)
     if own is None:
         return None

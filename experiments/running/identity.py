@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Any
 from groundlings.environments.chat import ChatModel, fingerprint_of
 from groundlings.environments.environment import Environment
 from groundlings.environments.plugins import PYTHON_OBJECT
+from groundlings.environments.social_turns import site_alone
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.registry import BUILT_IN
 from groundlings.experiments.archive.provenance import PACKAGES
@@ -56,7 +57,12 @@ def identity_of(plan: Plan, recommenders: Sequence[AsyncRecommender], minds: Seq
     """What must be equal for a run of this plan to be resumed."""
     found = {"data": plan.dataset.fingerprint}
     found |= code_identity(
-        plan.config, recommenders, minds[0] if minds else None, plan.environment, plan.metrics, plan.supplied.mind
+        plan.config,
+        recommenders,
+        minds[0] if minds else None,
+        site_alone(plan.environment),
+        plan.metrics,
+        plan.supplied.mind,
     )
     asked = {"mind": plan.minds.model} | {f"arms.{name}": model for name, model in plan.models.items()}
     found |= {f"{who}.model": model_identity(model) for who, model in asked.items() if model is not None}

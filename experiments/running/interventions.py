@@ -11,6 +11,7 @@ from groundlings.environments.arrays import ItemArray
 from groundlings.environments.errors import ConfigError, DataError, shown
 from groundlings.environments.plugins import nearest
 from groundlings.experiments.config.designs import INTERLEAVED, InterleavingDesign
+from groundlings.experiments.config.environment import built_site
 from groundlings.experiments.config.interventions import InterventionConfig, NewRecommender
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.foresight import check_fit, check_serves
@@ -166,7 +167,7 @@ class ArmChanges:
                 arm.swap(_recommender(arm.name, wanted, plan, f"{where}.recommender"))
             case "site":
                 self._site[arm.name] = self._site[arm.name].model_copy(update=dict(change.detail))
-                arm.environment = self._site[arm.name].build(plan.around)
+                arm.environment = built_site(self._site[arm.name], plan.config.mind, plan.around)
             case "prompt":
                 assert isinstance(arm.mind, LanguageMind), "the configuration was checked"
                 arm.mind.speak(change.detail["wording"])

@@ -24,6 +24,7 @@ from groundlings.environments.split import Split
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.registry import metrics_of
 from groundlings.experiments.config.designs import arm_rows, arranged
+from groundlings.experiments.config.environment import built_site
 from groundlings.experiments.config.item_groups import read_item_groups
 from groundlings.experiments.config.schema import ArmConfig, CalibratedMindConfig, ExperimentConfig, PluginMindConfig
 from groundlings.experiments.running.arm_minds import (
@@ -353,7 +354,7 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
         real, known, config.split, population, config.repeats.allowed, None if real is dataset else (dataset, split)
     )
     around = EnvironmentContext.of(dataset, split.train, config.base)
-    environment = supplied.environment or (config.environment or config.site).build(around)
+    environment = supplied.environment or built_site(config.environment or config.site, config.mind, around)
     returns = planned_returns(config, dataset, split, population, environment)
     return Plan(
         config=config,

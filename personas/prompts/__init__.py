@@ -10,6 +10,7 @@ what it is. Whoever changes a text raises its version: a test holds the two toge
     reflection.md   what an agent makes of its last sessions
     interview.md    questions after a session
     talk.md         what an agent says in a conversation, in a model's words
+    social.md       what an agent does before a site, and what it tells whom
     latest.md       what the agent met last, named one by one
     popularity.md   how many items are less known than one
     metadata.md     a line about an item that has no text

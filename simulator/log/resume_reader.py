@@ -14,6 +14,7 @@ from groundlings.environments.actions import ActionSchema
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.environment import LOST
 from groundlings.environments.shop_actions import PURCHASE, QUANTITY
+from groundlings.environments.social_turns import TURN, Told, takes_turns
 from groundlings.simulator.interventions import Intervention
 from groundlings.simulator.log.agent_state_rows import read_memories
 from groundlings.simulator.log.begun import Begun, read_begun
@@ -100,8 +101,11 @@ def read_past(
     seen = {}
     if lists:
         seen = {when: _shown(rows, origin) for when, rows in _by_occasion(connection.execute(_lists(arm_id)))}
+    told = {}
+    if takes_turns(schema):
+        told = {when: _told(rows, origin) for when, rows in _by_occasion(connection.execute(_turns(arm_id)))}
     days = tuple(
-        _day(rows, done.get(when, []), origin, seen.get(when, _NOTHING_SHOWN) if lists else None)
+        _day(rows, done.get(when, []), origin, seen.get(when, _NOTHING_SHOWN) if lists else None, told.get(when, ()))
         for when, rows in _by_occasion(past_sessions)
     )
     return Past(days, read_memories(connection, arm_id, origin.agent), read_answers(connection, arm_id))
@@ -115,6 +119,26 @@ def _lists(arm_id: int) -> Select[Any]:
         .where(sessions.c.arm_id == arm_id)
         .order_by(sessions.c.day, sessions.c.sim_time, sessions.c.agent_id, impressions.c.rank)
     )
+
+
+def _turns(arm_id: int) -> Select[Any]:
+    """Day, time, agent, kind, number and text of everything done in the social turns of an arm."""
+    columns = sessions.c.day, sessions.c.sim_time, sessions.c.agent_id, events.c.kind, events.c.value, events.c.detail
+    return (
+        select(*columns)
+        .select_from(events.join(sessions, sessions.c.session_id == events.c.session_id))
+        .where(sessions.c.arm_id == arm_id, events.c.page == 1, events.c.kind.in_([spec.name for spec in TURN]))
+        .order_by(sessions.c.day, sessions.c.sim_time, sessions.c.agent_id)
+    )
+
+
+def _told(rows: list[Row[Any]], origin: Origin) -> tuple[Told, ...]:
+    """What was said on one occasion, agent by agent."""
+    found = (
+        Told.of(agent - origin.agent, {row.kind: row.value if row.detail is None else row.detail for row in of})
+        for agent, of in groupby(rows, key=lambda row: row.agent_id)
+    )
+    return tuple(each for each in found if each is not None)
 
 
 def _interactions(schema: ActionSchema) -> Select[Any]:
@@ -181,6 +205,7 @@ def _day(
     clicks: list[Row[Any]],
     origin: Origin,
     seen: tuple[IntArray, IntArray] | None,
+    told: tuple[Told, ...] = (),
 ) -> PastDay:
     viewers, shown = (None, None) if seen is None else seen
     return PastDay(
@@ -195,6 +220,7 @@ def _day(
         lost=np.array([row.ended_by in LOST for row in past_sessions], dtype=np.bool_),
         viewers=viewers,
         shown=shown,
+        told=told,
     )
 
 

@@ -200,7 +200,7 @@ memories = Table(
     metadata,
     Column("session_id", ForeignKey("sessions.session_id"), primary_key=True),
     _key("place"),  # order within the session, from 0
-    Column("kind", String, nullable=False),  # visit, reflection
+    Column("kind", String, nullable=False),  # visit, reflection, said
     Column("text", Text, nullable=False),
     Column("importance", Float, nullable=False),  # 1 to 10
 )

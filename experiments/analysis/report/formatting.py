@@ -28,6 +28,7 @@ _ENDED = {
     EndedBy.NOTHING_SHOWN: "was shown nothing",
 }
 _ACCEPTED = "ended on page {pages}, with an accepted item"
+_AWAY = "did not enter the site"
 
 _MINDS = {
     "behavioural": "a behavioural model of choice decided for them",
@@ -162,10 +163,26 @@ def plural(number: int, one: str, many: str | None = None) -> str:
     return f"{count(number)} {one if number == 1 else many or one + 's'}"
 
 
-def ending(day: int, ended_by: str, pages: int, satisfaction: float | None = None, accepted: bool = False) -> str:
-    """When and how a session ended, with an accepted item perhaps, and how satisfied the agent was with it."""
+def ending(
+    day: int,
+    ended_by: str,
+    pages: int,
+    satisfaction: float | None = None,
+    accepted: bool = False,
+    away: bool = False,
+) -> str:
+    """When and how a session ended, and how satisfied the agent was with it.
+
+    Args:
+        day: 0 is the first.
+        ended_by: As in `sessions.ended_by`.
+        pages: How many were seen.
+        satisfaction: Mean over them, None where it is not known.
+        accepted: Whether it ended with an accepted item.
+        away: Whether it ended before the site, in a social turn.
+    """
     felt = "" if satisfaction is None else f", satisfied {decimal(satisfaction, 1)} of 10"
-    how = _ACCEPTED if accepted else _ENDED[EndedBy(ended_by)]
+    how = _ACCEPTED if accepted else _AWAY if away else _ENDED[EndedBy(ended_by)]
     return f"Day {day + 1}: {how.format(pages=pages)}{felt}."
 
 

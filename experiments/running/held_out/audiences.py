@@ -16,6 +16,7 @@ import numpy as np
 from groundlings.environments.arrays import FloatArray
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.registry import check_abilities
+from groundlings.environments.social_turns import site_alone
 from groundlings.experiments.analysis.compare import paired_difference
 from groundlings.experiments.analysis.comparison.held_out import Agreement, Audiences
 from groundlings.experiments.config.layout import RowsLayoutConfig
@@ -48,7 +49,7 @@ def obstacle(plan: Plan) -> str:
     """Why no other audience can browse here, "" where it can."""
     environment = plan.config.environment.kind if plan.config.environment else "feed"
     try:
-        check_abilities(plan.environment.schema, "behavioural", FEED_ACTIONS | SHOP_ACTIONS, environment)
+        check_abilities(site_alone(plan.environment).schema, "behavioural", FEED_ACTIONS | SHOP_ACTIONS, environment)
     except ConfigError:
         return "the environment asks for actions that behavioural minds do not have"
     layout = plan.config.site.layout

@@ -19,6 +19,7 @@ from groundlings.environments.errors import UserError
 from groundlings.environments.interactions import rows_of
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking, RankingRequest, sound_ranking
+from groundlings.environments.social_turns import site_alone
 from groundlings.experiments.analysis.compare import mean_interval, paired_difference, within_one
 from groundlings.experiments.analysis.comparison.held_out import ArmBehaviour, Audiences, HeldOut, RealEffect
 from groundlings.experiments.analysis.metrics.ranking import score_rankings
@@ -243,7 +244,7 @@ class ArmMeasurement:
                 recommender=remembering,
                 mind=audience.mind,
                 # No tie has liked anything yet on the first day, and the audiences beside the run's own have no ties.
-                environment=without_friends(self.plan.environment),
+                environment=without_friends(site_alone(self.plan.environment)),
                 seed=self.plan.config.seed,
                 day=0,
                 offers=self.plan.first_offers,

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from groundlings.personas.memory import MemoryOptions
-from groundlings.personas.social.options import TiesOptions
+from groundlings.personas.social.turn_options import LanguageTies
 
 Wording = Literal["standard", "plain", "story"]
 Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
@@ -93,9 +93,9 @@ class LanguageOptions(BaseModel):
     rotate_slots: bool = False
     """Whether the slots of a page are shown to the model from another one on in each session, to measure and cancel a
     model's liking for the first in a list; the log keeps where each slot stood."""
-    social: TiesOptions | None = None
-    """Ties between agents (docs/social.md): a page says of its items which of them ties have mentioned. Agents have no
-    contact if absent."""
+    social: LanguageTies | None = None
+    """Ties between agents (docs/social.md): a page says of its items which of them ties have mentioned, or agents say
+    in social turns what they tell (`turns`). Agents have no contact if absent."""
     memory: MemoryOptions = MemoryOptions()
     """What is remembered."""
     mood: MoodOptions = MoodOptions()
@@ -120,9 +120,11 @@ class LanguageOptions(BaseModel):
 
         Args:
             sessions: How many.
-            pages: Of all of them together.
+            pages: Of all of them together, the one of a social turn included.
             slots: Of a page; graded, each is asked about, rated, and the page closed and turned.
         """
+        turns = sessions if self.social is not None and self.social.turns is not None else 0
+        pages -= turns
         deciding = pages if self.decision == "verdict" else pages * (2 * slots + 2)
         thoughts = sessions // self.reflection.every if self.reflection.every else 0
-        return deciding + thoughts + (sessions if self.interview.questions else 0)
+        return deciding + 2 * turns + thoughts + (sessions if self.interview.questions else 0)

@@ -15,12 +15,14 @@ from groundlings.environments.chat import ChatModel, Sampling
 from groundlings.environments.decision import Decision
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.sessions import Sessions
+from groundlings.environments.social_turns import SocialTurns, Told, takes_turns
 from groundlings.personas.memory import Memory, MemoryStore
 from groundlings.personas.memory_relevance import load_embedder
 from groundlings.personas.mind import (
     FEED_ACTIONS,
     SEARCH_ACTIONS,
     SHOP_ACTIONS,
+    TURN_ACTIONS,
     Afterthoughts,
     PageTurn,
     Shown,
@@ -30,9 +32,11 @@ from groundlings.personas.minds.language import logprob_decision, reflection
 from groundlings.personas.minds.language import verdict as verdict_decision
 from groundlings.personas.minds.language.ask import Asker
 from groundlings.personas.minds.language.config import LanguageOptions, Wording
+from groundlings.personas.minds.language.hearsay import Hearsay
 from groundlings.personas.minds.language.logprob_decision import GradedPage
 from groundlings.personas.minds.language.prompt_rendering import PromptRenderer
 from groundlings.personas.minds.language.reflection import LookingBack
+from groundlings.personas.minds.language.social_turn import SOCIAL, SocialTurn
 from groundlings.personas.minds.language.verdict import verdict
 from groundlings.personas.population import Population
 from groundlings.personas.social.word_of_mouth import word_of_mouth
@@ -78,6 +82,10 @@ class LanguageMind:
         self._memory = MemoryStore(options.memory, load_embedder(options.memory.embedder))
         self._word_of_mouth = word_of_mouth(options.social, population, base_directory)
         self._asker = Asker(model, sampling, options.reasks)
+        self._hearsay: Hearsay | None = None
+        if self._word_of_mouth is not None and options.social is not None and options.social.turns is not None:
+            days, ties = options.social.days, self._word_of_mouth.ties
+            self._hearsay = Hearsay(population, ties, days, self._memory, options.title_characters)
         self.speak(options.wording)
 
     def speak(self, wording: Wording) -> None:
@@ -88,6 +96,10 @@ class LanguageMind:
         self._prompt = asks.prompt_of(wording, history=population.tells_acts or population.says_likes)
         self._renderer = PromptRenderer(population, self._memory, self._prompt, options, self._word_of_mouth)
         self._looking_back = LookingBack(population, self._memory, self._renderer, self._asker, options)
+        self._turn: SocialTurn | None = None
+        if self._hearsay is not None and options.social is not None and options.social.turns is not None:
+            turns = options.social.turns
+            self._turn = SocialTurn(population, self._hearsay, self._renderer, self._asker, options, turns)
 
     @property
     def model(self) -> ChatModel:
@@ -101,11 +113,17 @@ class LanguageMind:
     @property
     def actions(self) -> frozenset[str]:
         """See `Mind.actions`; carts, purchases and queries are read from a verdict, and not asked for slot by slot."""
-        return FEED_ACTIONS | SHOP_ACTIONS | SEARCH_ACTIONS if self._options.decision == "verdict" else FEED_ACTIONS
+        turns = TURN_ACTIONS if self._turn is not None else frozenset()
+        able = FEED_ACTIONS | SHOP_ACTIONS | SEARCH_ACTIONS if self._options.decision == "verdict" else FEED_ACTIONS
+        return able | turns
 
     async def decide(self, situation: Situation) -> Decision:
         """See `Mind.decide`."""
         _refuse_company(situation.sessions)
+        if self._turn is not None and takes_turns(situation.legal.schema):
+            if situation.page.number <= SocialTurns.pages_before:
+                return await self._turn.decide(situation)
+            situation = _on_the_site(situation)
         view = self._renderer.render(situation)
         if self._options.decision == "verdict":
             decision = await verdict(view, self._asker, self._options, self._prompt, self._things)
@@ -118,7 +136,11 @@ class LanguageMind:
     async def look_back(self, sessions: Sessions, turns: tuple[PageTurn, ...]) -> Afterthoughts:
         """See `LooksBack.look_back`."""
         _refuse_company(sessions)
-        return await self._looking_back.think(sessions, turns)
+        if self._turn is None or not turns or not takes_turns(turns[0].decision.actions.schema):
+            return await self._looking_back.think(sessions, turns)
+        said = self._turn.memory(int(sessions.agents[0]), sessions.day, turns[0])
+        thoughts = await self._looking_back.think(sessions, _site_pages(turns))
+        return replace(thoughts, memories=(*said, *thoughts.memories))
 
     def remember(self, memories: Sequence[Memory]) -> None:
         """See `LooksBack.remember`."""
@@ -133,6 +155,13 @@ class LanguageMind:
         """See `Notices.notice`: what ties mention is told on later pages."""
         if self._word_of_mouth is not None:
             self._word_of_mouth.notice(day, interactions)
+        if self._hearsay is not None:
+            self._hearsay.took(day, interactions)
+
+    def hear(self, day: int, told: Sequence[Told]) -> None:
+        """See `Hears.hear`: it comes back to whom it was said to, with who said it."""
+        if self._hearsay is not None:
+            self._hearsay.hear(day, told)
 
     def ties_who_liked(self, users: IntArray, items: NDArray[np.integer]) -> IntArray | None:
         """See `KnowsTies.ties_who_liked`."""
@@ -145,6 +174,8 @@ class LanguageMind:
             prompts.append(reflection.REFLECTION)
         if self._options.interview.questions:
             prompts.append(reflection.INTERVIEW)
+        if self._turn is not None:
+            prompts.append(SOCIAL)
         described = {
             "kind": "language",
             "model": self._asker.model.name,
@@ -155,6 +186,18 @@ class LanguageMind:
         }
         ties = self._word_of_mouth
         return described if ties is None else {**described, "social": dict(ties.describe())}
+
+
+def _site_pages(turns: tuple[PageTurn, ...]) -> tuple[PageTurn, ...]:
+    """The pages behind a social turn, numbered as the site numbers them."""
+    before = SocialTurns.pages_before
+    return tuple(replace(turn, page=replace(turn.page, number=turn.page.number - before)) for turn in turns[before:])
+
+
+def _on_the_site(situation: Situation) -> Situation:
+    """A situation behind a social turn, as it is on a site without one."""
+    page = replace(situation.page, number=situation.page.number - SocialTurns.pages_before)
+    return replace(situation, page=page, turns=_site_pages(situation.turns))
 
 
 def _refuse_company(sessions: Sessions) -> None:

@@ -185,5 +185,5 @@ def row_line(page: Page, row: int) -> str:
 
 def memory_line(memory: Memory) -> str:
     """A memory as its owner recalls it."""
-    made = "" if memory.kind == "visit" else " (a thought)"
+    made = " (a thought)" if memory.kind == "reflection" else ""
     return f"Day {memory.day + 1}{made}: {memory.text}"

@@ -109,14 +109,14 @@ def reply_schema(
         ratings = tuple(each for each in stars if not isinstance(each, str))
         listed = levels.numbers(ratings) if ratings else stars
         rating = {"enum": [*listed, None] if stars_optional else list(listed)}
-        opened = _object({str(slot): rating for slot in slots}, required=())
+        opened = object_schema({str(slot): rating for slot in slots}, required=())
     elif slots:
         opened = {"type": "array", "items": {"enum": list(slots)}, "uniqueItems": True, "maxItems": len(slots)}
     else:
         opened = {"type": "array", "maxItems": 0}
     legal = {
         "open": opened,
-        "why": _object({str(slot): _text(REASON_CHARACTERS) for slot in slots}, required=()),
+        "why": object_schema({str(slot): text_schema(REASON_CHARACTERS) for slot in slots}, required=()),
         "feel": {"enum": list(feelings)},
         "satisfaction": _ONE_TO_TEN,
         "next": {"type": "boolean"},
@@ -124,22 +124,22 @@ def reply_schema(
     legal |= basket.fields(slots) | SearchBox().fields()
     asked = {"cart": basket.cart, "buy": basket.buys, "why": reasons, "query": searches, "next": may_go_on}
     properties = {name: legal[name] for name in PageReply.model_fields if asked.get(name, True)}
-    return _object(properties, required=[name for name in properties if name != "query"])
+    return object_schema(properties, required=[name for name in properties if name != "query"])
 
 
 def closing_schema(feelings: Sequence[str]) -> dict[str, Any]:
     """JSON Schema of a `ClosingReply`."""
-    return _object({"feel": {"enum": list(feelings)}, "satisfaction": _ONE_TO_TEN})
+    return object_schema({"feel": {"enum": list(feelings)}, "satisfaction": _ONE_TO_TEN})
 
 
 def thought_schema(characters: int) -> dict[str, Any]:
     """JSON Schema of a `Thought`."""
-    return _object({"thought": _text(characters), "importance": _ONE_TO_TEN})
+    return object_schema({"thought": text_schema(characters), "importance": _ONE_TO_TEN})
 
 
 def interview_schema(questions: int, characters: int) -> dict[str, Any]:
     """JSON Schema of the answers to so many questions."""
-    return _object({str(number): _text(characters) for number in range(1, questions + 1)})
+    return object_schema({str(number): text_schema(characters) for number in range(1, questions + 1)})
 
 
 def read_reply(
@@ -232,14 +232,15 @@ def read_form(text: str, form: type[_Form]) -> _Form:
         raise UnreadableReply(f"{where}: {first['msg']}") from None
 
 
-def _object(properties: Mapping[str, Any], required: Sequence[str] | None = None) -> dict[str, Any]:
+def object_schema(properties: Mapping[str, Any], required: Sequence[str] | None = None) -> dict[str, Any]:
     """A closed object; all its keys are required unless said otherwise."""
     needed = list(properties if required is None else required)
     named = {"required": needed} if needed else {}
     return {"type": "object", "properties": dict(properties), **named, "additionalProperties": False}
 
 
-def _text(characters: int) -> dict[str, Any]:
+def text_schema(characters: int) -> dict[str, Any]:
+    """JSON Schema of a text of at most so many characters."""
     return {"type": "string", "maxLength": characters}
 
 

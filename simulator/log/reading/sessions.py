@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
+from groundlings.environments.social_turns import ABOUT
 from groundlings.simulator.log.reading.open_log import OpenLog
 
 Rows: TypeAlias = Sequence[Mapping[str, Any]]
@@ -38,6 +39,7 @@ SELECT impression_id, page, display_position, rank, impressions.item_id, title, 
        p_click, {further}
 FROM impressions JOIN items USING (item_id) WHERE session_id = :session ORDER BY page, display_position
 """
+_TITLE = "SELECT source_item_id, title FROM items WHERE source_item_id = :item"
 _PRESENTED = "SELECT rank, original, shown, fitting FROM presentations WHERE session_id = :session ORDER BY rank"
 
 _FURTHER = {
@@ -62,6 +64,7 @@ class SessionRows:
         memories: kind and text, in order.
         answers: question and answer of the interview, in order.
         presentations: As in `presentations`: in what words slots were shown, by rank; none where nobody chose words.
+        titles: Of the items that ties were told of, by the data set's id.
     """
 
     slots: Rows
@@ -71,6 +74,7 @@ class SessionRows:
     memories: Rows
     answers: Rows
     presentations: Rows = ()
+    titles: Mapping[str, str] = field(default_factory=dict)
 
 
 class SessionReader(OpenLog):
@@ -99,14 +103,17 @@ class SessionReader(OpenLog):
         def of(sql: str) -> Rows:
             return self._rows(sql, session=session_id)
 
+        events = of("SELECT * FROM events WHERE session_id = :session ORDER BY event_id")
+        told = [self._rows(_TITLE, item=event["detail"])[0] for event in events if event["kind"] == ABOUT]
         return SessionRows(
             slots=of(self._shown),
-            events=of("SELECT * FROM events WHERE session_id = :session ORDER BY event_id"),
+            events=events,
             moods=of("SELECT * FROM moods WHERE session_id = :session"),
             calls=of("SELECT * FROM calls WHERE session_id = :session ORDER BY call_id"),
             memories=of("SELECT kind, text FROM memories WHERE session_id = :session ORDER BY place"),
             answers=of("SELECT question, answer FROM interviews WHERE session_id = :session ORDER BY place"),
             presentations=of(_PRESENTED) if self.columns_of("presentations") else (),
+            titles={row["source_item_id"]: row["title"] for row in told},
         )
 
     @cached_property
