@@ -235,6 +235,8 @@ def _calls_words(plan: Plan) -> str:
         return f": one for each person and item, the first time it is shown{fit}"
     assert isinstance(mind, LanguageMindConfig)
     parts = ["one per page" if mind.decision == "verdict" else "for every slot, its stars and two per page"]
+    if mind.social is not None and mind.social.turns is not None:
+        parts.append("two per social turn")
     if mind.reflection.every:
         parts.append(f"a thought every {mind.reflection.every} sessions")
     if mind.interview.questions:

@@ -57,12 +57,7 @@ def identity_of(plan: Plan, recommenders: Sequence[AsyncRecommender], minds: Seq
     """What must be equal for a run of this plan to be resumed."""
     found = {"data": plan.dataset.fingerprint}
     found |= code_identity(
-        plan.config,
-        recommenders,
-        minds[0] if minds else None,
-        site_alone(plan.environment),
-        plan.metrics,
-        plan.supplied.mind,
+        plan.config, recommenders, minds[0] if minds else None, plan.environment, plan.metrics, plan.supplied.mind
     )
     asked = {"mind": plan.minds.model} | {f"arms.{name}": model for name, model in plan.models.items()}
     found |= {f"{who}.model": model_identity(model) for who, model in asked.items() if model is not None}
@@ -121,7 +116,7 @@ def code_identity(
             found |= file_hashes("mind", config.mind.options, config.base)
         if prompts := prompts_hash(mind):
             found["mind.prompts"] = prompts
-    note("environment.code", [source_of(environment)])
+    note("environment.code", [source_of(site_alone(environment))])
     if config.environment is not None:
         found |= file_hashes("environment", config.environment.options, config.base)
     schema = environment.schema

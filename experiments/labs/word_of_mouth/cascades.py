@@ -1,9 +1,9 @@
 """Cascades: who took an item after a tie had told of it, and so on, as trees.
 
-A root is an agent who took an item without having been told. Whoever was told that a tie liked it, and took it while
-that was remembered, is a child of the tie who told first; of two on the same day, of the one with the smaller row
-number. A tree says who could have heard from whom, and no more: the same trees in a world without ties, from what ties
-would have told, are what coincidence makes.
+A root is an agent who took an item without having been told. Whoever was told of it by a tie, and not that the tie
+disliked it, and took it while that was remembered, is a child of the tie who told first; of two on the same day, of the
+one with the smaller row number. A tree says who could have heard from whom, and no more: the same trees in a world
+without ties, from what ties would have told, are what coincidence makes.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def cascades_of(arm: ArmLog, told: pd.DataFrame, days: int) -> Cascades:
         days: For how many days a mention is remembered.
     """
     nodes = arm.taken.drop_duplicates(["user", "item"]).sort_values("day", kind="stable").reset_index(drop=True)
-    heard = told[told.mention == "liked"].rename(columns={"day": "told_on"})[["hearer", "item", "teller", "told_on"]]
+    heard = told[told.mention != "disliked"].rename(columns={"day": "told_on"})[["hearer", "item", "teller", "told_on"]]
     taken = nodes[["user", "item", "day"]].rename(columns={"user": "hearer"}).reset_index()
     pairs = taken.merge(heard, on=["hearer", "item"])
     pairs = pairs[(pairs.told_on < pairs.day) & (pairs.day <= pairs.told_on + days)]

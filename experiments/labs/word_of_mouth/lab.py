@@ -119,7 +119,9 @@ def what_ties_did(run: Path, without: Path, times: int = 1000) -> Findings:
     worlds = [arms_of(each, plan) for each in (run, without)]
     for arm in worlds[0]:
         graphs = heard.ties, heard.ties.among(users[:0])
-        sides = [_Side.of(world[arm], heard, ties, options, plan) for world, ties in zip(worlds, graphs, strict=True)]
+        said = worlds[0][arm].said
+        both = zip(worlds, graphs, strict=True)
+        sides = [_Side.of(world[arm], heard, ties, options, plan, said) for world, ties in both]
         told.append(sides[0].told.assign(arm=arm))
         found += _compared(arm, sides, heard, catalog.genre_matrix, liked_most, resamples)
     index = figures.external_internal(heard.ties, liked_most)
@@ -148,7 +150,10 @@ def _exchanged(groups: IntArray, users: IntArray, chance: np.random.Generator) -
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """One of the two worlds of an arm; in that without ties, `told` is what ties would have told, and so on."""
+    """One of the two worlds of an arm; in that without ties, `told` is what ties would have told, and so on.
+
+    What was said in words is that of the world with ties in either: nobody knows what would have been said.
+    """
 
     log: ArmLog
     told: pd.DataFrame
@@ -158,7 +163,15 @@ class _Side:
     opinions: Opinions | None
 
     @classmethod
-    def of(cls, log: ArmLog, heard: WordOfMouth, ties: Ties, options: TiesOptions, plan: Plan) -> _Side:
+    def of(
+        cls,
+        log: ArmLog,
+        heard: WordOfMouth,
+        ties: Ties,
+        options: TiesOptions,
+        plan: Plan,
+        said: pd.DataFrame | None,
+    ) -> _Side:
         """What an arm's log says of a world.
 
         Args:
@@ -167,8 +180,9 @@ class _Side:
             ties: Over which opinions move: none in a world without ties.
             options: What the experiment file says of both.
             plan: Of the run with ties.
+            said: What was said in words in the world with ties; None where nobody says anything.
         """
-        told = told_in(log, heard)
+        told = told_in(log, heard, said)
         cells = log.taken.user.to_numpy(), log.taken["item"].to_numpy()
         taken = sp.csr_array((np.ones(len(log.taken)), cells), shape=(log.n_users, log.n_items))
         spread = spread_of(options, heard.ties, plan.population)

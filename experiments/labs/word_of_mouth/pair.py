@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,12 +11,14 @@ import numpy as np
 import pandas as pd
 
 from groundlings.environments.errors import ConfigError
+from groundlings.environments.social_turns import ABOUT, TO
 from groundlings.experiments.labs.word_of_mouth.told import ArmLog
 from groundlings.personas.social.options import TiesOptions
 
 if TYPE_CHECKING:
     from groundlings.experiments.config.schema import ExperimentConfig
     from groundlings.experiments.running.plan import Plan
+    from groundlings.simulator.log.reader import LogReader
 
 
 def checked_pair(plan: Plan, other: ExperimentConfig, run: Path, without: Path) -> TiesOptions:
@@ -51,7 +55,7 @@ def arms_of(run: Path, plan: Plan) -> dict[str, ArmLog]:
     items = {item: row for row, item in enumerate(plan.dataset.catalog.item_ids)}
     with LogReader(store_at(run)) as log:
         shown = log.impressions(columns=["arm", "user_id", "item_id", "day", "rank", "pscore", "clicked"])
-        taken = log.interactions()
+        taken, said = log.interactions(), _said_in(log, users, items)
     for frame in (shown, taken):
         frame["user"], frame["item"] = frame.user_id.map(users), frame.item_id.map(items)
     train = plan.split.train
@@ -61,9 +65,24 @@ def arms_of(run: Path, plan: Plan) -> dict[str, ArmLog]:
             taken.loc[taken.arm == arm.name, ["user", "item", "day", "rating"]],
             train.n_users,
             train.n_items,
+            None if said is None else said[said.arm == arm.name].drop(columns="arm").reset_index(drop=True),
         )
         for arm in plan.config.arms
     }
+
+
+def _said_in(log: LogReader, users: Mapping[str, int], items: Mapping[str, int]) -> pd.DataFrame | None:
+    """What was said in social turns, one row per person told: arm, teller, hearer, item, day; None without turns."""
+    if TO not in (log.action_names() or ()):
+        return None
+    events = log.events(columns=["arm", "user_id", "day", "session_id", "kind", "detail"])
+    rows = [
+        (of.arm.iloc[0], users[of.user_id.iloc[0]], users[hearer], items[said[ABOUT]], int(of.day.iloc[0]))
+        for _, of in events[events.kind.isin((TO, ABOUT))].groupby("session_id")
+        for said in [dict(zip(of.kind, of.detail, strict=True))]
+        for hearer in json.loads(said[TO])
+    ]
+    return pd.DataFrame(rows, columns=["arm", "teller", "hearer", "item", "day"])
 
 
 def with_ids(told: pd.DataFrame, plan: Plan) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Who told whom of what in an arm, and whether it was shown to whoever was told: worked out from the log.
 
-The log needs no table of it: mentions follow from the ratings in it, the ties, and `mind.social.seed`.
+The log needs no table of it: mentions follow from the ratings in it, the ties, and `mind.social.seed`. What language
+agents said in social turns is in its events.
 """
 
 from __future__ import annotations
@@ -26,12 +27,15 @@ class ArmLog:
             the page is lost).
         taken: Its interactions, in the same order: user, item, day, rating.
         n_users, n_items: Size of the world.
+        said: What was said in social turns, one row per person told: teller, hearer, item, day; None where no agent
+            takes any.
     """
 
     impressions: pd.DataFrame
     taken: pd.DataFrame
     n_users: int
     n_items: int
+    said: pd.DataFrame | None = None
 
     def interactions_on(self, day: int) -> Interactions:
         """The interactions of a day, as minds are told of them."""
@@ -47,24 +51,26 @@ class ArmLog:
         )
 
 
-def told_in(arm: ArmLog, heard: WordOfMouth) -> pd.DataFrame:
+def told_in(arm: ArmLog, heard: WordOfMouth, said: pd.DataFrame | None = None) -> pd.DataFrame:
     """Who told whom of what, one row per teller, hearer, item and day of telling.
 
     Args:
         arm: What happened.
         heard: Ties and mentions; it is not changed.
+        said: As `ArmLog.said`, of this arm or of the same arm in another world; that of `arm` if absent.
 
     Returns:
-        teller, hearer, item (row numbers); day (0 for the first); mention (`liked` or `disliked`); and of the first
-        impression of the item that the hearer had while it was remembered: shown_on (day), rank, pscore, clicked (NaN =
-        it was not shown to the hearer in these days).
+        teller, hearer, item (row numbers); day (0 for the first); mention (`liked`, `disliked`, or `said` in words);
+        and of the first impression of the item that the hearer had while it was remembered: shown_on (day), rank,
+        pscore, clicked (NaN = it was not shown to the hearer in these days).
     """
-    parts = []
+    said = arm.said if said is None else said
+    parts = [] if said is None else [said.assign(mention="said")]
     for day in sorted(arm.taken.day.unique().tolist()):
         today = arm.interactions_on(day)
-        said = heard.mentioned_on(day, today)
+        mentioned = heard.mentioned_on(day, today)
         for mention, which in zip(("liked", "disliked"), heard.likes_and_dislikes(today), strict=True):
-            parts.append(_spread(today, which & said, heard).assign(day=day, mention=mention))
+            parts.append(_spread(today, which & mentioned, heard).assign(day=day, mention=mention))
     told = pd.concat(parts) if parts else pd.DataFrame(columns=list(COLUMNS[:5]))
     told = told.drop_duplicates(list(COLUMNS[:5])).reset_index(drop=True)
     shown = arm.impressions.rename(columns={"user": "hearer", "day": "shown_on"})

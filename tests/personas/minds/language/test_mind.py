@@ -39,6 +39,7 @@ KNOWN_PROMPTS = {
     "story-1": "3ad36fefd85316f5ecbdf83a23790674ecd37587a75148d6e33c3b2114af518b",
     "interview-1": "c9fd5632c8654ef29ec9052cb516e7fad24300cbe3e6c29fc6e90c6ed88faae9",
     "talk-1": "2a65856f6443285e47760fccd75c3a658fdc4791324c037f0df79a63e555ccf4",
+    "social-1": "4ca9932711e703cfc4764b2d22e0fe04a9cadbef19b8a8b1a56996fa3223d48e",
     "latest-1": "cc75c80f826a059d0d377f5077e8e0cd170dd4ac7305fca848da59acea5e1479",
     "popularity-1": "e2e3773d79187e5643d396d147eb6ff39c5e8aa3a7a58cae75c312d729cecc8f",
 }

@@ -16,11 +16,9 @@ from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.sessions import Sessions
 from groundlings.environments.social_turns import SocialTurns, Told
-from groundlings.environments.split import split_history
 from groundlings.personas.memory import Memory, MemoryOptions, MemoryStore
 from groundlings.personas.mind import PageTurn, Shown, Situation
 from groundlings.personas.minds.language.mind import LanguageMind, LanguageOptions
-from groundlings.personas.population import build_population
 from groundlings.personas.social.turn_options import LanguageTies
 from groundlings.simulator.language.scripted import ScriptedModel
 
@@ -30,9 +28,8 @@ SAY = '{"about":1,"say":"You would like it."}'
 
 
 @pytest.fixture
-def population(three_people):
-    split = split_history(three_people.interactions, "per_user_temporal", 0.01)
-    return build_population(three_people, split.train, size="all", seed=1)
+def population(toy_population):
+    return toy_population
 
 
 @pytest.fixture
