@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
-from io import BytesIO
+import csv
+from io import BytesIO, StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from groundlings.environments.errors import ConfigError
 from groundlings.experiments.archive.directory import write_bytes, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+class _Written(Protocol):
+    def write(self, text: str, /) -> int: ...
+
+
+class LineFeeds:
+    """What a writer of the module `csv` writes into, so that lines end with a line feed and every cell reads back.
+
+    Only a writer whose lines end with both signs quotes a carriage return in a cell (before Python 3.13), which every
+    reader takes for the end of a line.
+
+    Args:
+        file: Is written with line feeds.
+    """
+
+    def __init__(self, file: _Written) -> None:
+        self._file = file
+
+    def write(self, line: str) -> int:
+        """Write one line, as it comes from `csv`."""
+        return self._file.write(f"{line.removesuffix(csv.excel.lineterminator)}\n")
+
+
+def as_csv(frame: pd.DataFrame) -> str:
+    """A table as CSV with a header and without row numbers; cells are quoted where they must be."""
+    text = StringIO(newline="")
+    file: Any = LineFeeds(text)  # pandas declares more of a file than it uses
+    frame.to_csv(file, index=False, lineterminator=csv.excel.lineterminator)
+    return text.getvalue()
 
 
 def check_place_of_table(path: Path, option: str) -> None:
@@ -43,7 +74,7 @@ def write_table(path: Path, frame: pd.DataFrame) -> None:
         RunDirectoryError: It cannot be written.
     """
     if path.suffix.lower() == ".csv":
-        write_text(path, frame.to_csv(index=False))
+        write_text(path, as_csv(frame))
         return
     content = BytesIO()
     frame.to_parquet(content, index=False)

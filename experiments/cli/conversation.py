@@ -70,8 +70,12 @@ def conversation(
 ) -> None:
     """Let systems converse with users who do not say all that they want."""
     from groundlings.experiments.archive.directory import write_json, write_text
+    from groundlings.experiments.archive.tables import as_csv, check_place
     from groundlings.experiments.labs.conversation.bench import try_systems
 
+    for file, option in ((json, "--json"), (csv, "--csv")):
+        if file is not None:
+            check_place(file, option)
     console = Terminal()
     findings = try_systems(
         tasks, system or SYSTEMS, style or STYLE_NAMES, suggestions or (0, 1, 20), trials, seed, half, hear
@@ -81,19 +85,21 @@ def conversation(
         write_json(json, findings.as_dict())
         console.print(f"figures        {escape(str(json))}", soft_wrap=True)
     if csv is not None:
-        write_text(csv, findings.frame().to_csv(index=False))
+        write_text(csv, as_csv(findings.frame()))
         console.print(f"conversations  {escape(str(csv))}", soft_wrap=True)
     if show is not None:
         _show(findings, show, console)
 
 
 def _print(findings: Findings, console: Terminal) -> None:
+    from groundlings.environments.words import plural
+
     settings = dict.fromkeys((each.style, each.suggestions_allowed) for each in findings.figures)
     first = findings.figures[0]
     console.print(
-        f"{first.tasks} tasks, {first.trials} conversations of each with every system. pass^k: k conversations of a "
-        "task all end with the need met and every policy kept; 95 % intervals over tasks. met: the need alone; kept: "
-        "the policies alone; turns, fields asked about and items tried (suggested) per conversation."
+        f"{plural(first.tasks, 'task')}, {plural(first.trials, 'conversation')} of each with every system. pass^k: k "
+        "conversations of a task all end with the need met and every policy kept; 95 % intervals over tasks. met: the "
+        "need alone; kept: the policies alone; turns, fields asked about and items tried (suggested) per conversation."
     )
     for style, most in settings:
         rows = [row for row in findings.figures if (row.style, row.suggestions_allowed) == (style, most)]

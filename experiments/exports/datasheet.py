@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from groundlings.environments.cleaning import printable, printable_json
+from groundlings.environments.words import plural
 from groundlings.experiments.analysis.metrics.lost import altogether
 from groundlings.experiments.config.interventions import in_words
 from groundlings.experiments.exports.registry import Format, Written
@@ -197,7 +198,7 @@ def _markdown(facts: Mapping[str, Any], worth: list[str]) -> str:
         "bind these files, too.",
         "## What is in it",
         f"Format: {chosen['name']} ({chosen['description']}). Rows are: {chosen['rows']}.",
-        _list({f"`{name}`": f"{rows:,} rows" for name, rows in chosen["files"].items()}),
+        _list({f"`{name}`": plural(rows, "row") for name, rows in chosen["files"].items()}),
         _arms(facts["arms"]),
         *_changed_lines(facts),
         f"**Unknown outcomes:** {chosen['unknown']}.",

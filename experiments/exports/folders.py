@@ -113,12 +113,13 @@ def folder_names(arms: Sequence[str]) -> list[str]:
     """A folder name for each arm: what is not a letter, digit, dot or dash becomes `_`; all differ.
 
     Case counts for nothing, because some file systems do not tell it apart. Long names are cut: file systems take 255
-    bytes, some fewer.
+    bytes, some fewer. None ends as a file that may lie beside it.
     """
     names: list[str] = []
     taken: set[str] = set()
     for arm in arms:
         plain = re.sub(r"[^A-Za-z0-9._-]+", "_", arm).strip("._")[:_LONGEST].strip("._") or "arm"
+        plain = _OF_A_FILE.sub(r"_\1", plain)
         name, number = plain, 1
         while name.lower() in taken:
             number += 1
@@ -137,6 +138,8 @@ def partition_value(arm: str) -> str:
     assert whole is not None, "nothing at all would do"
     return f"{whole[0]}-{hashlib.sha256(arm.encode()).hexdigest()[:8]}"
 
+
+_OF_A_FILE = re.compile(r"\.(csv|tsv|json|md|html|parquet)$", re.IGNORECASE)
 
 _LONGEST, _LONGEST_VALUE = 100, 200
 """Characters of the name of a folder."""

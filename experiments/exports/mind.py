@@ -15,6 +15,7 @@ from itertools import groupby
 from pathlib import Path
 
 from groundlings.environments.errors import DataError
+from groundlings.environments.words import plural
 from groundlings.experiments.exports.registry import Written
 from groundlings.experiments.exports.source import KNOWN, Arm, LoggedItem, LogSource, Row
 from groundlings.experiments.exports.text import ArmTables, one_line
@@ -35,13 +36,16 @@ def write(source: LogSource, directory: Path) -> Written:
     with ArmTables(directory, source.arms, "news.tsv", "\t") as news:
         for arm in source.arms:
             news.write(arm, map(_news, items))
-    changed = sum(one_line(item.title) != item.title for item in items)
+    changed = sum(any(one_line(text) != text for text in (item.title, *item.genres)) for item in items)
     notes = [
         "Category is the first genre, subcategory the others joined by |; abstracts, addresses and entities are empty.",
         "Impression ids count the pages of the whole export.",
     ]
     if changed:
-        notes.append(f"{changed} titles held a tab, a line break or doubled blanks, written as one blank.")
+        notes.append(
+            f"{plural(changed, 'item has', 'items have')} a title or genre that held a tab, a line break or doubled "
+            "blanks, written as one blank."
+        )
     return Written(behaviours.rows | news.rows, tuple(notes))
 
 

@@ -16,6 +16,9 @@ from groundlings.experiments.exports.text import ArmTables, TextTable, as_writte
 RATINGS = ("userId", "movieId", "rating", "timestamp")
 MOVIES = ("movieId", "title", "genres")
 
+_DIGITS = 18
+"""Of a number that readers take for a whole one."""
+
 
 def write(source: LogSource, directory: Path) -> Written:
     """See `registry.Writer`."""
@@ -43,18 +46,18 @@ def write(source: LogSource, directory: Path) -> Written:
             movies.write(arm, ((numbers[item.item_id], _title(item), _genres(item)) for item in items))
     with TextTable(directory / "item_numbers.csv", ",", ("movieId", "source_item_id")) as meanings:
         meanings.write((numbers[item.item_id], item.source_id) for item in items)
-    note = "userId is the agent's number in the run; user_numbers.csv names the real person behind it."
-    if own_numbers:
-        return Written(ratings.rows | movies.rows, (note, "movieId is the data set's own item id."))
-    return Written(
-        ratings.rows | movies.rows,
-        (note, "The data set's item ids are not whole numbers: movieId is a number, item_numbers.csv says of what."),
+    notes = (
+        "userId is the agent's number in the run; user_numbers.csv names the real person behind it.",
+        "movieId is the data set's own item id."
+        if own_numbers
+        else "The data set's item ids are not whole numbers: movieId is a number, item_numbers.csv says of what.",
     )
+    return Written(ratings.rows | movies.rows, notes)
 
 
 def _is_number(text: str) -> bool:
     """Whether a number written out again gives the same text, so that no two ids fall together."""
-    return text.isascii() and text.isdecimal() and str(int(text)) == text
+    return text.isascii() and text.isdecimal() and len(text) <= _DIGITS and str(int(text)) == text
 
 
 def _title(item: LoggedItem) -> str:

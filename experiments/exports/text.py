@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,34 +11,37 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from groundlings.environments.errors import DataError
+from groundlings.experiments.archive.tables import LineFeeds
 from groundlings.experiments.exports.source import Arm
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Separator = Literal[",", "\t", " "]
-_NAMES: dict[str, str] = {"\t": "tab", " ": "space"}
+
+_SPACE = re.compile(r"\s")
+_BLANK = r"[\x00-\x20\x{85}\pZ]"
+"""As `_SPACE` and some more, for Arrow's expressions."""
 
 
 class TextTable:
     """One text file, UTF-8, lines end with a line feed; use it as a context manager.
 
     A cell of None is empty. With commas, cells are quoted where they must be; with tabs and spaces there is no
-    quoting in any of our formats, so a cell that holds the separator cannot be written.
+    quoting in any of our formats, so a cell that holds the separator cannot be written. Where cells are separated by
+    spaces, readers take any white space for one.
     """
 
     def __init__(self, path: Path, separator: Separator, header: Sequence[str] = ()) -> None:
         self.count = 0
         self._path, self._separator = path, separator
-        self._apart = f'[{separator}"\r\n]'
+        self._apart = _BLANK if separator == " " else f'[{separator}"\r\n]'
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("w", encoding="utf-8", newline="")
         self._rows = (
-            csv.writer(self._file, lineterminator="\n")
+            csv.writer(LineFeeds(self._file))
             if separator == ","
-            else csv.writer(
-                self._file, delimiter=separator, quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n"
-            )
+            else csv.writer(LineFeeds(self._file), delimiter=separator, quoting=csv.QUOTE_NONE, quotechar=None)
         )
         if header:
             self._rows.writerow(header)
@@ -59,13 +63,15 @@ class TextTable:
         row: Sequence[Any] = ()
         try:
             for row in rows:
+                if self._separator == " " and any(isinstance(cell, str) and _SPACE.search(cell) for cell in row):
+                    raise csv.Error
                 self._rows.writerow(row)
                 self.count += 1
         except csv.Error:
-            name = _NAMES.get(self._separator, self._separator)
+            held = "white space" if self._separator == " " else "a tab or a line break"
             raise DataError(
-                f"{self._path.name}: a cell of {tuple(row)!r} holds a {name} or a line break, and this format has no "
-                "way to write that; export to parquet, or change the id in the data"
+                f"{self._path.name}: a cell of {tuple(row)!r} holds {held}, and this format has no way to write that; "
+                "export to parquet, or change the id in the data"
             ) from None
 
     def write_columns(self, rows: pa.Table) -> None:

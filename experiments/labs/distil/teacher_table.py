@@ -17,6 +17,7 @@ from pathlib import Path
 
 from groundlings.environments.chat import ParseStatus
 from groundlings.environments.errors import ConfigError, DataError, RunDirectoryError
+from groundlings.experiments.archive.tables import LineFeeds
 from groundlings.simulator.language.budget import Spent
 
 TABLE_NAME = "teacher.csv"
@@ -115,8 +116,8 @@ class TeacherTable:
         Raises:
             RunDirectoryError: The disk is full, or may not be written.
         """
-        line = io.StringIO()
-        writer = csv.writer(line, lineterminator="\n")
+        line = io.StringIO(newline="")
+        writer = csv.writer(LineFeeds(line))
         if not self._has_head:
             writer.writerow(_COLUMNS)
         writer.writerow(asdict(answer).values())
@@ -150,7 +151,10 @@ def read_answers(path: Path, tell: Callable[[str], None] = lambda _line: None) -
     if cut:
         tell(f"{path.name}: the last line was cut off when the process ended; its pair is asked again")
         path.write_bytes((kept + end).encode("utf-8"))
-    rows = list(csv.reader(io.StringIO(kept + end)))
+    try:
+        rows = list(csv.reader(io.StringIO(kept + end, newline="")))
+    except csv.Error as fault:
+        raise DataError(f"{path}: not a table of answers ({fault}); restore it from a copy") from None
     if not rows:
         return []
     if tuple(rows[0]) != _COLUMNS:

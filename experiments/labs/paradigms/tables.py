@@ -9,6 +9,7 @@ from io import StringIO
 
 from groundlings.experiments.analysis.compare import Difference, Estimate
 from groundlings.experiments.analysis.report.formatting import NOT_KNOWN, count, decimal, signed
+from groundlings.experiments.archive.tables import LineFeeds
 from groundlings.experiments.labs.paradigms.findings import Column, Cost, Figure, Findings, Row
 
 PARTS = {
@@ -200,8 +201,8 @@ def _csv_row(findings: Findings, row: Row) -> dict[str, object]:
 
 
 def _csv(rows: Sequence[dict[str, object]], names: Sequence[str]) -> str:
-    text = StringIO()
-    writer = csv.DictWriter(text, names, lineterminator="\n")
+    text = StringIO(newline="")
+    writer = csv.DictWriter(LineFeeds(text), names)
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()

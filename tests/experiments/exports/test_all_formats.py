@@ -110,7 +110,8 @@ def test_a_run_that_did_not_finish_needs_a_word(run, tmp_path):
     ("name", "change", "said"),
     [
         ("movielens", "UPDATE impressions SET rating = NULL", "nobody rated"),
-        ("trec", "UPDATE items SET source_item_id = 'a b' || item_id", "holds a space"),
+        ("trec", "UPDATE items SET source_item_id = 'a b' || item_id", "holds white space"),
+        ("recbole", "UPDATE items SET source_item_id = 'NA' WHERE item_id = 1", "'NA' means a missing value"),
         ("recbole", "UPDATE items SET source_item_id = 'a' || char(9) || item_id", "holds a tab"),
         ("mind", "UPDATE items SET source_item_id = 'a-b' || item_id", "'-'"),
     ],
@@ -126,6 +127,7 @@ def test_what_a_format_cannot_carry_is_refused_and_leaves_nothing_behind(name, c
 
 def test_folder_names_differ_whatever_the_arms_are_called():
     assert folder_names(["A b", "a/b", "../x", "", "a_B-2", "..."]) == ["A_b", "a_b-2", "x", "arm", "a_B-2-2", "arm-2"]
+    assert folder_names(["items.parquet", "DATASHEET.md", "v1.2"]) == ["items_parquet", "DATASHEET_md", "v1.2"]
 
 
 def test_long_names_make_folders_that_a_disk_takes_and_that_differ():

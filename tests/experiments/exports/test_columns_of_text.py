@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from groundlings.environments.errors import DataError
+from groundlings.experiments.archive.tables import as_csv
 from groundlings.experiments.exports.text import TextTable, as_written, ratings_as_written
 
 TEXTS = st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=6)
@@ -40,7 +44,7 @@ def test_columns_are_written_as_their_rows_are(separator, rows):
     assert written(separator, rows, columns=True) == written(separator, rows, columns=False)
 
 
-@pytest.mark.parametrize(("separator", "cell"), [(",", 'a,"b"\n'), (",", ""), ("\t", 'a "b", c'), (" ", "a\tb")])
+@pytest.mark.parametrize(("separator", "cell"), [(",", 'a,"b"\n'), (",", ""), ("\t", 'a "b", c'), (",", "a\rb")])
 def test_a_cell_that_another_format_could_not_carry_is_written_as_it_is(separator, cell):
     rows = [(cell, 1, 0.1), ("plain", None, None)]
     found = written(separator, rows, columns=True)
@@ -48,8 +52,26 @@ def test_a_cell_that_another_format_could_not_carry_is_written_as_it_is(separato
     assert isinstance(found, bytes)
 
 
-def test_a_cell_with_a_tab_is_refused_in_a_table_of_tabs():
-    assert "holds a tab or a line break" in written("\t", [("a\tb", 1, 0.1)], columns=True)
+@pytest.mark.parametrize(
+    ("separator", "cell", "said"),
+    [
+        ("\t", "a\tb", "holds a tab or a line break"),
+        ("\t", "a\rb", "holds a tab or a line break"),
+        (" ", "a\tb", "holds white space"),
+        (" ", "a\N{NO-BREAK SPACE}b", "holds white space"),
+    ],
+)
+@pytest.mark.parametrize("columns", [True, False])
+def test_a_cell_that_readers_would_take_apart_is_refused(separator, cell, said, columns):
+    assert said in written(separator, [(cell, 1, 0.1)], columns)
+
+
+def test_a_carriage_return_in_a_cell_ends_no_line():
+    rows = [("a\rb", 1, 0.1), ("c", 2, 0.5)]
+    content = written(",", rows, columns=True)
+    assert [row[0] for row in csv.reader(io.StringIO(content.decode(), newline=""))] == ["text", "a\rb", "c"]
+    frame = pd.DataFrame({"text": ["a\rb", "c"]})
+    assert list(csv.reader(io.StringIO(as_csv(frame), newline=""))) == [["text"], ["a\rb"], ["c"]]
 
 
 def test_ratings_are_written_as_people_write_them():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+import sqlite3
 
 import ir_measures
 import numpy as np
@@ -14,6 +16,7 @@ from ir_measures import RR, P, nDCG
 from ranx import Qrels, Run, evaluate
 
 from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.exports.export import export_run
 from groundlings.experiments.running.run import run_experiment
 from groundlings.simulator.log.reading import open_log
 
@@ -170,6 +173,30 @@ def test_recbole_files_follow_their_documentation(export, ask):
     assert {row["user_id"] for row in impressions} <= {row["user_id"] for row in people}
     assert {row["item_id"] for row in impressions} <= {row["item_id"] for row in items}
     assert {row["synthetic"] for row in [*people, *items]} == {1.0}
+
+
+def test_recbole_reads_ids_titles_and_attributes_of_any_shape_as_they_are(run, tmp_path):
+    """RecBole reads with pandas, tabs between cells; a cell must begin with no quotation mark that pandas takes off."""
+    shutil.copytree(run, tmp_path / "changed")
+    with sqlite3.connect(tmp_path / "changed/log.db") as connection:
+        connection.execute("UPDATE items SET source_item_id = '\"' || item_id, title = '\"12' || item_id")
+        demographics = json.dumps({"a:b": "x", 'a"b': '"y', "user_id": "z  z", "a b": "1", "a  b": "2"})
+        connection.execute("UPDATE agents SET persona = json_set(persona, '$.demographics', json(?))", (demographics,))
+    exported = export_run(tmp_path / "changed", "recbole", tmp_path / "exported")
+    people, items, clicks = (
+        pd.read_csv(exported.directory / f"popular/clicks/clicks.{kind}", delimiter="\t", dtype=str)
+        for kind in ("user", "item", "inter")
+    )
+    assert [*people.columns] == [
+        "user_id:token", "a b:token", "a b_2:token", "a_b:token", "a_b_2:token", "user_id_2:token", "synthetic:float",
+    ]  # fmt: skip
+    assert people.iloc[0, 1:6].tolist() == ["2", "1", '"y', "x", "z z"]
+    assert items["item_id:token"].str.fullmatch('"[0-9]+').all()
+    assert items["title:token_seq"].tolist() == [f'"12{each[1:]}' for each in items["item_id:token"]]
+    assert set(clicks["item_id:token"]) <= set(items["item_id:token"])
+    said = " ".join(exported.written.notes)
+    assert "The attribute 'a:b' has the column a_b" in said
+    assert "12 people have an attribute that held" in said
 
 
 def test_open_bandit_feedback_gives_the_estimates_of_the_log(export, ask):
