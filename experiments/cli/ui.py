@@ -9,6 +9,7 @@ import threading
 import time
 import webbrowser
 from importlib.util import find_spec
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,8 +53,8 @@ def ui(
     if not root.is_dir():
         raise ConfigError(f"{root}: there is no such directory; name the one that holds your runs")
     console = Terminal(soft_wrap=True)
-    access = Access() if host in LOOPBACK else _open_to_others(host, console)
     bound = _bound(host, port)
+    access = Access() if host in LOOPBACK else _open_to_others(host, bound, console)
     address = f"http://{f'[{host}]' if ':' in host else host}:{bound.getsockname()[1]}/"
     console.print(f"runs of {escape(str(root))}: {escape(address)}  (Ctrl-C ends it)", highlight=False)
     if browser:
@@ -68,14 +69,14 @@ def ui(
     server.run(sockets=[bound])
 
 
-def _open_to_others(host: str, console: Terminal) -> Access:
+def _open_to_others(host: str, bound: socket.socket, console: Terminal) -> Access:
     from groundlings.experiments.ui.guard import LOOPBACK, Access
 
     console.print(
         "[yellow]warning[/] whoever can reach this address reads every run here, prompts included; runs cannot be "
         "controlled from it"
     )
-    everywhere = host in ("0.0.0.0", "::")  # noqa: S104
+    everywhere = ip_address(bound.getsockname()[0].partition("%")[0]).is_unspecified  # 0, ::0 and others say so, too
     names = {host, socket.gethostname(), socket.getfqdn()} if everywhere else {host}
     hosts = (*LOOPBACK, *sorted(name.lower() for name in names))
     return Access(hosts=hosts, control=False, any_address=everywhere)
@@ -83,6 +84,8 @@ def _open_to_others(host: str, console: Terminal) -> Access:
 
 def _bound(host: str, port: int) -> socket.socket:
     """A socket that listens; bound here, so that a port in use is one clear message."""
+    if not host:
+        raise ConfigError("--host: it is empty; name an interface, such as 127.0.0.1, or 0.0.0.0 for all of them")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from groundlings.simulator.sessions_written import WrittenSessions
 
 
+BETWEEN_ARMS = ", "
+"""What stands between the names of arms that begin together."""
+
+
 @dataclass(frozen=True, slots=True)
 class Note:
     """Something must be known, or takes time."""

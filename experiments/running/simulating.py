@@ -16,7 +16,15 @@ from groundlings.experiments.analysis.metrics.lost_lessons import limits_of, rea
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.changes import check_same, line
 from groundlings.experiments.running.event_loop import outside_of_loops
-from groundlings.experiments.running.events import SILENT, ArmBegins, Note, Progress, on_note, on_sessions
+from groundlings.experiments.running.events import (
+    BETWEEN_ARMS,
+    SILENT,
+    ArmBegins,
+    Note,
+    Progress,
+    on_note,
+    on_sessions,
+)
 from groundlings.experiments.running.interventions import ArmChanges, stated
 from groundlings.experiments.running.live_requests import LiveRequests
 from groundlings.experiments.running.manifest import run_row
@@ -142,7 +150,7 @@ async def _simulated(
                 arms = plan.stages.pop(0)  # an arm is large: this frees it after its last day
                 plan.execution.assign(engine, arms, on_note(progress))
                 sessions = round(sum(arm.people for arm in arms) * plan.schedule.likely_sessions)
-                progress.event(ArmBegins(", ".join(arm.name for arm in arms), sessions))
+                progress.event(ArmBegins(BETWEEN_ARMS.join(arm.name for arm in arms), sessions))
                 if past is not None:
                     _go_on(arms, past)
                 try:

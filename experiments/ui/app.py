@@ -157,7 +157,7 @@ class _Pages:
         return page(template, row=row, view=view, resumed=resumed, access=self.access)
 
     async def people(self, request: Request) -> Response:
-        run, begins = await self._shelved(request), request.query_params.get("begins", "")[:100]
+        run, begins = await self._shelved(request), request.query_params.get("begins", "")
         after = _number(request, "after")
         found = await run_in_threadpool(_asked, run, lambda log: log.users_after(after, _USERS_A_PAGE + 1, begins))
         more = found[_USERS_A_PAGE - 1]["agent_id"] if len(found) > _USERS_A_PAGE else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -10,7 +11,8 @@ from threading import Lock
 from groundlings.environments.errors import GroundlingsError
 from groundlings.experiments.analysis.live_effects import LiveEffects, LiveFigures
 from groundlings.experiments.config.interventions import in_words
-from groundlings.experiments.running.live_file import LiveState
+from groundlings.experiments.running.events import BETWEEN_ARMS
+from groundlings.experiments.running.live_file import LiveState, Stage
 from groundlings.simulator.log.reader import LogReader
 
 AT_MOST = 0.02
@@ -40,11 +42,28 @@ class LiveView:
     changes: tuple[str, ...] = ()
     arms: tuple[str, ...] = ()
 
-    def changeable(self, state: LiveState | None) -> tuple[str, ...]:
-        """The arms that have days to come, by what the run says of itself."""
+    def changeable(self, state: LiveState | None, cell: str) -> tuple[str, ...]:
+        """The arms that have days to come, by what the run says of itself.
+
+        Args:
+            state: What it says.
+            cell: The name of the run's directory; the command that makes a matrix names its arms with it.
+        """
         stages = () if state is None else state.stages[:-1]
-        over = {name for stage in stages for name in stage.arms.split(", ")}
+        over = {name for stage in stages for name in self._together(stage, cell)}
         return tuple(arm for arm in self.arms if arm not in over)
+
+    def several(self, stage: Stage, cell: str) -> bool:
+        """Whether several arms are simulated together in a stage; arguments as of `changeable`."""
+        return len(self._together(stage, cell)) > 1
+
+    def _together(self, stage: Stage, cell: str) -> Sequence[str]:
+        """The arms that a stage names side by side: names may hold a comma, so that none can be cut out of it."""
+        places = range(len(self.arms))
+        parts = [self.arms[first : last + 1] for first in places for last in places[first:]]
+        named = {BETWEEN_ARMS.join(part): part for part in parts}
+        of_cell = (part for name, part in named.items() if stage.arms.endswith(f" {cell}: {name}"))
+        return named.get(stage.arms) or next(of_cell, ())
 
 
 @dataclass(slots=True)

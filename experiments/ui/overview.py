@@ -99,7 +99,9 @@ class Overview:
         changed = tuple(_changed(run.directory / name) for name in _WATCHED)
         kept = self._kept.get(run.key)
         row = kept[1] if kept is not None and kept[0] == changed else _read(run)
-        self._kept[run.key] = (changed, row)
+        # A log on a server changes without any file here, and a server that is away comes back.
+        if row.status == "done":
+            self._kept[run.key] = (changed, row)
         live = read_live(run.whole)
         if row.status != "running":
             return row

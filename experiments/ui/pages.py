@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import HTMLResponse
 
 from groundlings.environments.cleaning import printable
-from groundlings.experiments.analysis.report.formatting import count, decimal, signed
+from groundlings.experiments.analysis.report.formatting import count, decimal, plural, signed
 from groundlings.experiments.analysis.report.palette import DARK, LIGHT
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ def _environment() -> Environment:
         loader=PackageLoader("groundlings.experiments.ui"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {"count": count, "decimal": decimal, "signed": signed, "duration": duration, "typed": typed}
+    environment.filters |= {"count": count, "decimal": decimal, "signed": signed, "plural": plural}
+    environment.filters |= {"duration": duration, "typed": typed}
     environment.globals |= {"light": LIGHT, "dark": DARK}
     return environment
 

@@ -2,7 +2,10 @@
 (() => {
   const cells = (row) => [...row.children];
   const text = (cell) => cell.textContent.trim();
-  const number = (value) => Number(value.replace(/[\s,]/g, "").replace("\u2212", "-"));
+  // A figure as our pages write it: separators, a true minus sign, and a unit and an interval behind it.
+  const FIGURE = /^([+\u2212-]?(?:\d[\d,]*)?\.?\d+(?:e[+-]?\d+)?)(?: %| s)?(?: \[[^\]]*\])?$/i;
+  const number = (value) => Number((FIGURE.exec(value)?.[1] ?? "NaN").replaceAll(",", "").replace("\u2212", "-"));
+  const isAbsent = (cell) => cell.classList.contains("none") || cell.querySelector(":scope > .quiet") !== null;
 
   for (const field of document.querySelectorAll("[data-filter]")) {
     const rows = [...document.querySelectorAll(`#${field.dataset.filter} tbody tr`)];
@@ -34,8 +37,11 @@
         const body = table.tBodies[0];
         const key = (row) => text(cells(row)[place]);
         const sorted = [...body.rows].sort((a, b) => {
+          const [none, nothing] = [isAbsent(cells(a)[place]), isAbsent(cells(b)[place])];
+          if (none || nothing) return none - nothing; // behind all others, whichever way these are sorted
           const [one, other] = [number(key(a)), number(key(b))];
-          const order = Number.isNaN(one) || Number.isNaN(other) ? key(a).localeCompare(key(b)) : one - other;
+          const words = Number.isNaN(one) - Number.isNaN(other);
+          const order = words || (Number.isNaN(one) ? key(a).localeCompare(key(b)) : one - other);
           return down ? -order : order;
         });
         body.append(...sorted);
@@ -45,10 +51,11 @@
 
   for (const button of document.querySelectorAll("[data-csv]")) {
     button.addEventListener("click", () => {
-      const quoted = (value) => `"${(/^[=+\-@\t\r]/.test(value) && Number.isNaN(number(value)) ? "'" : "") + value.replaceAll('"', '""')}"`;
+      const isFormula = (value) => /^[=+\-@\t\r]/.test(value) && Number.isNaN(Number(value));
+      const quoted = (value) => `"${(isFormula(value) ? "'" : "") + value.replaceAll('"', '""')}"`;
       const rows = [...document.getElementById(button.dataset.csv).rows];
       const link = document.createElement("a");
-      const content = rows.map((row) => cells(row).map((cell) => quoted(text(cell))).join(",")).join("\r\n");
+      const content = rows.map((row) => cells(row).map((cell) => (isAbsent(cell) ? "" : quoted(cell.textContent))).join(",")).join("\r\n");
       link.href = URL.createObjectURL(new Blob([content], { type: "text/csv" }));
       link.download = "answer.csv";
       link.click();

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import AsyncExitStack
 
 from groundlings.experiments.config.schema import ExperimentConfig
@@ -90,4 +91,27 @@ def test_a_query_that_is_asked_in_a_browser_is_answered(site, browser, axe) -> N
     assert "chance" in page.run("document.getElementById('answer').innerText")
     assert page.violations(axe) == []
     assert page.complaints == []
+    page.close()
+
+
+def test_figures_with_units_are_sorted_by_size_and_absent_ones_stand_last(site, browser) -> None:
+    page = browser.open(f"http://127.0.0.1:{site.port}{site.key('one')}/sql")
+    values = ("'9 s'", "NULL", "'10 s'", "'+1,200 % [+1, +9]'", "'pears'", "' apples'", "'\N{MINUS SIGN}3'")
+    query = " UNION ALL ".join(f"SELECT {value} AS took" for value in values)
+    page.run(f"document.getElementById('query').value = {json.dumps(query)}")
+    page.click("main form button")
+    page.wait("document.readyState === 'complete' && document.getElementById('answer') !== null")
+    cells = "[...document.querySelectorAll('#answer tbody td')].map((cell) => cell.textContent)"
+    rising = ["\N{MINUS SIGN}3", "9 s", "10 s", "+1,200 % [+1, +9]", " apples", "pears"]
+    page.click("#answer thead button")
+    assert page.run(cells) == [*rising, "NULL"]
+    page.click("#answer thead button")
+    assert page.run(cells) == [*reversed(rising), "NULL"]
+    page.run(
+        "URL.createObjectURL = (content) => { content.text().then((text) => { window.saved = text; }); return '#'; }"
+    )
+    page.click("[data-csv]")
+    page.wait("window.saved !== undefined")
+    saved = page.run("window.saved").split("\r\n")
+    assert [saved[0], saved[2], saved[-1]] == ['"took"', '" apples"', ""], "NULL is no text, and spaces stay"
     page.close()

@@ -7,7 +7,10 @@ import socket
 
 import pytest
 
+from groundlings.environments.errors import ConfigError
+from groundlings.experiments.cli.ui import _bound, _open_to_others
 from groundlings.experiments.running.live_file import STOP_NAME
+from groundlings.experiments.terminal import Terminal
 from groundlings.experiments.ui.guard import Access
 
 FORM = "application/x-www-form-urlencoded"
@@ -87,3 +90,19 @@ def test_a_browser_that_leaves_while_it_sends_a_form_is_no_fault_of_the_server(s
             pass
     assert site.get("/").status == 200
     assert not caplog.records
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "0", "::0"])
+def test_however_all_interfaces_are_named_they_are_reached_by_number(host) -> None:
+    bound = _bound(host, 0)
+    try:
+        access = _open_to_others(host, bound, Terminal(quiet=True))
+    finally:
+        bound.close()
+    assert (access.any_address, access.control) == (True, False)
+
+
+def test_a_host_without_a_name_is_refused() -> None:
+    """A socket would take it for all interfaces."""
+    with pytest.raises(ConfigError, match=r"--host: it is empty; name an interface"):
+        _bound("", 0)

@@ -10,7 +10,12 @@ import time
 import pytest
 import yaml
 
-from groundlings.experiments.running.live_file import read_live
+from groundlings.environments.errors import RunDirectoryError
+from groundlings.experiments.archive.inventory import DAMAGED
+from groundlings.experiments.running.live_file import LiveState, Stage, read_live
+from groundlings.experiments.ui.live import LiveView
+from groundlings.experiments.ui.overview import Overview
+from groundlings.experiments.ui.run_shelf import shelved_runs
 from groundlings.simulator.log.reader import LogReader
 
 CODE = "import sys; from groundlings.experiments.cli.main import main; sys.argv[0] = 'groundlings'; main()"
@@ -45,6 +50,29 @@ def begun(tmp_path):
     yield process
     process.kill()
     process.wait()
+
+
+@pytest.mark.parametrize("before", ["", "2/3 watched: "])
+def test_the_arms_that_are_over_are_known_whatever_their_names_hold(before):
+    view = LiveView(None, None, "", arms=("a, b", "a", "b"))
+    stages = tuple(Stage(f"{before}{arms}", 1, 1) for arms in ("a, b, a", "b"))
+    state = LiveState(1, 0.0, 0.0, stages=stages)
+    assert view.changeable(state, "watched") == ("b",)
+    assert [view.several(stage, "watched") for stage in stages] == [True, False]
+    assert view.changeable(state, "another") == (("a, b", "a", "b") if before else ("b",))
+
+
+def test_a_log_that_could_not_be_read_once_is_looked_at_again(small_run, monkeypatch):
+    """A database server may be away for a while, and no file beside the log says that it is back."""
+    overview, (run,) = Overview(small_run), shelved_runs(small_run)
+    with monkeypatch.context() as away:
+        away.setattr("groundlings.experiments.ui.overview.LogReader", refused)
+        assert overview.row(run).status == DAMAGED
+    assert overview.row(run).status == "done"
+
+
+def refused(*_: object) -> None:
+    raise RunDirectoryError("the server is away")
 
 
 def test_a_run_is_watched_stopped_and_resumed_from_its_page(begun, tmp_path, serve) -> None:
