@@ -27,7 +27,8 @@ class NeedDrawer:
 
     A wish is a requirement that an item of the history meets: all wishes of one need are met by the same item, which
     the user has had already, so that others like it are looked for. A need without an answer takes each wish from
-    another item. The first wish is volunteered; how the others come to light is drawn.
+    another item. The first wish is volunteered; how the others come to light is drawn. Items of which nothing is known
+    bear no wish, and a need without a wish would be met by anything: it is never drawn from them alone.
 
     Args:
         attributes: The catalogue.
@@ -39,6 +40,7 @@ class NeedDrawer:
     def __init__(self, attributes: Attributes, wishes: int, reveal: Sequence[float], unanswerable: float) -> None:
         self._attributes, self._wishes, self._unanswerable = attributes, wishes, unanswerable
         self._reveal = np.array(reveal) / np.sum(reveal)
+        self._bears: dict[int, bool] = {}
         self._numbers = {field: _marks(attributes, field) for field in attributes.fields}
         self._naming = _naming(attributes)
         words = {field: _frequent(attributes, field) for field in attributes.fields}
@@ -49,10 +51,11 @@ class NeedDrawer:
 
         Args:
             had: Items that they had before; none of them suits them again.
-            liked: Items that the need is drawn from, at least one.
+            liked: Items that the need is drawn from, at least one that bears a wish (`bearing`).
             utility: How much they would like each item, shape (n_items,).
             chance: For the choice.
         """
+        liked = self.bearing(liked)
         wanted = chance.random() >= self._unanswerable
         need = Need((), np.zeros(len(self._attributes), dtype=np.bool_), utility)
         for _ in range(_TRIES):
@@ -62,6 +65,13 @@ class NeedDrawer:
             if need.suitable.any() == wanted:
                 break
         return need
+
+    def bearing(self, items: IntArray) -> IntArray:
+        """Those of some items of which something is known that somebody may wish."""
+        unknown = [item for item in items.tolist() if item not in self._bears]
+        # Which one is drawn does not matter here, only whether there is any.
+        self._bears |= {item: next(self._met_by(item, np.random.default_rng(0)), None) is not None for item in unknown}
+        return items[np.array([self._bears[item] for item in items.tolist()], dtype=np.bool_)]
 
     def _requirements(self, items: Sequence[int], chance: np.random.Generator) -> list[Requirement]:
         """Requirements of different kinds, each met by one of some items in turn."""

@@ -32,7 +32,7 @@ from groundlings.environments.conversation.talk_actions import (
     Heard,
 )
 from groundlings.environments.decision import Decision
-from groundlings.environments.errors import ConfigError
+from groundlings.environments.errors import ConfigError, shown
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.trace import NO_TRACE
 from groundlings.personas.conversation.drawing import NeedDrawer
@@ -130,6 +130,7 @@ class ConversingMind:
         weights = (reveal.volunteer, reveal.on_ask, reveal.hidden)
         self._needs: dict[tuple[int, int, float], Need] = {}
         self._drawer = NeedDrawer(self._attributes, options.wishes, weights, options.unanswerable)
+        self._check_needs(population)
 
     @property
     def cohort_size(self) -> int:
@@ -171,10 +172,25 @@ class ConversingMind:
         if key not in self._needs:
             if len(self._needs) >= _NEEDS_KEPT:
                 self._needs.clear()
-            had, liked = _row(self._had, user), _row(self._liked, user)
             chance = np.random.default_rng(int(drawn * 2**53))
-            self._needs[key] = self._drawer.draw(had, liked if len(liked) else had, self._worth(user), chance)
+            self._needs[key] = self._drawer.draw(_row(self._had, user), self._bases(user), self._worth(user), chance)
         return self._needs[key]
+
+    def _bases(self, user: int) -> IntArray:
+        """What the needs of somebody are drawn from: liked items that bear a wish, or else any items that do."""
+        liked = self._drawer.bearing(_row(self._liked, user))
+        return liked if len(liked) else self._drawer.bearing(_row(self._had, user))
+
+    def _check_needs(self, population: Population) -> None:
+        """Raise `ConfigError` where nothing can be said of what an agent looks for."""
+        without = [user for user in population.users.tolist() if not len(self._bases(user))]
+        if without:
+            raise ConfigError(
+                f"mind: {self.kind} draws what people look for from the genres, years and features of the items of "
+                f"their history, and found none of these for {len(without):,} of {len(population):,} agents (the "
+                f"first: user {shown(population.people.user_ids[without[0]])}); fill in such cells of the items that "
+                "they chose, or leave these users out of the data"
+            )
 
     def _turn(self, situation: Situation, row: int, said: Mapping[str, Cells]) -> None:
         """What one person says and does, put into the row of each column."""

@@ -64,6 +64,17 @@ def test_a_word_that_is_a_title_too_is_no_wish():
     assert {wish.requirement.value for need in needs for wish in need.wishes} == {"Acme", "organic"}
 
 
+@given(seed=st.integers(0, 2**32), unanswerable=st.sampled_from([0.0, 1.0]))
+@settings(max_examples=20, deadline=None)
+def test_a_need_has_a_wish_although_nothing_is_known_of_most_items(seed, unanswerable):
+    """Item 5 alone has a cell: a need drawn from another one would have no wish, and anything would meet it."""
+    shelf = replace(SHELF, fields={"department": [("dairy" if item == 5 else None) for item in range(N)]})
+    drawer, had = NeedDrawer(shelf, 3, (1, 1, 1), unanswerable), np.array([1, 5, 9])
+    need = drawer.draw(had, had, np.linspace(0, 1, N), np.random.default_rng(seed))
+    assert [wish.requirement.value for wish in need.wishes][:1] == ["dairy"] or need.wishes[0].requirement.op == "!="
+    assert drawer.bearing(had).tolist() == [5]
+
+
 def test_most_needs_have_an_answer_or_none_as_asked():
     assert np.mean([drawn(seed).suitable.any() for seed in range(40)]) > 0.9
     assert np.mean([drawn(seed, unanswerable=1.0, wishes=5).suitable.any() for seed in range(40)]) < 0.1
