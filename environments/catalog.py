@@ -20,6 +20,9 @@ from groundlings.environments.words import Words
 COST = "cost"
 """Name of the feature that holds the seller's cost per unit."""
 
+BETWEEN_GENRES = "|"
+"""What stands between the genres of an item in logs and exports; no genre holds it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -67,6 +70,11 @@ class Catalog:
         for name, column in self.features.items():
             if column.shape != (n_items,):
                 raise DataError(f"catalog: {n_items} items, but the feature {name!r} has the shape {column.shape}")
+        if held := [genre for each in set(self.genres) for genre in each if BETWEEN_GENRES in genre]:
+            raise DataError(
+                f"catalog: the genre {min(held)!r} holds the sign {BETWEEN_GENRES}, which stands between genres in "
+                "logs and exports; write another sign in its place"
+            )
         if len(set(self.item_ids)) != n_items:
             twice, _ = Counter(self.item_ids).most_common(1)[0]
             raise DataError(f"catalog: item id {twice!r} appears more than once; ids must be unique")

@@ -75,6 +75,28 @@ def unknown_ids(
     return told + (_meant(distinct[0], known) or f"; {advice}")
 
 
+def alike(names: Iterable[str]) -> str:
+    """What to say of two names that a reader cannot tell apart and that count as two; "" where there are none.
+
+    Args:
+        names: Each once.
+    """
+    seen: dict[str, str] = {}
+    pairs = []
+    for name in names:
+        first = seen.setdefault(" ".join(unicodedata.normalize("NFC", name).split()), name)
+        if first != name:
+            pairs.append((first, name))
+    if not pairs:
+        return ""
+    one, other = pairs[0]
+    more = f" ({len(pairs) - 1:,} more such pairs)" if len(pairs) > 1 else ""
+    return (
+        f"{_spelt(one, other)} and {_spelt(other, one)} look alike and are two{more}: they differ in spaces or in how "
+        "letters are composed; write one of them everywhere where one is meant"
+    )
+
+
 def _meant(missing: str, known: Iterable[str]) -> str:
     """The known id that looks the same, and how the two differ."""
     decimal = missing.removesuffix(".0")

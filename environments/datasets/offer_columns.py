@@ -37,7 +37,8 @@ class OfferColumns(BaseModel):
     """The day of the table that is simulated first, a date or a number as in `first_day`; the day after the history if
     absent, or 0 where days are numbers."""
     currency: str = Field(default="", max_length=8, pattern=r"^[^\x00-\x20]*$")
-    """What prices are in, as people write it (EUR, $); language agents read it behind each price."""
+    """What prices are in, as people write it (EUR, $); language agents read it behind each price, and figures of money
+    are in it."""
 
     @model_validator(mode="before")
     @classmethod

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groundlings.environments.arrays import FloatArray, IntArray
-from groundlings.environments.catalog import COST, Catalog
+from groundlings.environments.catalog import BETWEEN_GENRES, COST, Catalog
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets.columns import Column
 from groundlings.environments.datasets.config import (
@@ -31,7 +31,7 @@ from groundlings.environments.datasets.feedback import (
     words_of,
 )
 from groundlings.environments.datasets.genres import genres_of
-from groundlings.environments.datasets.ids import by_length
+from groundlings.environments.datasets.ids import alike, by_length
 from groundlings.environments.datasets.offer_columns import OfferColumns
 from groundlings.environments.datasets.own_history import History, Names, read_history
 from groundlings.environments.datasets.own_offers import read_offers, unit_costs
@@ -193,6 +193,8 @@ def _dataset(
     interactions, scale = with_liking(
         history.interactions, columns, config.rating_scale(), stated=config.scale is not None
     )
+    if same := alike(catalog.genre_names):
+        notes += (f"items: of the genres {same} (own.items.genres)",)
     return Dataset(
         "own",
         catalog,
@@ -340,5 +342,15 @@ def _year(cell: str) -> float:
 
 def _genres(column: Column, separator: str) -> tuple[tuple[str, ...], ...]:
     """The genres of every row, () where the cell was rejected."""
-    distinct = [each or () for each in column.each(lambda cell: genres_of(cell, separator))]
+
+    def read(cell: str) -> tuple[str, ...]:
+        found = genres_of(cell, separator)
+        if any(BETWEEN_GENRES in genre for genre in found):
+            raise ValueError(
+                f"genres without the sign {BETWEEN_GENRES}, which stands between genres in logs and exports; write "
+                f"another sign in its place, or name it as own.items.genre_separator (now {separator!r})"
+            )
+        return found
+
+    distinct = [each or () for each in column.each(read)]
     return tuple(distinct[code] for code in column.codes.tolist())

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from groundlings.environments.catalog import BETWEEN_GENRES
 from groundlings.environments.conversation.talk_actions import ACCEPT, REFUSE
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.offers import PRICE, PROMOTED
@@ -293,7 +294,7 @@ def _slot(
         place=row["display_position"] + 1,
         title=row["title"],
         year=row["year"],
-        genres=tuple(filter(None, row["genres"].split("|"))),
+        genres=tuple(filter(None, row["genres"].split(BETWEEN_GENRES))),
         examined=None if row["examined"] is None else bool(row["examined"]),
         clicked=None if row["clicked"] is None else bool(row["clicked"]),
         rating=row["rating"],

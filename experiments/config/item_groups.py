@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
-from groundlings.environments.datasets.ids import places_of
+from groundlings.environments.datasets.ids import alike, places_of
 from groundlings.environments.datasets.tables import Table
-from groundlings.environments.errors import ConfigError, shown
+from groundlings.environments.errors import ConfigError, RunWarning, shown
 from groundlings.environments.paths import NamedPath
 from groundlings.experiments.config.section import Section
 
@@ -85,4 +86,6 @@ def _read(table: ItemTableConfig, item_ids: Sequence[str], base: Path) -> tuple[
                 f"item {shown(item_ids[place])} has the {table.group} {shown(group)} here and "
                 f"{shown(found[place])} above; expected one group per item",
             )
+    if same := alike(dict.fromkeys(found.values())):
+        warnings.warn(f"{where}: {path}: of the groups {same}", RunWarning, stacklevel=2)
     return tuple(found.get(place) or None for place in range(len(item_ids)))

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection
 
-from groundlings.environments.catalog import Catalog
+from groundlings.environments.catalog import BETWEEN_GENRES, Catalog
 from groundlings.personas.population import Population
 from groundlings.simulator.log import measured_agents, tables
 from groundlings.simulator.log.columns import Row
@@ -72,7 +72,7 @@ def item_rows(catalog: Catalog, run_id: str, first: int) -> Iterator[Row]:
     """
     for number in range(len(catalog)):
         item = catalog[number]
-        yield first + number, run_id, item.item_id, item.title, item.year, "|".join(item.genres)
+        yield first + number, run_id, item.item_id, item.title, item.year, BETWEEN_GENRES.join(item.genres)
 
 
 def as_json(value: Any) -> str:

@@ -10,7 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from groundlings.environments.catalog import Catalog
 from groundlings.environments.datasets import csv_files, file_kinds, own
+from groundlings.environments.errors import DataError
 from groundlings.environments.memory import Available
 
 # B2: ratings of any scale
@@ -240,12 +242,31 @@ def test_a_list_that_cannot_be_read_is_refused_and_never_one_genre(shop, cell):
     assert "own.items.genre_separator" in said
 
 
+@pytest.mark.parametrize("cell", ["Food|Drink;Home", '["Food|Drink"]'])
+def test_a_genre_that_a_log_would_take_for_two_is_refused(shop, cell):
+    shop.items({"item": ["i0"], "title": ["T"], "genres": [cell]})
+    shop.met([("u", "i0", 1_700_000_000)])
+    said = shop.refusal(items={"genres": "genres", "genre_separator": ";"})
+    assert "expected genres without the sign |, which stands between genres in logs and exports" in said
+    with pytest.raises(DataError, match=r"catalog: the genre 'Food\|Drink' holds the sign \|"):
+        Catalog(("i0",), ("T",), np.array([np.nan]), (("Food|Drink",),))
+
+
+def test_genres_that_look_alike_are_two_and_said(shop):
+    shop.items({"item": ["i0", "i1"], "title": ["T", "U"], "genres": ["Caf\u00e9", "Cafe\u0301"]})
+    shop.met([("u", "i0", 1_700_000_000), ("u", "i1", 1_700_000_060)])
+    (note,) = shop.load(items={"genres": "genres"}).notes
+    assert "(with U+0065, U+0301)" in note
+    assert "(with U+00E9)" in note
+    assert "look alike and are two" in note
+
+
 def test_lists_of_genres_in_parquet_are_read(shop):
-    table = pa.table({"item": ["i0", "i1", "i2"], "title": ["a", "b", "c"], "genres": [["Drama", "a|b"], [], None]})
+    table = pa.table({"item": ["i0", "i1", "i2"], "title": ["a", "b", "c"], "genres": [["Drama", "a, b"], [], None]})
     pyarrow.parquet.write_table(table, shop.folder / "items.parquet")
     shop.met([("u", "i0", 1_700_000_000)])
     dataset = shop.load(items={"path": "items.parquet", "genres": "genres"})
-    assert dataset.catalog.genres == (("Drama", "a|b"), (), ())
+    assert dataset.catalog.genres == (("Drama", "a, b"), (), ())
 
 
 def test_descriptions_that_were_taken_for_genres_are_refused_before_they_fill_the_memory(shop, monkeypatch):

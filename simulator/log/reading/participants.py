@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from groundlings.environments.actions import OPINIONS
+from groundlings.environments.catalog import BETWEEN_GENRES
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.interventions import Intervention
 from groundlings.simulator.log.begun import Change, read_accepted
@@ -223,6 +224,6 @@ class ParticipantReader(OpenLog):
         chunks = self._chunks("SELECT item_id, source_item_id, title, year, genres FROM items ORDER BY item_id")
         rows = (row for chunk in chunks for row in chunk)
         return tuple(
-            LoggedItem(item_id, number, source_id, title, year, tuple(filter(None, genres.split("|"))))
+            LoggedItem(item_id, number, source_id, title, year, tuple(filter(None, genres.split(BETWEEN_GENRES))))
             for number, (item_id, source_id, title, year, genres) in enumerate(rows)
         )
