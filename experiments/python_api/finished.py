@@ -167,9 +167,10 @@ class Run:
 
         Returns:
             `arm`, `grouping` (as in `groups.items`), `group`, `items`; `of_catalog` and `of_interactions`, the group's
-            shares of the items and of the training interactions; `what`: shown, clicks, purchases or paid; `total` and
-            `share` of it, with `low` and `high`, the ends of its 95 % interval; `difference` of the share to the first
-            arm with `difference_low` and `difference_high`; `agents`; `why_missing`, where a grouping is not known.
+            shares of the items and of the training interactions; `what`: shown, clicks, purchases or paid (no row where
+            nothing is known of it); `total` and `share` of it, with `low` and `high`, the ends of its 95 % interval;
+            `difference` of the share to the first arm with `difference_low` and `difference_high`; `agents`;
+            `why_missing`, where a grouping is not known.
         """
         return self._frames(group_frame)
 

@@ -30,8 +30,8 @@ PARTS = 30
 _ROUNDING = 1e-12
 """Figures of at most 1 that differ by less are the same but for rounding."""
 
-SHOWN, CLICKS, PURCHASES, PAID = "shown", "clicks", "purchases", "paid"
-_OF_IMPRESSIONS, _OF_PURCHASES = (SHOWN, "known", CLICKS), (PURCHASES, "priced", PAID)
+SHOWN, KNOWN, CLICKS, PURCHASES, PRICED, PAID = "shown", "known", "clicks", "purchases", "priced", "paid"
+_OF_IMPRESSIONS, _OF_PURCHASES = (SHOWN, KNOWN, CLICKS), (PURCHASES, PRICED, PAID)
 
 Statistic = Callable[[FloatArray], float]
 """From how often each item was shown, shape (n_items,), to one number."""

@@ -19,7 +19,9 @@ from groundlings.experiments.analysis.compare import Difference, Estimate
 from groundlings.experiments.analysis.metrics.background import Background, read_background
 from groundlings.experiments.analysis.metrics.item_counts import (
     CLICKS,
+    KNOWN,
     PAID,
+    PRICED,
     PURCHASES,
     SHOWN,
     ArmItems,
@@ -36,6 +38,12 @@ OTHERS = "all others"
 THIRDS = ("least popular third", "middle third", "most popular third")
 
 COUNTED = (SHOWN, CLICKS, PURCHASES, PAID)
+
+_OUTCOMES, _PRICES = (SHOWN, KNOWN), (PURCHASES, PRICED)
+_RESTS_ON = {SHOWN: (), CLICKS: (_OUTCOMES,), PURCHASES: (_OUTCOMES,), PAID: (_OUTCOMES, _PRICES)}
+"""What is counted -> pairs of how much there is and of how much of it something is known."""
+_LITTLE = 1e-9
+"""Sums of parts of items that are less are nothing but rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +70,9 @@ class ItemGroup:
         items: How many items it has; an item of several categories counts in equal parts.
         of_catalog: Its share of the items whose group is known.
         of_interactions: Its share of the training interactions with them; None where that is not known.
-        arms: Arm -> "shown", "clicks", "purchases" or "paid" -> figure; what nobody did is absent.
+        arms: Arm -> "shown", "clicks", "purchases" or "paid" -> figure; absent are what nobody did in the whole arm,
+            and what is not known of any item of the group: it was shown, and no outcome is known, or bought, and no
+            price is.
     """
 
     name: str
@@ -143,12 +153,14 @@ def _grouping(
     name: str, labels: Sequence[tuple[str, ...]], arms: Sequence[ArmItems], background: Background | None
 ) -> Grouping:
     members, groups = _members(labels)
-    of_arm = {arm.name: {what: (arm.counts[what] @ members).toarray() for what in COUNTED} for arm in arms}
+    of_arm = {
+        arm.name: {what: (arm.counts[what] @ members).toarray() for what in (*COUNTED, KNOWN, PRICED)} for arm in arms
+    }
     members, groups, of_arm = _largest(members, groups, of_arm)
     known = np.asarray(members.sum(axis=1)).ravel()
     sizes = np.asarray(members.sum(axis=0)).ravel()
     wanted = None if background is None else np.array(background.item_interactions, dtype=np.float64) @ members
-    shares = {arm.name: {what: _shares(of_arm[arm.name][what], arm.filled) for what in COUNTED} for arm in arms}
+    shares = {arm.name: {what: _shares(of_arm[arm.name], what, arm.filled) for what in COUNTED} for arm in arms}
     found = tuple(
         ItemGroup(
             group,
@@ -159,7 +171,7 @@ def _grouping(
                 arm.name: {
                     what: _figure(place, arm, arms[0], what, of_arm, shares)
                     for what in COUNTED
-                    if of_arm[arm.name][what].sum() > 0
+                    if not np.isnan(shares[arm.name][what][0][place])
                 }
                 for arm in arms
             },
@@ -199,13 +211,23 @@ def _largest(
     return sp.csr_array(members @ onto), names, summed
 
 
-def _shares(parts: FloatArray, filled: Sequence[int]) -> tuple[FloatArray, FloatArray]:
-    """Each group's share, shape (n_groups,), and the same without each part, shape (n_filled, n_groups)."""
-    whole = parts.sum(axis=0)
-    rest = whole - parts[list(filled)]
-    total = rest.sum(axis=1, keepdims=True)
-    without = np.divide(rest, total, out=np.full(rest.shape, np.nan), where=total > 0)
-    return (whole / whole.sum() if whole.sum() > 0 else np.full(len(whole), np.nan)), without
+def _shares(parts: Mapping[str, FloatArray], what: str, filled: Sequence[int]) -> tuple[FloatArray, FloatArray]:
+    """Each group's share, shape (n_groups,), and the same without each part, shape (n_filled, n_groups).
+
+    NaN where nobody did it, and where nothing is known of what there is in a group.
+    """
+    whole = {name: counts.sum(axis=0) for name, counts in parts.items()}
+    rest = {name: whole[name] - counts[list(filled)] for name, counts in parts.items()}
+    return _shares_in(whole, what), _shares_in(rest, what)
+
+
+def _shares_in(counts: Mapping[str, FloatArray], what: str) -> FloatArray:
+    """Along the last axis, which is that of groups."""
+    total = counts[what].sum(axis=-1, keepdims=True)
+    found = np.divide(counts[what], total, out=np.full(counts[what].shape, np.nan), where=total > 0)
+    for there, known in _RESTS_ON[what]:
+        found[(counts[there] > _LITTLE) & (counts[known] <= _LITTLE)] = np.nan
+    return found
 
 
 def _figure(

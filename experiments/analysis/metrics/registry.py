@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from groundlings.environments.actions import OPINIONS
@@ -179,6 +180,16 @@ def check_plan(
             )
 
 
+def in_currency(metric: Metric, config: Mapping[str, Any]) -> Metric:
+    """The metric with the money of its unit named as the experiment file names it (`dataset.own.offers.currency`)."""
+    told: Any = config.get("dataset") or {}
+    for name in ("own", "offers", "currency"):
+        told = (told.get(name) if isinstance(told, Mapping) else None) or ""
+    if not metric.money or not isinstance(told, str) or not told:
+        return metric
+    return replace(metric, unit=metric.unit.replace("money", told, 1))
+
+
 def metrics_of(
     config: Mapping[str, Any], given: Iterable[Metric] = (), actions: Collection[str] | None = None
 ) -> tuple[Metric, ...]:
@@ -192,7 +203,7 @@ def metrics_of(
         ConfigError: As `resolve_metrics` and `check_plan`.
     """
     names = config.get("metrics")
-    metrics = resolve_metrics(names, given, actions)
+    metrics = tuple(in_currency(metric, config) for metric in resolve_metrics(names, given, actions))
     # Before the environment is known, a plan may name what one would be measured on.
     possible = OF_ACTIONS if actions is None and (names is None or ALL_SHIPPED in names) else ()
     check_plan(config.get("plan"), (*metrics, *possible), actions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -119,6 +120,28 @@ def test_totals_of_groups_are_those_of_the_log(log, groupings):
         groups = groupings["category"].groups
         assert sum(group.arms[arm]["shown"].total for group in groups) == pytest.approx(shown[arm])
         assert sum(group.arms[arm]["paid"].total for group in groups) == pytest.approx(money[arm])
+
+
+@pytest.mark.parametrize(
+    ("unknown", "absent"), [(("priced", "paid"), {"paid"}), (("known", "clicks", "purchases"), {"clicks", "purchases"})]
+)
+def test_a_group_of_which_nothing_is_known_has_no_share_and_no_difference(log, unknown, absent):
+    """Nobody knows the prices of what was bought of it, or what was done with it; neither is zero."""
+    genres = [item.genres for item in log.logged_items()]
+    name = genres[0][0]
+    keep = sp.diags_array(np.array([float(name not in each) for each in genres]))
+    counted = read_item_counts(log)
+    spoilt = [replace(arm, counts=arm.counts | {what: arm.counts[what] @ keep for what in unknown}) for arm in counted]
+    (group,) = (each for each in measure_groups(log, spoilt)[0].groups if each.name == name)
+    for arm in spoilt:
+        assert arm.total("purchases").sum() > 0
+        assert not absent & set(group.arms[arm.name])
+        assert "shown" in group.arms[arm.name]
+    # Known in other arms, and not in the first: a share, and nothing to compare it with.
+    (group,) = (each for each in measure_groups(log, [spoilt[0], *counted[1:]])[0].groups if each.name == name)
+    for what in absent:
+        assert group.arms[counted[1].name][what].share.mean is not None
+        assert group.arms[counted[1].name][what].difference.difference is None
 
 
 def test_an_item_of_two_categories_counts_half_in_each(small_log):

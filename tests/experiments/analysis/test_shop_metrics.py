@@ -13,7 +13,7 @@ from money_shop import NO_COST, NO_PRICE, OBJECTIVES, cost, paid, shop_experimen
 
 import groundlings as gl
 from groundlings.environments.errors import ConfigError, RunDirectoryError
-from groundlings.experiments.analysis.metrics import METRICS, summarise
+from groundlings.experiments.analysis.metrics import METRICS, metrics_of, summarise
 from groundlings.experiments.analysis.metrics.background import Background, read_background
 from groundlings.experiments.analysis.metrics.contract import MetricContract
 from groundlings.experiments.analysis.metrics.ranking import intra_list_distance, novelty
@@ -241,3 +241,12 @@ def test_every_metric_that_ships_is_declared_for_readers():
         assert metric.definition.endswith("."), metric.name
         assert metric.money == ("money" in metric.unit), metric.name
     assert OBJECTIVES["metrics"][1:] == [metric.name for metric in SHOWN]
+
+
+def test_money_is_in_the_currency_that_the_file_names():
+    actions = ("click", "purchase", "paid")
+    config = {"dataset": {"name": "own", "own": {"offers": {"currency": "EUR"}}}}
+    for told, unit in ((config, "EUR per session"), ({"dataset": {"name": "own", "own": {}}}, "money per session")):
+        units = {metric.name: metric.unit for metric in metrics_of(told, actions=actions)}
+        assert units["revenue_per_session"] == unit
+        assert units["conversion"] == "share of sessions"
