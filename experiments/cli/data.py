@@ -66,6 +66,8 @@ def _read(proposal: Proposal) -> Dataset | str:
 
 def _print(proposal: Proposal, found: Dataset | str, console: Console) -> None:
     """Choices, section, doubts, and what comes of it."""
+    from groundlings.environments.words import plural
+
     _print_choices(proposal, console)
     console.print("\nThe section of an experiment file (paths count from that file):\n", highlight=False)
     say_yaml(_content(proposal))
@@ -77,8 +79,8 @@ def _print(proposal: Proposal, found: Dataset | str, console: Console) -> None:
     for note in found.notes:
         console.print(f"[yellow]note[/] {escape(note)}", highlight=False, soft_wrap=True)
     console.print(
-        f"[green]ok[/] read as proposed: {len(found.people):,} users, {len(found.catalog):,} items, "
-        f"{len(found.interactions):,} interactions",
+        f"[green]ok[/] read as proposed: {plural(len(found.people), 'user')}, {plural(len(found.catalog), 'item')}, "
+        f"{plural(len(found.interactions), 'interaction')}",
         highlight=False,
     )
 

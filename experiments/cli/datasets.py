@@ -100,7 +100,10 @@ def _table(*headers: str, title: str | None = None) -> Table:
 
 
 def _size(dataset: Dataset) -> str:
-    return f"{len(dataset.people):,} users, {len(dataset.catalog):,} items, {len(dataset.interactions):,} interactions"
+    from groundlings.environments.words import plural
+
+    counts = ((dataset.people, "user"), (dataset.catalog, "item"), (dataset.interactions, "interaction"))
+    return ", ".join(plural(len(each), name) for each, name in counts)
 
 
 def _facts(dataset: Dataset) -> Table:
@@ -118,7 +121,7 @@ def _facts(dataset: Dataset) -> Table:
         table.add_row("time", f"{_day(float(history.seconds.min()))} to {_day(float(history.seconds.max()))} (UTC)")
     if dataset.parts is not None:
         counts = [int((dataset.parts == part).sum()) for part in (TRAINING, HELD_OUT, LEFT_OUT)]
-        words = "{:,} interactions for training, {:,} held out, {:,} left out (split.kind: given)".format(*counts)
+        words = "interactions: {:,} for training, {:,} held out, {:,} left out (split.kind: given)".format(*counts)
         table.add_row("split", words)
     table.add_row("genres", escape(", ".join(dataset.catalog.genre_names)) or "none given")
     table.add_row("licence", escape(dataset.licence))

@@ -50,13 +50,15 @@ def interference(
 def _print(findings: Findings, console: Terminal) -> None:
     from rich.table import Table
 
+    from groundlings.environments.words import plural
     from groundlings.experiments.labs.interference.lab import ROWS
 
     first, second = (escape(arm) for arm in findings.arms)
     console.print(
-        f"{findings.agents:,} agents, {findings.ties:,} ties, {findings.clusters:,} clusters, within which "
-        f"{findings.within:.0%} of the ties stay. Everybody in {first}: {findings.before:.4f} interactions per agent; "
-        f"in {second}: {findings.after:.4f}. The truth is the difference, {findings.truth:+.4f}."
+        f"{plural(findings.agents, 'agent')}, {plural(findings.ties, 'tie')}, {plural(findings.clusters, 'cluster')}, "
+        f"within which {findings.within:.0%} of the ties stay. Everybody in {first}: {findings.before:.4f} "
+        f"interactions per agent; in {second}: {findings.after:.4f}. The truth is the difference, "
+        f"{findings.truth:+.4f}."
     )
     for tested in findings.tested:
         n = len(tested.estimates)

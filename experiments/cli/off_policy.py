@@ -24,8 +24,11 @@ JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help=
 def off_policy(run: RunArgument, logging: ArmOption = None, groups: GroupsOption = 20, json: JsonOption = None) -> None:
     """Rank off-policy estimators by their error, held against the worlds of a run's other arms."""
     from groundlings.experiments.archive.directory import write_json
+    from groundlings.experiments.archive.tables import check_place
     from groundlings.experiments.labs.off_policy.bench import try_estimators
 
+    if json is not None:
+        check_place(json, "--json")
     console = Terminal()
     findings = try_estimators(run, logging, groups)
     _print(findings, console)
@@ -37,9 +40,11 @@ def off_policy(run: RunArgument, logging: ArmOption = None, groups: GroupsOption
 def _print(findings: Findings, console: Terminal) -> None:
     from rich.table import Table
 
+    from groundlings.environments.words import plural
+
     console.print(
-        f"Clicks per first session, from the log of {escape(findings.logging)}: {findings.users:,} users in groups of "
-        f"at most {findings.per_group:,}; the truth is what the same users got in each arm's own world."
+        f"Clicks per first session, from the log of {escape(findings.logging)}: {plural(findings.users, 'user')} in "
+        f"groups of at most {findings.per_group:,}; the truth is what the same users got in each arm's own world."
     )
     for policy, effective in findings.effective.items():
         rows = [row for row in findings.rows if row.policy == policy]

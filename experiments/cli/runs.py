@@ -125,6 +125,7 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
 ) -> None:
     """Delete a run and everything in its directory."""
+    from groundlings.environments.words import plural
     from groundlings.experiments.archive.inventory import check_deletable, delete_run
 
     run = check_deletable(directory)
@@ -132,8 +133,8 @@ def delete(
     still = " It says that it is running: another process may be writing it." if run.status == "running" else ""
     if not yes:
         typer.confirm(
-            f"Delete {printable(str(directory))} ({printable(run.status)}, {run.sessions:,} sessions, {files} files, "
-            f"{_megabytes(run)})?{still}",
+            f"Delete {printable(str(directory))} ({printable(run.status)}, {plural(run.sessions, 'session')}, "
+            f"{plural(files, 'file')}, {_megabytes(run)})?{still}",
             abort=True,
         )
     delete_run(directory)
@@ -192,12 +193,15 @@ def _data_notes(run: RunInfo) -> tuple[str, ...]:
 
 def _cut_short(run: RunInfo) -> str:
     """The sessions that were open when the run stopped."""
+    from groundlings.environments.words import plural
+
     if run.cut_short is None:
         return "not known; a session that was open is not in the log, and begins anew with --resume"
     some = [f"{each['arm']} day {each['day'] + 1} user {each['user_id']}" for each in run.cut_short[:_SOME]]
     more = f", and {len(run.cut_short) - _SOME} more" if len(run.cut_short) > _SOME else ""
     return (
-        f"{len(run.cut_short)} open sessions, which begin anew with --resume: {', '.join(some)}{more}"
+        f"{plural(len(run.cut_short), 'open session, which begins', 'open sessions, which begin')} anew with --resume: "
+        f"{', '.join(some)}{more}"
         if some
         else "none"
     )

@@ -53,10 +53,13 @@ def ties(
 def _print(findings: Findings, console: Terminal) -> None:
     from rich.table import Table
 
+    from groundlings.environments.words import plural
+
     console.print(
-        f"{findings.people:,} people, {findings.items:,} items, {findings.ties:,} ties. Weights from "
-        f"{findings.fitted:,} pairs of half of the people, judged on {findings.judged:,} pairs of "
-        f"{findings.judged_people:,} other people; AUC .5 is a coin."
+        f"{plural(findings.people, 'person', 'people')}, {plural(findings.items, 'item')}, "
+        f"{plural(findings.ties, 'tie')}. Weights from {plural(findings.fitted, 'pair')} of half of the people, judged "
+        f"on {plural(findings.judged, 'pair')} of {plural(findings.judged_people, 'other person', 'other people')}; "
+        "AUC .5 is a coin."
     )
     alone = Table("one feature alone", "AUC")
     alone.add_row("popularity, about the same within a pair", _with_ends(findings.popularity))
@@ -81,9 +84,12 @@ def _print(findings: Findings, console: Terminal) -> None:
             soft_wrap=True,
         )
     if findings.unmatched:
-        console.print(f"left out  {findings.unmatched:,} held-out items without an item of like popularity beside them")
+        console.print(
+            f"left out  {plural(findings.unmatched, 'held-out item')} without an item of like popularity beside it"
+        )
     if findings.left_out:
-        console.print(f"left out  {findings.left_out:,} rows of ties that name somebody without a history")
+        rows = plural(findings.left_out, "row of ties that names", "rows of ties that name")
+        console.print(f"left out  {rows} somebody without a history")
 
 
 def _with_ends(figure: Figure, sign: str = "") -> str:

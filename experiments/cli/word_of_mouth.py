@@ -31,6 +31,7 @@ def word_of_mouth(
     json: JsonOption = None,
 ) -> None:
     """Hold a run whose agents have ties against the same world without ties, and list who told whom of what."""
+    from groundlings.environments.words import plural
     from groundlings.experiments.archive.directory import write_json
     from groundlings.experiments.archive.tables import check_place, check_place_of_table, write_table
     from groundlings.experiments.labs.word_of_mouth.lab import what_ties_did
@@ -44,7 +45,7 @@ def word_of_mouth(
     _print(findings, console)
     if told is not None:
         write_table(told, findings.told)
-        console.print(f"told     {len(findings.told):,} rows in {escape(str(told))}", soft_wrap=True)
+        console.print(f"told     {plural(len(findings.told), 'row')} in {escape(str(told))}", soft_wrap=True)
     if json is not None:
         write_json(json, findings.as_dict())
         console.print(f"figures  {escape(str(json))}", soft_wrap=True)
@@ -53,8 +54,10 @@ def word_of_mouth(
 def _print(findings: Findings, console: Terminal) -> None:
     from rich.table import Table
 
+    from groundlings.environments.words import plural
+
     console.print(
-        f"{findings.agents:,} agents, {findings.ties:,} ties"
+        f"{plural(findings.agents, 'agent')}, {plural(findings.ties, 'tie')}"
         f"{', generated: nobody has them' if findings.generated else ''}. Differences have 95 % intervals over agents."
     )
     for arm in dict.fromkeys(each.arm for each in findings.figures):

@@ -147,8 +147,10 @@ def compare_runs(
 
     Raises:
         RunDirectoryError: A log or a file beside it cannot be read, or a variant lacks an arm.
-        ConfigError: Something that should be a path is none.
+        ConfigError: Something that should be a path is none, or the past tests are no count.
     """
+    if type(past_tests) is not int or past_tests < 0:
+        raise ConfigError(f"past_tests: found {shown(past_tests)}, expected how many past tests there were, 0 or more")
     if isinstance(variants, str) or not isinstance(variants, Sequence):
         raise ConfigError(f"variants: found {shown(variants)}, expected a list of run directories")
     directory = handed_over(directory, "directory")

@@ -15,6 +15,7 @@ from groundlings.environments.interactions import rows_of
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.sessions import Sessions
 from groundlings.environments.split import tied_cuts
+from groundlings.environments.words import plural
 from groundlings.experiments.analysis.metrics.registry import absent_metrics
 from groundlings.experiments.config.designs import SplitDesign, shares_of
 from groundlings.experiments.config.interventions import in_words
@@ -98,10 +99,11 @@ def _together(runs: Sequence[Estimate]) -> Estimate:
 def _people_words(plan: Plan) -> str:
     people, made = len(plan.population), plan.dataset.synthetic
     if made is None:
-        return f"{people:,} agents, each measured on one real training history"
+        each = "measured" if people == 1 else "each measured"
+        return f"{plural(people, 'agent')}, {each} on one real training history"
     return (
-        f"{people:,} agents, synthetic users ({plan.config.population.synthetic}), each with a history made from those "
-        f"of {made.made_from.shape[1]} among {made.first:,} real users"
+        f"{plural(people, 'agent')}, synthetic users ({plan.config.population.synthetic}), each with a history made "
+        f"from those of {made.made_from.shape[1]} among {plural(made.first, 'real user')}"
     )
 
 
@@ -112,7 +114,9 @@ def print_plan(plan: Plan, console: Console, wish: Wish | None = None) -> None:
     table.add_column(style="bold")
     table.add_column()
     people, items, rows = len(plan.population), len(plan.dataset.catalog), len(plan.split.train)
-    table.add_row("data", f"{escape(plan.dataset.name)}: {items:,} items, {rows:,} training interactions")
+    table.add_row(
+        "data", f"{escape(plan.dataset.name)}: {plural(items, 'item')}, {plural(rows, 'training interaction')}"
+    )
     for line in _split_lines(plan):
         table.add_row(*line)
     for note in plan.dataset.notes:
@@ -135,7 +139,8 @@ def print_plan(plan: Plan, console: Console, wish: Wish | None = None) -> None:
     a_day = plan.schedule.most_sessions // plan.schedule.days
     several = f" x {a_day} sessions per day" if a_day > 1 else ""
     table.add_row(
-        "sessions", f"at most {bound.sessions:,} = {times}{people:,} people x {_days(config.simulation.days)}{several}"
+        "sessions",
+        f"at most {bound.sessions:,} = {times}{people:,} people x {plural(config.simulation.days, 'day')}{several}",
     )
     slots = plan.environment.page_size
     table.add_row("pages", f"at most {bound.pages:,} of {slots} slots: {bound.pages * slots:,} impressions")
@@ -206,22 +211,20 @@ def _split_lines(plan: Plan) -> Iterator[tuple[str, str]]:
     """What is held out, and what is not known of time: rows of the table."""
     split, kind = plan.split, plan.config.split.kind
     without = len(split.dropped_users)
-    parts = [f"{len(split.test):,} interactions held out"]
+    parts = [f"{plural(len(split.test), 'interaction')} held out"]
     parts += [f"{split.left_out:,} left out"] if split.left_out else []
-    parts += [f"{without:,} users without a training interaction are no agents"] if without else []
+    are = "is no agent" if without == 1 else "are no agents"
+    parts += [f"{plural(without, 'user')} without a training interaction {are}"] if without else []
     yield "split", f"{kind}: {', '.join(parts)}"
     if not plan.dataset.times_known:
         yield "time", TIMES_UNKNOWN
     elif kind == "per_user_temporal" and (tied := tied_cuts(split)):
+        held_out = int((np.bincount(split.test.users) > 0).sum())
         yield (
             "",
-            f"for {tied:,} of {int((np.bincount(split.test.users) > 0).sum()):,} users the held-out part begins among "
-            "interactions of one moment: the order of rows in the data decided which it holds",
+            f"for {tied:,} of {plural(held_out, 'user')} the held-out part begins among interactions of one "
+            "moment: the order of rows in the data decided which it holds",
         )
-
-
-def _days(count: int) -> str:
-    return f"{count:,} day{'s' if count != 1 else ''}"
 
 
 def _calls_words(plan: Plan) -> str:

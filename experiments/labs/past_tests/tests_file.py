@@ -58,13 +58,15 @@ def read_columns(named: Sequence[str]) -> dict[str, str]:
     """Key -> name of the column, of `KEY=NAME` each.
 
     Raises:
-        ConfigError: One is no such pair, or its key is not known.
+        ConfigError: One is no such pair, its key is not known, or stands there twice.
     """
     found: dict[str, str] = {}
     for each in named:
         key, equals, name = each.partition("=")
         if not equals or not name or key not in COLUMNS:
             raise ConfigError(f"--column {each}: expected KEY=NAME, KEY being one of {', '.join(COLUMNS)}")
+        if key in found:
+            raise ConfigError(f"--column {each}: {key} is {key}={found[key]} already; name one column of each key")
         found[key] = name
     return found
 

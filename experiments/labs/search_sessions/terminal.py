@@ -8,7 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from groundlings.experiments.analysis.report.formatting import NOT_KNOWN, decimal, signed
+from groundlings.experiments.analysis.report.formatting import NOT_KNOWN, decimal, plural, signed
 from groundlings.experiments.labs.search_sessions import published
 from groundlings.experiments.labs.search_sessions.clicks import ClickRow
 from groundlings.experiments.labs.search_sessions.figures import Figure
@@ -22,8 +22,9 @@ _ABSENT = Figure(None)
 def print_findings(findings: Findings, console: Console) -> None:
     """A table of clicks, of stops and of click rates by rank, and whether the targets are reached."""
     console.print(
-        f"{findings.people:,} people, {findings.sessions:,} sessions, {findings.pages:,} pages, {findings.results:,} "
-        f"results, {findings.clicks:,} clicks. Everybody is predicted from the people of {findings.folds - 1} of "
+        f"{plural(findings.people, 'person', 'people')}, {plural(findings.sessions, 'session')}, "
+        f"{plural(findings.pages, 'page')}, {plural(findings.results, 'result')}, "
+        f"{plural(findings.clicks, 'click')}. Everybody is predicted from the people of {findings.folds - 1} of "
         f"{findings.folds} parts; 95 % intervals over people."
     )
     if findings.clicked_only:
@@ -93,8 +94,8 @@ def targets(findings: Findings) -> list[str]:
     ):
         best = best_row(rows)
         for name, target in wanted.items():
-            value = best.figures[name].value or 0.0
-            word = "reached" if value >= target else "missed"
+            value = best.figures.get(name, _ABSENT).value
+            word = "not known" if value is None else "reached" if value >= target else "missed"
             found.append(
                 f"{what}, {name.upper() if name == 'auc' else 'F1'}: {_with_interval(best.figures, name)} by "
                 f"{best.name}; target {target:.2f} {word}"

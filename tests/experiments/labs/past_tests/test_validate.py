@@ -11,7 +11,7 @@ import typer
 import yaml
 from typer.testing import CliRunner
 
-from groundlings.environments.errors import DataError, RunDirectoryError
+from groundlings.environments.errors import ConfigError, DataError, RunDirectoryError, RunWarning
 from groundlings.experiments.analysis.comparison.outcomes import read_outcomes
 from groundlings.experiments.cli.compare import compare as compare_command
 from groundlings.experiments.cli.validate import validate as validate_command
@@ -20,7 +20,8 @@ from groundlings.experiments.labs.past_tests.correction import read_past_tests
 from groundlings.experiments.labs.past_tests.counterpart import read_run
 from groundlings.experiments.labs.past_tests.lab import FILE_NAME
 from groundlings.experiments.labs.past_tests.slope import Slope
-from groundlings.experiments.labs.past_tests.tests_file import read_tests
+from groundlings.experiments.labs.past_tests.tests_file import read_columns, read_tests
+from groundlings.experiments.python_api.comparison import compare_runs
 from groundlings.experiments.running.run import run_experiment
 from groundlings.simulator.log.reader import LogReader
 
@@ -224,6 +225,26 @@ def test_what_cannot_be_matched_is_named_with_its_line(table, folder, tmp_path, 
 )
 def test_options_that_cannot_be_right_are_refused(table, arguments, told):
     assert told in printed(validate_command, table(), *arguments)
+
+
+def test_columns_that_nobody_reads_are_named_with_those_that_are(table, folder):
+    """A misspelt `baseline` would be left out in silence, and effects held against the first arm."""
+    path = table(f"a,ease,likes_per_session,0.1,0.0,0.2,{folder / 'run-1'},random,x", header=f"{HEADER},base_line,note")
+    with pytest.warns(RunWarning, match=r"not read: the columns 'base_line', 'note'; .*baseline are read"):
+        (found,) = read_tests(path, {}, "relative")
+    assert found.baseline is None
+
+
+def test_a_column_is_named_once(folder):
+    assert read_columns(["low=from", "high=to"]) == {"low": "from", "high": "to"}
+    with pytest.raises(ConfigError, match=r"--column low=to: low is low=from already"):
+        read_columns(["low=from", "low=to"])
+
+
+@pytest.mark.parametrize("past_tests", ["x", -1, True, 1.5, None])
+def test_a_count_of_past_tests_that_is_none_is_refused(folder, past_tests):
+    with pytest.raises(ConfigError, match=r"past_tests: found .*, expected how many past tests there were, 0 or more"):
+        compare_runs(folder / "run-1", past_tests=past_tests)
 
 
 def test_absolute_effects_of_two_metrics_have_no_common_slope(table, folder):

@@ -118,7 +118,7 @@ def test_the_command_reads_two_tables_and_prints_what_was_left_out(tmp_path: Pat
     options = ["--times", "20", "--relabellings", "2", "--json", str(tmp_path / "f.json")]
     outcome = CliRunner().invoke(alone, [str(histories), str(ties), *options])
     assert outcome.exit_code == 0, outcome.output
-    assert "1 rows of ties that name somebody without a history" in " ".join(outcome.output.split())
+    assert "1 row of ties that names somebody without a history" in " ".join(outcome.output.split())
     found = json.loads((tmp_path / "f.json").read_text())
     assert found["people"] == N_USERS
     assert found["fitted"] + found["judged"] + found["unmatched"] == pytest.approx(0.2 * N_USERS * DAYS, rel=0.1)
