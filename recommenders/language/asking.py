@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from groundlings.environments.chat import CallRecord, ChatModel, ChatRequest, Message, Sampling
+from groundlings.environments.chat import CallRecord, ChatModel, ChatReply, ChatRequest, Message, Sampling
 from groundlings.environments.cleaning import printable
 from groundlings.environments.errors import ProviderError, UnanswerablePrompt, UnreadableReply
 from groundlings.environments.prompts import Prompt
@@ -20,6 +21,8 @@ LARGEST_SEED = 2**31
 
 _BEGUN_AT_ONCE = 16
 _LONGEST_QUOTE = 100
+_REMEMBERED = 50_000
+"""Replies that an asker remembers at most, some 50 MB; the oldest make room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +52,18 @@ class Question:
 class Asker:
     """Puts questions to a model, once each: no second try, so that a page costs what its recommender says.
 
+    A question with the words and the seed of an earlier one has its reply, which is logged as read from a record: users
+    of whom nothing new is known put the questions of the day before, and nobody need pay for them again.
+
     Attributes:
         model: Who is asked; it bounds how many calls are open at a time.
         sampling: How replies are drawn.
+        answered: Replies so far by the hash of their question, the oldest first.
     """
 
     model: ChatModel
     sampling: Sampling
+    answered: dict[bytes, ChatReply] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def request(self, question: Question) -> ChatRequest:
         """What a question is to the model."""
@@ -77,7 +85,7 @@ class Asker:
         request = self.request(question)
         prompt, row = question.prompt, question.row
         try:
-            reply = await self.model.ask(request)
+            reply = await self._reply(request)
         except UnanswerablePrompt as refusal:
             reply = refused(self.model, refusal)
             return None, CallRecord(request, reply, prompt.name, prompt.sha256, "unanswerable", row)
@@ -86,6 +94,23 @@ class Asker:
         except UnreadableReply:
             return None, CallRecord(request, reply, prompt.name, prompt.sha256, "unreadable", row)
         return said, CallRecord(request, reply, prompt.name, prompt.sha256, "ok", row)
+
+    async def _reply(self, request: ChatRequest) -> ChatReply:
+        """The model's reply, or the one that it gave before; refusals are not remembered."""
+        key = _key(request)
+        if key in self.answered:
+            return replace(self.answered[key], from_store=True)
+        reply = await self.model.ask(request)
+        self.answered[key] = reply
+        if len(self.answered) > _REMEMBERED:
+            del self.answered[next(iter(self.answered))]
+        return reply
+
+
+def _key(request: ChatRequest) -> bytes:
+    """What is equal for two questions that have one answer; the words say which form the reply has."""
+    told = "\0".join(message.content for message in request.messages)
+    return hashlib.blake2b(f"{request.seed} {request.temperature} {told}".encode(), digest_size=16).digest()
 
 
 def nothing_to_list(recommender: str, what: str, call: CallRecord, fallback: str = "candidates") -> ProviderError:

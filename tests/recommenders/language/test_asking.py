@@ -1,4 +1,4 @@
-"""Work that asks side by side: in its order, all of it open together, begun a few at a time."""
+"""Work that asks side by side, in its order, begun a few at a time; and one question, asked once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import asyncio
 
 import pytest
 
-from groundlings.recommenders.language.asking import side_by_side
+from groundlings.environments.chat import ChatReply, Sampling
+from groundlings.environments.prompts import Prompt
+from groundlings.recommenders.language.asking import Asker, Question, side_by_side
 
 
 def test_results_come_in_the_order_of_the_work_and_all_of_it_is_open_together():
@@ -58,3 +60,45 @@ def test_a_failure_is_raised_and_an_end_from_outside_ends_all():
     asyncio.run(cancelled())
     assert set(ended) <= set(range(40))
     assert ended
+
+
+class Counting:
+    """A model that numbers its replies."""
+
+    name = "counting"
+
+    def __init__(self):
+        self.asked = 0
+
+    async def ask(self, request):
+        self.asked += 1
+        return ChatReply(f"{self.asked}", self.name, "", 1, 0, 1, 0.0)
+
+
+def asked(*questions):
+    """The replies of one asker to questions of (words, seed), each with whether it was read from a record."""
+    model = Counting()
+    asker = Asker(model, Sampling(0.2, 20))
+
+    async def scenario():
+        return [
+            await asker.ask(Question(Prompt("p-1", "0" * 64, {}), "All.", told, {}, 0, seed, row), str)
+            for row, (told, seed) in enumerate(questions)
+        ]
+
+    found = asyncio.run(scenario())
+    assert [call.row for _, call in found] == list(range(len(questions)))
+    return [(said, call.reply.from_store) for said, call in found], model.asked
+
+
+def test_a_question_with_the_words_and_the_seed_of_an_earlier_one_has_its_reply():
+    replies, calls = asked(("What next?", 1), ("What next?", 2), ("And then?", 1), ("What next?", 1))
+    assert replies == [("1", False), ("2", False), ("3", False), ("1", True)]
+    assert calls == 3
+
+
+def test_the_oldest_replies_make_room(monkeypatch):
+    monkeypatch.setattr("groundlings.recommenders.language.asking._REMEMBERED", 2)
+    replies, calls = asked(("a", 1), ("b", 1), ("c", 1), ("b", 1), ("a", 1))
+    assert replies[3:] == [("2", True), ("4", False)]
+    assert calls == 4
