@@ -139,7 +139,7 @@ def _refusal(place: Path | Store, changes: Sequence[Change]) -> str:
 _KINDS = (
     (re.compile(r"config\."), "configuration"),
     (re.compile(r"data$"), "data set"),
-    (re.compile(r"(arms|interventions)\..*\.file\."), "file"),
+    (re.compile(r"((arms|interventions)\..*|mind|environment)\.file\."), "file"),
     (re.compile(r".*\.model$"), "language model"),
     (re.compile(r"mind\.calibration$"), "calibration"),
     (re.compile(r"mind\.student$"), "student"),

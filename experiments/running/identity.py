@@ -50,6 +50,8 @@ _DRAW = frozenset({"numpy", "scipy", "mesa"})
 _NAME_FILES = ("path", "file", "directory", "folder", "dir")
 """Ends of keys whose values are looked for on the disk, even where they hold no dot or slash."""
 _MOST_FILES = 1000
+_FILES_OF_MINDS: Any = {"agent_notes": True, "language": {"agent_notes"}}
+"""Options of shipped minds whose files decide, as they are and in the section of a hybrid mind's sample."""
 _DRAW_NOTHING = frozenset({"groundlings", "pydantic", "pandas", "pyarrow", "threadpoolctl", "typing_extensions"})
 
 
@@ -114,6 +116,8 @@ def code_identity(
         note("mind.code", [source_of(mind), *(source_of(made) for made in [maker] if made is not None)])
         if isinstance(config.mind, PluginMindConfig):
             found |= file_hashes("mind", config.mind.options, config.base)
+        else:
+            found |= file_hashes("mind", config.mind.model_dump(mode="json", include=_FILES_OF_MINDS), config.base)
         if prompts := prompts_hash(mind):
             found["mind.prompts"] = prompts
     note("environment.code", [source_of(site_alone(environment))])

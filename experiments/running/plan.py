@@ -27,6 +27,7 @@ from groundlings.experiments.config.designs import arm_rows, arranged
 from groundlings.experiments.config.environment import built_site
 from groundlings.experiments.config.item_groups import read_item_groups
 from groundlings.experiments.config.schema import ArmConfig, CalibratedMindConfig, ExperimentConfig, PluginMindConfig
+from groundlings.experiments.running.agent_notes import check_agent_notes
 from groundlings.experiments.running.arm_minds import (
     Built,
     check_actions,
@@ -349,6 +350,7 @@ def _read(config: ExperimentConfig, supplied: Supplied, progress: Progress) -> P
         dataset, split.train, size=config.population.size, seed=config.seed, beside=split.beside
     )
     check_sample(config, dataset, population)
+    check_agent_notes(config, dataset, population, progress)
     check_offers(dataset.offers, split.train, config.simulation.days, dataset.times_known, on_note(progress))
     ground = CalibrationGround(
         real, known, config.split, population, config.repeats.allowed, None if real is dataset else (dataset, split)

@@ -14,6 +14,7 @@ from groundlings.experiments.analysis.comparison.held_out import HeldOut, is_as_
 from groundlings.experiments.analysis.metrics.fit_counts import add_fit_counts
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.config.loading import as_yaml
+from groundlings.experiments.running.agent_notes import write_agent_notes
 from groundlings.experiments.running.calibration import FILE_NAME as CALIBRATION_NAME
 from groundlings.experiments.running.changes import check_same
 from groundlings.experiments.running.events import Progress, RunBegins
@@ -139,6 +140,7 @@ async def simulate_into(
 
     async def after_first_fit(name: str, recommender: AsyncRecommender) -> None:
         add_fit_counts(directory, name, fit_counts_of(recommender, plan.population.users))
+        write_agent_notes(directory, plan.config, plan.dataset, name, recommender)
         await measurement.after_first_fit(name, recommender)
 
     cut_short: list[CutShort] = []

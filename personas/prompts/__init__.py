@@ -16,6 +16,7 @@ what it is. Whoever changes a text raises its version: a test holds the two toge
     metadata.md     a line about an item that has no text
     history.md      what the agent did before, and whether it likes an item: where the data have kinds of events, likes
                     or no ratings; `HEADING_WORDING` is the section in other words
+    noted.md        what an agent noted about itself while it learnt for a recommender
     plain.md, story.md   the same told in other words: their sections take the place of those above
 """
 

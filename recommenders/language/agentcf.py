@@ -102,6 +102,10 @@ class AgentCf(LlmRanker):
         before = super().state()
         return before and hash_of(np.frombuffer(f"{before} {notes}".encode(), dtype=np.uint8))
 
+    def first_note(self) -> str:
+        """What every user agent begins with."""
+        return f"I look for {fitted(self._words, self).many} that I enjoy."
+
     def user_notes(self) -> Mapping[int, str]:
         """User -> the note that was learnt; users who learnt nothing are absent."""
         return dict(self._of_users)
@@ -159,12 +163,12 @@ class AgentCf(LlmRanker):
             self._lesson(lessons, pair, "user", {"note": note}, **told),
             self._lesson(lessons, pair, "items", {"right": note, "wrong": note}, **told),
         )
-        if user is not None and str(user["note"]).strip():
-            self._of_users[pair.user] = one_line(str(user["note"]), self._note)
+        if user is not None and (written := one_line(str(user["note"]), self._note)):
+            self._of_users[pair.user] = written
         if items is not None:
             for item, key in ((pair.right, "right"), (pair.wrong, "wrong")):
-                if str(items[key]).strip():
-                    self._of_items[item] = one_line(str(items[key]), self._note)
+                if written := one_line(str(items[key]), self._note):
+                    self._of_items[item] = written
 
     async def _lesson(
         self, lessons: Lessons, pair: Pair, section: str, keys: Mapping[str, Any], **told: object
@@ -205,7 +209,7 @@ class AgentCf(LlmRanker):
 
     def _user_note(self, user: int) -> str:
         """What was learnt of a user; else what everybody begins with."""
-        return self._of_users.get(user, f"I look for {fitted(self._words, self).many} that I enjoy.")
+        return self._of_users.get(user, self.first_note())
 
     def _item_note(self, item: int) -> str:
         """What was learnt of an item; else its categories."""

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from groundlings.personas.agent_notes import AgentNotesOptions
 from groundlings.personas.memory import MemoryOptions
 from groundlings.personas.social.turn_options import LanguageTies
 
@@ -96,6 +97,10 @@ class LanguageOptions(BaseModel):
     social: LanguageTies | None = None
     """Ties between agents (docs/social.md): a page says of its items which of them ties have mentioned, or agents say
     in social turns what they tell (`turns`). Agents have no contact if absent."""
+    agent_notes: AgentNotesOptions | None = None
+    """Agents and items that learnt from each other in an arm of `agentcf` (docs/recommenders/agentcf.md): an agent is
+    told its own note in the place of a portrait, and pages describe items by theirs. Portraits come from profiles if
+    absent."""
     memory: MemoryOptions = MemoryOptions()
     """What is remembered."""
     mood: MoodOptions = MoodOptions()

@@ -40,9 +40,10 @@ from groundlings.personas.minds.language.reply_schema import ClosingReply, closi
 from groundlings.personas.prompts import Prompt, worded_prompt
 
 
-def prompt_of(wording: Wording, *, history: bool = False) -> Prompt:
-    """What is asked for grades, in these words; with the sections of `history.md` if they are needed."""
-    return worded_prompt(wording, "graded", "agent", *(["history"] if history else []))
+def prompt_of(wording: Wording, *, history: bool = False, noted: bool = False) -> Prompt:
+    """What is asked for grades, in these words; with the sections of `history.md` and `noted.md` if they are needed."""
+    more = [name for name, needed in (("history", history), ("noted", noted)) if needed]
+    return worded_prompt(wording, "graded", "agent", *more)
 
 
 _YES_OR_NO = ("yes", "no")

@@ -16,6 +16,7 @@ from groundlings.environments.decision import Decision
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.sessions import Sessions
 from groundlings.environments.social_turns import SocialTurns, Told, takes_turns
+from groundlings.personas.agent_notes import read_agent_notes
 from groundlings.personas.memory import Memory, MemoryStore
 from groundlings.personas.memory_relevance import load_embedder
 from groundlings.personas.mind import (
@@ -61,7 +62,7 @@ class LanguageMind:
         model: Who is asked.
         options: What the prompt says, how much is remembered, how a decision is read.
         sampling: How replies are drawn.
-        base_directory: Where the path of `options.social` starts.
+        base_directory: Where the paths of `options.social` and `options.agent_notes` start.
 
     Agents remember, so every arm of an experiment needs a mind of its own.
     """
@@ -81,6 +82,8 @@ class LanguageMind:
         self._options = options.model_copy(update={"things": self._things})
         self._memory = MemoryStore(options.memory, load_embedder(options.memory.embedder))
         self._word_of_mouth = word_of_mouth(options.social, population, base_directory)
+        named = options.agent_notes
+        self._notes = None if named is None else read_agent_notes(named, base_directory)
         self._asker = Asker(model, sampling, options.reasks)
         self._hearsay: Hearsay | None = None
         if self._word_of_mouth is not None and options.social is not None and options.social.turns is not None:
@@ -93,8 +96,12 @@ class LanguageMind:
         population = self._population
         self._options = options = self._options.model_copy(update={"wording": wording})
         asks = verdict_decision if options.decision == "verdict" else logprob_decision
-        self._prompt = asks.prompt_of(wording, history=population.tells_acts or population.says_likes)
-        self._renderer = PromptRenderer(population, self._memory, self._prompt, options, self._word_of_mouth)
+        self._prompt = asks.prompt_of(
+            wording, history=population.tells_acts or population.says_likes, noted=self._notes is not None
+        )
+        self._renderer = PromptRenderer(
+            population, self._memory, self._prompt, options, self._word_of_mouth, self._notes
+        )
         self._looking_back = LookingBack(population, self._memory, self._renderer, self._asker, options)
         self._turn: SocialTurn | None = None
         if self._hearsay is not None and options.social is not None and options.social.turns is not None:
@@ -184,6 +191,8 @@ class LanguageMind:
             "prompts": {prompt.name: prompt.sha256 for prompt in prompts},
             "options": self._options.model_dump(mode="json"),
         }
+        if self._notes is not None:
+            described["agent_notes"] = self._notes.sha256
         ties = self._word_of_mouth
         return described if ties is None else {**described, "social": dict(ties.describe())}
 

@@ -10,6 +10,7 @@ from groundlings.environments.arrays import IntArray
 from groundlings.environments.notes import NOTE
 from groundlings.environments.page import Page
 from groundlings.environments.trace import Mood
+from groundlings.personas.agent_notes import AgentNotes
 from groundlings.personas.memory import Memory, MemoryStore
 from groundlings.personas.mind import PageTurn, Situation
 from groundlings.personas.minds.language.basket import offer_words
@@ -56,6 +57,7 @@ class PromptRenderer:
         prompt: Any prompt that holds the sections of `agent.md`.
         options: How much is said.
         ties: What agents are told of their ties; None where they have none.
+        learnt: What agents and items noted while they learnt from each other; None where nobody did.
     """
 
     def __init__(
@@ -65,8 +67,10 @@ class PromptRenderer:
         prompt: Prompt,
         options: LanguageOptions,
         ties: WordOfMouth | None = None,
+        learnt: AgentNotes | None = None,
     ) -> None:
         self._ties = ties
+        self._learnt = learnt
         self._population = population
         self._memory = memory
         self._prompt = prompt
@@ -117,7 +121,12 @@ class PromptRenderer:
             return noted_line(self._population.catalog[number], notes[0, slot], self._options.title_characters)
         if number not in self._items:
             item, options = self._population.catalog[number], self._options
-            self._items[number] = item_line(item, options.title_characters, options.text_characters)
+            learnt = None if self._learnt is None else self._learnt.items.get(item.item_id)
+            self._items[number] = (
+                item_line(item, options.title_characters, options.text_characters)
+                if learnt is None
+                else noted_line(item, learnt, options.title_characters)
+            )
         return self._items[number]
 
     def _lines(self, situation: Situation, slots: dict[int, int]) -> list[str]:
@@ -144,6 +153,10 @@ class PromptRenderer:
         """Who the agent is, on one line."""
         if agent not in self._portraits:
             population = self._population
+            if self._learnt is not None:
+                note = self._learnt.of_user(population.people.user_ids[population.users[agent]])
+                self._portraits[agent] = self._prompt.fill("noted", note=one_line(note, len(note)))
+                return self._portraits[agent]
             known = portrait(
                 population.persona(agent),
                 population.catalog,

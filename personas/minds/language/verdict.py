@@ -28,9 +28,10 @@ from groundlings.personas.minds.language.search_box import SearchBox
 from groundlings.personas.prompts import Prompt, worded_prompt
 
 
-def prompt_of(wording: Wording, *, history: bool = False) -> Prompt:
-    """What is asked for a verdict, in these words; with the sections of `history.md` if they are needed."""
-    return worded_prompt(wording, "verdict", "agent", *(["history"] if history else []))
+def prompt_of(wording: Wording, *, history: bool = False, noted: bool = False) -> Prompt:
+    """What is asked for a verdict, in these words; with the sections of `history.md` and `noted.md` if they are needed."""
+    more = [name for name, needed in (("history", history), ("noted", noted)) if needed]
+    return worded_prompt(wording, "verdict", "agent", *more)
 
 
 _TOKENS_A_REASON = REASON_CHARACTERS // 3

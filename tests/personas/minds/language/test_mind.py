@@ -42,6 +42,7 @@ KNOWN_PROMPTS = {
     "social-1": "4ca9932711e703cfc4764b2d22e0fe04a9cadbef19b8a8b1a56996fa3223d48e",
     "latest-1": "cc75c80f826a059d0d377f5077e8e0cd170dd4ac7305fca848da59acea5e1479",
     "popularity-1": "e2e3773d79187e5643d396d147eb6ff39c5e8aa3a7a58cae75c312d729cecc8f",
+    "noted-1": "0c0980e804df305028fd6c96648ac2fc79353ac26e36ac11bb988426260b9c86",
 }
 
 
