@@ -44,6 +44,8 @@ OF: dict[str, Any] = {"of": {"recommender": "popular"}}
 ARMS: dict[str, dict[str, Any]] = {
     "llm_ranker": {"fallback": "candidates"},
     "recmind": {"fallback": "candidates"},
+    "macrec": {"fallback": "candidates"},
+    "puma": {"fallback": "candidates"},
     "agentcf": {"fallback": "candidates"},
     "rah": {"fallback": "of"},
     "title_generation": {"fallback": "candidates"},

@@ -1,8 +1,8 @@
 """Notes of user agents and item agents that learnt in an earlier run: what a language mind may know in their place.
 
-`agentcf` lets users and items learn from each other by reflection (Zhang et al. 2024, "AgentCF", WWW) and its run leaves
-their notes in `agent_notes.json`. An agent with such a note is told it instead of the portrait that its profile gives,
-and a page describes items by theirs.
+`agentcf` lets users and items learn from each other by reflection (Zhang et al. 2024, "AgentCF", WWW), and its run
+leaves their notes in `agent_notes.json`. An agent with such a note is told it instead of the portrait that its profile
+gives, and a page describes items by theirs.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What agents inside a recommender have noted in words, where it keeps such agents (`agentcf`).
 
-A run writes the notes of the first fit beside its log, and a language mind may be told them: then the agents that learnt
-for the recommender are its audience. The two meet in that file alone; neither knows of the other.
+A run writes the notes of the first fit beside its log, and a language mind may be told them: then the agents that
+learnt for the recommender are its audience. The two meet in that file alone; neither knows of the other.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The notes of agents between two runs: written right after a recommender's first fit, checked before minds are told them."""
+"""The notes of agents between two runs: written after a recommender's first fit, checked before minds are told them."""
 
 from __future__ import annotations
 
@@ -55,9 +55,7 @@ def named_agent_notes(config: ExperimentConfig) -> AgentNotesOptions | None:
     return mind.agent_notes if isinstance(mind, LanguageMindConfig) else None
 
 
-def check_agent_notes(
-    config: ExperimentConfig, dataset: Dataset, population: Population, progress: Progress
-) -> None:
+def check_agent_notes(config: ExperimentConfig, dataset: Dataset, population: Population, progress: Progress) -> None:
     """Return if the notes that minds are told were learnt from what this run may know, and say of how many.
 
     Raises:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -83,8 +84,23 @@ def compare_paradigms(directory: Path) -> Findings:
         for arm in summary.arms
     )
     return Findings(
-        run["experiment"], summary.run["agents"], summary.run["days"], tuple(found.columns), rows, tuple(groups), FEWEST
+        experiment=run["experiment"],
+        dataset=summary.run["dataset"],
+        mind=str(summary.run["mind"]["kind"]),
+        agents=summary.run["agents"],
+        days=summary.run["days"],
+        models=_models(run["config"]),
+        columns=tuple(found.columns),
+        rows=rows,
+        groups=tuple(groups),
+        fewest=FEWEST,
     )
+
+
+def _models(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The language models that the arms' recommenders ask, each once: by its name, else by who serves it."""
+    sections = [arm["model"] for arm in config.get("arms") or () if arm.get("model")]
+    return tuple(dict.fromkeys(each.get("model") or f"the {each.get('provider')} model" for each in sections))
 
 
 class _Collected:

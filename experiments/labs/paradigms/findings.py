@@ -131,7 +131,9 @@ class Findings:
 
     Attributes:
         experiment: Its name.
+        dataset, mind: Whose users they are, and by which mind they decide.
         agents, days: Of the run.
+        models: The language models that recommenders ask; () where none does.
         columns: In the order of tables.
         rows: In the order of the experiment file; every difference is to the first one.
         groups: Of users and items.
@@ -139,8 +141,11 @@ class Findings:
     """
 
     experiment: str
+    dataset: str
+    mind: str
     agents: int
     days: int
+    models: tuple[str, ...]
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     groups: tuple[GroupFigure, ...] = ()

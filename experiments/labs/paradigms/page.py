@@ -6,7 +6,7 @@ from groundlings.experiments.analysis.report.formatting import decimal
 from groundlings.experiments.analysis.report.lab_page import render_lab_page
 from groundlings.experiments.labs.paradigms.figures import pictures_of
 from groundlings.experiments.labs.paradigms.findings import Findings
-from groundlings.experiments.labs.paradigms.tables import PARTS, answer, tables_of
+from groundlings.experiments.labs.paradigms.tables import COSTS, PARTS, answer, setting, tables_of
 
 
 def render_page(findings: Findings) -> str:
@@ -20,6 +20,8 @@ def render_page(findings: Findings) -> str:
             "run_name": findings.experiment,
             "question": f"Does any recommender serve users better than {findings.baseline}?",
             "answer": answer(findings),
+            "setting": setting(findings),
+            "costs": COSTS,
             "findings": findings,
             "pictures": pictures_of(findings),
             "tables": tables_of(findings),

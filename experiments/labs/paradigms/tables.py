@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from io import StringIO
 
+from groundlings.environments.words import plural
 from groundlings.experiments.analysis.compare import Difference, Estimate
 from groundlings.experiments.analysis.report.formatting import NOT_KNOWN, count, decimal, signed
 from groundlings.experiments.archive.tables import LineFeeds
@@ -19,6 +20,17 @@ PARTS = {
     "cost": "What it costs",
 }
 
+
+COSTS = {
+    "calls": "Questions to the arm's language model that were answered. One that the arm had put before is answered "
+    "from its record and not counted. Whatever stands per page is divided by all pages that the arm showed, learning "
+    "included.",
+    "of them to learn": "Questions that no list rests on directly: what the recommender learnt by before a day.",
+    "money": "By the prices in the experiment file (`arms[].model.budget.prices`).",
+    "hallucinated names": "Names in readable replies that fit no item the model was to name, of all names in them; n/a "
+    "where replies name nothing.",
+}
+"""Heading of the table of costs -> what it counts."""
 
 FEWEST_CLEAR = 20
 """Users behind a difference that is called clear: of fewer, one decides, and intervals miss the truth too often."""
@@ -52,7 +64,7 @@ def _of_part(findings: Findings, part: str) -> TableOfWords:
     known = [column for column in columns if not column.missing]
     first = ("arm", "paradigm") if part == "users" else ("arm",)
     rows = tuple(
-        (_name(row), *((row.paradigm,) if part == "users" else ()), *(_cell(row, column) for column in known))
+        (_name(row), *((_paradigm(row),) if part == "users" else ()), *(_cell(row, column) for column in known))
         for row in findings.rows
     )
     missing = tuple(f"{column.label}: {column.missing}" for column in columns if column.missing)
@@ -92,6 +104,11 @@ def _name(row: Row) -> str:
     return f"{row.name} (bound)" if row.bound else row.name
 
 
+def _paradigm(row: Row) -> str:
+    """Its paradigm, and its recommender where the arm has another name."""
+    return row.paradigm if row.name == row.recommender else f"{row.paradigm} ({row.recommender})"
+
+
 def _cell(row: Row, column: Column) -> str:
     figure = row.figures.get(column.name)
     if figure is None or figure.value.mean is None:
@@ -108,6 +125,18 @@ def _ends(found: Estimate | Difference, decimals: int) -> str:
         return ""
     write = signed if isinstance(found, Difference) else decimal
     return f" [{write(found.low, decimals)}, {write(found.high, decimals)}]"
+
+
+def setting(findings: Findings) -> str:
+    """What was held side by side, in words."""
+    arms, users, days = plural(len(findings.rows), "arm"), plural(findings.agents, "user"), plural(findings.days, "day")
+    asked = f"Recommenders asked {_listed(findings.models)}." if findings.models else "No recommender asked a model."
+    bounds = [row.name for row in findings.rows if row.bound]
+    known = f" {_listed(bounds)}: a bound, ranked by what users like; no recommender knows it." if bounds else ""
+    return (
+        f"{arms} before {users} of {findings.dataset}, simulated for {days}; they decide by the {findings.mind} mind. "
+        f"Every difference is to {findings.baseline}, the first arm. {asked}{known}"
+    )
 
 
 def answer(findings: Findings) -> tuple[str, str]:

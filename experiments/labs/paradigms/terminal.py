@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from groundlings.experiments.labs.paradigms.findings import Findings
-from groundlings.experiments.labs.paradigms.tables import TableOfWords, answer, tables_of
+from groundlings.experiments.labs.paradigms.tables import TableOfWords, answer, setting, tables_of
 from groundlings.experiments.terminal import escape
 
 _BETWEEN = 3
@@ -18,6 +18,7 @@ _BETWEEN = 3
 
 def print_findings(findings: Findings, console: Console) -> None:
     """One table per part, and what it says; a table that is too wide goes on below, so that no number is cut."""
+    console.print(escape(setting(findings)))
     for each in tables_of(findings):
         title = each.title
         for columns in _fitting(each, console.width):

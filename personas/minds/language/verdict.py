@@ -29,7 +29,7 @@ from groundlings.personas.prompts import Prompt, worded_prompt
 
 
 def prompt_of(wording: Wording, *, history: bool = False, noted: bool = False) -> Prompt:
-    """What is asked for a verdict, in these words; with the sections of `history.md` and `noted.md` if they are needed."""
+    """What is asked for a verdict, in these words; with the sections of `history.md` and `noted.md` if needed."""
     more = [name for name, needed in (("history", history), ("noted", noted)) if needed]
     return worded_prompt(wording, "verdict", "agent", *more)
 

@@ -13,7 +13,6 @@ from groundlings.experiments.running.replicates import run_as_configured
 from groundlings.experiments.running.run import resume_experiment
 from groundlings.simulator.language import scripted
 from groundlings.simulator.log.reader import LogReader
-
 from tests.experiments.running.conftest import TOY
 
 pytestmark = pytest.mark.usefixtures("quick_report")
@@ -38,7 +37,11 @@ def wrong_choice(request):
     keys = list(request.reply_schema.get("properties", ()))
     if keys == ["why", "chosen"]:
         return json.dumps({"why": "it comes first", "chosen": 1})
-    return json.dumps({key: f"learnt as {key}" for key in keys}) if set(keys) <= {"note", "right", "wrong"} else legal(request)
+    return (
+        json.dumps({key: f"learnt as {key}" for key in keys})
+        if set(keys) <= {"note", "right", "wrong"}
+        else legal(request)
+    )
 
 
 @pytest.fixture
@@ -75,10 +78,15 @@ def test_an_audience_of_learnt_agents_resumes_to_the_same_digest(learnt, interru
 
 @pytest.mark.parametrize(
     ("changed", "said"),
-    [({"split": {"test_fraction": 0.5}}, "another split"), ({"dataset": {**TOY, "toy": {**TOY["toy"], "n_items": 25}}}, "another data")],
+    [
+        ({"split": {"test_fraction": 0.5}}, "another split"),
+        ({"dataset": {**TOY, "toy": {**TOY["toy"], "n_items": 25}}}, "another data"),
+    ],
 )
 def test_notes_of_other_data_or_another_part_of_it_are_refused(learnt, tmp_path, changed, said):
     path = tmp_path / "other.yaml"
-    path.write_text(yaml.safe_dump({"name": "other", "dataset": TOY, "arms": [POPULAR], "mind": mind(learnt), **changed}))
+    path.write_text(
+        yaml.safe_dump({"name": "other", "seed": 3, "dataset": TOY, "arms": [POPULAR], "mind": mind(learnt), **changed})
+    )
     with pytest.raises(DataError, match=f"its agents learnt from {said}, found"):
         run_as_configured(load_config(path), tmp_path / "run")
