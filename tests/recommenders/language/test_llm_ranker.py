@@ -257,13 +257,15 @@ def test_nothing_is_asked_where_there_is_nothing_to_order():
     assert asked(one) == []
 
 
-def test_the_same_history_and_candidates_put_the_same_question_on_every_day():
+def test_the_same_history_and_candidates_put_the_same_question_on_every_day_which_is_asked_once():
     one = ranker()
-    for day in (0, 4):
-        asyncio.run(one.rank(toy_request(checkerboard(), np.arange(3), 5, day=day)))
-    first, second = asked(one)[:3], asked(one)[3:]
-    assert first == second
-    assert len({tuple(shown_in(request)) for request in first}) == 3
+    first, later = (
+        asyncio.run(one.rank(toy_request(checkerboard(), np.arange(3), 5, day=day))).calls for day in (0, 4)
+    )
+    assert [call.request for call in first] == [call.request for call in later] == asked(one)
+    assert [call.reply.text for call in first] == [call.reply.text for call in later]
+    assert [[call.reply.from_store for call in calls] for calls in (first, later)] == [[False] * 3, [True] * 3]
+    assert len({tuple(shown_in(request)) for request in asked(one)}) == 3
 
 
 def test_candidates_drawn_by_lot_are_refused():
