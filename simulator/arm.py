@@ -16,7 +16,7 @@ from groundlings.environments.arrays import BoolArray, IntArray, ItemArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.chat import CallRecord
 from groundlings.environments.environment import Environment
-from groundlings.environments.errors import ConfigError
+from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.interactions import Interactions, rows_of
 from groundlings.environments.offers import DayOffers, Offers
 from groundlings.environments.repeats import NEVER, OwnClock, RepeatRule
@@ -181,6 +181,9 @@ class Arm:
                 f"{known.n_items:,} items and {known.n_users:,} users ({fault}); use item_knn or als, "
                 "keep fewer items, or give it more memory"
             ) from fault
+        except (ConfigError, DataError) as fault:  # a recommender does not know in which arm it stands
+            kind = ConfigError if isinstance(fault, ConfigError) else DataError
+            raise kind(f"arm {self.name}: {fault}") from fault
         self._fitted = True
 
     async def learn(self, day: int, log: LogWriter, watch: LessonWatch | None = None) -> tuple[int, int]:

@@ -128,6 +128,10 @@ class Requirement:
         if not fits[expected]:
             raise DataError(f"requirement: found {self.field} {self.op} {shown(self.value)}; expected {expected}")
 
+    def fits(self, attributes: Attributes) -> bool:
+        """Whether there is such a field, of a kind that can be compared so."""
+        return self.field in attributes.fields and self.op in attributes.operators(self.field)
+
     def met(self, attributes: Attributes) -> BoolArray:
         """Which items meet it, shape (n_items,).
 

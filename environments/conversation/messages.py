@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -45,8 +46,12 @@ REASON = "The reason is"
 
 
 def fields_in(text: str, before: str) -> tuple[str, ...]:
-    """The fields, written as JSON, that a text names after some words (`NO_WISH`, `REASON`)."""
-    return tuple(json.loads(name) for name in re.findall(re.escape(before) + r' ("(?:[^"\\]|\\.)*")', text))
+    """The fields, written as JSON, that a text names after some words (`NO_WISH`, `REASON`); other quotes are none."""
+    found = []
+    for quoted in re.findall(re.escape(before) + r' ("(?:[^"\\]|\\.)*")', text):
+        with suppress(ValueError):  # in a model's own words anything may stand there
+            found.append(json.loads(quoted))
+    return tuple(found)
 
 
 def named(before: str, field: str) -> str:

@@ -66,10 +66,13 @@ def distil(
 
 def _print(findings: Findings, console: Terminal) -> None:
     about, asked = findings.about, findings.about["asked"]
+    guessed = asked["answers_with_estimated_tokens"]
+    estimated = f", estimated for {guessed:,} answers, whose server gave no believable counts" if guessed else ""
     console.print(
         f"{escape(asked['model'])} answered {asked['answers']:,} questions ({asked['unreadable']:,} unreadable, "
-        f"{asked['asked_now']:,} asked now, {asked['tokens_per_answer']:.0f} tokens each); the student learned from "
-        f"{about['learned']['pairs']:,} pairs of {about['learned']['people']:,} people of {escape(about['dataset'])}."
+        f"{asked['asked_now']:,} asked now, {asked['tokens_per_answer']:.0f} tokens each{estimated}); the student "
+        f"learned from {about['learned']['pairs']:,} pairs of {about['learned']['people']:,} people of "
+        f"{escape(about['dataset'])}."
     )
     _print_students(findings, console)
     _print_worth(findings, console)

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from groundlings.environments.cleaning import printable
 from groundlings.environments.errors import ConfigError
+from groundlings.experiments.cli.options import finite
 from groundlings.experiments.terminal import Terminal, as_yaml, escape, say
 
 if TYPE_CHECKING:
@@ -64,7 +65,9 @@ def check(
     key_env: Annotated[
         str | None, typer.Option("--api-key-env", metavar="NAME", help="The environment variable that holds the key.")
     ] = None,
-    timeout: Annotated[float, typer.Option("--timeout", min=1, help="Seconds for one request.")] = 60.0,
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=1, callback=finite, help="Seconds for one request.")
+    ] = 60.0,
     write: Annotated[
         Path | None, typer.Option("--write", metavar="YAML", help="A new file for the settings found (`mind.model`).")
     ] = None,
@@ -81,11 +84,14 @@ def check(
 ) -> None:
     """Probe what an endpoint supports, and how it wants to be asked: reply forms, log probabilities, seeds, caches."""
     from groundlings.experiments.archive.directory import write_text
+    from groundlings.experiments.archive.tables import check_place
     from groundlings.simulator.language.build import headers_in, key_in
     from groundlings.simulator.language.probe import examine
 
-    if write is not None and write.exists():
-        raise ConfigError(f"--write {write}: is there already; name a new file")
+    if write is not None:
+        if os.path.lexists(write):
+            raise ConfigError(f"--write {write}: is there already; name a new file")
+        check_place(write, "--write")
     given = _endpoint(target, model, key_env)
     assert given.base_url is not None
     findings = asyncio.run(
@@ -107,6 +113,8 @@ def check(
     if write is not None and findings[0].works:
         write_text(write, _fragment(given, findings))
         say(f"written: {write} (as mind.model; see docs/models.md)")
+    elif write is not None:
+        say(f"not written: {write}, because no way of asking brought an answer", stderr=True)
     raise typer.Exit(0 if findings[0].works else 1)
 
 

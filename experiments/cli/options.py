@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from groundlings.experiments.terminal import say
+
+
+def finite(value: float | None) -> float | None:
+    """The value of an option; raises `typer.BadParameter` where it is NaN or infinite, which no bound refuses."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"found {value}; expected a finite number")
+    return value
+
 
 OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where to write; runs/NAME if absent.")]
 SetOption = Annotated[
@@ -21,10 +30,14 @@ Rate = Annotated[
         "--server-rate",
         metavar="N",
         min=0.001,
+        callback=finite,
         help="Answers per second of one model server, for the plan; `groundlings model check --rate` measures it.",
     ),
 ]
-Hours = Annotated[float, typer.Option("--hours", metavar="H", min=0.01, help="How long asking may take, for the plan.")]
+Hours = Annotated[
+    float,
+    typer.Option("--hours", metavar="H", min=0.01, callback=finite, help="How long asking may take, for the plan."),
+]
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="An experiment file (YAML).")]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A directory that `groundlings run` wrote.")]

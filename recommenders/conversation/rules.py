@@ -59,7 +59,8 @@ class RuleSystem:
 
     def _hear(self, said: str) -> None:
         if self.listens:
-            told = requirements_in(said)
+            # A model that words what users say may name what is no field, or compare it as nothing can be compared.
+            told = tuple(each for each in requirements_in(said) if each.fits(self.briefing.attributes))
             self.known += told
             if self._asked:  # what is said unasked of a field need not be all that there is to say of it
                 answered = {*fields_in(said, NO_WISH), *(requirement.field for requirement in told)}

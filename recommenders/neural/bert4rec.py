@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from groundlings.environments.arrays import FloatArray
-from groundlings.recommenders.neural.options import Blocks, Dropout, Length, MaskShare, NetworkWidth
+from groundlings.recommenders.neural.options import Blocks, Dropout, Length, MaskShare, NetworkWidth, Seed
 from groundlings.recommenders.neural.sequences import Sequences
 from groundlings.recommenders.neural.sequential import SequentialRecommender
 from groundlings.recommenders.neural.transformer import Shape, Weights
@@ -49,7 +49,7 @@ class Bert4Recommender(SequentialRecommender):
         batch_size: PositiveInt = 128,
         epochs: Annotated[int, Field(ge=1, le=10_000)] = 400,
         patience: PositiveInt = 40,
-        seed: NonNegativeInt = 0,
+        seed: Seed = 0,
     ) -> None:
         super().__init__(Shape("bert4rec", 0, length, width, blocks, heads), batch_size, None)
         self.dropout, self.mask_share = dropout, mask_share

@@ -6,6 +6,7 @@ for `patience` epochs; the best epoch's weights are kept, and map everybody with
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch.nn import functional
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.recommenders.latent import Factors
-from groundlings.recommenders.neural.training import VALIDATION_USERS, alone
+from groundlings.recommenders.neural.training import VALIDATION_USERS, alone, refuse_diverged
 
 _FEWEST_ITEMS = 3
 """Of a user one of whose items is kept back."""
@@ -65,6 +66,7 @@ def mapped(matrix: sp.csr_array, texts: FloatArray, contrast: Contrast) -> tuple
                 optimiser.step()
             with torch.no_grad():
                 measured.append(_quality(*learning.mapped(weights, contrast.layers), kept, users, targets))
+            refuse_diverged(weights, measured, contrast.learning_rate)
             if np.argmax(measured) == len(measured) - 1:
                 best = {name: values.detach().clone() for name, values in weights.items()}
             if len(measured) - int(np.argmax(measured)) > contrast.patience:
@@ -149,6 +151,8 @@ def _quality(
     if not len(users):
         return 0.0
     scores = people.numpy()[users] @ items.numpy().T
+    if not np.isfinite(scores).all():
+        return math.nan  # what is compared with NaN is never better
     own = np.take_along_axis(scores, targets[:, None], axis=1)
     better = scores > own
     better[kept[users].nonzero()] = False

@@ -1,10 +1,13 @@
-"""Kinds of options that `sasrec` and `bert4rec` share."""
+"""Kinds of options that networks share."""
 
 from __future__ import annotations
 
 from typing import Annotated, TypeAlias
 
 from pydantic import Field
+
+Seed: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
+"""PyTorch takes no larger one."""
 
 Length: TypeAlias = Annotated[int, Field(ge=2, le=1_000)]
 NetworkWidth: TypeAlias = Annotated[int, Field(ge=1, le=1_024)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 from threadpoolctl import threadpool_limits
 
 from groundlings.environments.arrays import NO_ITEM, BoolArray, FloatArray, IntArray
@@ -19,7 +19,7 @@ from groundlings.recommenders.latent import VectorLength
 from groundlings.recommenders.neural.codes import ItemCodes, item_codes
 from groundlings.recommenders.neural.extra import require_torch
 from groundlings.recommenders.neural.generation import Everything, Floats, Read, Reader, Trie, search
-from groundlings.recommenders.neural.options import Blocks, Dropout, NetworkWidth
+from groundlings.recommenders.neural.options import Blocks, Dropout, NetworkWidth, Seed
 from groundlings.recommenders.neural.sequences import Sequences
 from groundlings.recommenders.neural.transformer import Shape, Weights
 from groundlings.recommenders.popular import PopularRecommender
@@ -29,6 +29,9 @@ NAME = "semantic_ids"
 
 _COPIES = 5
 """Of the weights while they are trained, as of `sequential`."""
+
+_BYTES_OF_A_STEP = 48
+"""For each token that may follow a sequence: its chance and score, where it comes from, and its place in the order."""
 
 _USERS_COUNTED = 200
 """Free searches are made for so many users at most: each takes as long as a list."""
@@ -84,7 +87,7 @@ class SemanticIds(Recommender):
         batch_size: PositiveInt = 64,
         epochs: Annotated[int, Field(ge=1, le=10_000)] = 25,
         patience: PositiveInt = 5,
-        seed: NonNegativeInt = 0,
+        seed: Seed = 0,
     ) -> None:
         if width % heads:
             raise ConfigError(
@@ -205,7 +208,7 @@ class SemanticIds(Recommender):
         )
 
     def memory_bytes(self, interactions: Interactions) -> int:
-        """The text vectors, the weights as they are trained, and a batch with its gradients."""
+        """The text vectors, the weights as they are trained, a batch with its gradients, and a free beam search."""
         shape, n_items = self._shape, interactions.n_items
         vocabulary = (self.levels + 1) * self.codes
         inner = 4 * shape.width**2 + 2 * shape.width * shape.inner_width + 8 * shape.width
@@ -213,7 +216,8 @@ class SemanticIds(Recommender):
         places = self.batch_size * shape.length
         attention = shape.blocks * (places * shape.length * shape.heads + 12 * places * shape.width)
         batch = 4 * (_COPIES * weights + 4 * places * vocabulary + 4 * attention)
-        return self._popular.memory_bytes(interactions) + 48 * self.text_width * n_items + batch
+        searched = _BYTES_OF_A_STEP * self.beam * vocabulary
+        return self._popular.memory_bytes(interactions) + 48 * self.text_width * n_items + batch + searched
 
     def state(self) -> str:
         """See `AsyncRecommender.state`."""

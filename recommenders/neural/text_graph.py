@@ -6,14 +6,14 @@ from typing import Annotated
 
 import numpy as np
 import scipy.sparse as sp
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.interactions import Interactions
 from groundlings.recommenders.latent import Factors, LatentFactorRecommender, VectorLength
 from groundlings.recommenders.neural.extra import require_torch
-from groundlings.recommenders.neural.options import NetworkWidth
+from groundlings.recommenders.neural.options import NetworkWidth, Seed
 from groundlings.recommenders.text_embedding import checked_vectors
 from groundlings.recommenders.text_vectors import plain_vectors
 
@@ -61,7 +61,7 @@ class TextGraphRecommender(LatentFactorRecommender):
         batch_size: PositiveInt = 4_096,
         epochs: Annotated[int, Field(ge=1, le=10_000)] = 100,
         patience: PositiveInt = 10,
-        seed: NonNegativeInt = 0,
+        seed: Seed = 0,
     ) -> None:
         super().__init__()
         self.width, self.factors, self.layers = width, factors, layers

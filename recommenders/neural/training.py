@@ -6,7 +6,8 @@ better for `patience` epochs; the best epoch's weights are kept. Histories alone
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ import torch
 from torch.nn import functional
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
+from groundlings.environments.errors import ConfigError
 from groundlings.recommenders.neural.codes import ItemCodes
 from groundlings.recommenders.neural.sequences import Sequences, hidden_items
 from groundlings.recommenders.neural.transformer import (
@@ -153,12 +155,31 @@ def _optimised(
                 _loss(shape, training, learnt, batch, rng).backward()
                 optimiser.step()
             measured.append(quality(learnt))
+            refuse_diverged(learnt, measured, training.learning_rate)
             best = int(np.argmax(measured))
             if best == len(measured) - 1:
                 weights = {name: values.detach().numpy().copy() for name, values in learnt.items()}
             if len(measured) - best > training.patience:
                 break
     return weights, np.array(measured)
+
+
+def refuse_diverged(learnt: Mapping[str, torch.Tensor], measured: Sequence[float], learning_rate: float) -> None:
+    """Return if what a network has learnt are numbers.
+
+    Args:
+        learnt: Its weights.
+        measured: Quality after each epoch so far, NaN where the network gave no number.
+        learning_rate: For the message.
+
+    Raises:
+        ConfigError: They are not: no list could be made of them.
+    """
+    if not (math.isfinite(measured[-1]) and all(bool(torch.isfinite(each).all()) for each in learnt.values())):
+        raise ConfigError(
+            f"learning_rate: found {learning_rate:g}, with which the network is beyond all numbers after epoch "
+            f"{len(measured)}; lower it"
+        )
 
 
 @contextmanager
@@ -232,6 +253,8 @@ def _quality(
             some, target = users[first : first + ROWS_AT_ONCE], targets[first : first + ROWS_AT_ONCE]
             found = states(_Torch(0.0), learnt, shape, asked_rows(shape, kept, some))[:, -1]
             scores = _scores(learnt, found, shape.n_items).numpy()
+            if not np.isfinite(scores).all():
+                return math.nan  # what is compared with NaN is never better
             own = np.take_along_axis(scores, target[:, None], axis=1)
             better = scores > own
             if not repeats:

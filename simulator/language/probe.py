@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from groundlings.environments.chat import ChatReply, ChatRequest, Message
-from groundlings.environments.errors import ProviderError
+from groundlings.environments.errors import ProviderError, UnreadableReply
+from groundlings.environments.replies import read_plain_json
 from groundlings.simulator.language.config import ModelConfig
 from groundlings.simulator.language.connection import Connection
 from groundlings.simulator.language.pool import EndpointPool
@@ -210,9 +211,8 @@ def _form(name: str) -> _Work:
     async def work(ask: _Ask) -> Finding:
         reply = await ask(_FREE)
         try:
-            said = json.loads(reply.text)
-            kept = set(said) == {"mood", "count"} and said["count"] == 41 and said["mood"] in ("calm", "stormy")
-        except (ValueError, TypeError, KeyError):
+            kept = read_plain_json(reply.text) in ({"mood": "calm", "count": 41}, {"mood": "stormy", "count": 41})
+        except UnreadableReply:
             kept = False
         return Finding(name, kept, "enforced" if kept else f"accepted, not enforced: {_short(reply.text)}")
 

@@ -72,11 +72,11 @@ def _call(call: CallRecord) -> tuple[Any, ...]:
         reply.latency_seconds,
         _json(messages),
         reply.text,
-        _json(_odds(reply)) if reply.first_token else None,
+        _json(known_odds(reply)) if reply.first_token else None,
     )
 
 
-def _odds(reply: ChatReply) -> list[tuple[str, float | None]]:
+def known_odds(reply: ChatReply) -> list[tuple[str, float | None]]:
     """What could have been the first token; a log probability that is not known is null, for which JSON has a word."""
     return [(token, log if math.isfinite(log) else None) for token, log in reply.first_token]
 

@@ -18,7 +18,9 @@ from world import EARLIER, TOY, Campaign, Work, World
 from groundlings.environments.datasets import DatasetConfig, load_dataset
 from groundlings.experiments.config.loading import load_as, load_config
 from groundlings.experiments.config.schema import CalibratedMindConfig, ExperimentConfig, LanguageMindConfig
+from groundlings.experiments.labs.distil.config import DistilConfig
 from groundlings.experiments.labs.fidelity.config import FidelityConfig
+from groundlings.experiments.labs.train_mind.config import TrainMindConfig
 from groundlings.experiments.labs.truth.config import TruthConfig
 from groundlings.experiments.labs.warmup.config import WarmupConfig
 from groundlings.experiments.running.cost import print_plan
@@ -33,7 +35,10 @@ REAL_DATA_EVERY = 50
 DRAWN_EVERY = 40
 
 # Files of other commands, whose runs take too long to be played here: they are read, and their data loaded.
-_OTHER_KINDS: dict[str, type[Any]] = {"fidelity": FidelityConfig, "truth": TruthConfig, "warmup": WarmupConfig}
+_OTHER_KINDS: dict[str, type[Any]] = {
+    "distil": DistilConfig, "fidelity": FidelityConfig, "train_mind": TrainMindConfig, "truth": TruthConfig,
+    "warmup": WarmupConfig,
+}  # fmt: skip
 
 # What the shipped files leave out, so that it is spoilt, too.
 MORE_FILES = {

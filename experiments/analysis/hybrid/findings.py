@@ -15,6 +15,7 @@ from groundlings.experiments.analysis.hybrid.reading import BothMinds, finished_
 from groundlings.experiments.analysis.metrics.lost import LostPages, altogether, read_lost
 from groundlings.experiments.config.hybrid import SampleOptions
 from groundlings.simulator.log.reader import LogReader
+from groundlings.simulator.log.reply_forms import calls_with_estimates
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class HybridFindings:
         differences: Arm -> metric -> how much higher than the baseline; the baseline is not among them.
         lost: Pages of the sample of which nothing is known, and why.
         calls, prompt_tokens, completion_tokens: Of the sample's agents.
+        estimated_calls: Calls whose tokens are estimates, because the server gave no believable counts.
     """
 
     baseline: str
@@ -61,6 +63,7 @@ class HybridFindings:
     calls: int
     prompt_tokens: int
     completion_tokens: int
+    estimated_calls: int
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -76,6 +79,7 @@ class HybridFindings:
             "calls": self.calls,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
+            "calls_with_estimated_tokens": self.estimated_calls,
         }
 
 
@@ -103,6 +107,7 @@ def find_hybrid(directory: Path, log: LogReader, outcomes: Outcomes) -> HybridFi
         lost = altogether([each for part in parts.values() for each in _lost(part)])
         calls = [part.call_totals() for part in parts.values()]
         spent = [int(sum(float(each[name].sum()) for each in calls)) for name in _SPENT]
+        estimated = sum(sum(calls_with_estimates(part).values()) for part in parts.values())
     baseline, *others = both.arms
     wanted = SampleOptions(sample=mind["sample"]).people(len(both.sampled))
     return HybridFindings(
@@ -117,6 +122,7 @@ def find_hybrid(directory: Path, log: LogReader, outcomes: Outcomes) -> HybridFi
         calls=spent[0],
         prompt_tokens=spent[1],
         completion_tokens=spent[2],
+        estimated_calls=estimated,
     )
 
 

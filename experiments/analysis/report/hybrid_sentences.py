@@ -31,11 +31,12 @@ def opening(found: HybridFindings) -> str:
     pilot = sum(stratum.pilot for stratum in found.strata)
     first = f", {count(pilot)} of them as a pilot" if pilot else ""
     lost = f" {found.lost.sentence()}." if found.lost.lost else ""
+    estimated = f" (estimated for {plural(found.estimated_calls, 'call')})" if found.estimated_calls else ""
     unfinished = "" if found.finished else " The sample has not ended: what is missing is not counted."
     return (
         f"{count(found.sampled)} of {plural(found.agents, 'agent')} also lived by the language mind{first}: "
         f"{plural(found.calls, 'call')}, {count(found.prompt_tokens)} tokens in and "
-        f"{count(found.completion_tokens)} out.{lost}{unfinished}"
+        f"{count(found.completion_tokens)} out{estimated}.{lost}{unfinished}"
     )
 
 

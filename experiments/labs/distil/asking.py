@@ -15,6 +15,7 @@ from groundlings.experiments.labs.fidelity.scenes import Scenes
 from groundlings.experiments.labs.unreadable_answers import refuse_unreadable
 from groundlings.experiments.running.events import SILENT, PairsAsked, Progress
 from groundlings.personas.minds.calibrated_question import LanguageScorer, Scored
+from groundlings.simulator.log.call_rows import known_odds
 
 
 @dataclass(frozen=True)
@@ -133,9 +134,10 @@ class Teacher:
             item_id=dataset.catalog.item_ids[item],
             chosen_by=chosen_by,
             status=call.status,
-            first_token=json.dumps([[token, log] for token, log in reply.first_token]),
+            first_token=json.dumps(known_odds(reply)),
             log_odds="" if np.isnan(scored.score) else repr(scored.score),
             prompt_tokens=reply.prompt_tokens,
             cached_tokens=reply.cached_tokens,
             completion_tokens=reply.completion_tokens,
+            tokens_estimated=reply.tokens_estimated,
         )

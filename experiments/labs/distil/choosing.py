@@ -32,6 +32,7 @@ def draw_candidates(scenes: Scenes, statistics: Interactions, most: int, chance:
     counts = statistics.item_counts
     occurring = np.flatnonzero(counts)
     strata = np.array_split(occurring[np.argsort(counts[occurring], kind="stable")], STRATA)
+    most = min(most, len(occurring))
     items = np.full((len(scenes), most), NO_ITEM, dtype=np.int32)
     for row in range(len(scenes)):
         met = scenes.histories.met_by(np.array([row])).indices

@@ -92,6 +92,7 @@ async def _ask(prepared: Prepared, path: Path, progress: Progress) -> tuple[Less
         "found_in_the_table": teacher.found,
         "tokens": spent.tokens,
         "tokens_per_answer": spent.tokens / max(spent.calls, 1),
+        "answers_with_estimated_tokens": spent.estimated_calls,
     }
 
 

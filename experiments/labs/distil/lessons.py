@@ -81,6 +81,8 @@ async def ask_everything(prepared: Prepared, groups: Mapping[str, Group], teache
         known = first
         for number in range(config.pairs.rounds):
             more = _choose(prepared, rule, answers, known, listed, number)
+            if not more.any():
+                break
             added = await teacher.ask(groups[LEARNED], more, rule)
             answers = np.where(more, added, answers)
             known = known | more

@@ -38,6 +38,7 @@ class Answer:
         first_token: JSON: tokens and natural log probabilities, likeliest first.
         log_odds: Of yes, "" where the answer could not be read.
         prompt_tokens, cached_tokens, completion_tokens: As counted by the server.
+        tokens_estimated: True where the server gave no believable counts: those before are then estimates.
     """
 
     prompt_sha256: str
@@ -55,6 +56,7 @@ class Answer:
     prompt_tokens: int
     cached_tokens: int
     completion_tokens: int
+    tokens_estimated: bool
 
     @property
     def score(self) -> float:
@@ -64,6 +66,9 @@ class Answer:
 
 _COLUMNS = tuple(field.name for field in fields(Answer))
 _COUNTS = ("prompt_tokens", "cached_tokens", "completion_tokens")
+_ESTIMATED = {"True": True, "False": False}
+_LONGEST_CELL = 1 << 30
+"""Characters; a server may list as many tokens as it likes, and the module's own limit is 131,072."""
 
 
 class TeacherTable:
@@ -104,7 +109,7 @@ class TeacherTable:
         """What the answers have taken."""
         answers = self._answers.values()
         prompt, cached, completion = (sum(getattr(each, name) for each in answers) for name in _COUNTS)
-        return Spent(len(answers), prompt, cached, completion)
+        return Spent(len(answers), prompt, cached, completion, sum(each.tokens_estimated for each in answers))
 
     def find(self, prompt_sha256: str) -> Answer | None:
         """The answer to a question, None where it was never asked."""
@@ -151,6 +156,7 @@ def read_answers(path: Path, tell: Callable[[str], None] = lambda _line: None) -
     if cut:
         tell(f"{path.name}: the last line was cut off when the process ended; its pair is asked again")
         path.write_bytes((kept + end).encode("utf-8"))
+    csv.field_size_limit(_LONGEST_CELL)
     try:
         rows = list(csv.reader(io.StringIO(kept + end, newline="")))
     except csv.Error as fault:
@@ -168,6 +174,9 @@ def _answer(path: Path, line: int, row: list[str]) -> Answer:
         if len(row) != len(_COLUMNS):
             raise ValueError(f"{len(row)} values, expected {len(_COLUMNS)}")
         values |= {name: int(str(values[name])) for name in _COUNTS}
+        if values["tokens_estimated"] not in _ESTIMATED:
+            raise ValueError(f"tokens_estimated {values['tokens_estimated']!r}, expected True or False")
+        values["tokens_estimated"] = _ESTIMATED[str(values["tokens_estimated"])]
         answer = Answer(**values)  # type: ignore[arg-type]
         if (answer.status == "ok") != bool(answer.log_odds) or (answer.log_odds and not math.isfinite(answer.score)):
             raise ValueError(f"log_odds {answer.log_odds!r} of an answer that is {answer.status}")

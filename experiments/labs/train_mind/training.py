@@ -24,6 +24,7 @@ from groundlings.experiments.labs.train_mind.network import Network, loss_of_sce
 from groundlings.experiments.labs.train_mind.token_trees import Prompts, Row, lay
 
 STEPS = "steps.jsonl"
+_ANEW = "restore the file from a copy, or train anew without --resume"
 _RISE, _LOWEST = 0.05, 0.1
 _LONGEST_GRADIENT = 1.0
 
@@ -109,9 +110,7 @@ class Trainer:
         """Change the weights to the end; `on_step` is told how many steps are done, of how many, and the last loss."""
         remove_leftovers(self._directory, f"{CHECKPOINT}.*")
         path = self._directory / STEPS
-        # Steps after the checkpoint are done again.
-        known = path.read_text(encoding="utf-8").splitlines()[: self._done.steps] if self._done.steps else []
-        write_text(path, "".join(f"{line}\n" for line in known))
+        write_text(path, "".join(f"{line}\n" for line in self._steps_before(path)))
         with path.open("a", encoding="utf-8") as log:
             while self._done.steps < self.steps:
                 self._step()
@@ -122,6 +121,20 @@ class Trainer:
                     self._keep()
                 on_step(self._done.steps, self.steps, self._done.losses[-1])
         return self._done
+
+    def _steps_before(self, path: Path) -> list[str]:
+        """The lines of the steps up to the checkpoint; those after it are done again."""
+        if not self._done.steps:
+            return []
+        try:
+            known = path.read_text(encoding="utf-8").splitlines()[: self._done.steps]
+        except (OSError, UnicodeDecodeError) as fault:
+            raise DataError(f"{path}: the steps so far cannot be read ({fault}); {_ANEW}") from None
+        if len(known) < self._done.steps:
+            raise DataError(
+                f"{path}: found {len(known):,} steps, and {CHECKPOINT} was made after {self._done.steps:,}; {_ANEW}"
+            )
+        return known
 
     def _step(self) -> None:
         began, options, scenes = time.monotonic(), self._options, self._scenes

@@ -57,6 +57,8 @@ class CountingModel:
         self._model = model
         self.tokens = 0
         self.questions = 0
+        self.estimated = 0
+        """Questions whose tokens are estimates, because the server gave no believable counts."""
 
     @property
     def name(self) -> str:
@@ -73,6 +75,7 @@ class CountingModel:
         reply = await self._model.ask(request)
         self.tokens += reply.prompt_tokens + reply.completion_tokens
         self.questions += 1
+        self.estimated += reply.tokens_estimated
         return reply
 
     async def close(self) -> None:
@@ -147,6 +150,7 @@ async def _ask(trial: Trial, options: LanguageConfig, model: CountingModel, prog
         "unreadable": unreadable,
         "items_not_selected": int((~complete).sum()),
         "tokens": model.tokens,
+        "questions_with_estimated_tokens": model.estimated,
         "tokens_per_item": (model.tokens - before) / len(sampled),
         "weights": {"audience": float(fit.weights[1]), "language": float(fit.weights[2])},
         "auc_audience": _auc(trial, sampled, shortlists, own),

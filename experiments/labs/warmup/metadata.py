@@ -23,6 +23,7 @@ from groundlings.environments.catalog import Catalog
 from groundlings.environments.chat import CallRecord, ChatModel, Sampling, fingerprint_of
 from groundlings.environments.errors import UnreadableReply
 from groundlings.environments.random_streams import Draws
+from groundlings.environments.replies import read_json
 from groundlings.experiments.archive.directory import write_text
 from groundlings.experiments.labs.warmup.config import MetadataConfig
 from groundlings.experiments.labs.warmup.replicate import Trial
@@ -54,6 +55,7 @@ class Written:
         text: None where no reply could be read.
         model, fingerprint, template, prompt_hash: The model and the prompt.
         tokens: Prompt and completion tokens, repeated questions included.
+        tokens_estimated: Whether some of them are estimates, because the server gave no believable counts.
         generated: Always true: the text is not from a source.
     """
 
@@ -65,6 +67,7 @@ class Written:
     template: str
     prompt_hash: str
     tokens: int
+    tokens_estimated: bool = False
     generated: bool = True
 
 
@@ -116,7 +119,13 @@ def describe(written: Sequence[Written]) -> dict[str, Any]:
     """Numbers of items, readable texts and tokens; plain JSON values."""
     readable = sum(each.text is not None for each in written)
     model = written[0].model if written else ""
-    return {"model": model, "items": len(written), "readable": readable, "tokens": sum(each.tokens for each in written)}
+    return {
+        "model": model,
+        "items": len(written),
+        "readable": readable,
+        "tokens": sum(each.tokens for each in written),
+        "items_with_estimated_tokens": sum(each.tokens_estimated for each in written),
+    }
 
 
 async def _write(asker: Asker, model: ChatModel, catalog: Catalog, item: int, seed: int) -> Written:
@@ -136,14 +145,12 @@ async def _write(asker: Asker, model: ChatModel, catalog: Catalog, item: int, se
     return Written(
         item, catalog.item_ids[item], text, last.reply.model, fingerprint_of(model), last.template, last.prompt_hash,
         sum(call.reply.prompt_tokens + call.reply.completion_tokens for call in calls),
+        any(call.reply.tokens_estimated for call in calls),
     )  # fmt: skip
 
 
 def _read(reply: str) -> str:
-    try:
-        content = json.loads(reply)
-    except json.JSONDecodeError as error:
-        raise UnreadableReply(f"not JSON ({error.msg}); expected one line of JSON with the key text") from None
+    content = read_json(reply)
     text = content.get("text") if isinstance(content, dict) else None
     if not isinstance(text, str) or not text.strip():
         raise UnreadableReply('expected {"text": "..."} with words in it')

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import fields, replace
 
 import pandas as pd
@@ -188,6 +191,16 @@ def test_the_comparison_shows_what_both_minds_say_and_what_that_is_worth(run):
         frame[frame.arm == "knn"].groupby("user_id").clicked.mean().mean()
     )
     assert "language sample  8 of 24 agents also lived by the language mind" in str(comparison)
+    assert "estimated for" not in str(comparison)
+
+
+def test_tokens_that_no_server_counted_are_told_as_estimates(run, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "run")
+    with closing(sqlite3.connect(language_log(copy, "sample"))) as log, log:
+        guessed = log.execute("UPDATE calls SET tokens_estimated = 1").rowcount
+    comparison = compare_runs(copy)
+    assert comparison.as_dict()["hybrid"]["calls_with_estimated_tokens"] == guessed > 0
+    assert f"out (estimated for {guessed} calls)." in " ".join(str(comparison).split())
 
 
 def test_a_check_tells_what_samples_would_give_and_cost(tmp_path):

@@ -68,6 +68,21 @@ def talked(tmp_path):
     return run
 
 
+WILD_WORDS = (
+    'I want something where "no such field" is at most 3 and "genres" is at most 5 and "genres" includes 7.',
+    'I have no wish about "\\q".',
+    'I want something where "year" is at most [[[[.',
+)
+"""Sentences in the form of a requirement that say nothing of this catalogue."""
+
+
+@pytest.mark.parametrize("words", WILD_WORDS)
+def test_words_in_the_form_of_a_requirement_that_say_nothing_of_the_catalogue_are_other_words(talked, words):
+    events, *_ = talked(ScriptedModel(lambda _request: json.dumps({"say": words})), states=False)
+    assert set(events[events.kind == "say"].detail) == {words}
+    assert len(events[events.kind == "refuse"]) > 0
+
+
 def some(events, *kinds: str):
     return events[events.kind.isin(kinds)][["kind", "session_id", "value"]].reset_index(drop=True)
 

@@ -60,6 +60,17 @@ def test_heads_must_divide_the_width():
         SemanticIds(width=10, heads=3)
 
 
+def test_a_network_that_learned_no_numbers_is_refused():
+    pytest.importorskip("torch")
+    with pytest.raises(ConfigError, match=r"learning_rate: found 1e\+38"):
+        SemanticIds(**SMALL, epochs=2, learning_rate=1e38).fit(ring(), described())
+
+
+def test_a_wide_beam_over_many_codes_counts_as_memory():
+    narrow, wide = (SemanticIds(codes=65_536, beam=beam).memory_bytes(ring()) for beam in (1, 10_000))
+    assert wide - narrow > 8 * 10_000 * 65_536 * 4
+
+
 def test_codes_of_a_hand_made_catalogue():
     """Two directions, one of them with two items that differ a little and two that are one."""
     vectors = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 3.0], [0.3, 1.0], [0.0, 0.0]])

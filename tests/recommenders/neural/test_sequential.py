@@ -1,5 +1,7 @@
 """`sasrec` and `bert4rec` as a run uses them; training needs PyTorch, and a missing one is told."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -11,6 +13,7 @@ from groundlings.environments.ranking import RankingRequest
 from groundlings.recommenders.contract import RecommenderContract, checkerboard, toy_catalog
 from groundlings.recommenders.neural.bert4rec import Bert4Recommender
 from groundlings.recommenders.neural.sasrec import SasRecommender
+from groundlings.recommenders.registry import RecommenderContext, build_recommender
 
 SMALL = {"length": 8, "width": 16, "dropout": 0.0, "learning_rate": 0.01, "batch_size": 16, "epochs": 30}
 BOTH = (SasRecommender, Bert4Recommender)
@@ -37,6 +40,20 @@ def test_without_pytorch_it_names_the_extra(kind, monkeypatch):
 def test_heads_must_divide_the_width(kind):
     with pytest.raises(ConfigError, match="multiple of the heads"):
         kind(width=10, heads=3)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_a_network_that_learned_no_numbers_is_refused_and_not_the_best_of_all(kind):
+    pytest.importorskip("torch")
+    with pytest.raises(ConfigError, match=r"learning_rate: found 1e\+38.* after epoch 1"):
+        kind(**{**SMALL, "learning_rate": 1e38}).fit(ring(), toy_catalog())
+
+
+@pytest.mark.parametrize("name", ["sasrec", "bert4rec", "semantic_ids", "text_graph"])
+def test_a_seed_that_pytorch_does_not_take_is_refused_before_a_fit(name):
+    context = RecommenderContext(toy_catalog(), (), Path())
+    with pytest.raises(ConfigError, match=r"arm\.options\.seed: found 9223372036854775808"):
+        build_recommender(name, {"seed": 2**63}, context)
 
 
 def test_memory_of_all_items_is_bounded_and_drawn_ones_take_less():

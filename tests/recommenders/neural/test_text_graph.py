@@ -28,6 +28,12 @@ class TestTextGraph(RecommenderContract):
         return small(epochs=2)
 
 
+def test_a_network_that_learned_no_numbers_is_refused_and_not_the_best_of_all():
+    pytest.importorskip("torch")
+    with pytest.raises(ConfigError, match=r"learning_rate: found 1e\+38"):
+        small(learning_rate=1e38).fit(checkerboard(), toy_catalog())
+
+
 def without_new():
     whole = checkerboard()
     return whole.take(whole.items != NEW)

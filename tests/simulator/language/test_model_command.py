@@ -9,7 +9,7 @@ import yaml
 from aiohttp import web
 from typer.testing import CliRunner
 
-from groundlings.environments.errors import ConfigError, ProviderError, RunDirectoryError
+from groundlings.environments.errors import ConfigError, ProviderError
 from groundlings.experiments.cli.model import app
 from groundlings.simulator.language.probe import Finding, examine
 
@@ -76,14 +76,41 @@ def test_a_server_that_goes_away_during_the_examination_says_nothing_about_forms
     asyncio.run(scenario())
 
 
-def test_settings_that_cannot_be_written_are_one_message(tmp_path, monkeypatch):
+@pytest.mark.parametrize("place", ["no/m.yaml", "there.yaml", "leads nowhere.yaml"])
+def test_where_settings_cannot_be_written_nobody_is_asked(place, tmp_path):
+    (tmp_path / "there.yaml").touch()
+    (tmp_path / "leads nowhere.yaml").symlink_to(tmp_path / "gone")
+    result = CliRunner().invoke(app, ["check", "http://127.0.0.1:1/v1", "--write", str(tmp_path / place)])
+    assert isinstance(result.exception, ConfigError)
+    assert "--write" in str(result.exception)
+
+
+def test_settings_of_a_server_without_an_answer_are_not_written_and_that_is_said(tmp_path, monkeypatch):
     async def found(*_arguments, **_options):
-        return [Finding("chat", True, "m")]
+        return [Finding("chat", False, "no")]
 
     monkeypatch.setattr("groundlings.simulator.language.probe.examine", found)
-    result = CliRunner().invoke(app, ["check", "http://127.0.0.1:1/v1", "--write", str(tmp_path / "no" / "m.yaml")])
-    assert isinstance(result.exception, RunDirectoryError)
-    assert "cannot be written" in str(result.exception)
+    result = CliRunner().invoke(app, ["check", "http://127.0.0.1:1/v1", "--write", str(tmp_path / "m.yaml")])
+    assert result.exit_code == 1
+    assert "not written" in result.output
+    assert not (tmp_path / "m.yaml").exists()
+
+
+def test_a_deadline_is_a_finite_number():
+    result = CliRunner().invoke(app, ["check", "http://127.0.0.1:1/v1", "--timeout", "inf"])
+    assert result.exit_code == 2
+    assert "expected a finite number" in result.output
+
+
+def test_a_reply_that_is_nested_too_deeply_keeps_to_no_form(mock):
+    async def scenario():
+        async with mock.Server(every=deep) as server:
+            return {each.what: each for each in await examine(server.url, None, None, 5.0)}
+
+    async def deep(_request):
+        return web.json_response(mock.completion("[" * 200_000))
+
+    assert not asyncio.run(scenario())["json_schema"].works
 
 
 def test_nobody_there_is_told():

@@ -11,6 +11,7 @@ import pytest
 from groundlings.environments.errors import ConfigError, DataError, ProviderError, TooMuchUnreadable
 from groundlings.experiments.labs.distil import lab
 from groundlings.experiments.labs.distil.findings import DRAWN, STUDENT, TEACHER
+from groundlings.experiments.labs.distil.teacher_table import read_answers
 from tests.experiments.labs.distil.conftest import Teacher
 from tests.repeat_shop import repeat_shop
 
@@ -94,6 +95,36 @@ def test_interrupted_and_resumed_no_pair_is_asked_twice_and_the_result_is_the_sa
     assert resumed.rows == found.rows
     assert resumed.about["asked"]["asked_now"] == len(second.asked)
     assert lines(tmp_path) == lines(directory)
+
+
+class Odd(Teacher):
+    """Counts no tokens, has line breaks in its name, once lists thousands of tokens, and once knows no odds."""
+
+    def _reply(self, first_token):
+        further = {
+            3: tuple((f"token {number}", -30.0) for number in range(12_000)),
+            4: (("Perhaps", float("nan")),),
+        }.get(len(self.asked), ())
+        listed = (*first_token, *further)
+        return replace(super()._reply(first_token), model="a\rb\nc", first_token=listed, tokens_estimated=True)
+
+
+def test_a_table_holds_whatever_a_server_says_and_knows_again_which_tokens_are_estimated(distil, tmp_path):
+    found = distil(Odd(), tmp_path)
+    again = distil(Odd(breaks_after=0), tmp_path)
+    assert again.rows == found.rows
+    for findings in (found, again):
+        asked = findings.about["asked"]
+        assert asked["answers_with_estimated_tokens"] == asked["answers"]
+    written = (tmp_path / "teacher.csv").read_bytes()
+    assert b"\n" in written
+    assert b"NaN" not in written
+    rows = read_answers(tmp_path / "teacher.csv")
+    assert {row.model for row in rows} == {"a\rb\nc"}
+    assert max(len(row.first_token) for row in rows) > 131_072
+    (tmp_path / "teacher.csv").write_bytes(written.replace(b'"a\rb', b"a\rb", 1))
+    with pytest.raises(DataError, match="restore"):
+        distil(Odd(), tmp_path)
 
 
 def test_a_line_that_was_being_written_is_taken_out_and_its_pair_asked_again(distil, tmp_path, directory, found):

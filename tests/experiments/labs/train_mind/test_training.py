@@ -89,8 +89,14 @@ def test_it_learns_and_goes_on_where_it_stopped(trainer, bench, tmp_path):
     bench.model.load_state_dict(fresh)
     with pytest.raises(Interrupted):
         trainer().train(stop)
-    again = trainer()
+    again, steps = trainer(), tmp_path / "steps.jsonl"
     again.resume()
+    written = steps.read_bytes()
+    for damaged in (b"", b"\xff" + written):
+        steps.write_bytes(damaged)
+        with pytest.raises(DataError, match=r"steps\.jsonl.*restore the file"):
+            again.train()
+    steps.write_bytes(written)
     resumed = again.train()
     assert resumed.losses == pytest.approx(whole.losses, abs=1e-5)
     for name, each in bench.model.named_parameters():

@@ -113,7 +113,7 @@ class Halting(Reader):
     async def ask(self, request):
         self.asked += 1
         reply = await super().ask(request)
-        return replace(reply, first_token=(("Hm", -0.1),)) if self.silent(self.asked) else reply
+        return replace(reply, first_token=(("Hm", -0.1),), tokens_estimated=True) if self.silent(self.asked) else reply
 
 
 def _halting(trial, monkeypatch, silent, **options):
@@ -127,6 +127,7 @@ def _halting(trial, monkeypatch, silent, **options):
 def test_an_answer_that_cannot_be_read_is_no_average_one(trial, monkeypatch):
     found = _halting(trial, monkeypatch, lambda number: number > 60 and number % 7 == 0)
     assert 0 < found.about["unreadable"] < 0.2 * found.about["answers"]
+    assert found.about["questions_with_estimated_tokens"] == found.about["unreadable"]
     assert found.about["items_not_selected"] == 0
     assert found.about["auc_both"] == 1.0, "pairs of which nothing is known are not judged"
     hidden = found.about["answers"] - 8 * 15
@@ -148,7 +149,7 @@ def writer(monkeypatch):
 
     def reply(request):
         told = request.messages[1].content  # the question, also when it is asked again
-        return "no JSON" if re.search(r"3\b", told) else json.dumps({"text": f"for those who like {told[-7:]}"})
+        return "[" * 100_000 if re.search(r"3\b", told) else json.dumps({"text": f"for those who like {told[-7:]}"})
 
     model = ScriptedModel(reply, "writer")
 
