@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveInt
 
 from groundlings.environments.arrays import FloatArray
-from groundlings.recommenders.neural.options import Blocks, Dropout, Length, MaskShare, NetworkWidth, Seed
+from groundlings.recommenders.neural.options import Blocks, Dropout, LearningRate, Length, MaskShare, NetworkWidth, Seed
 from groundlings.recommenders.neural.sequences import Sequences
 from groundlings.recommenders.neural.sequential import SequentialRecommender
 from groundlings.recommenders.neural.transformer import Shape, Weights
@@ -45,7 +45,7 @@ class Bert4Recommender(SequentialRecommender):
         heads: PositiveInt = 2,
         dropout: Dropout = 0.2,
         mask_share: MaskShare = 0.2,
-        learning_rate: PositiveFloat = 0.001,
+        learning_rate: LearningRate = 0.001,
         batch_size: PositiveInt = 128,
         epochs: Annotated[int, Field(ge=1, le=10_000)] = 400,
         patience: PositiveInt = 40,

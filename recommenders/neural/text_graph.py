@@ -13,7 +13,7 @@ from groundlings.environments.catalog import Catalog
 from groundlings.environments.interactions import Interactions
 from groundlings.recommenders.latent import Factors, LatentFactorRecommender, VectorLength
 from groundlings.recommenders.neural.extra import require_torch
-from groundlings.recommenders.neural.options import NetworkWidth, Seed
+from groundlings.recommenders.neural.options import LearningRate, NetworkWidth, Seed
 from groundlings.recommenders.text_embedding import checked_vectors
 from groundlings.recommenders.text_vectors import plain_vectors
 
@@ -57,7 +57,7 @@ class TextGraphRecommender(LatentFactorRecommender):
         layers: Annotated[int, Field(ge=0, le=8)] = 2,
         temperature: PositiveFloat = 0.15,
         negatives: PositiveInt = 256,
-        learning_rate: PositiveFloat = 0.001,
+        learning_rate: LearningRate = 0.001,
         batch_size: PositiveInt = 4_096,
         epochs: Annotated[int, Field(ge=1, le=10_000)] = 100,
         patience: PositiveInt = 10,
