@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,17 +28,31 @@ app = typer.Typer(no_args_is_help=True)
 @app.command()
 def serve(
     path: Annotated[Path | None, typer.Option("--path", metavar="GGUF", help="A model file of your own.")] = None,
+    adapter: Annotated[
+        Path | None,
+        typer.Option("--adapter", metavar="NAME|DIR", help="An adapter that is added to the shipped model."),
+    ] = None,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any free port.")] = 0,
     parallel: Annotated[int, typer.Option("--parallel", min=1, help="Concurrent requests.")] = 1,
     threads: Annotated[int, typer.Option("--threads", min=0, help="0 takes all cores but one.")] = 0,
 ) -> None:
     """Serve the embedded model to other tools of this machine, OpenAI-compatible, until Ctrl-C."""
     from groundlings.environments.paths import written_out
-    from groundlings.simulator.language.build import own_weights
+    from groundlings.simulator.language.build import embedded_file
+    from groundlings.simulator.language.config import EmbeddedOptions
     from groundlings.simulator.language.embedded import EmbeddedModel, ServerSettings
 
+    if path is not None and adapter is not None:
+        raise ConfigError(
+            "--path, --adapter: found both; an adapter is added to the shipped model, so name one of them"
+        )
+    options = EmbeddedOptions(
+        path=written_out(path, "--path") if path else None,
+        adapter=written_out(adapter, "--adapter") if adapter else None,
+    )
+
     async def work() -> None:
-        file = Path(os.path.realpath(written_out(path, "--path"))) if path else await own_weights()
+        file = await embedded_file(options, Path())
         model = await EmbeddedModel.open(ServerSettings(file, parallel=parallel, threads=threads, port=port))
         try:
             say(f"{model.name} at {model.base_url} (Ctrl-C ends it)", newlines=False)

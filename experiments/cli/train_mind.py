@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +15,7 @@ from groundlings.experiments.terminal import Terminal, escape
 if TYPE_CHECKING:
     from groundlings.experiments.labs.train_mind.config import TrainMindConfig
     from groundlings.experiments.labs.train_mind.lab import Findings
+    from groundlings.experiments.labs.train_mind.probe import Memory
     from groundlings.experiments.labs.train_mind.table import Worth
     from groundlings.experiments.labs.train_mind.weighing import Weighed
 
@@ -94,15 +95,26 @@ def _print(findings: Findings, console: Terminal) -> None:
     _print_rows(findings, findings.worth["after"], console)
     for each in findings.slices:
         _print_slice(each, console)
-    for name, found in findings.probes.items():
-        separated = ends(found.separated, found.low, found.high)
-        console.print(f"memorisation, {name}: learned-from people are told from others with probability {separated}")
+    _print_memory(findings.memory, console)
     if served := about["served"]:
         far = served["largest_difference"]
         told = "no answer could be compared" if far is None else f"log-odds differ by at most {far:.3f}"
         console.print(f"served GGUF copy: {told}, {served['unreadable']} of {served['questions']} answers unreadable")
     for name, asked in about["asked"].items():
         console.print(f"unreadable, {name}: {asked['unreadable']:,} of {asked['questions']:,} answers")
+
+
+def _print_memory(memory: Mapping[str, Memory], console: Terminal) -> None:
+    """What the model tells of whom it learned from, before and after training."""
+    for name, found in memory.items():
+        for what, each in (("people", found.histories), ("titles", found.titles)):
+            told = "all are in training prompts" if each is None else ends(each.separated, each.low, each.high)
+            console.print(f"memorisation, {name}, {what}: learned from or not is guessed with probability {told}")
+        said = [f"{n} of {of}" for n, of in zip(found.completions.continued, found.completions.titles, strict=True)]
+        console.print(
+            f"memorisation, {name}, completions: goes on with {said[0]} real next titles of learned-from people, and "
+            f"with {said[1]} of others"
+        )
 
 
 def _print_slice(found: Weighed, console: Terminal) -> None:

@@ -220,7 +220,7 @@ def _is_place(path: str, config: ExperimentConfig, then: Mapping[str, str], now:
             return _is_compared(what, then) and _is_compared(what, now)
         case ["mind" | "environment" as part, *rest] if _is_compared(f"{part}.file.{'.'.join(rest)}", now):
             return _is_compared(f"{part}.file.{'.'.join(rest)}", then)
-        case [*_, "model", "embedded", "path"]:
+        case [*_, "model", "embedded", "path" | "adapter"]:
             return bool(then)  # the weights' hash is part of the model's fingerprint, where that is known
         case [*above, "model", "store", "path"]:
             of_minds = models_of_minds(config.mind)

@@ -33,6 +33,9 @@ PROMPT = load_prompt("score", "agent")
 YES_OR_NO = ("yes", "no")
 """The answers; the score is the log-odds of the first."""
 
+BETWEEN_TITLES = "; "
+"""In the line of the items that a person met last."""
+
 _ONE_TOKEN = Sampling(temperature=0.0, max_tokens=1)
 
 
@@ -105,12 +108,22 @@ class PairQuestions:
             self._people[user] = " ".join(filter(None, (known, self._latest(user))))
         return self._people[user]
 
+    def latest_titles(self, user: int) -> list[str]:
+        """Titles of the items that the person met last, newest first, as prompts name them."""
+        items = self._everybody.latest(user, self.options.latest) if self.options.latest else ()
+        return [self.title(item) for item in items]
+
+    def title(self, item: int) -> str:
+        """Of an item, as prompts name it."""
+        return one_line(self._everybody.catalog.titles[item], self.options.title_characters)
+
+    @property
+    def n_items(self) -> int:
+        """Items that may be asked about."""
+        return len(self._everybody.catalog.titles)
+
     def _latest(self, user: int) -> str:
-        if not self.options.latest:
-            return ""
-        catalog = self._everybody.catalog
-        items = self._everybody.latest(user, self.options.latest)
-        titles = "; ".join(one_line(catalog.titles[item], self.options.title_characters) for item in items)
+        titles = BETWEEN_TITLES.join(self.latest_titles(user))
         return self.prompt.fill("latest", titles=titles) if titles else ""
 
 

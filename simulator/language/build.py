@@ -12,7 +12,7 @@ from groundlings.environments.chat import ChatModel
 from groundlings.environments.errors import ConfigError
 from groundlings.simulator.language.budget import BudgetedModel, Spent
 from groundlings.simulator.language.call_store import CallStore, StoredModel, refuse_used, replay_name
-from groundlings.simulator.language.config import EndpointOptions, ModelConfig, StoreConfig
+from groundlings.simulator.language.config import EmbeddedOptions, EndpointOptions, ModelConfig, StoreConfig
 from groundlings.simulator.language.key_echoes import remark_on_key
 from groundlings.simulator.language.waiting import Tell, no_one
 
@@ -117,7 +117,7 @@ async def _embedded(config: ModelConfig, progress: ProgressHook | None, base: Pa
     from groundlings.simulator.language.embedded import EmbeddedModel, ServerSettings
 
     options = config.embedded
-    path = Path(os.path.realpath(base / options.path.expanduser())) if options.path else await own_weights(progress)
+    path = await embedded_file(options, base, progress)
     settings = ServerSettings(path, options.parallel, options.context_tokens, options.threads)
     return await EmbeddedModel.open(
         settings,
@@ -126,6 +126,30 @@ async def _embedded(config: ModelConfig, progress: ProgressHook | None, base: Pa
         send_seed=config.send_seed,
         strip_thinking=config.thinking == "strip",
     )
+
+
+async def embedded_file(options: EmbeddedOptions, base: Path, progress: ProgressHook | None = None) -> Path:
+    """The GGUF file that the embedded server loads, fetched and made first if need be.
+
+    Args:
+        options: Which one.
+        base: From where relative paths count.
+        progress: Told of the download.
+
+    Raises:
+        ConfigError: There is no such adapter, or it is one of other weights.
+        DataError: The adapter is damaged, or the weights cannot be had.
+    """
+    if options.path is not None:
+        return Path(os.path.realpath(base / options.path.expanduser()))
+    if options.adapter is None:
+        return await own_weights(progress)
+    from groundlings.simulator.language.adapter import adapted_copy, read_adapter
+    from groundlings.simulator.language.weights import SMOLLM2_135M, fetch_weights
+
+    adapter = await asyncio.to_thread(read_adapter, options.adapter, base, SMOLLM2_135M.member_sha256)
+    fetched = await fetch_weights(SMOLLM2_135M, progress)
+    return await asyncio.to_thread(adapted_copy, fetched, adapter)
 
 
 async def own_weights(progress: ProgressHook | None = None) -> Path:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +18,20 @@ from numpy.typing import NDArray
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.leftovers import remove_leftovers
 
+Additions = Mapping[str, Callable[[], NDArray[np.float64]]]
+"""Tensor name -> what is added to its values, of the same shape; computed one at a time, for all of them are large."""
 
-def faster_copy(source: Path, name: str) -> Path:
+
+def faster_copy(source: Path, name: str, changed: Callable[[], Additions] = dict) -> Path:
     """The Q8_0 copy of a checked GGUF file, kept beside it under `name`.
 
     It is made when it is missing, or when it is not what was once made from this source: a copy can always be made
     again, so a damaged one is no error.
+
+    Args:
+        source: The file.
+        name: Of the copy; tells copies apart of which other values were changed.
+        changed: Gives what is added to the values of some tensors, when a copy is made.
     """
     target = source.with_name(name)
     note = target.with_suffix(".sha256")
@@ -32,7 +40,7 @@ def faster_copy(source: Path, name: str) -> Path:
     remove_leftovers(source.parent, "encoding-*")
     with tempfile.TemporaryDirectory(dir=source.parent, prefix="encoding-") as workplace:
         copy = Path(workplace) / name
-        reencode_as_q8(source, copy)
+        reencode_as_q8(source, copy, added=changed())
         note.write_text(sha256_of(copy), encoding="utf-8")
         copy.replace(target)
     return target
@@ -44,19 +52,25 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def reencode_as_q8(source: Path, target: Path, other: Mapping[str, NDArray[np.float32]] | None = None) -> None:
+def reencode_as_q8(
+    source: Path,
+    target: Path,
+    other: Mapping[str, NDArray[np.float32]] | None = None,
+    added: Additions | None = None,
+) -> None:
     """Write the GGUF model in `source` to `target` with every quantised tensor as Q8_0; metadata are kept.
 
     Args:
         source: The model.
         target: Where to write.
         other: Tensor name -> values that take the place of its own, of the same shape.
+        added: What is added to the values.
 
     Raises:
         ConfigError: The extra is not installed.
-        ValueError: `other` has a tensor that the model lacks, or of another shape.
+        ValueError: `other` or `added` has a tensor that the model lacks, or of another shape.
     """
-    other = {} if other is None else other
+    other, added = other or {}, added or {}
     try:
         import gguf
     except ImportError:
@@ -78,18 +92,28 @@ def reencode_as_q8(source: Path, target: Path, other: Mapping[str, NDArray[np.fl
         )
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0)
     eight_bits = gguf.GGMLQuantizationType.Q8_0
-    if strange := sorted(other.keys() - {tensor.name for tensor in reader.tensors}):
+    if strange := sorted({*other, *added} - {tensor.name for tensor in reader.tensors}):
         raise ValueError(f"{source} has no tensors {', '.join(strange)}")
     for tensor in reader.tensors:
         values = other.get(tensor.name)
-        if values is not None and values.shape != tuple(reversed(tensor.shape.tolist())):
-            raise ValueError(f"{tensor.name}: found {values.shape}, expected {tuple(reversed(tensor.shape.tolist()))}")
+        if values is None:
+            values = gguf.dequantize(tensor.data, tensor.tensor_type)
+        shape = tuple(reversed(tensor.shape.tolist()))
+        _refuse_shape(tensor.name, values.shape, shape)
+        if tensor.name in added:
+            more = added[tensor.name]()
+            _refuse_shape(tensor.name, more.shape, shape)
+            values = (values + more).astype(np.float32)
         if tensor.tensor_type == gguf.GGMLQuantizationType.F32:
-            writer.add_tensor(tensor.name, tensor.data if values is None else values)
+            writer.add_tensor(tensor.name, values)
         else:
-            values = gguf.dequantize(tensor.data, tensor.tensor_type) if values is None else values
             writer.add_tensor(tensor.name, gguf.quantize(values, eight_bits), raw_dtype=eight_bits)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def _refuse_shape(name: str, found: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    if found != expected:
+        raise ValueError(f"{name}: found {found}, expected {expected}")

@@ -18,10 +18,10 @@ from groundlings.environments.datasets import load_dataset
 from groundlings.environments.errors import ConfigError
 from groundlings.experiments.config.loading import with_effect
 from groundlings.experiments.labs.origin import origin_of
-from groundlings.experiments.labs.train_mind.config import MODEL_DIRECTORY, TrainMindConfig
+from groundlings.experiments.labs.train_mind.config import ADAPTER_DIRECTORY, MODEL_DIRECTORY, TrainMindConfig
 from groundlings.experiments.labs.train_mind.examples import population_of, questions_of_training
 from groundlings.experiments.labs.train_mind.installed import check_installed
-from groundlings.experiments.labs.train_mind.probe import PEOPLE, Probe, losses_of_people, probe
+from groundlings.experiments.labs.train_mind.probe import Memory, MemoryProbe, weigh_memory
 from groundlings.experiments.labs.train_mind.scenes import Ground, Material, draw_material, new_items
 from groundlings.experiments.labs.train_mind.served import SCENES, ask_served
 from groundlings.experiments.labs.train_mind.slices import draw_slices
@@ -50,7 +50,7 @@ class Findings:
         weights: What the model adds to each other score; none where no answer of it could be read.
         worth: "before" and "after": what the model adds per 1,000 tokens.
         slices: The trained model where text should win, one table each.
-        probes: "before" and "after".
+        memory: "before" and "after": what the model tells of whom it learned from.
     """
 
     about: Mapping[str, Any]
@@ -58,7 +58,7 @@ class Findings:
     weights: Sequence[Weight]
     worth: Mapping[str, Sequence[Worth]]
     slices: Sequence[Weighed]
-    probes: Mapping[str, Probe]
+    memory: Mapping[str, Memory]
 
     def find(self, scorer: str, figure: str) -> Row:
         """One row."""
@@ -72,7 +72,7 @@ class Findings:
             "weights": [each.as_dict() for each in self.weights],
             "worth": {name: [each.as_dict() for each in found] for name, found in self.worth.items()},
             "slices": [each.as_dict() for each in self.slices],
-            "memorisation": {name: each.as_dict() for name, each in self.probes.items()},
+            "memorisation": {name: each.as_dict() for name, each in self.memory.items()},
         }
 
 
@@ -134,29 +134,30 @@ class _Bench:
         network = self._network(self._model)
         self._step(1, "answers before training")
         said = {"before": ask_network(network, self._prompts, self._material)}
-        losses = {"before": self._losses(network)}
+        probe = MemoryProbe(self._material, self._prompts, self._ground.chance("titles of the probe"))
+        told = {"before": probe.ask(network)}
         self._step(2, "training")
         trained, merged = self._train(resume=resume)
         self._step(3, "answers after training")
         network = self._network(merged)
         said["after"] = ask_network(network, self._prompts, self._material)
-        losses["after"] = self._losses(network)
+        told["after"] = probe.ask(network)
         self._step(4, "model files")
         files = self._write(merged)
         slices = self._slices(network)
         self._step(6, "table")
         rows, weights, worth = self._table(said)
         chance = self._ground.chance("probe")
-        probes = {name: probe(each, self._config.bootstrap, chance) for name, each in losses.items()}
+        memory = {name: weigh_memory(each, self._config.bootstrap, chance) for name, each in told.items()}
         about = self._about(said, trained)
         about["files"] = files
         about["served"] = self._served(said["after"]) if "gguf" in files else None
         about["seconds"] = {"training": round(trained.seconds, 1)}
-        return Findings(about, rows, weights, worth, slices, probes)
+        return Findings(about, rows, weights, worth, slices, memory)
 
     def _train(self, *, resume: bool) -> tuple[Trained, Any]:
-        """What the training took, and the model with its adapter merged."""
-        from groundlings.experiments.labs.train_mind.network import with_adapter
+        """What the training took, and the model with its adapter merged; the adapter itself is written."""
+        from groundlings.experiments.labs.train_mind.network import save_adapter, with_adapter
         from groundlings.experiments.labs.train_mind.training import Trainer
 
         training = self._config.training
@@ -168,7 +169,10 @@ class _Bench:
         if resume:
             trainer.resume()
         trained = trainer.train(lambda done, total, loss: self._step(2, f"training {done}/{total}, loss {loss:.3f}"))
-        return trained, changing.merge_and_unload() if training.weights == "lora" else changing
+        if training.weights == "full":
+            return trained, changing
+        save_adapter(changing, self._base, self._directory / ADAPTER_DIRECTORY)
+        return trained, changing.merge_and_unload()
 
     def _table(self, said: Mapping[str, Said]) -> tuple[list[Row], list[Weight], dict[str, list[Worth]]]:
         """Rows of all scorers; what the trained model adds; and what tokens are worth before and after."""
@@ -200,14 +204,6 @@ class _Bench:
     def _step(self, number: int, name: str) -> None:
         self._progress.event(LabStep(number, STEPS, name))
 
-    def _losses(self, network: Network) -> dict[str, Any]:
-        """For the probe: of people who are learned from, and of users of the test third."""
-        groups = {"learned": ("learned", self._material.learned), "others": ("test five", self._material.groups.test)}
-        return {
-            name: losses_of_people(network, self._prompts[prompts], min(len(scenes), PEOPLE))
-            for name, (prompts, scenes) in groups.items()
-        }
-
     def _identity(self) -> str:
         """What a checkpoint must have been made from; slices that are only asked about afterwards change nothing."""
         known = with_effect(self._config)
@@ -219,12 +215,14 @@ class _Bench:
         return hashlib.sha256(content.encode()).hexdigest()
 
     def _write(self, model: Any) -> dict[str, str]:
-        """Write the model's directory, and the GGUF copy where the base is a GGUF file."""
+        """Write the model's directory, and the GGUF copy where the base is a GGUF file; names what was written."""
         from groundlings.experiments.labs.train_mind.gguf_copy import write_gguf
         from groundlings.experiments.labs.train_mind.network import save_model
 
         save_model(model, self._tokenizer, self._directory / MODEL_DIRECTORY)
         files = {"model": MODEL_DIRECTORY}
+        if self._config.training.weights == "lora":
+            files["adapter"] = ADAPTER_DIRECTORY
         if self._base.is_file():
             write_gguf(model, self._base, self._directory / GGUF_NAME)
             files["gguf"] = GGUF_NAME

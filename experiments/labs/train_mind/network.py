@@ -22,7 +22,9 @@ from groundlings.environments.errors import ConfigError, shown
 from groundlings.experiments.labs.train_mind.config import TrainingConfig
 from groundlings.experiments.labs.train_mind.token_trees import Row
 from groundlings.experiments.labs.train_mind.tree_attention import NAME, TreePlaces, tree_attention
+from groundlings.simulator.language.adapter import BASE_NOTE, TENSORS
 from groundlings.simulator.language.request_body import MOST_ALTERNATIVES
+from groundlings.simulator.language.weight_encoding import sha256_of
 
 _EXPECTED = (
     "expected a directory as transformers saves models of the Llama family (config.json, weights, tokenizer), or a "
@@ -122,11 +124,19 @@ class Network:
 
     def loss(self, tokens: Sequence[int]) -> float:
         """Mean loss per token of a text after its first token, in nats."""
+        ids = torch.tensor(list(tokens), device=self.device)
+        return float(torch.nn.functional.cross_entropy(self._of_text(ids)[:-1], ids[1:]))
+
+    def likeliest(self, tokens: IntArray) -> IntArray:
+        """The likeliest token after each token of a text, all tokens before it being known, shape (n,)."""
+        found: IntArray = self._of_text(torch.from_numpy(tokens).to(self.device)).argmax(dim=1).cpu().numpy()
+        return found
+
+    def _of_text(self, ids: Tensor) -> Tensor:
+        """Scores of all words after each token of plain text, shape (n, n_words)."""
         self.model.eval()
-        ids = torch.tensor([list(tokens)], device=self.device)
         with torch.no_grad(), self._in_precision():
-            words = self.model(input_ids=ids, use_cache=False).logits[0, :-1]
-        return float(torch.nn.functional.cross_entropy(words.float(), ids[0, 1:]))
+            return self.model(input_ids=ids[None], use_cache=False).logits[0].float()
 
     def _in_precision(self) -> AbstractContextManager[Any]:
         wanted = self._precision != torch.float32
@@ -248,6 +258,29 @@ def save_model(model: Any, tokenizer: Any, directory: Path) -> None:
     model.config.dtype = torch.bfloat16
     model.config.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
+
+
+def save_adapter(model: Any, base: Path, directory: Path) -> None:
+    """Write the matrices of low rank of a model in float16, as PEFT and vLLM read them.
+
+    Args:
+        model: As `with_adapter` gives it, not yet merged.
+        base: What the training started from; a GGUF file's hash is noted, because matrices fit these weights alone.
+        directory: Where to write.
+    """
+    from peft import get_peft_model_state_dict
+    from safetensors.torch import save_file
+
+    found = get_peft_model_state_dict(model, save_embedding_layers=False)
+    notes = {"format": "pt"} | ({BASE_NOTE: sha256_of(base)} if base.is_file() else {})
+    directory.mkdir(parents=True, exist_ok=True)
+    values = {name: values.detach().to("cpu", torch.float16).contiguous() for name, values in found.items()}
+    save_file(values, directory / TENSORS, metadata=notes)
+    options = model.peft_config["default"]
+    options.base_model_name_or_path = base.name  # transformers put the path of this machine there
+    options.target_modules = sorted(options.target_modules)
+    options.inference_mode = True
+    options.save_pretrained(directory)
 
 
 def precision_of(options: TrainingConfig) -> torch.dtype:

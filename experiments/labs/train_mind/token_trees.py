@@ -8,7 +8,7 @@ tokens, and its share of the beginning.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from groundlings.environments.arrays import BoolArray, IntArray
-from groundlings.personas.minds.calibrated_question import YES_OR_NO, PairQuestions
+from groundlings.personas.minds.calibrated_question import BETWEEN_TITLES, YES_OR_NO, PairQuestions
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,39 @@ class Prompts:
     def about(self, user: int) -> list[int]:
         """The tokens of what prompts say of a person."""
         return list(self._tokenizer(self._questions.person(user), add_special_tokens=False)["input_ids"])
+
+    def latest(self, user: int) -> tuple[IntArray, list[tuple[int, int]]]:
+        """The tokens of a prompt up to the last of the titles that a person met last, and where each title lies.
+
+        Returns:
+            Tokens, shape (n,), and first and one past the last token of each title.
+        """
+        titles = self._questions.latest_titles(user)
+        line = BETWEEN_TITLES.join(titles)
+        text = self.text(user, 0)
+        start = text.index(line)
+        split = self._tokenizer(text[: start + len(line)], add_special_tokens=False, return_offsets_mapping=True)
+        begins, ends = np.array(split["offset_mapping"], dtype=np.int64).reshape(-1, 2).T
+        places = []
+        for title in titles:
+            first, end = np.searchsorted(ends, start, side="right"), np.searchsorted(begins, start + len(title))
+            places.append((int(first), int(end)))
+            start += len(title) + len(BETWEEN_TITLES)
+        return np.array(split["input_ids"], dtype=np.int64), places
+
+    def title(self, item: int) -> list[int]:
+        """The tokens of an item's title after a line break."""
+        return list(self._tokenizer(f"\n{self._questions.title(item)}", add_special_tokens=False)["input_ids"])
+
+    def named_in(self, users: Iterable[int]) -> IntArray:
+        """The items whose titles stand in what prompts say of some people, ascending."""
+        said = "\n".join(map(self._questions.person, users))
+        return np.array([item for item in range(self.n_items) if self._questions.title(item) in said], dtype=np.int64)
+
+    @property
+    def n_items(self) -> int:
+        """Items that may be asked about."""
+        return self._questions.n_items
 
     def tree(self, user: int, items: Sequence[int]) -> Tree:
         """The prompts about some items; at least one."""

@@ -11,10 +11,13 @@ from groundlings.environments.errors import ConfigError, DataError
 from groundlings.experiments.labs.train_mind.config import RECORDS, PreferenceConfig, SlicesConfig, TrainingConfig
 from groundlings.experiments.labs.train_mind.evaluation import MODEL, evaluate_mind
 from groundlings.experiments.labs.train_mind.examples import population_of
-from groundlings.experiments.labs.train_mind.gguf_copy import interleaved, write_gguf
+from groundlings.experiments.labs.train_mind.gguf_copy import write_gguf
 from groundlings.experiments.labs.train_mind.lab import AFTER, BEFORE, train_mind
 from groundlings.experiments.labs.train_mind.token_trees import Prompts, Tree, answer_tokens, grow, lay
 from groundlings.personas.minds.calibrated_question import PairQuestions
+from groundlings.simulator.language.adapter import TENSORS
+from groundlings.simulator.language.llama_tensors import gguf_name, interleaved
+from groundlings.simulator.language.safetensors_file import read_tensors
 
 
 class Bench:
@@ -173,8 +176,6 @@ def test_a_gguf_copy_is_read_back_as_the_same_model(bench, tmp_path):
     writer.add_head_count_kv(config.num_key_value_heads)
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_vocab_size(config.vocab_size)
-    from groundlings.experiments.labs.train_mind.gguf_copy import gguf_name
-
     for name, values in bench.model.state_dict().items():
         if name != "lm_head.weight":
             blank = np.zeros(tuple(values.shape), dtype=np.float16 if values.ndim == 2 else np.float32)
@@ -202,13 +203,18 @@ def test_the_whole_lab_writes_a_model_that_is_weighed_again_without_training(gro
     config = ground.config.model_copy(update={"base_model": base_model, "training": training, "slices": slices})
     findings = train_mind(config, tmp_path)
     about = findings.about
-    assert about["files"] == {"model": "model"}
+    assert about["files"] == {"model": "model", "adapter": "adapter"}
     assert (tmp_path / "model" / "model.safetensors").exists()
+    assert_adapter_gives_the_model(base_model, tmp_path)
     assert about["training"]["decisions"] == about["learned"]["decisions"]
     assert about["asked"]["after"]["questions"] == about["asked"]["before"]["questions"] > 0
     assert {row.scorer for row in findings.rows} >= {BEFORE, AFTER, "popularity", "item kNN", "evidence"}
     assert [each.name for each in findings.slices] == ["last 1 interaction", "new items"]
-    assert set(findings.probes) == {"before", "after"}
+    assert set(findings.memory) == {"before", "after"}
+    before, after = findings.memory["before"], findings.memory["after"]
+    assert before.completions.titles == after.completions.titles
+    assert all(asked > 0 for asked in before.completions.titles)
+    assert before.histories.learned != after.histories.learned
     record = json.loads(json.dumps(findings.as_dict()))
     assert record["about"]["name"] == "toy"
 
@@ -222,6 +228,21 @@ def test_the_whole_lab_writes_a_model_that_is_weighed_again_without_training(gro
     for one, other in zip(findings.slices, again, strict=True):
         assert (one.name, one.people, one.asked) == (other.name, other.people, other.asked)
         assert one.find("text ridge", "top-1") == other.find("text ridge", "top-1")
+
+
+def assert_adapter_gives_the_model(base_model, directory):
+    """The adapter, read by PEFT, added to the base, is the trained model, which is written in bfloat16."""
+    peft, transformers = pytest.importorskip("peft"), pytest.importorskip("transformers")
+    base = transformers.AutoModelForCausalLM.from_pretrained(base_model)
+    whole = peft.PeftModel.from_pretrained(base, directory / "adapter").merge_and_unload().state_dict()
+    trained = transformers.AutoModelForCausalLM.from_pretrained(directory / "model").state_dict()
+    for name, values in whole.items():
+        assert np.allclose(values, trained[name].float(), atol=2e-3, rtol=1e-2), name
+    own = read_tensors(directory / "adapter" / TENSORS)
+    assert own.notes == {"format": "pt"}, "a base that is a directory has no hash"
+    assert {values.dtype for values in own.values.values()} == {np.dtype(np.float16)}
+    settings = (directory / "adapter" / "adapter_config.json").read_text()
+    assert str(base_model.parent) not in settings, "the place of the base is this machine's"
 
 
 def test_without_the_extra_it_says_what_to_install(ground, tmp_path, monkeypatch):
