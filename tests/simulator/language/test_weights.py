@@ -107,7 +107,7 @@ def test_what_a_killed_fetch_has_left_goes_with_the_next_one(weights):
 
 
 def test_a_damaged_note_beside_a_faster_copy_is_no_error(tmp_path, monkeypatch):
-    def copied(source, target):
+    def copied(source, target, added):
         target.write_bytes(source.read_bytes())
 
     monkeypatch.setattr("groundlings.simulator.language.weight_encoding.reencode_as_q8", copied)
