@@ -98,14 +98,25 @@ def test_the_experiment_in_readme_is_valid(tmp_path: Path) -> None:
     build_plan(load_config(path))
 
 
-def test_the_weights_in_readme_are_the_shipped_ones() -> None:
-    (path,) = (ROOT / "experiments" / "calibrations").glob("*.json")
-    shipped = json.loads(path.read_text())
-    told = " ".join((ROOT / "README.md").read_text().split())
-    for weight in (shipped["language"], shipped["evidence"]):
-        middle, reach = weight["value"], 1.96 * weight["error"]
-        figures = ", ".join(f"{end:.2f}" for end in (middle - reach, middle + reach))
-        assert f"{middle:.2f} [{figures}]".replace("0.", ".") in told
+@pytest.mark.parametrize(
+    ("document", "weights", "name", "told"),
+    [
+        ("README.md", "ml-100k_SmolLM2-135M", "language", "[{:.2f}, {:.2f}]"),
+        ("README.md", "ml-100k_SmolLM2-135M", "evidence", "[{:.2f}, {:.2f}]"),
+        ("README.md", "ml-100k_SmolLM2-135M+choices-ml-1m", "language", "[{:.2f}, {:.2f}]"),
+        ("docs/language-worth.md", "ml-100k_SmolLM2-135M+choices-ml-1m", "language_alone", "[{:.2f}, {:.2f}]"),
+        ("docs/language-agents.md", "ml-100k_SmolLM2-135M", "gain", "[{:+.3f}, {:+.3f}]"),
+        ("docs/language-agents.md", "ml-100k_SmolLM2-135M+choices-ml-1m", "language", "[{:+.3f}, {:+.3f}]"),
+        ("docs/language-agents.md", "ml-100k_SmolLM2-135M+choices-ml-1m", "gain", "[{:+.3f}, {:+.3f}]"),
+    ],
+)
+def test_the_weights_in_documents_are_the_shipped_ones(document: str, weights: str, name: str, told: str) -> None:
+    shipped = json.loads((ROOT / "experiments" / "calibrations" / f"{weights}.json").read_text())[name]
+    middle, reach = shipped["value"], 1.96 * shipped["error"]
+    figure = told.partition(",")[0].removeprefix("[").format(middle)
+    figures = f"{figure} {told.format(middle - reach, middle + reach)}"
+    text = " ".join((ROOT / document).read_text().split()).replace("\N{MINUS SIGN}", "-")
+    assert (figures if "+" in told else figures.replace("0.", ".")) in text
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)

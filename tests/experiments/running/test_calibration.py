@@ -22,7 +22,7 @@ from groundlings.experiments.running.events import SILENT, Note, PairsAsked
 from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.run import resume_experiment, run_experiment
 from groundlings.experiments.running.run_directory import Resuming
-from groundlings.personas.minds.calibrated_question import PROMPT
+from groundlings.personas.prompts import load_prompt
 from groundlings.personas.taste.calibration import read_calibration
 from groundlings.personas.taste.features import FEATURES, VERSION
 from groundlings.simulator.log.writer import LogWriter
@@ -283,18 +283,27 @@ def test_the_command_prints_the_weights_and_writes_them(tmp_path):
     assert isinstance(outcome.exception, ConfigError)
 
 
-def test_the_shipped_weights_are_those_of_the_quickstart(monkeypatch):
+ADAPTED = ("mind.model.embedded.adapter=choices-ml-1m", "mind.question={latest: 10, popularity: true}")
+"""Turns the quickstart into the experiment that the other shipped weights were fitted for."""
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"), [("ml-100k_SmolLM2-135M", ()), ("ml-100k_SmolLM2-135M+choices-ml-1m", ADAPTED)]
+)
+def test_the_shipped_weights_are_those_of_the_quickstart(name, changes):
     """All but the data and the model themselves, which a machine without them cannot look at."""
-    (shipped,) = (ROOT / "experiments" / "calibrations").glob("*.json")
-    fitted = read_calibration(shipped).fitted_for
-    config = load_config(ROOT / "experiments" / "configs" / "quickstart.yaml")
+    fitted = read_calibration(ROOT / "experiments" / "calibrations" / f"{name}.json").fitted_for
+    config = load_config(ROOT / "experiments" / "configs" / "quickstart.yaml", changes)
     mind = config.mind
     assert mind.kind == "calibrated"
     assert set(mind.terms) == {"evidence", "language"}
     assert (fitted.dataset, fitted.split_kind, fitted.test_fraction, fitted.salt) == (
         config.dataset.name, config.split.kind, config.split.test_fraction, config.split.salt
     )  # fmt: skip
-    assert (fitted.prompt, fitted.prompt_hash) == (PROMPT.name, PROMPT.sha256)
+    parts = ("latest", "popularity") if changes else ()
+    prompt = load_prompt("score", "agent", *parts)
+    assert (fitted.prompt, fitted.prompt_hash) == (prompt.name, prompt.sha256)
+    assert fitted.model.startswith("SmolLM2-135M-Instruct+choices-ml-1m-" if changes else "SmolLM2-135M-Instruct.")
     assert (fitted.evidence, fitted.evidence_version) == (FEATURES, VERSION)
     # The file leaves it to the data set what items are called.
     assert fitted.question == mind.question.model_dump(mode="json") | {"things": "films"}
