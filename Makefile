@@ -23,7 +23,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 # `make -j` changes nothing: each target uses the cores itself, and mixed output helps nobody.
 .NOTPARALLEL:
-.PHONY: help install demo paradigms test check notebooks fuzz kills mutate check-aa check-exposures truth train-mind consumers neighbours bench bench-logging bench-scheduling bench-reading bench-tokens bench-saturation bench-recommenders bench-million growth test-vllm
+.PHONY: help install demo paradigms test check notebooks fuzz kills mutate check-aa check-exposures truth train-mind consumers neighbours bench bench-logging bench-scheduling bench-reading bench-tokens bench-saturation bench-ray bench-recommenders bench-million growth test-vllm
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -107,7 +107,10 @@ bench-tokens: $(STAMP) ## count calls and tokens a page of a language agent besi
 	$(BIN)/python -m benchmarks.tokens $(ARGS)
 
 bench-saturation: $(STAMP) ## measure decisions a second beside a bare loop that asks the same model server
-	$(BIN)/python -m benchmarks.saturation
+	$(BIN)/python -m benchmarks.saturation $(ARGS)
+
+bench-ray: $(STAMP) ## measure impressions a second of a Ray cluster of this machine beside those of worker processes (fails below 0.9)
+	$(BIN)/python -m benchmarks.ray_cluster $(ARGS)
 
 bench-recommenders: $(STAMP) ## measure questions a second of recommenders that ask, beside the bare client pool
 	$(BIN)/python -m benchmarks.recommender_calls $(ARGS)

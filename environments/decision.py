@@ -76,6 +76,27 @@ class Decision:
         words = tuple(said.get(row) for row in range(len(everyone))) if said else ()
         return cls(Actions.of(legal.schema, page, {}), everyone, Trace(calls=tuple(calls)), unanswerable=words)
 
+    @classmethod
+    def joined(cls, parts: Sequence[Decision]) -> Decision:
+        """Decisions of several cohorts about the same page number, as that of one cohort; see `Trace.joined`."""
+        sizes = [len(part.unreadable) for part in parts]
+        firsts = np.cumsum([0, *sizes[:-1]]).tolist()
+        schema = parts[0].actions.schema
+        words: list[str | None] = []
+        for part, size in zip(parts, sizes, strict=True):
+            words += part.unanswerable or (None,) * size
+        return cls(
+            Actions(schema, {name: np.concatenate([part[name] for part in parts]) for name in schema.names}),
+            np.concatenate([part.unreadable for part in parts]),
+            Trace.joined([part.trace for part in parts], sizes),
+            stray=tuple(
+                replace(stray, row=stray.row + first)
+                for part, first in zip(parts, firsts, strict=True)
+                for stray in part.stray
+            ),
+            unanswerable=tuple(words) if any(part.unanswerable for part in parts) else (),
+        )
+
     @property
     def refused(self) -> BoolArray:
         """Sessions whose page is lost because the server refused the question for good, shape (n_sessions,)."""

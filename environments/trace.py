@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -118,6 +118,71 @@ class Trace:
             moods=None if self.moods is None else tuple(self.moods[row] for row in rows),
             purchase_chance=some(self.purchase_chance),
         )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Trace], sizes: Sequence[int]) -> Trace:
+        """The traces of cohorts that saw the same page number, as the trace of one cohort.
+
+        Chances and feelings that only some of them tell are not known of the others: NaN, None. What else is not known
+        of all is left out.
+
+        Args:
+            parts: The traces.
+            sizes: How many sessions each is of.
+        """
+        firsts = np.cumsum([0, *sizes[:-1]]).tolist()
+        names = dict.fromkeys(name for part in parts for name in part.chances)
+        chances = {name: [part.chances.get(name) for part in parts] for name in names}
+        return cls(
+            chances={
+                name: Chance(
+                    _stacked([None if each is None else each.probability for each in found], sizes),
+                    _stacked([None if each is None else each.draw for each in found], sizes),
+                )
+                for name, found in chances.items()
+            },
+            examined=_all_or_none([part.examined for part in parts]),
+            display=_all_or_none([part.display for part in parts]),
+            feelings=_listed([part.feelings for part in parts], sizes),
+            moods=None
+            if any(part.moods is None for part in parts)
+            else tuple(mood for part in parts for mood in part.moods or ()),
+            remarks=tuple(
+                replace(remark, row=remark.row + first)
+                for part, first in zip(parts, firsts, strict=True)
+                for remark in part.remarks
+            ),
+            calls=tuple(
+                replace(call, row=call.row + first)
+                for part, first in zip(parts, firsts, strict=True)
+                for call in part.calls
+            ),
+            purchase_chance=_all_or_none([part.purchase_chance for part in parts]),
+        )
+
+
+def _stacked(parts: Sequence[FloatArray | None], sizes: Sequence[int]) -> FloatArray:
+    """Arrays below each other, NaN for what there is not; one of them is there."""
+    known = next(part for part in parts if part is not None)
+    return np.concatenate(
+        [
+            np.full((size, *known.shape[1:]), np.nan) if part is None else part
+            for part, size in zip(parts, sizes, strict=True)
+        ]
+    )
+
+
+def _all_or_none(parts: Sequence[_Array | None]) -> _Array | None:
+    """Arrays below each other; None where one of them is not there."""
+    known = [part for part in parts if part is not None]
+    return np.concatenate(known) if len(known) == len(parts) else None
+
+
+def _listed(parts: Sequence[tuple[str | None, ...] | None], sizes: Sequence[int]) -> tuple[str | None, ...] | None:
+    """Texts one after the other, None for what there is not; None where there is nothing."""
+    if all(part is None for part in parts):
+        return None
+    return tuple(text for part, size in zip(parts, sizes, strict=True) for text in part or (None,) * size)
 
 
 NO_TRACE = Trace()

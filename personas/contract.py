@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from groundlings.environments.actions import Actions, Cells
+from groundlings.environments.actions import Cells
 from groundlings.environments.arrays import NO_ITEM, IntArray
 from groundlings.environments.dataset import RatingScale
 from groundlings.environments.decision import Decision, checked
@@ -24,7 +24,6 @@ from groundlings.environments.feed import feed_actions
 from groundlings.environments.page import Page
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.sessions import Sessions
-from groundlings.environments.trace import Chance, Trace
 from groundlings.personas.mind import Mind, Situation
 
 
@@ -62,7 +61,7 @@ class MindContract:
         for first in range(0, len(situation.sessions), size):
             some = np.arange(first, min(first + size, len(situation.sessions)))
             parts.append(asyncio.run(mind.decide(take(situation, some))))
-        return joined(parts)
+        return Decision.joined(parts)
 
     def test_answers_for_every_slot_of_every_session(self) -> None:
         """Shapes follow the page; satisfaction lies in 1 to 10 or is NaN."""
@@ -147,26 +146,6 @@ def take(situation: Situation, rows: IntArray) -> Situation:
         situation.legal.take(rows),
         situation.rows[rows],
         situation.turns,
-    )
-
-
-def joined(parts: list[Decision]) -> Decision:
-    """Decisions of several cohorts, one below the other, without their calls."""
-    schema, first = parts[0].actions.schema, parts[0].trace
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in schema.names}
-    chances = {
-        name: Chance(
-            np.concatenate([part.trace.chances[name].probability for part in parts]),
-            np.concatenate([part.trace.chances[name].draw for part in parts]),
-        )
-        for name in first.chances
-    }
-    looked = [part.trace.examined for part in parts if part.trace.examined is not None]
-    return Decision(
-        Actions(schema, columns),
-        np.concatenate([part.unreadable for part in parts]),
-        Trace(chances=chances, examined=np.concatenate(looked) if looked else None),
-        stray=tuple(stray for part in parts for stray in part.stray),
     )
 
 

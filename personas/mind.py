@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Protocol, TypeGuard, runtime_checkable
 
@@ -73,6 +73,26 @@ class Situation:
         )
 
 
+    def each(self) -> Iterator[Situation]:
+        """The situation of each session, as if it were a cohort of its own."""
+        earlier = self.earlier
+        for row in range(len(self.rows)):
+            one = np.array([row])
+            yield Situation(
+                self.sessions.take(one),
+                self.page.take(one),
+                self.legal.take(one),
+                self.rows[one],
+                tuple(turn.take(one) for turn in earlier),
+            )
+
+
+def turns_of(session: IntArray, turns: Sequence[PageTurn]) -> tuple[PageTurn, ...]:
+    """The pages of one session of a cohort, oldest first; `session` is its index, shape (1,)."""
+    found = ((turn, np.flatnonzero(turn.rows == session)) for turn in turns)
+    return tuple(turn.take(place) for turn, place in found if len(place))
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An agent's answer to one question of an interview.
@@ -103,6 +123,16 @@ class Afterthoughts:
     memories: tuple[Memory, ...] = ()
     answers: tuple[Answer, ...] = ()
     calls: tuple[CallRecord, ...] = ()
+
+    @classmethod
+    def joined(cls, each: Sequence[Afterthoughts]) -> Afterthoughts:
+        """Those of a cohort from those of each of its sessions."""
+        answers: list[Answer] = []
+        calls: list[CallRecord] = []
+        for row, own in enumerate(each):
+            answers += (replace(answer, row=row, call=answer.call + len(calls)) for answer in own.answers)
+            calls += (replace(call, row=row) for call in own.calls)
+        return cls(tuple(memory for own in each for memory in own.memories), tuple(answers), tuple(calls))
 
 
 FEED_ACTIONS = frozenset({"click", "rate", "like", "next_page", "satisfaction"})

@@ -87,7 +87,7 @@ class Clientele:
     Args:
         occasion: What is simulated.
         clients: How many there are.
-        concurrency: Sessions that may be open at once in all of them.
+        concurrency: Shards that may be open at once in all of them.
         tell: Is told what clients have to say.
 
     Attributes:

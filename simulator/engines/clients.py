@@ -18,7 +18,7 @@ from groundlings.environments.sessions import Sessions
 from groundlings.personas.mind import AsksModel
 from groundlings.simulator.engines.clientele import Clientele
 from groundlings.simulator.engines.crew import outcomes_of
-from groundlings.simulator.engines.engine import IN_PROCESS
+from groundlings.simulator.engines.engine import IN_PROCESS, cohorts_at_once
 from groundlings.simulator.language.admission import layers
 from groundlings.simulator.language.client_seat import ServesClients
 from groundlings.simulator.shards import Occasion, Outcome
@@ -49,11 +49,12 @@ class ClientProcesses:
         Raises:
             WorkerLost: The same session has lost its client `ATTEMPTS` times.
         """
-        clients = min(self._clients, concurrency, len(occasion), most_clients(occasion.snapshot.mind))
+        shards = cohorts_at_once(occasion, concurrency)
+        clients = min(self._clients, shards, len(occasion), most_clients(occasion.snapshot.mind))
         if clients < 2:
             return IN_PROCESS.outcomes(occasion, concurrency, cut_short)
         try:
-            crew = Clientele(occasion, clients, concurrency, self._tell_once)
+            crew = Clientele(occasion, clients, shards, self._tell_once)
         except OSError as fault:
             self._tell_once(f"asked from one process, because no other could be started ({fault.strerror})")
             return IN_PROCESS.outcomes(occasion, concurrency, cut_short)

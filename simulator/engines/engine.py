@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from typing import Protocol
 
 from groundlings.environments.sessions import Sessions
+from groundlings.personas.mind import AsksModel
 from groundlings.recommenders.base import AsyncRecommender, Recommender
 from groundlings.recommenders.blend import BlendRecommender
 from groundlings.recommenders.interleaving import TeamDraftRecommender
@@ -60,7 +61,7 @@ class InProcess:
                 cut_short(occasion.sessions(number))
                 raise
 
-        return in_order(outcome, range(len(occasion)), concurrency)
+        return in_order(outcome, range(len(occasion)), cohorts_at_once(occasion, concurrency))
 
     def over(self, arm: str) -> None:
         """See `Engine.over`."""
@@ -70,6 +71,11 @@ class InProcess:
 
 
 IN_PROCESS = InProcess()
+
+
+def cohorts_at_once(occasion: Occasion, concurrency: int) -> int:
+    """How many shards may be open at once, where so many sessions may; shards whose minds do not wait count as one."""
+    return max(1, concurrency // occasion.size) if isinstance(occasion.snapshot.mind, AsksModel) else concurrency
 
 
 def may_wait(recommender: AsyncRecommender) -> str | None:

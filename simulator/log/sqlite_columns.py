@@ -8,8 +8,10 @@ more: those of finished runs. Whatever this reader refuses, `sqlite3` reads, or 
 from __future__ import annotations
 
 import sqlite3
+from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +32,9 @@ _DRIVER = "adbc_driver_sqlite"
 
 _ROWS = 16_384
 """Rows of a batch."""
+
+_AHEAD = 2
+"""Batches that are read while whoever asked works on the one before."""
 
 _KINDS = {"int64": "0", "double": "0.0", "string": "''"}
 """Arrow's types of columns, and a value of each in SQL."""
@@ -69,13 +74,13 @@ class SqliteColumns:
                     if found != kind:
                         raise NotAsColumns(f"{name} holds {found}, expected {kind}")
                 before = 1  # the row that says the kinds
-                for batch in reader:
-                    batch.validate(full=True)  # of text, that it is UTF-8
-                    if len(batch) > before:
-                        yield pa.RecordBatch.from_arrays(
-                            batch.slice(before).columns[1 - len(named) :], [*named, *kinds]
-                        )
-                    before = 0
+                with closing(_read_ahead(_validated(reader))) as batches:
+                    for batch in batches:
+                        if len(batch) > before:
+                            yield pa.RecordBatch.from_arrays(
+                                batch.slice(before).columns[1 - len(named) :], [*named, *kinds]
+                            )
+                        before = 0
         except (pa.ArrowException, OSError) as fault:
             raise NotAsColumns(str(fault)) from None
 
@@ -139,6 +144,24 @@ def tables_in_order(reader: SqliteColumns, query: str, schema: pa.Schema) -> Ite
         raise sqlite3.OperationalError(
             f"{fault}; no run writes that: the log was left as it is, restore it from a copy"
         ) from None
+
+
+def _validated(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    for batch in reader:
+        batch.validate(full=True)  # of text, that it is UTF-8
+        yield batch
+
+
+def _read_ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same batches, the next ones read by a thread meanwhile: driver and SQLite hold no lock of Python's.
+
+    What reading raises is raised for the batch that could not be read. The thread has ended when this has.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="groundlings-log") as thread:
+        coming = deque(thread.submit(next, batches, None) for _ in range(_AHEAD))
+        while (batch := coming.popleft().result()) is not None:
+            coming.append(thread.submit(next, batches, None))
+            yield batch
 
 
 def _with_kinds(query: str, kinds: Mapping[str, pa.DataType]) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ from groundlings.personas.mind import (
     PageTurn,
     Shown,
     Situation,
+    turns_of,
 )
 from groundlings.personas.minds.language import logprob_decision, reflection
 from groundlings.personas.minds.language import verdict as verdict_decision
@@ -63,11 +65,10 @@ class LanguageMind:
         options: What the prompt says, how much is remembered, how a decision is read.
         sampling: How replies are drawn.
         base_directory: Where the paths of `options.social` and `options.agent_notes` start.
+        cohort_size: Sessions that go from page to page together; what each is asked does not depend on it.
 
     Agents remember, so every arm of an experiment needs a mind of its own.
     """
-
-    cohort_size = 1
 
     def __init__(
         self,
@@ -76,7 +77,9 @@ class LanguageMind:
         options: LanguageOptions,
         sampling: Sampling,
         base_directory: Path = Path(),
+        cohort_size: int = 1,
     ) -> None:
+        self.cohort_size = cohort_size
         self._things = options.things or population.catalog.words.many
         self._population = population
         self._options = options.model_copy(update={"things": self._things})
@@ -125,8 +128,13 @@ class LanguageMind:
         return able | turns
 
     async def decide(self, situation: Situation) -> Decision:
-        """See `Mind.decide`."""
-        _refuse_company(situation.sessions)
+        """See `Mind.decide`; all sessions of a cohort are asked at once, each by itself."""
+        if len(situation.sessions) == 1:
+            return await self._decide(situation)
+        return Decision.joined(await together(self._decide(each) for each in situation.each()))
+
+    async def _decide(self, situation: Situation) -> Decision:
+        """What one session does."""
         if self._turn is not None and takes_turns(situation.legal.schema):
             if situation.page.number <= SocialTurns.pages_before:
                 return await self._turn.decide(situation)
@@ -142,7 +150,15 @@ class LanguageMind:
 
     async def look_back(self, sessions: Sessions, turns: tuple[PageTurn, ...]) -> Afterthoughts:
         """See `LooksBack.look_back`."""
-        _refuse_company(sessions)
+        if len(sessions) == 1:
+            return await self._look_back(sessions, turns)
+        rows = [np.array([row]) for row in range(len(sessions))]
+        return Afterthoughts.joined(
+            await together(self._look_back(sessions.take(row), turns_of(row, turns)) for row in rows)
+        )
+
+    async def _look_back(self, sessions: Sessions, turns: tuple[PageTurn, ...]) -> Afterthoughts:
+        """What stays of one session."""
         if self._turn is None or not turns or not takes_turns(turns[0].decision.actions.schema):
             return await self._looking_back.think(sessions, turns)
         said = self._turn.memory(int(sessions.agents[0]), sessions.day, turns[0])
@@ -209,6 +225,14 @@ def _on_the_site(situation: Situation) -> Situation:
     return replace(situation, page=page, turns=_site_pages(situation.turns))
 
 
-def _refuse_company(sessions: Sessions) -> None:
-    if len(sessions) != 1:
-        raise ValueError(f"a language mind decides for one session at a time, found {len(sessions)}")
+Result = TypeVar("Result")
+
+
+async def together(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
+    """What comes of some work that goes on side by side; where some of it fails, the rest is ended."""
+    tasks = [asyncio.ensure_future(each) for each in work]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()

@@ -141,6 +141,12 @@ def test_the_number_of_clients_changes_nothing_although_agents_remember(clients,
     assert run(tmp_path / LOG_NAME, config_of(clients, SCRIPTED)) == alone
 
 
+@pytest.mark.parametrize(("clients", "size"), [(1, 3), (1, 64), (2, 3)])
+def test_cohorts_of_language_agents_change_nothing_although_agents_remember(clients, size, alone, tmp_path):
+    mind = {"kind": "language", "model": SCRIPTED, "reflection": {"every": 2}, "cohort_size": size}
+    assert run(tmp_path / LOG_NAME, config_of(clients, SCRIPTED, mind=mind)) == alone
+
+
 def test_clients_ask_a_server_by_connections_of_their_own_for_the_same_run(server, tmp_path):
     model = {"provider": "endpoint", "base_url": server.url, "concurrency": 4}
     one = run(tmp_path / "one.db", config_of(1, model))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import threading
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
@@ -262,3 +263,33 @@ def test_where_the_driver_is_not_built_rows_are_read(small, read, monkeypatch):
     monkeypatch.setattr(sqlite_columns, "_DRIVER", "no_such_module")
     assert said(small) == expected
     assert not read
+
+
+def events_of(run: Path):
+    """The events of a run in batches of eight, behind their keys."""
+    reader = SqliteColumns(f"{(run / LOG_NAME).absolute().as_uri()}?mode=ro")
+    return reader.batches("SELECT event_id, kind FROM events", {"kind": pa.string()}, "event_id")
+
+
+def readers() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("groundlings-log")]
+
+
+def test_who_gives_up_reading_leaves_no_thread_behind(small, monkeypatch):
+    monkeypatch.setattr(sqlite_columns, "_ROWS", 8)
+    batches = events_of(small)
+    assert next(batches).column("event_id").to_pylist() == list(range(1, 8))  # one row says the kinds
+    assert len(readers()) == 1
+    batches.close()
+    assert readers() == []
+
+
+def test_what_stands_before_an_odd_value_is_read_although_others_read_ahead(copied, monkeypatch):
+    monkeypatch.setattr(sqlite_columns, "_ROWS", 8)
+    changed(copied, "UPDATE events SET kind = CAST(x'ff' AS TEXT) WHERE event_id = 30")
+    batches, keys = events_of(copied), []
+    with pytest.raises(NotAsColumns):
+        for batch in batches:
+            keys += batch.column("event_id").to_pylist()
+    assert keys == list(range(1, 24))
+    assert readers() == []

@@ -390,12 +390,3 @@ def test_other_words_ask_for_the_same_with_the_same_values(wording, kind):
         assert set(other.sections[name].get_identifiers()) == set(text.get_identifiers()), name
     assert other.sections["shared"].template != known.sections["shared"].template
     assert (other.name, other.sha256 != known.sha256) == (f"{kind}-1+agent-1+{wording}-1", True)
-
-
-def test_cohorts_are_single(population):
-    mind, _ = mind_of(population, [LEGAL])
-    asked = situation(population)
-    both = replace(asked.sessions, agents=np.array([0, 1]), users=np.array([0, 1]))
-    assert mind.cohort_size == 1
-    with pytest.raises(ValueError, match="one session at a time"):
-        decide(mind, replace(asked, sessions=both))
