@@ -150,7 +150,9 @@ def _print(console: Console, pool: Sequence[Pass], ray: Sequence[Pass], workers:
     busy = statistics.median(mine.cpu / other.cpu for mine, other in zip(pool, ray, strict=True))
     reached = ratio >= GOAL
     verdict = "reached" if reached else "MISSED"
-    console.print(f"Ray reaches {ratio:.2f} of the throughput (CPU: {busy:.2f}); goal {GOAL}: {verdict}", highlight=False)
+    console.print(
+        f"Ray reaches {ratio:.2f} of the throughput (CPU: {busy:.2f}); goal {GOAL}: {verdict}", highlight=False
+    )
     return 0 if reached else 1
 
 

@@ -72,7 +72,6 @@ class Situation:
             for turn in self.turns
         )
 
-
     def each(self) -> Iterator[Situation]:
         """The situation of each session, as if it were a cohort of its own."""
         earlier = self.earlier

@@ -18,7 +18,13 @@ from groundlings.environments.errors import ConfigError
 from groundlings.experiments.config import yaml_reading
 from groundlings.experiments.config.complaints import Config, Key, checked
 from groundlings.experiments.config.file_kinds import meant_for_another
-from groundlings.experiments.config.schema import ArmConfig, ExperimentConfig, HybridMindConfig, PluginMindConfig
+from groundlings.experiments.config.schema import (
+    ArmConfig,
+    ExperimentConfig,
+    HybridMindConfig,
+    LanguageMindConfig,
+    PluginMindConfig,
+)
 from groundlings.simulator.language.config import ModelConfig
 
 
@@ -120,6 +126,9 @@ def with_effect(config: BaseModel) -> dict[str, Any]:
         for key, value in (("grounded", False), ("wording", "standard")):
             if content["mind"].get(key) == value:
                 del content["mind"][key]
+        worded = content["mind"] if isinstance(mind, LanguageMindConfig) else content["mind"].get("language")
+        if isinstance(worded, dict) and worded.get("cohort_size") == 1:
+            del worded["cohort_size"]
         asked = content["mind"].get("question") if content["mind"].get("kind") == "calibrated" else content["mind"]
         if isinstance(asked, dict) and content["mind"].get("kind") in ("calibrated", "language"):
             asked.setdefault("things", _USUAL_THINGS)

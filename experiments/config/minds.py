@@ -115,9 +115,9 @@ class LanguageMindConfig(LanguageOptions):
     max_unreadable: float = Field(default=MAX_UNREADABLE, ge=0, le=1)
     """Share of the pages that may be lost, because no reply came that could be read; above it the run stops with status
     1, and can be resumed. 1 allows any."""
-    cohort_size: Annotated[int, Field(ge=1, le=4096)] | None = None
+    cohort_size: Annotated[int, Field(ge=1, le=4096)] = 1
     """Sessions that go from page to page together, which takes less CPU and changes no question (docs/scaling.md): the
-    next page comes when all of them have decided, and what is logged is whole cohorts. One by one if absent."""
+    next page comes when all of them have decided, and what is logged is whole cohorts."""
 
     @property
     def asked(self) -> ModelConfig | None:
@@ -147,7 +147,7 @@ class LanguageMindConfig(LanguageOptions):
             self.options,
             self.model.sampling,
             context.base_directory,
-            self.cohort_size or 1,
+            self.cohort_size,
         )
 
 

@@ -287,9 +287,8 @@ def test_who_gives_up_reading_leaves_no_thread_behind(small, monkeypatch):
 def test_what_stands_before_an_odd_value_is_read_although_others_read_ahead(copied, monkeypatch):
     monkeypatch.setattr(sqlite_columns, "_ROWS", 8)
     changed(copied, "UPDATE events SET kind = CAST(x'ff' AS TEXT) WHERE event_id = 30")
-    batches, keys = events_of(copied), []
+    keys: list[int] = []
     with pytest.raises(NotAsColumns):
-        for batch in batches:
-            keys += batch.column("event_id").to_pylist()
+        keys.extend(key for batch in events_of(copied) for key in batch.column("event_id").to_pylist())
     assert keys == list(range(1, 24))
     assert readers() == []

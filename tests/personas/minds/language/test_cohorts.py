@@ -23,9 +23,7 @@ def mind_of(toy_population):
 
     def made(size, rule=legal_reply, **options):
         model = ScriptedModel(rule)
-        mind = LanguageMind(
-            toy_population, model, LanguageOptions(**options), Sampling(0.7, 99), cohort_size=size
-        )
+        mind = LanguageMind(toy_population, model, LanguageOptions(**options), Sampling(0.7, 99), cohort_size=size)
         return mind, model
 
     return made
@@ -61,7 +59,11 @@ def session_of(mind, situation):
 
 @pytest.mark.parametrize("decision", ["verdict", "graded"])
 def test_a_cohort_is_its_sessions_one_by_one_with_their_words_calls_and_memories(mind_of, decision):
-    options = {"decision": decision, "reasons": decision == "verdict", "interview": {"questions": ["What was missing?"]}}
+    options = {
+        "decision": decision,
+        "reasons": decision == "verdict",
+        "interview": {"questions": ["What was missing?"]},
+    }
     whole, _ = mind_of(12, some_are_lost, **options)
     situation = MindContract().situation()
     decisions, after = session_of(whole, situation)
