@@ -19,7 +19,15 @@ from groundlings.environments.arrays import NO_ITEM, BoolArray, FloatArray, IntA
 from groundlings.experiments.analysis.metrics.ranking import gini
 from groundlings.experiments.labs.fidelity.distances import jensen_shannon, kolmogorov_smirnov
 from groundlings.experiments.labs.fidelity.distributions import FLOOR, PART, RATIO_TOLERANCE, floor_record
-from groundlings.experiments.labs.fidelity.people import Interval, bootstrap, counts_by_person, floor, jackknife
+from groundlings.experiments.labs.fidelity.people import (
+    Interval,
+    bootstrap,
+    counts_by_person,
+    floor,
+    in_digits,
+    jackknife,
+    ratio_of,
+)
 from groundlings.experiments.labs.fidelity.records import Baseline, Kind, Record, is_within, target_of
 from groundlings.experiments.labs.fidelity.sessions import decide
 from groundlings.experiments.labs.fidelity.stage import MIND, Stage
@@ -154,13 +162,13 @@ def _curve(stage: Stage, real: Picks, rows: Mapping[str, tuple[Kind, Picks]]) ->
         matrix = _matrix(stage, picks, people)
 
         def ratio(some: IntArray, matrix: sp.csr_array = matrix) -> float:
-            return gini(matrix[some].sum(axis=0)) / gini(real_matrix[some].sum(axis=0))
+            return ratio_of(gini(matrix[some].sum(axis=0)), gini(real_matrix[some].sum(axis=0)))
 
         low, high = jackknife(ratio, len(people), stage.chance("gini", scorer))
         whole = gini(real_matrix.sum(axis=0))
         record = Record(
             PART, "choices", scorer, "gini ratio", kind, ratio(np.arange(len(people))), low, high, len(people),
-            "people", f"Gini coefficient of choices per item, simulated over real ({whole:.3f}).",
+            "people", f"Gini coefficient of choices per item, simulated over real ({in_digits(whole, '.3f')}).",
             Baseline("real people", 1.0), holds=is_within(low, high, RATIO_TOLERANCE) if kind == "mind" else None,
         )  # fmt: skip
         records.append(target_of(record, *RATIO_TOLERANCE) if kind == "mind" else record)
@@ -175,7 +183,7 @@ def _activity(stage: Stage, mind: Picks) -> list[Record]:
         return []  # all are equally active: there is nothing to compare
     rank = float(spearmanr(clicks, real).statistic)
     ratio_ends = bootstrap(
-        lambda some: _variation(clicks[some]) / _variation(real[some]),
+        lambda some: ratio_of(_variation(clicks[some]), _variation(real[some])),
         len(real), stage.config.bootstrap, stage.chance("activity"),
     )  # fmt: skip
     rank_ends = bootstrap(

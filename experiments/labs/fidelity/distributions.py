@@ -17,7 +17,15 @@ from groundlings.experiments.labs.fidelity.distances import (
     spreads,
     wasserstein,
 )
-from groundlings.experiments.labs.fidelity.people import HALVES, bootstrap, counts_by_person, floor, jackknife
+from groundlings.experiments.labs.fidelity.people import (
+    HALVES,
+    bootstrap,
+    counts_by_person,
+    floor,
+    in_digits,
+    jackknife,
+    ratio_of,
+)
 from groundlings.experiments.labs.fidelity.ratings import RatedPairs, held_out_ratings, nearest_star
 from groundlings.experiments.labs.fidelity.records import Baseline, Kind, Record, is_within, target_of
 from groundlings.experiments.labs.fidelity.stage import MIND, Stage
@@ -172,12 +180,13 @@ def _ratios(stage: Stage, tables: StarTables) -> list[Record]:
         for scorer, (kind, stars) in tables.rows.items():
 
             def ratio(some: IntArray, stars: FloatArray = stars, of: Callable[..., float] = figure) -> float:
-                return of(stars[some]) / of(tables.real[some])
+                return ratio_of(of(stars[some]), of(tables.real[some]))
 
             low, high = jackknife(ratio, n, stage.chance("ratios", name, scorer))
             record = Record(
-                PART, "homogeneity", scorer, name, kind, figure(stars) / figure(tables.real), low, high, n, "people",
-                f"{what} simulated over real ({figure(tables.real):.3f}), on the same held-out pairs.",
+                PART, "homogeneity", scorer, name, kind, ratio_of(figure(stars), figure(tables.real)), low, high, n,
+                "people",
+                f"{what} simulated over real ({in_digits(figure(tables.real), '.3f')}), on the same held-out pairs.",
                 Baseline("real people", 1.0),
                 holds=is_within(low, high, RATIO_TOLERANCE) if kind == "mind" else None,
             )  # fmt: skip

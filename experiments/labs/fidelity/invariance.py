@@ -46,8 +46,8 @@ def examine_invariance(stage: Stage) -> list[Record]:
     for task, changed, most, words in tasks:
         share = _changed(before, _decided_with(stage, changed, pages))
         definition = (
-            "Share of slots of random pages in which click or rating differ after the taste was fitted again and "
-            f"{words}"
+            "Share of slots of random pages in which the click, or an opinion that is said, differs after the taste "
+            f"was fitted again and {words}"
         )
         records.append(
             Record(PART, task, MIND, "decisions changed", "mind", share, None, None, len(stage.testers), "people",
@@ -63,9 +63,12 @@ def _decided_with(stage: Stage, changed: Dataset, pages: ItemArray) -> Decision:
 
 
 def _changed(before: Decision, after: Decision) -> float:
-    """Share of slots in which click or rating differ."""
-    ratings, changed = before["rate"], after["rate"]
-    same = (before["click"] == after["click"]) & ((ratings == changed) | (np.isnan(ratings) & np.isnan(changed)))
+    """Share of slots in which click or opinion differ."""
+    same = before["click"] == after["click"]
+    opinion = before.actions.schema.opinion
+    if opinion is not None:
+        told, changed = before[opinion], after[opinion]
+        same &= (told == changed) | (np.isnan(told) & np.isnan(changed))
     return float((~same).mean())
 
 

@@ -79,6 +79,16 @@ def bootstrap(
     return min(float(low), whole), max(float(high), whole)
 
 
+def ratio_of(figure: float, real: float) -> float:
+    """A figure over the real one; NaN where that is 0, so that nothing is a multiple of it."""
+    return figure / real if real else float("nan")
+
+
+def in_digits(real: float, digits: str) -> str:
+    """A real figure in a definition, "n/a" where it is not known."""
+    return "n/a" if np.isnan(real) else f"{real:{digits}}"
+
+
 def jackknife(statistic: Callable[[IntArray], float], n: int, chance: np.random.Generator) -> Interval:
     """Ends of the delete-a-group jackknife interval over users (Quenouille 1956, Tukey 1958), with Student's t.
 

@@ -72,7 +72,7 @@ class Record:
         part: Which of the lab's eight parts.
         task, scorer, metric: What it is a figure of.
         kind: What kind of row the scorer is.
-        value, low, high: The figure and its 95 % interval over users; None where there is none.
+        value, low, high: The figure and its 95 % interval over users; None where there is none, also if given as NaN.
         n: Number of `unit` that it rests on.
         unit: "people", "pairs" or "recommenders".
         definition: What the metric is.
@@ -101,6 +101,12 @@ class Record:
     verdict: Verdict | None = None
     words: str = ""
     source: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("value", "low", "high"):
+            known = getattr(self, name)
+            if known is not None and np.isnan(known):
+                object.__setattr__(self, name, None)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""

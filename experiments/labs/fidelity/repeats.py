@@ -22,7 +22,14 @@ from groundlings.environments.repeats import OwnClock
 from groundlings.environments.split import test_people
 from groundlings.experiments.labs.fidelity.distances import kolmogorov_smirnov_of_histograms
 from groundlings.experiments.labs.fidelity.distributions import FLOOR, PART, RATIO_TOLERANCE, floor_record
-from groundlings.experiments.labs.fidelity.people import bootstrap, counts_by_person, floor, jackknife
+from groundlings.experiments.labs.fidelity.people import (
+    bootstrap,
+    counts_by_person,
+    floor,
+    in_digits,
+    jackknife,
+    ratio_of,
+)
 from groundlings.experiments.labs.fidelity.records import Baseline, Kind, Record, is_within, target_of
 from groundlings.experiments.labs.fidelity.sessions import decide
 from groundlings.experiments.labs.fidelity.stage import MIND, Stage
@@ -211,12 +218,12 @@ def _ratios(stage: Stage, real: _Tables, tables: Mapping[str, tuple[Kind, sp.csr
             def ratio(
                 some: IntArray, own: sp.csr_array = own[which], of: _Figure = figure, place: int = which
             ) -> float:
-                return of(own[some]) / of(real[place][some])
+                return ratio_of(of(own[some]), of(real[place][some]))
 
             low, high = jackknife(ratio, n, stage.chance(TASK, name, scorer))
             record = Record(
-                PART, TASK, scorer, name, kind, figure(own[which]) / truth, low, high, n, "people",
-                f"{what} simulated over real ({truth:.3g}), on the users' own held-out days.",
+                PART, TASK, scorer, name, kind, ratio_of(figure(own[which]), truth), low, high, n, "people",
+                f"{what} simulated over real ({in_digits(truth, '.3g')}), on the users' own held-out days.",
                 Baseline("real people", 1.0), holds=is_within(low, high, tolerance) if kind == "mind" else None,
             )  # fmt: skip
             records.append(target_of(record, *tolerance) if kind == "mind" else record)

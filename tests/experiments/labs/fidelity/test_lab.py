@@ -117,6 +117,26 @@ def test_titles_change_no_decision_and_demographics_few(stage, findings):
     assert all(each.verdict in {"indicative", "validated"} for each in judged)
 
 
+def test_people_who_rate_nothing_are_examined_by_their_clicks(tmp_path):
+    met = [(user, (user + 3 * place) % 20, 1_700_000_000 + 86_400 * place) for user in range(30) for place in range(6)]
+    rows = [f"u{user},i{item},{time}" for user, item, time in met]
+    (tmp_path / "met.csv").write_text("\n".join(["user,item,time", *rows]))
+    (tmp_path / "items.csv").write_text("\n".join(["item,title", *(f"i{item},Thing {item}" for item in range(20))]))
+    (tmp_path / "shop.yaml").write_text("""
+name: shop
+seed: 3
+dataset:
+  name: own
+  own:
+    interactions: {path: met.csv, user: user, item: item, timestamp: time}
+    items: {path: items.csv, id: item, title: title}
+site: {page_size: 5, max_pages: 2}
+lists: {reader: false}
+""")
+    titles, _ = examine_invariance(set_stage(load_as(FidelityConfig, tmp_path / "shop.yaml")))
+    assert titles.value == 0.0
+
+
 def test_the_changes_of_the_invariance_test_are_real(stage):
     rng = np.random.default_rng(0)
     dataset = stage.dataset

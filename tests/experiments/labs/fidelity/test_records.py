@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundlings.experiments.analysis.compare import Difference, paired_difference
+from groundlings.experiments.labs.fidelity.people import in_digits, ratio_of
 from groundlings.experiments.labs.fidelity.records import (
     Baseline,
     Record,
@@ -29,6 +30,14 @@ def difference(low, high):
 
 def record(value, low, high):
     return Record("interaction", "t", "s", "f1", "mind", value, low, high, 10, "people", "d")
+
+
+def test_a_figure_over_zero_is_none_and_meets_no_target():
+    """Ten people may all have given the same stars: then nothing differs a multiple of that."""
+    found = record(ratio_of(0.5, 0.0), float("nan"), float("nan"))
+    assert (found.value, found.low, found.high) == (None, None, None)
+    assert not target_of(found, low=0.85, high=1.15).target.met
+    assert (ratio_of(1.0, 2.0), in_digits(0.25, ".3f"), in_digits(float("nan"), ".3f")) == (0.5, "0.250", "n/a")
 
 
 def test_without_a_claim_there_is_no_word():
