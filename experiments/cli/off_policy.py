@@ -62,8 +62,11 @@ def _print(findings: Findings, console: Terminal) -> None:
                 str(row.groups),
             )
         console.print(table)
+    policies = len(findings.effective)
     best = [
-        f"{name.replace('_', ' ')} {'n/a' if share == inf else f'{share:.0%}'}" for name, share in findings.ranking()
+        f"{name.replace('_', ' ')} {'n/a' if share == inf else f'{share:.0%}'}"
+        f"{f' ({found} of {policies} policies)' if 0 < found < policies else ''}"
+        for name, share, found in findings.ranking()
     ]
     console.print(f"RMSE as a share of the truth, mean over policies: {', '.join(best)}")
     for arm, why in findings.left_out.items():

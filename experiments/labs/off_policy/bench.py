@@ -83,18 +83,18 @@ class Findings:
 
         return pd.DataFrame([asdict(row) for row in self.rows])
 
-    def ranking(self) -> list[tuple[str, float]]:
-        """Estimators with their mean RMSE as a share of the truth, over policies; the best first.
+    def ranking(self) -> list[tuple[str, float, int]]:
+        """Estimators with their mean RMSE as a share of the truth, and of how many policies; the best first.
 
-        One that gives no figure for some group of a policy is left out of that policy, and behind all others if it has
-        none at all.
+        One that gives no figure of a policy stands behind those that do: its mean is of easier ones, perhaps. It is
+        infinite where there is none at all.
         """
         shares: dict[str, list[float]] = {}
         for row in self.rows:
             shares.setdefault(row.estimator, []).append(row.rmse / row.truth if row.truth else float("nan"))
-        means = {name: float(np.nanmean(found)) if np.isfinite(found).any() else float("inf")
-                 for name, found in shares.items()}  # fmt: skip
-        return sorted(means.items(), key=lambda pair: pair[1])
+        known = {name: [share for share in found if np.isfinite(share)] for name, found in shares.items()}
+        means = [(name, float(np.mean(found)) if found else float("inf"), len(found)) for name, found in known.items()]
+        return sorted(means, key=lambda each: (-each[2], each[1]))
 
 
 def try_estimators(directory: Path, logging: str | None = None, groups: int = 20) -> Findings:
@@ -123,6 +123,10 @@ def try_estimators(directory: Path, logging: str | None = None, groups: int = 20
     with LogReader(store_at(directory)) as log:
         impressions = log.impressions()
     logged = logged_lists(plan, impressions, logging)
+    if len(logged) < 2:
+        raise ConfigError(
+            f"arm {logging}: found one user on the first day; expected two or more, to be put into groups"
+        )
     if not 2 <= groups <= len(logged):
         raise ConfigError(f"groups: found {groups}; expected 2 to {len(logged)}, the users who came")
     chance = np.random.default_rng(plan.config.seed)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -46,8 +48,16 @@ def test_every_estimator_stands_beside_the_policys_own_world(findings):
     assert set(findings.left_out) == {"random"}
     assert len({row.truth for row in findings.rows}) == 1
     assert 0 < findings.effective["popular"] < 40
-    assert next(name for name, _ in findings.ranking()) != "ips"
+    assert findings.ranking()[0][0] != "ips"
     assert len(findings.frame()) == len(findings.rows)
+
+
+def test_an_estimator_without_a_figure_of_a_policy_is_not_ranked_by_the_easier_ones(findings):
+    (one, *_), (other, *_) = ([row for row in findings.rows if row.estimator == name] for name in ("ips", "snips"))
+    near, far = replace(one, truth=1.0, rmse=0.2), replace(one, truth=1.0, rmse=0.4, policy="other")
+    lucky, unknown = replace(other, truth=1.0, rmse=0.1), replace(other, truth=1.0, rmse=np.nan, policy="other")
+    ranked = replace(findings, rows=(near, far, lucky, unknown)).ranking()
+    assert ranked == [("ips", pytest.approx(0.3), 2), ("snips", 0.1, 1)]
 
 
 def test_the_truth_is_what_the_policys_world_expects(findings, run):
