@@ -117,6 +117,8 @@ async def _first_page(plan: Plan, agents: IntArray) -> float | None:
         sessions = Sessions(some, users, 0, Draws.for_sessions(plan.config.seed, users, 0))
         seen = rows_of(plan.first_seen, users)
         record = await browse(sessions, seen, recommender=recommender, environment=plan.environment, mind=mind)
+        if not record.turns:  # nothing is left to be shown to any of them
+            continue
         turn = record.turns[0].turn
         probability = turn.decision.trace.probability("click")
         if probability is None:

@@ -117,10 +117,10 @@ def print_plan(plan: Plan, console: Console, wish: Wish | None = None) -> None:
     table.add_row(
         "data", f"{escape(plan.dataset.name)}: {plural(items, 'item')}, {plural(rows, 'training interaction')}"
     )
-    for line in _split_lines(plan):
-        table.add_row(*line)
     for note in plan.dataset.notes:
         table.add_row("", escape(note))
+    for line in _split_lines(plan):
+        table.add_row(*line)
     for absent in _absent_lines(plan):
         table.add_row("metrics", absent)
     table.add_row("people", _people_words(plan))
@@ -138,10 +138,8 @@ def print_plan(plan: Plan, console: Console, wish: Wish | None = None) -> None:
     times += f"{len(config.arms)} arms x " if config.design.kind == "parallel" else ""
     a_day = plan.schedule.most_sessions // plan.schedule.days
     several = f" x {a_day} sessions per day" if a_day > 1 else ""
-    table.add_row(
-        "sessions",
-        f"at most {bound.sessions:,} = {times}{people:,} people x {plural(config.simulation.days, 'day')}{several}",
-    )
+    times += f"{plural(people, 'person', 'people')} x {plural(config.simulation.days, 'day')}{several}"
+    table.add_row("sessions", f"at most {bound.sessions:,} = {times}")
     slots = plan.environment.page_size
     table.add_row("pages", f"at most {bound.pages:,} of {slots} slots: {bound.pages * slots:,} impressions")
     table.add_row("log", store_line(plan))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from groundlings.environments.cores import usable_cores
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.social_turns import site_alone
+from groundlings.environments.words import plural
 from groundlings.experiments.config.designs import INTERLEAVED, InterleavingDesign, SplitDesign, shares_of
 from groundlings.experiments.config.schema import LanguageMindConfig, PluginMindConfig
 from groundlings.personas.mind import AsksModel, looks_back
@@ -157,7 +158,7 @@ def execution_of(
         many = f"about {sessions:,} sessions per arm and day, {plan.schedule.concurrency} at once"
         return Execution("pool", many, workers, staying=staying, asks=True)
     if shards < 2 or sessions < _FEWEST_SESSIONS:
-        return Execution("process", f"about {sessions:,} sessions per arm and day are too few to share out")
+        return Execution("process", f"about {plural(sessions, 'session')} per arm and day: too few to share out")
     enough = f"about {sessions:,} sessions per arm and day in {shards:,} shards"
     return Execution("pool", enough, workers, staying=staying)
 

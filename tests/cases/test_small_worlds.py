@@ -68,6 +68,32 @@ def test_a_world_ends_in_a_run_and_no_figure_is_made_up(experiment, command, tmp
     assert "Infinity" not in summary
 
 
+def test_check_looks_at_a_world_in_which_nothing_is_left_to_show(experiment, command):
+    rows, items, _ = WORLDS["of one item"]
+    status, said = command("check", experiment(rows, items))
+    assert status == 0, said
+    assert "1 item, 6 training interactions" in said
+
+
+def test_a_pilot_of_one_agent_does_not_say_that_no_number_is_needed(experiment, command):
+    rows, items, _ = WORLDS["of one person"]
+    status, said = command("power", experiment(rows, items, arms=("popular", "item_knn")))
+    assert status == 0, said
+    assert "how much agents differ, and so how many are needed, is not known" in " ".join(said.split())
+
+
+def test_a_baseline_of_zero_has_no_share_that_can_be_found(experiment, command):
+    world = experiment(crowd(20, 30, 4), 30, arms=("popular", "random_order"), mind={"kind": "behavioural"})
+    content = json.loads(world.read_text())
+    content["mind"]["random_click_rate"] = 1e-9
+    world.write_text(json.dumps(content))
+    status, said = command("power", world, "--json")
+    assert status == 0, said
+    shares = {need["baseline_mean"]: need["detectable_share"] for need in json.loads(said[said.index("{") :])["needs"]}
+    assert shares[0.0] is None
+    assert "NaN" not in said
+
+
 def test_graded_answers_and_a_scale_of_eleven_values_are_refused_by_check(experiment, command):
     mind = {
         "kind": "language",

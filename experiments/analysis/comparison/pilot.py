@@ -52,7 +52,7 @@ class Need:
         smallest: The effect to be found, in the metric's unit.
         agents: How many it takes; None where none would do.
         detectable: Effect that the planned number of agents finds (the MDE).
-        detectable_share: The same as a share of the baseline's mean.
+        detectable_share: The same as a share of the baseline's mean; None where that is 0.
     """
 
     metric: str
@@ -64,7 +64,7 @@ class Need:
     smallest: float
     agents: int | None
     detectable: float
-    detectable_share: float
+    detectable_share: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ def _needs(
                 smallest=smallest,
                 agents=needed_agents(smallest, sd, alpha, plan.power),
                 detectable=seen,
-                detectable_share=seen / abs(mean) if mean else float("nan"),
+                detectable_share=seen / abs(mean) if mean else None,
             )
 
 

@@ -260,7 +260,7 @@ def days(arm: ArmFindings, metric: Metric) -> str:
     if arm.novelty is None or arm.novelty.difference is None:
         return each
     trend = "clear" if arm.novelty.excludes_zero else "not clear"
-    change = f"{signed(arm.novelty.difference, metric.decimals)} {bounds(arm.novelty, metric)}"
+    change = f"{signed(arm.novelty.difference, metric.decimals)} {bounds(arm.novelty, metric)}".rstrip()
     return f"{each}; last day against first {change}, {trend}"
 
 

@@ -85,7 +85,7 @@ def print_needs(pilot: Pilot, console: Console) -> None:
             "",
             decimal(need.sd, places),
             NOTHING if need.agents is None else count(need.agents),
-            f"{decimal(need.detectable, places)} ({100 * need.detectable_share:.1f} %)",
+            f"{decimal(need.detectable, places)} ({_share(need.detectable_share, 1)})",
             "" if need.p_value is None else say.p_text(need.p_value),
         )
     console.print(table)
@@ -111,7 +111,13 @@ def needed(pilot: Pilot) -> str:
     primary = pilot.primary or (needs[0].metric if needs else None)
     ours = [need for need in needs if need.metric == primary]
     if not ours or primary is None:
-        return "No arm competes with the first one, so no number of agents is needed."
+        # The first arm with other draws is there whatever competes, where two agents have a value.
+        if any(need.metric == primary for need in pilot.needs):
+            return "No arm competes with the first one, so no number of agents is needed."
+        return (
+            "Fewer than two agents of the pilot have a value in two arms: how much agents differ, and so how many are "
+            "needed, is not known."
+        )
     label = pilot.metrics[primary].label.lower()
     chosen = "" if pilot.primary else ", the first metric (the file has no plan)"
     aim = f"an effect of {100 * pilot.smallest_effect:g} % on {label}{chosen}"
@@ -123,11 +129,15 @@ def needed(pilot: Pilot) -> str:
     most = max(ours, key=lambda need: need.agents or 0)
     wanted = most.agents or 0
     enough = "enough" if wanted <= pilot.planned else "too few"
-    least = "" if enough == "enough" else f"; these find {100 * most.detectable_share:.0f} % or more"
+    least = "" if enough == "enough" else f"; these find {_share(most.detectable_share, 0)} or more"
     return (
         f"To find {aim}, {plural(wanted, 'agent is', 'agents are')} needed; the file plans {count(pilot.planned)}: "
         f"{enough}{least}."
     )
+
+
+def _share(of_baseline: float | None, decimals: int) -> str:
+    return "n/a" if of_baseline is None else f"{100 * of_baseline:.{decimals}f} %"
 
 
 def interval_note(comparison: Comparison) -> str:

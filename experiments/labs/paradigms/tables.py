@@ -9,7 +9,7 @@ from io import StringIO
 
 from groundlings.environments.words import plural
 from groundlings.experiments.analysis.compare import Difference, Estimate
-from groundlings.experiments.analysis.report.formatting import NOT_KNOWN, count, decimal, signed
+from groundlings.experiments.analysis.report.formatting import NOT_KNOWN, count, decimal, plural, signed
 from groundlings.experiments.archive.tables import LineFeeds
 from groundlings.experiments.labs.paradigms.findings import Column, Cost, Figure, Findings, Row
 
@@ -146,7 +146,7 @@ def answer(findings: Findings) -> tuple[str, str]:
         return "Not known", "No outcome could be measured."
     better, said = _clear(findings, column)
     among = sum(not row.bound for row in findings.rows) - 1
-    sentence = f"By {_in_a_sentence(column)} of {findings.agents:,} simulated users, {said}."
+    sentence = f"By {_in_a_sentence(column)} of {plural(findings.agents, 'simulated user')}, {said}."
     held_out = next((each for each in findings.columns if each.name.startswith("ndcg") and not each.missing), None)
     if held_out is not None:
         # What real users chose may contradict what simulated ones did, so it stands beside it.
@@ -175,7 +175,8 @@ def _clear(findings: Findings, column: Column) -> tuple[list[str], str]:
     differences = [(row, figure.difference) for row in findings.rows if (figure := row.figures.get(column.name))]
     most = max((found.n for _, found in differences if found is not None), default=0)
     if most < FEWEST_CLEAR:
-        return [], f"{most:,} users are too few to say which arm is better ({FEWEST_CLEAR} at least)"
+        are = "is" if most == 1 else "are"
+        return [], f"{plural(most, 'user')} {are} too few to say which arm is better ({FEWEST_CLEAR} at least)"
     for row, found in differences:
         if row.bound or not is_clear(found):
             continue
