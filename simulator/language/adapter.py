@@ -1,6 +1,6 @@
 """Adapters of the embedded model: what a training changed, as matrices of low rank, added to its weights once.
 
-An adapter is a directory as PEFT writes one (LoRA, Hu et al. 2022), so vLLM and PEFT read it too. For llama.cpp the sum
+An adapter is a directory as PEFT writes one (LoRA, Hu et al. 2022), so that PEFT reads it too. For llama.cpp the sum
 
     weights + lora_alpha / r * B @ A
 
@@ -26,7 +26,7 @@ from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.fitted_files import read_fitted
 from groundlings.simulator.language.llama_tensors import gguf_name, in_order_of_gguf
 from groundlings.simulator.language.safetensors_file import read_tensors
-from groundlings.simulator.language.weight_encoding import faster_copy, sha256_of
+from groundlings.simulator.language.weight_encoding import faster_copy, gguf_library, sha256_of
 
 SHIPPED: Mapping[str, str] = {
     "choices-ml-1m": "11438312e7f2c4940cb6353d595319ae29a6b035b98536bc065ff61ec2488638",
@@ -38,6 +38,8 @@ TENSORS, SETTINGS = "adapter_model.safetensors", "adapter_config.json"
 
 BASE_NOTE = "base_sha256"
 """The note in the file of tensors that says to which weights they are to be added."""
+
+_LONGEST_NAME = 100
 
 _PEFT, _DOWN, _UP = "base_model.model.", ".lora_A.weight", ".lora_B.weight"
 
@@ -176,7 +178,7 @@ def adapted_copy(source: Path, adapter: Adapter) -> Path:
         DataError: The adapter does not fit the weights.
     """
     model = source.stem.rpartition(".")[0] or source.stem  # without the encoding, which is another in the copy
-    name = f"{model}+{adapter.directory.name}-{adapter.sha256[:8]}.Q8_0.gguf"
+    name = f"{model}+{adapter.directory.name[:_LONGEST_NAME]}-{adapter.sha256[:8]}.Q8_0.gguf"
     try:
         return faster_copy(source, name, partial(_additions, source, adapter))
     except ValueError as fault:
@@ -185,9 +187,7 @@ def adapted_copy(source: Path, adapter: Adapter) -> Path:
 
 def _additions(source: Path, adapter: Adapter) -> Mapping[str, Callable[[], NDArray[np.float64]]]:
     """Name of each changed tensor -> what is added to it, computed when it is asked for."""
-    from gguf import GGUFReader
-
-    fields = GGUFReader(source).fields
+    fields = gguf_library().GGUFReader(source).fields
     heads = [fields[f"llama.attention.{key}"].contents() for key in ("head_count", "head_count_kv")]
 
     def added(name: str, matrix: LowRank) -> NDArray[np.float64]:

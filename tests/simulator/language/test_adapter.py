@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -242,3 +243,9 @@ def test_a_shipped_adapter_that_was_changed_is_refused(tmp_path, monkeypatch):
     monkeypatch.setitem(adapters.SHIPPED, name, "d" * 64)
     with pytest.raises(DataError, match=r"damaged or was changed\. Install Groundlings anew"):
         read_adapter(Path(name), tmp_path, SMOLLM2_135M.member_sha256)
+
+
+def test_without_the_extra_it_says_what_to_install(weights, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "gguf", None)
+    with pytest.raises(ConfigError, match=r"groundlings\[embedded\]"):
+        made(write(tmp_path / "own", base=sha256_of(weights)))
