@@ -9,7 +9,7 @@ from io import StringIO
 
 from groundlings.environments.words import plural
 from groundlings.experiments.analysis.compare import Difference, Estimate
-from groundlings.experiments.analysis.report.formatting import NOT_KNOWN, count, decimal, plural, signed
+from groundlings.experiments.analysis.report.formatting import NOT_KNOWN, count, decimal, signed
 from groundlings.experiments.archive.tables import LineFeeds
 from groundlings.experiments.labs.paradigms.findings import Column, Cost, Figure, Findings, Row
 
