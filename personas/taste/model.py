@@ -30,9 +30,10 @@ from groundlings.environments.interactions import Interactions
 from groundlings.environments.split import LabelRows
 from groundlings.personas.taste.features import FEATURES, Evidence, Features
 from groundlings.personas.taste.many_users import MANY
-from groundlings.personas.taste.pair_memory import PairMemory
+from groundlings.personas.taste.pair_memory import PairMemory, Place
 from groundlings.personas.taste.regression import centre_and_scale, fit_logistic
 from groundlings.personas.taste.row_cache import CatalogRows
+from groundlings.personas.taste.similar_users import SimilarUsers
 from groundlings.personas.taste.star_features import StarEvidence
 from groundlings.personas.taste.star_model import StarModel, fit_stars
 from groundlings.personas.taste.training_data import Measured, measure, measure_rows, raters_asked
@@ -51,6 +52,19 @@ WITHOUT_DATA = np.array([3.0, 0.2, 0.2, 0.9, 0.1, -0.2, 0.1, 1.0])
 """Weights where nothing can be estimated: about what MovieLens-100K and MovieLens-1M give."""
 
 _RIDGE = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkedOut:
+    """What is worked out of a taste on demand.
+
+    Attributes:
+        similar: Who is like whom, of the users that were asked about.
+        pairs: Where the values of pairs lie, for processes of the same machine; None where they cannot be reached.
+    """
+
+    similar: SimilarUsers
+    pairs: Place | None
 
 
 @dataclass(frozen=True)
@@ -135,7 +149,16 @@ class Taste:
             assert asked is not None, "whoever asks has the taste"
             return asked.appeal_of(users, items)
 
-        return PairMemory(appeal, self.n_items)
+        return PairMemory(appeal, self.n_items, self.__dict__.pop("_place", None))
+
+    def worked_out(self) -> WorkedOut:
+        """What a copy in another process need not work out again, as far as it is known here; see `take_over`."""
+        return WorkedOut(self.evidence.similar, self.known_pairs.place)
+
+    def take_over(self, known: WorkedOut) -> None:
+        """Begin with what was worked out of the taste that this one is a copy of, before anything is asked."""
+        self.evidence.__dict__["similar"] = known.similar
+        self.__dict__["_place"] = known.pairs
 
     @cached_property
     def catalog_rows(self) -> CatalogRows:

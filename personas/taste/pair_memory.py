@@ -1,6 +1,7 @@
 """Values of pairs of user and item, kept once computed in a table of a fixed size: much is shown to a user again.
 
-The table lies in memory that forked processes share, so that those of tomorrow know what a worker computes today. No
+The table lies in memory that forked processes share, so that those of tomorrow know what a worker computes today; other
+processes of the same machine find it by its place (on Linux a file of memory alone, which ends with its last user). No
 process waits for another: beside each value stands its pair, scrambled with the value itself, so that what two of
 them wrote half each is no pair's (Hyatt and Mann 2002, "A lock-less transposition table implementation for parallel
 search", ICGA Journal). Each pair has two places where it may lie (Pagh and Rodler 2004, "Cuckoo hashing", without its
@@ -10,7 +11,12 @@ moves): with one, some pairs that are shown again and again would take each othe
 from __future__ import annotations
 
 import mmap
+import os
+import secrets
+import weakref
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +26,9 @@ from groundlings.environments.arrays import FloatArray, IntArray
 PLACES = 2**21
 """Pairs that are kept, 16 bytes each; a pair takes the place of another one where both of its own are taken. Memory
 that no pair has come to is none yet."""
+
+Place = tuple[str, str]
+"""Where a table lies: the path by which this machine's processes reach it, and the name that tells it from others."""
 
 _Words = NDArray[np.uint64]
 
@@ -35,12 +44,25 @@ class PairMemory:
         compute: The value of some pairs, users and items of shape (n,), to shape (n,); that of a pair must not depend
             on the others.
         n_items: Size of the catalog.
+        place: Of the table of another process, which has it of the same function; where that is not to be reached, as
+            on another machine, and if absent, the table is a new one.
+
+    Attributes:
+        place: Where the table lies; None where nobody else can reach it.
     """
 
-    def __init__(self, compute: Callable[[IntArray, IntArray], FloatArray], n_items: int) -> None:
+    def __init__(
+        self, compute: Callable[[IntArray, IntArray], FloatArray], n_items: int, place: Place | None = None
+    ) -> None:
         self._compute = compute
         self._n_items = n_items
-        shared = mmap.mmap(-1, 16 * PLACES)
+        file = None if place is None else _reached(*place)
+        if file is None:
+            file, place = _new_file()
+        if file is not None:
+            weakref.finalize(self, os.close, file)
+        self.place = place
+        shared = mmap.mmap(-1 if file is None else file, 16 * PLACES)
         self._values = np.frombuffer(shared, np.float64, PLACES)
         self._checks = np.frombuffer(shared, np.uint64, PLACES, 8 * PLACES)
 
@@ -69,6 +91,26 @@ class PairMemory:
         # Of two new pairs of one place the last one stays, in both columns.
         self._values[places] = values
         self._checks[places] = pairs ^ _scrambled(values)
+
+
+def _new_file() -> tuple[int | None, Place | None]:
+    """A table of zeros that other processes can reach; none where the system has no such files."""
+    if not hasattr(os, "memfd_create"):
+        return None, None
+    name = f"groundlings-{secrets.token_hex(16)}"
+    file = os.memfd_create(name)
+    os.truncate(file, 16 * PLACES)
+    return file, (f"/proc/{os.getpid()}/fd/{file}", name)
+
+
+def _reached(path: str, name: str) -> int | None:
+    """The file of a table at its place; None where there is another one or none."""
+    with suppress(OSError):
+        file = os.open(path, os.O_RDWR)
+        if f"memfd:{name}" in str(Path(f"/proc/self/fd/{file}").readlink()):
+            return file
+        os.close(file)
+    return None
 
 
 def _places(pairs: _Words, spread: np.uint64) -> IntArray:

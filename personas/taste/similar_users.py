@@ -84,6 +84,8 @@ class SimilarUsers:
         wanted = np.zeros(len(self._known), dtype=np.bool_)
         wanted[users] = True
         missing = np.flatnonzero(wanted & ~self._known)
+        if len(missing) and not self._known.flags.writeable:  # a copy, in memory that others share
+            self._known, self._users, self._weights = self._known.copy(), self._users.copy(), self._weights.copy()
         parts = [missing[part] for part in parts_of(self._work[missing], _CELLS_AT_ONCE)]
         if len(parts) < _PARTS_TO_SHARE:
             for part in parts:

@@ -10,7 +10,6 @@ is sent again; that makes the same bytes.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import logging
 import os
 import pickle
@@ -18,20 +17,22 @@ import sys
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from functools import partial
-from io import BytesIO
 from typing import Any
-
-import numpy as np
 
 from groundlings.environments.errors import ConfigError, WorkerLost
 from groundlings.environments.sessions import Sessions
-from groundlings.personas.mind import notices
+from groundlings.personas.mind import GetsReady, notices
+from groundlings.personas.taste.model import Taste
 from groundlings.simulator.concurrency import in_order
 from groundlings.simulator.engines.engine import IN_PROCESS
+from groundlings.simulator.engines.ray_parts import as_buffers, part, taste_as_buffers
 from groundlings.simulator.engines.worker import ATTEMPTS, Answer, attempted, ended, packed, simulated, unpacked
 from groundlings.simulator.log.row_layout import Origin
 from groundlings.simulator.log.shard_rows import Counts
 from groundlings.simulator.shards import Numbering, Occasion, Outcome, Simulated, Snapshot, Task, work_on
+
+_OF_ALL = ""
+"""In the place of an arm's name: what belongs to all."""
 
 _TASKS_PER_CORE = 2
 """Tasks on their way for each core of the cluster, so that none waits for the next."""
@@ -86,6 +87,8 @@ class RayCluster:
         """
         arm = occasion.snapshot.arm
         if arm not in self._not_sent and len(occasion):
+            if isinstance(occasion.snapshot.mind, GetsReady):
+                occasion.snapshot.mind.get_ready(occasion.users)
             try:
                 parts = self._sent(occasion.snapshot)
             except (TypeError, AttributeError, pickle.PicklingError) as fault:
@@ -146,13 +149,18 @@ class RayCluster:
         return unpacked(await self._filing.remote(number, laid_out, origin), lambda _: task.shard.sessions).outcome
 
     def _sent(self, snapshot: Snapshot) -> list[_Part]:
-        """What a snapshot consists of, in the object store; only what has changed is sent again."""
+        """What a snapshot consists of, in the object store; only what has changed is sent again.
+
+        What all arms share, tastes, comes first: the other parts mean it by its name.
+        """
         noticing = notices(snapshot.mind)
-        return [
+        own = [
             self._put(snapshot.arm, "recommender", snapshot.recommender, snapshot.recommender.state() or None),
             self._put(snapshot.arm, "mind", snapshot.mind, None if noticing else "as it is"),
             self._put(snapshot.arm, "environment", snapshot.environment, "as it is"),
         ]
+        tastes = sorted({name for each in own for name in each.tastes})
+        return [*(self._parts[_OF_ALL, name] for name in tastes), *own]
 
     def _put(self, arm: str, kind: str, value: object, state: str | None) -> _Part:
         """A part in the object store: the one that lies there if it is the same value in the same state, else anew."""
@@ -160,8 +168,25 @@ class RayCluster:
 
         before = self._parts.get((arm, kind))
         if before is None or before.value is not value or state is None or before.state != state:
-            self._parts[arm, kind] = _Part(kind, value, state, ray.put(_as_buffers(value)))
+            tastes: list[str] = []
+
+            def name_of(taste: Taste) -> str:
+                tastes.append(self._put_taste(taste))
+                return tastes[-1]
+
+            self._parts[arm, kind] = _Part(kind, value, state, ray.put(as_buffers(value, name_of)), tuple(tastes))
         return self._parts[arm, kind]
+
+    def _put_taste(self, taste: Taste) -> str:
+        """The name of a taste, which lies in the object store once for all arms."""
+        import ray
+
+        for known in self._parts.values():
+            if known.value is taste:
+                return known.kind
+        kind = f"taste {sum(arm == _OF_ALL for arm, _ in self._parts)}"
+        self._parts[_OF_ALL, kind] = _Part(kind, taste, "as it is", ray.put(taste_as_buffers(taste)))
+        return kind
 
 
 class _Turns:
@@ -194,48 +219,14 @@ class _Part:
         value: The same here; held, so that another one cannot be mistaken for it.
         state: In which it was sent; None = may have changed since.
         held: The reference.
+        tastes: Names of the tastes that it means.
     """
 
     kind: str
     value: object
     state: str | None
     held: Any
-
-
-def _as_buffers(value: object) -> tuple[bytes, list[Any]]:
-    """A value as bytes and the arrays in it, which lie once in the memory of each machine."""
-    from ray import cloudpickle
-
-    from groundlings.personas.taste.model import Taste
-
-    class Packer(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
-        def reducer_override(self, obj: Any) -> Any:
-            if isinstance(obj, Taste):  # without the rows that it has kept: workers keep their own
-                return Taste, tuple(getattr(obj, each.name) for each in dataclasses.fields(obj) if each.init)
-            return super().reducer_override(obj)
-
-    stream, arrays = BytesIO(), list[Any]()
-
-    def set_apart(buffer: pickle.PickleBuffer) -> None:
-        arrays.append(np.frombuffer(buffer.raw(), np.uint8))
-
-    Packer(stream, protocol=5, buffer_callback=set_apart).dump(value)
-    return stream.getvalue(), arrays
-
-
-_kept: dict[str, tuple[str, Any]] = {}
-"""In a worker: kind of part -> its reference in hexadecimal, and the value."""
-
-
-def _part(kind: str, held: list[Any]) -> Any:
-    import ray
-
-    (reference,) = held
-    if kind not in _kept or _kept[kind][0] != reference.hex():
-        _kept.pop(kind, None)
-        content, arrays = ray.get(reference)
-        _kept[kind] = reference.hex(), pickle.loads(content, buffers=arrays)  # noqa: S301 - our own bytes
-    return _kept[kind][1]
+    tastes: tuple[str, ...] = ()
 
 
 def _simulated(arm: str, parts: list[tuple[str, list[Any]]], number: int, task: Task) -> tuple[bytes, Simulated | None]:
@@ -243,7 +234,7 @@ def _simulated(arm: str, parts: list[tuple[str, list[Any]]], number: int, task: 
 
     References stand in lists, or Ray would fetch them for every task.
     """
-    recommender, mind, environment = (_part(*each) for each in parts)
+    *_, recommender, mind, environment = [part(*each) for each in parts]
     snapshot, held = Snapshot(arm, recommender, environment, mind), dict[int, Simulated]()
     answer = simulated(number, lambda: ended(work_on(snapshot, task)), held)
     return packed(answer), held.get(number)

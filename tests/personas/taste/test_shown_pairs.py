@@ -259,6 +259,39 @@ def test_what_a_forked_process_has_computed_is_known_here():
     assert np.array_equal(memory.of(users, items), users / 3 + items)
 
 
+def test_a_process_of_this_machine_finds_the_table_at_its_place_and_no_other_one_there():
+    memory = PairMemory(lambda users, items: users / 3 + items, 10)
+    users, items = np.arange(20), np.arange(20) % 10
+    memory.of(users, items)
+    path, name = memory.place
+    other = PairMemory(None, 10, memory.place)  # nothing is left to compute
+    assert other.place == memory.place
+    assert np.array_equal(other.of(users, items), users / 3 + items)
+    for gone in ((path, f"groundlings-{'0' * 32}"), ("/proc/self/fd/0", name), ("/nowhere", name)):
+        alone = PairMemory(lambda users, items: users * 1.0 + items, 10, gone)
+        assert alone.place not in (gone, memory.place)
+        assert np.array_equal(alone.of(users, items), users + items)
+
+
+def test_what_was_worked_out_of_a_taste_goes_with_a_copy_also_into_memory_that_nobody_may_write(toy_taste):
+    taste, some = replace(toy_taste, evidence=replace(toy_taste.evidence)), np.arange(40)
+    said = taste.known_pairs.of(some, some)
+    arrays: list[bytes] = []
+
+    def set_apart(buffer):
+        arrays.append(bytes(buffer))
+
+    sent = pickle.dumps((taste, taste.worked_out()), protocol=5, buffer_callback=set_apart)
+    copy, known = pickle.loads(sent, buffers=arrays)
+    assert np.array_equal(np.flatnonzero(known.similar._known), some)
+    copy.take_over(known)
+    assert copy.known_pairs.place == taste.known_pairs.place
+    copy.known_pairs._compute = None  # nothing is left to compute
+    assert np.array_equal(copy.known_pairs.of(some, some), said)
+    everybody = np.arange(90)  # of whom the others are still to be found
+    assert np.array_equal(copy.evidence.column("people", everybody), taste.evidence.column("people", everybody))
+
+
 def test_what_two_processes_wrote_half_each_is_computed_anew():
     memory = PairMemory(lambda users, items: users / 3 + items, 10)
     first, second = (np.array([pair]) for pair in (4, 7))
