@@ -33,7 +33,7 @@ from groundlings.simulator.log.tables import metadata
 from groundlings.simulator.log.writer import LogWriter
 from groundlings.simulator.session import CohortRecord
 
-GOAL = 0.6
+GOAL = 0.8
 POURED = ("sessions", "impressions", "events")
 ROWS_A_TRANSACTION = 50_000
 

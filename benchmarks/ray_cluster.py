@@ -1,6 +1,6 @@
 """What a Ray cluster of this machine reaches of the throughput of worker processes, on one and the same run.
 
-    python -m benchmarks.ray_cluster [--people 6000] [--items 2000] [--days 8] [--workers 2] [--rounds 2]
+    python -m benchmarks.ray_cluster [--people 3000] [--items 2000] [--days 4] [--workers 2] [--rounds 2]
 
 Both engines simulate the same sessions with the same number of workers, in turn, everything logged in Parquet; the
 ratio is of neighbours in time, so that a busy machine slows both. Before that each simulates a few people, which is
@@ -80,9 +80,9 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--people", type=int, default=6_000)
+    parser.add_argument("--people", type=int, default=3_000)
     parser.add_argument("--items", type=int, default=2_000)
-    parser.add_argument("--days", type=int, default=8)
+    parser.add_argument("--days", type=int, default=4)
     parser.add_argument("--shard", type=int, default=1_024, help="sessions per shard")
     parser.add_argument("--workers", type=int, default=usable_cores())
     parser.add_argument("--rounds", type=int, default=2)
