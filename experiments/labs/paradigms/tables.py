@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from io import StringIO
 
-from groundlings.environments.words import plural
 from groundlings.experiments.analysis.compare import Difference, Estimate
 from groundlings.experiments.analysis.report.formatting import NOT_KNOWN, count, decimal, signed
 from groundlings.experiments.archive.tables import LineFeeds
