@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from sqlalchemy import Connection, Engine, Row, Table, func, inspect, select
+from sqlalchemy.exc import DBAPIError
 
 from groundlings.simulator.log import measured_agents, tables
 from groundlings.simulator.log.canonical import Hash, NotOurs, absorb, kinds_of
@@ -49,6 +50,10 @@ _SEALED_SINCE = 4
 
 _ONCE = ("run", "arms", "agents", "items")
 """Kinds of seals of which each log has one: what a run begins with."""
+
+
+def _part_of_run(name: str) -> str:
+    return NAMES.get(name, f"runs.{name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,9 +207,9 @@ class _Check:
     def _beginnings(self) -> Iterator[str]:
         """What of the things that a run begins with is no longer as it was."""
         ((covers, _),) = self._pairs("run")
-        yield from (f"{NAMES.get(name, f'runs.{name}')} was changed" for name in self._differing(covers, seal_of_run))
+        yield from self._differing(covers, seal_of_run, _part_of_run)
         ((covers, _),) = self._pairs("arms")
-        yield from (f"arm {name} was changed" for name in self._differing(covers, seal_of_arms))
+        yield from self._differing(covers, seal_of_arms, "arm {}".format)
         agents = measured_agents.stored if measured_agents.are_measured(self._connection) else tables.agents
         for table in (agents, tables.items):
             ((covers, seal),) = self._pairs(table.name)
@@ -212,15 +217,20 @@ class _Check:
 
     def _state(self) -> Iterator[str]:
         covers, _ = list(self._pairs("state"))[-1]
-        for name in self._differing(covers, seal_of_state):
-            yield f"{NAMES.get(name, f'runs.{name}')} was changed"
+        yield from self._differing(covers, seal_of_state, _part_of_run)
 
-    def _differing(self, covers: Mapping[str, Any], seal_again: Any) -> list[str]:
+    def _differing(self, covers: Mapping[str, Any], seal_again: Any, called: Callable[[str], str]) -> Iterator[str]:
+        """What a seal covers and is not as it was; `called` is what messages call a part of it."""
         try:
             now, _ = seal_again(self._connection)
+        except DBAPIError as fault:  # a table or a column is not there
+            yield f"what is sealed cannot be read ({' '.join(str(fault.orig).split())})"
+            return
         except Exception:  # a row that is not there, or two of them
-            return list(covers)[:1]
-        return [name for name in sorted({*covers, *now}) if covers.get(name) != now.get(name)]
+            now = {name: content for number, (name, content) in enumerate(covers.items()) if number}
+        yield from (
+            f"{called(name)} was changed" for name in sorted({*covers, *now}) if covers.get(name) != now.get(name)
+        )
 
     def _changed_whole(self, table: Table, covers: Mapping[str, Any], content: str) -> Iterator[str]:
         """A table that is written at once, when a run begins."""

@@ -11,6 +11,8 @@ from sqlalchemy import Connection, inspect
 
 from groundlings.environments.arrays import IntArray
 from groundlings.simulator.log.columnar import ColumnarConnection, columnar
+from groundlings.simulator.log.faults import other_tables
+from groundlings.simulator.log.migrations import SCHEMA_VERSION, schema_version
 from groundlings.simulator.log.parts import Part
 from groundlings.simulator.log.reading.batches import streamed
 from groundlings.simulator.log.session_records import (
@@ -153,12 +155,20 @@ class Sessions:
             yield ids, packed(layout, len(ids), dict(zip(names, columns, strict=True)), self._names)
 
     def _has(self, layout: Layout) -> bool:
-        """Whether a log can have such rows; one of an earlier schema lacks what came later."""
+        """Whether a log can have such rows; one of an earlier schema lacks what came later.
+
+        Raises:
+            UnknownTables: A log of today's schema lacks a column.
+        """
         found = inspect(self._connection)
         if layout is PRESENTATIONS and not found.has_table(layout.table):
             return False
         here = {column["name"] for column in found.get_columns(layout.table)}
-        return set(layout.columns) - {"position"} <= here
+        lacking = sorted(set(layout.columns) - {"position"} - here)
+        if lacking and schema_version(self._connection) == SCHEMA_VERSION:
+            place = self._connection.engine.url.database
+            raise other_tables(place, f"the table {layout.table} has no column {lacking[0]}")
+        return not lacking
 
     def _parts(self, log: ColumnarConnection) -> Iterator[Cluster]:
         for together in _clusters(log.parts()):

@@ -12,6 +12,7 @@ from groundlings.environments.actions import OPINIONS
 from groundlings.environments.catalog import BETWEEN_GENRES
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.interventions import Intervention
+from groundlings.simulator.log import tables
 from groundlings.simulator.log.begun import Change, read_accepted
 from groundlings.simulator.log.intervention_rows import read_interventions
 from groundlings.simulator.log.measured_agents import are_measured, persona_of, stored
@@ -114,6 +115,8 @@ class ParticipantReader(OpenLog):
         found = self._rows("SELECT * FROM runs")
         if len(found) != 1:
             raise RunDirectoryError(f"{self}: the log holds {len(found)} runs; expected exactly one")
+        if not set(tables.runs.columns.keys()) <= set(found[0]):
+            self.columns_of("runs")  # refuses a log of today's schema that lacks one
         row = {"identity": None, **found[0]}  # earlier logs have no such column
         parsed = {name: self._object(name, row[name]) for name in _JSON if row[name] is not None}
         changed = list(dict.fromkeys(change.what for change in self.accepted_changes()))

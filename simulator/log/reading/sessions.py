@@ -103,18 +103,23 @@ class SessionReader(OpenLog):
         def of(sql: str) -> Rows:
             return self._rows(sql, session=session_id)
 
-        events = of("SELECT * FROM events WHERE session_id = :session ORDER BY event_id")
+        events = of(f"SELECT {self._columns['events']} FROM events WHERE session_id = :session ORDER BY event_id")
         told = [self._rows(_TITLE, item=event["detail"])[0] for event in events if event["kind"] == ABOUT]
         return SessionRows(
             slots=of(self._shown),
             events=events,
-            moods=of("SELECT * FROM moods WHERE session_id = :session"),
-            calls=of("SELECT * FROM calls WHERE session_id = :session ORDER BY call_id"),
+            moods=of(f"SELECT {self._columns['moods']} FROM moods WHERE session_id = :session"),
+            calls=of(f"SELECT {self._columns['calls']} FROM calls WHERE session_id = :session ORDER BY call_id"),
             memories=of("SELECT kind, text FROM memories WHERE session_id = :session ORDER BY place"),
             answers=of("SELECT question, answer FROM interviews WHERE session_id = :session ORDER BY place"),
             presentations=of(_PRESENTED) if self.columns_of("presentations") else (),
             titles={row["source_item_id"]: row["title"] for row in told},
         )
+
+    @cached_property
+    def _columns(self) -> Mapping[str, str]:
+        """Table -> its columns, those that an earlier schema lacks apart; see `columns_of`."""
+        return {table: ", ".join(sorted(self.columns_of(table))) for table in ("events", "moods", "calls")}
 
     @cached_property
     def _shown(self) -> str:

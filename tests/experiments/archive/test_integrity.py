@@ -173,6 +173,30 @@ def test_a_column_that_a_log_of_today_lacks_is_no_unknown_value(run, column):
         getattr(log, table)()
 
 
+@pytest.mark.parametrize(
+    ("column", "ask"),
+    [
+        ("calls.page", LogReader.digest),
+        ("moods.p_next", LogReader.digest),
+        ("moods.boredom", lambda log: log.session(1)),
+        ("calls.reply", lambda log: log.session(1)),
+        ("runs.mind", LogReader.run),
+        ("runs.dataset", LogReader.run),
+    ],
+)
+def test_what_is_left_of_a_log_without_a_column_is_no_whole_answer(run, column, ask):
+    table, _, name = column.partition(".")
+    change(run, f"ALTER TABLE {table} RENAME COLUMN {name} TO other")
+    with LogReader(run) as log, pytest.raises(RunDirectoryError, match=f"the table {table} has no column {name}"):
+        ask(log)
+
+
+def test_seals_name_the_column_that_is_not_there_and_nothing_that_was_not_changed(run):
+    change(run, "ALTER TABLE interventions RENAME COLUMN day TO other")
+    with LogReader(run) as log:
+        assert log.check_seals(None).faults == ("what is sealed cannot be read (no such column: interventions.day)",)
+
+
 QUESTIONS = (
     LogReader.digest,
     LogReader.impressions,
