@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from io import StringIO
 
 from groundlings.experiments.analysis.compare import Difference, Estimate
-from groundlings.experiments.analysis.report.formatting import NOT_KNOWN, count, decimal, signed
+from groundlings.experiments.analysis.report.formatting import NOT_KNOWN, count, decimal, plural, signed
 from groundlings.experiments.archive.tables import LineFeeds
 from groundlings.experiments.labs.paradigms.findings import Column, Cost, Figure, Findings, Row
 
