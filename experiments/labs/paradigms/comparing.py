@@ -38,8 +38,8 @@ Values = Mapping[str, FloatArray]
 """Arm -> one value per agent, in the order of the log."""
 
 _SCORES = {
-    "ndcg": ("NDCG", "the items of the held-out part, which are relevant, by their places in the list"),
-    "hit": ("Hit rate", "whether an item of the held-out part is among them"),
+    "ndcg": ("NDCG", "1 where what the user chose later (the held-out part) comes first, 0 where none of it is shown"),
+    "hit": ("Hit rate", "whether any of what the user chose later (the held-out part) is shown"),
 }
 
 

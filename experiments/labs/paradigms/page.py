@@ -21,6 +21,7 @@ def render_page(findings: Findings) -> str:
             "question": f"Does any recommender serve users better than {findings.baseline}?",
             "answer": answer(findings),
             "setting": setting(findings),
+            "explained": _explained(findings.baseline),
             "costs": COSTS,
             "findings": findings,
             "pictures": pictures_of(findings),
@@ -29,3 +30,15 @@ def render_page(findings: Findings) -> str:
             "decimal": decimal,
         },
     )
+
+
+def _explained(baseline: str) -> dict[str, str]:
+    """Part of the comparison -> what a cell of its table holds."""
+    below = f"below it the difference to {baseline}"
+    return {
+        "users": f"Mean over users with its 95 % interval; {below}.",
+        "lists": f"Over all that was shown, with its 95 % interval; {below}.",
+        "fairness": "The mean of the most active third of the users less that of the least active one, with its 95 % "
+        "interval: above zero, active users are served better.",
+        "cost": "Of the recommender's questions to its own language model, and of no others.",
+    }

@@ -13,7 +13,7 @@ from groundlings.experiments.archive.tables import LineFeeds
 from groundlings.experiments.labs.paradigms.findings import Column, Cost, Figure, Findings, Row
 
 PARTS = {
-    "users": "What users did, and what their held-out part says",
+    "users": "What users did, and what the real ones chose later",
     "lists": "What was shown",
     "fairness": "Whether active users are served better",
     "cost": "What it costs",
@@ -25,7 +25,7 @@ COSTS = {
     "from its record and not counted. Whatever stands per page is divided by all pages that the arm showed, learning "
     "included.",
     "of them to learn": "Questions that no list rests on directly: what the recommender learnt by before a day.",
-    "money": "By the prices in the experiment file (`arms[].model.budget.prices`).",
+    "money": "By the prices in the experiment file, key arms[].model.budget.prices.",
     "hallucinated names": "Names in readable replies that fit no item the model was to name, of all names in them; n/a "
     "where replies name nothing.",
 }
@@ -43,7 +43,7 @@ class TableOfWords:
         part, title: Which.
         headings: Of its columns, the arm's name first.
         rows: Cells as text.
-        missing: Labels of figures that are not known, each with the reason.
+        missing: Labels of figures that are not known, with the reason; those of one reason together.
     """
 
     part: str
@@ -66,7 +66,10 @@ def _of_part(findings: Findings, part: str) -> TableOfWords:
         (_name(row), *((_paradigm(row),) if part == "users" else ()), *(_cell(row, column) for column in known))
         for row in findings.rows
     )
-    missing = tuple(f"{column.label}: {column.missing}" for column in columns if column.missing)
+    reasons = dict.fromkeys(column.missing for column in columns if column.missing)
+    missing = tuple(
+        f"{', '.join(column.label for column in columns if column.missing == reason)}: {reason}" for reason in reasons
+    )
     headings = (*first, *(column.label for column in known))
     return TableOfWords(part, PARTS[part], headings, rows if known else (), missing)
 
