@@ -19,8 +19,8 @@ from groundlings.environments.prompts import one_line
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.replies import read_json
 from groundlings.recommenders.base import AsyncRecommender, fitted, hash_of
-from groundlings.recommenders.language.asking import LARGEST_SEED, Question, side_by_side
-from groundlings.recommenders.language.learning_pairs import Pair, pairs_of, waves
+from groundlings.recommenders.language.asking import LARGEST_SEED, Question
+from groundlings.recommenders.language.learning_pairs import Pair, in_turn, pairs_of
 from groundlings.recommenders.language.llm_ranker import LlmRanker
 from groundlings.recommenders.learning import Lessons
 
@@ -117,15 +117,14 @@ class AgentCf(LlmRanker):
     async def learn_by_asking(self, lessons: Lessons) -> None:
         """Learn from the pairs of what was fitted or observed since the last time.
 
-        Pairs are gone through in rounds: the earliest of each learner, then the next. Pairs of a round are asked about
-        together unless they share an item, so that no reflection is lost and none depends on who answered first.
+        Pairs are gone through in rounds: the earliest of each learner, then the next. One that shares an agent with
+        earlier ones waits for these, so that no reflection is lost and none depends on who answered first.
         """
         news, self._news = self._news, []
         known = fitted(self._known, self)
         for interactions in news:
             found = pairs_of(interactions, known, self._pairs, self._served(lessons), lessons.root)
-            for wave in waves(found):
-                await side_by_side(self._learn(lessons, pair) for pair in wave)
+            await in_turn(found, lambda pair: self._learn(lessons, pair))
 
     def _served(self, lessons: Lessons) -> IntArray:
         """The users who learn."""

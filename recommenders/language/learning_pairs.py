@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from groundlings.environments.arrays import IntArray
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import Draws
+from groundlings.recommenders.language.asking import side_by_side
 from groundlings.recommenders.language.histories import Histories
 
 
@@ -66,16 +69,28 @@ def pairs_of(interactions: Interactions, known: Interactions, most: int, users: 
     return [pair for each in rounds for pair in each]
 
 
-def waves(pairs: Sequence[Pair]) -> Iterator[list[Pair]]:
-    """The pairs in their order, in groups of which no two share a user or an item."""
-    wave: list[Pair] = []
-    busy: set[tuple[str, int]] = set()
-    for pair in pairs:
-        touched = {("user", pair.user), ("item", pair.right), ("item", pair.wrong)}
-        if touched & busy:
-            yield wave
-            wave, busy = [], set()
-        wave.append(pair)
-        busy |= touched
-    if wave:
-        yield wave
+async def in_turn(pairs: Sequence[Pair], learn: Callable[[Pair], Coroutine[Any, Any, None]]) -> None:
+    """Learn from each pair once all earlier ones with its user or one of its items are done.
+
+    What comes of it is that of one pair after the other, and pairs without an agent in common do not wait.
+    """
+    done = [asyncio.Event() for _ in pairs]
+
+    async def one(place: int, before: Sequence[int]) -> None:
+        for each in before:
+            await done[each].wait()
+        await learn(pairs[place])
+        done[place].set()  # not where it failed: what rests on it is not asked
+
+    await side_by_side(one(place, before) for place, before in enumerate(waited_for(pairs)))
+
+
+def waited_for(pairs: Sequence[Pair]) -> list[list[int]]:
+    """For each pair, the latest earlier one of each of its agents, as places in the list, ascending."""
+    last: dict[tuple[str, int], int] = {}
+    found = []
+    for place, pair in enumerate(pairs):
+        agents = ("user", pair.user), ("item", pair.right), ("item", pair.wrong)
+        found.append(sorted({last[agent] for agent in agents if agent in last}))
+        last |= dict.fromkeys(agents, place)
+    return found

@@ -24,7 +24,7 @@ from groundlings.recommenders.contract import (
     toy_request,
 )
 from groundlings.recommenders.language.agentcf import AgentCf
-from groundlings.recommenders.language.learning_pairs import pairs_of, waves
+from groundlings.recommenders.language.learning_pairs import in_turn, pairs_of
 from groundlings.recommenders.language.wording import candidates_shown
 from groundlings.recommenders.learning import Lessons, learn
 from groundlings.recommenders.popular import PopularRecommender
@@ -126,15 +126,30 @@ def test_unreadable_replies_leave_the_notes_as_they_are_and_stand_in_the_log():
 
 
 @given(st.integers(0, 1000), st.integers(1, 6))
-def test_no_negative_item_was_taken_and_no_two_pairs_of_a_wave_share_an_agent(root, most):
+def test_no_negative_item_was_taken_and_pairs_that_share_an_agent_follow_each_other(root, most):
     known = checkerboard()
     pairs = pairs_of(known, known, most, np.arange(TOY_SIZE), root)
     assert all(known.matrix[pair.user, pair.right] and not known.matrix[pair.user, pair.wrong] for pair in pairs)
-    found = list(waves(pairs))
-    assert [pair for wave in found for pair in wave] == pairs
-    for wave in found:
-        touched = [agent for pair in wave for agent in (-1 - pair.user, pair.right, pair.wrong)]
-        assert len(touched) == len(set(touched))
+    rng, noted, busy, most_at_once = np.random.default_rng(root), {}, set(), 0
+
+    async def learn(pair):
+        nonlocal most_at_once
+        agents = {("user", pair.user), ("item", pair.right), ("item", pair.wrong)}
+        assert not agents & busy
+        busy.update(agents)
+        most_at_once = max(most_at_once, len(busy) // 3)
+        for _ in range(rng.integers(4)):
+            await asyncio.sleep(0)
+        busy.difference_update(agents)
+        for agent in agents:
+            noted.setdefault(agent, []).append(pair)
+
+    asyncio.run(in_turn(pairs, learn))
+    for agent, found in noted.items():
+        assert found == [
+            pair for pair in pairs if agent[1] in ((pair.user,), (pair.right, pair.wrong))[agent[0] == "item"]
+        ]
+    assert most_at_once > 1
 
 
 def test_a_prompt_that_changes_has_a_new_version():
