@@ -17,11 +17,15 @@ from groundlings.experiments.analysis.metrics import summarise
 from groundlings.experiments.analysis.report.page import write_report
 from groundlings.experiments.cli.compare import compare
 from groundlings.experiments.cli.runs import show_run
+from groundlings.experiments.config.loading import config_hash, dump_config
+from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.exports.export import export_run
+from groundlings.experiments.running.changes import changes_since
 from groundlings.experiments.running.events import Note
 from groundlings.experiments.running.replicates import go_on_with
 from groundlings.experiments.running.run_directory import Resuming
 from groundlings.experiments.running.source_code import source_of
+from groundlings.simulator.log.begun import Begun
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.writer import LogWriter
 
@@ -259,6 +263,22 @@ def test_how_a_model_is_asked_may_change_if_that_is_accepted_and_nothing_else_of
     go_on_with(run, resuming=ACCEPTED)
     assert logged(run)[1] == [("config.mind.model.max_tokens", "160", "320")]
     go_on_with(run)
+
+
+@pytest.mark.parametrize("key", ["path", "adapter"])
+def test_weights_that_lie_elsewhere_are_compared_by_the_fingerprint_of_the_model(key):
+    def configured(place):
+        mind = {"kind": "language", "model": {"embedded": {key: place}}}
+        return ExperimentConfig.model_validate(
+            {"name": "small", "seed": 1, "dataset": TOY, "mind": mind, "arms": arm("popular")}
+        )
+
+    first, moved = configured("one"), configured("two")
+    identity = {"data": "d", "mind.model": "tiny sha256:1"}
+    begun = Begun("r", False, dump_config(first), config_hash(first), "d", identity)
+    assert changes_since(begun, moved, identity) == []
+    (found,) = changes_since(begun, moved, {**identity, "mind.model": "tiny sha256:2"})
+    assert (found.what, found.before, found.after) == ("mind.model", "tiny sha256:1", "tiny sha256:2")
 
 
 def test_a_finished_run_is_measured_again_whatever_has_changed_and_its_manifest_stays(interrupted, module):
