@@ -117,14 +117,15 @@ class SocialTurn:
     async def _what(
         self, situation: Situation, person: Sequence[str], friends: Sequence[int], *, talks: bool
     ) -> tuple[str | None, tuple[CallRecord, ...]]:
-        deeds = [_VISIT, *(f"{CHAT} {number}" for number in range(1, len(friends) + 1)), POST, _NOTHING]
-        if not talks:
-            deeds = [_VISIT, _NOTHING]
+        kinds = self._in_drawn_order(situation, [_VISIT, CHAT, POST, _NOTHING] if talks else [_VISIT, _NOTHING])
+        chats = [f"{CHAT} {number}" for number in range(1, len(friends) + 1)]
+        deeds = [deed for kind in kinds for deed in (chats if kind == CHAT else [kind])]
         names = "; ".join(f"{number}. {self._hearsay.name_of(user)}" for number, user in enumerate(friends, start=1))
         asked = SOCIAL.fill(
             "do",
             friends=SOCIAL.fill("friends", names=names or "nobody"),
-            talk=f"{SOCIAL.fill('talk', things=self._options.things)}\n" if talks else "",
+            deeds="\n".join(SOCIAL.fill(f"do_{kind}", things=self._options.things) for kind in kinds),
+            examples=", ".join(f'{{"do":"{CHAT} 1"}}' if kind == CHAT else f'{{"do":"{kind}"}}' for kind in kinds),
         )
 
         def read(text: str) -> str:
@@ -135,6 +136,11 @@ class SocialTurn:
 
         schema = object_schema({"do": {"enum": deeds}})
         return await self._asker.ask(self._question(situation, person, asked, schema, "social do"), read)
+
+    def _in_drawn_order(self, situation: Situation, kinds: Sequence[str]) -> list[str]:
+        """What can be done, in another order each day: models like the first of a list, and small ones repeat it."""
+        order = situation.sessions.draws.uniform("deeds", np.arange(len(kinds)))
+        return [kinds[place] for place in np.argsort(order).tolist()]
 
     async def _words(
         self, situation: Situation, person: Sequence[str], friend: int | None, topics: Sequence[Topic]

@@ -91,8 +91,18 @@ def test_who_enters_is_asked_once_and_says_nothing(mind_of, population):
 def test_nothing_can_be_told_before_anything_was_taken_or_heard(mind_of, population):
     mind, model = mind_of([VISIT])
     decided(mind, turn(population, day=0))
-    assert model.requests[0].reply_schema["properties"]["do"]["enum"] == ["visit", "nothing"]
+    assert set(model.requests[0].reply_schema["properties"]["do"]["enum"]) == {"visit", "nothing"}
     assert "chat" not in prompt_of(model)
+
+
+def test_what_can_be_done_stands_in_another_order_for_each(mind_of, population):
+    mind, model = mind_of([VISIT] * 24)
+    lived(mind, population, 0, (0, 3, 5.0))
+    for root in range(24):
+        decided(mind, turn(population, root=root))
+    orders = [tuple(line.split(":")[0] for line in prompt_of(model, place).split("\n")[-5:-1]) for place in range(24)]
+    assert {order[0] for order in orders} == {"visit", "chat N", "post", "nothing"}
+    assert {frozenset(order) for order in orders} == {frozenset(orders[0])}
 
 
 def test_a_chat_is_about_what_was_taken_and_reaches_one_friend_the_next_day(mind_of, population):
