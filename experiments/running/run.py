@@ -15,6 +15,7 @@ from groundlings.experiments.analysis.measuring import Measured, measure
 from groundlings.experiments.analysis.metrics import Summary
 from groundlings.experiments.analysis.metrics.background import BACKGROUND_HASH, measure_background, write_background
 from groundlings.experiments.analysis.metrics.fit_counts import fit_counts_hash
+from groundlings.experiments.analysis.metrics.social import TOLD
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.archive.integrity import reading
 from groundlings.experiments.archive.log_check import write_manifest
@@ -192,6 +193,15 @@ def _shown(plan: Plan, directory: Path, progress: Progress) -> None:
         measure(directory, log, metrics=plan.metrics)
 
 
+def _word_of_mouth(plan: Plan, log: LogReader) -> Mapping[str, tuple[tuple[int, ...], ...]] | None:
+    """What reached whom, as `Background.told`, where a metric asks for it."""
+    if not any(metric in TOLD for metric in plan.metrics):
+        return None
+    from groundlings.experiments.labs.word_of_mouth.reached import reached_in
+
+    return reached_in(plan, log)
+
+
 def _measured(
     plan: Plan,
     directory: Path,
@@ -204,8 +214,9 @@ def _measured(
     written_hash = write_held_out(directory, held_out)
     with LogReader(directory) as log:
         fingerprint = log.digest()
-        told = measure_background(plan.split.train, plan.population.users, log, plan.item_groups)
-        background = write_background(directory, told)
+        told = _word_of_mouth(plan, log)
+        lies_behind = measure_background(plan.split.train, plan.population.users, log, plan.item_groups, told)
+        background = write_background(directory, lies_behind)
         replies = {"reply_forms": replies_by_form(log), "calls_with_estimated_tokens": calls_with_estimates(log)}
         about = manifest(plan, log.run(), log.accepted_changes(), fingerprint, seconds)
         written = {**about, **replies, HELD_OUT_HASH: written_hash, BACKGROUND_HASH: background}

@@ -51,6 +51,9 @@ class Background:
         groups: Grouping of the experiment file's own tables -> the group of each item, None where it is unknown.
         vectors: Of a catalog without categories, numbers of each item whose products are near the cosines between the
             users who had the items in the training part, shape (n_items, n_numbers); empty where there are categories.
+        told: Name of an arm -> what reached each agent by word of mouth, in rows of agent, day, and how much of it was
+            told, shown, known and opened (`groundlings.experiments.labs.word_of_mouth.reached`); None where agents have
+            no ties, or no metric asks for it.
     """
 
     users: _Count
@@ -59,6 +62,7 @@ class Background:
     repeats: tuple[tuple[_Count, _Count], ...] = ()
     groups: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
     vectors: tuple[tuple[_Finite, ...], ...] = ()
+    told: Mapping[str, tuple[tuple[_Count, _Count, _Count, _Count, _Count, _Count], ...]] | None = None
 
     @property
     def popularity(self) -> FloatArray:
@@ -82,7 +86,11 @@ class Background:
 
 
 def measure_background(
-    train: Interactions, users: IntArray, log: LogReader, groups: Mapping[str, tuple[str | None, ...]] | None = None
+    train: Interactions,
+    users: IntArray,
+    log: LogReader,
+    groups: Mapping[str, tuple[str | None, ...]] | None = None,
+    told: Mapping[str, tuple[tuple[int, ...], ...]] | None = None,
 ) -> Background:
     """What the training part tells of the items of a run.
 
@@ -90,7 +98,7 @@ def measure_background(
         train: The training part of everybody.
         users: Row numbers of the agents' users, in the order of the log, shape (n_agents,).
         log: The finished log.
-        groups: As `Background.groups`.
+        groups, told: As of `Background`.
     """
     bought = log.purchases()[["agent_id", "item_id"]].drop_duplicates()
     agents = np.searchsorted(np.array(log.agent_ids()), bought.agent_id.to_numpy(np.int64))
@@ -105,6 +113,7 @@ def measure_background(
         repeats=tuple(pairs),
         groups=groups or {},
         vectors=() if any(item.genres for item in log.logged_items()) else _co_occurrence(had),
+        told=told,
     )
 
 
@@ -176,6 +185,7 @@ def _fits(found: Background, n_items: int, n_agents: int) -> bool:
         even
         and all(len(each) == n_items for each in columns)
         and all(agent < n_agents and item < n_items for agent, item in found.repeats)
+        and all(row[0] < n_agents for rows in (found.told or {}).values() for row in rows)
     )
 
 

@@ -16,6 +16,7 @@ from groundlings.experiments.analysis.metrics.returning import LISTED, metric_of
 from groundlings.experiments.analysis.metrics.search import SEARCH
 from groundlings.experiments.analysis.metrics.shop import SHOP
 from groundlings.experiments.analysis.metrics.shown import SHOWN
+from groundlings.experiments.analysis.metrics.social import TOLD
 
 ALL_SHIPPED = "shipped"
 """Stands in `metrics:` for `METRICS` and `OF_ACTIONS`, as far as the environment offers what they need."""
@@ -23,7 +24,7 @@ ALL_SHIPPED = "shipped"
 OF_ACTIONS = (*SHOP, *SEARCH, *CONVERSATION)
 """Metrics of actions that only some environments offer."""
 
-BUILT_IN = {metric.name: metric for metric in (*METRICS, *OF_ACTIONS, *SHOWN)}
+BUILT_IN = {metric.name: metric for metric in (*METRICS, *OF_ACTIONS, *SHOWN, *TOLD)}
 """Every metric that comes with Groundlings."""
 
 

@@ -23,6 +23,7 @@ from groundlings.experiments.labs.resampling import Resamples, interval
 from groundlings.experiments.labs.word_of_mouth import figures
 from groundlings.experiments.labs.word_of_mouth.cascades import Cascades, cascades_of
 from groundlings.experiments.labs.word_of_mouth.pair import arms_of, checked_pair, with_ids
+from groundlings.experiments.labs.word_of_mouth.reached import reached_shares
 from groundlings.experiments.labs.word_of_mouth.spreads import Spreading, spread_in
 from groundlings.experiments.labs.word_of_mouth.told import ArmLog, told_in
 from groundlings.personas.social.opinions import Opinions, opinions_of
@@ -234,6 +235,8 @@ def _resampled(
         "same item, two with a tie": [figures.same_item_of_ties(side.taken, heard.ties, resamples) for side in sides],
         "taken after being told": [_told_share(side, resamples) for side in sides],
     }
+    reached = [reached_shares(side.told, resamples) for side in sides]
+    resampled |= {name: [each[name] for each in reached] for name in reached[0]}
     if categories.shape[1]:
         resampled |= {
             "category entropy, bits": [figures.category_entropy(s.taken, categories, resamples) for s in sides],

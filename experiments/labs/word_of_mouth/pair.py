@@ -51,11 +51,16 @@ def arms_of(run: Path, plan: Plan) -> dict[str, ArmLog]:
     from groundlings.simulator.log.reader import LogReader
     from groundlings.simulator.log.store import store_at
 
+    with LogReader(store_at(run)) as log:
+        return arms_in(log, plan)
+
+
+def arms_in(log: LogReader, plan: Plan) -> dict[str, ArmLog]:
+    """The same of an open log."""
     users = {user: row for row, user in enumerate(plan.population.people.user_ids)}
     items = {item: row for row, item in enumerate(plan.dataset.catalog.item_ids)}
-    with LogReader(store_at(run)) as log:
-        shown = log.impressions(columns=["arm", "user_id", "item_id", "day", "rank", "pscore", "clicked"])
-        taken, said = log.interactions(), _said_in(log, users, items)
+    shown = log.impressions(columns=["arm", "user_id", "item_id", "day", "rank", "pscore", "clicked"])
+    taken, said = log.interactions(), _said_in(log, users, items)
     for frame in (shown, taken):
         frame["user"], frame["item"] = frame.user_id.map(users), frame.item_id.map(items)
     train = plan.split.train
