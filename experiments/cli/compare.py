@@ -62,6 +62,7 @@ def compare(
 ) -> None:
     """Compare the arms of a run: verdict, effects with intervals, checks, segments."""
     from groundlings.experiments.analysis.answer.terminal import print_comparison
+    from groundlings.experiments.analysis.report.social_sentences import social_lines
     from groundlings.experiments.labs.past_tests.correction import as_plain, correct, read_past_tests
     from groundlings.experiments.python_api.comparison import check_words, compare_runs, has_verdict
 
@@ -72,10 +73,13 @@ def compare(
     found = compare_runs(directory, fidelity, variant or (), truth=truth, progress=_Notes(), past_tests=tests)
     corrected = [] if past is None else correct(found.findings, past)
     if as_json:
-        say_json(found.as_dict() | ({} if past is None else {"past_tests": as_plain(corrected)}))
+        ties = {"ties": list(lines)} if (lines := social_lines(directory)) else {}
+        say_json(found.as_dict() | ties | ({} if past is None else {"past_tests": as_plain(corrected)}))
     else:
         console = Terminal()
         print_comparison(found.answer, found.findings, console)
+        for line in social_lines(directory):
+            console.print(f"ties  {escape(line)}", highlight=False, soft_wrap=True)
         for each in corrected:
             console.print(f"past tests  {escape(each.words)}", highlight=False)
     if words and has_verdict(found, words):

@@ -70,6 +70,7 @@ class Findings:
     """What ties did.
 
     Attributes:
+        digest: Of the run with ties, so that a file of it is known to be of that run.
         agents, ties, generated: How many there are, and whether the ties are nobody's.
         control: The arm with random lists, None where the run has none.
         figures: Arm by arm.
@@ -78,6 +79,7 @@ class Findings:
         told: Who told whom of what in the run with ties, with ids of the data set; see `told_in`.
     """
 
+    digest: str
     agents: int
     ties: int
     generated: bool
@@ -104,7 +106,7 @@ def what_ties_did(run: Path, without: Path, times: int = 1000) -> Findings:
         ConfigError: The first has no ties, the second has some, or they differ in something else.
         RunDirectoryError: One of them is no run.
     """
-    from groundlings.experiments.archive.directory import existing_config
+    from groundlings.experiments.archive.directory import existing_config, read_manifest
     from groundlings.experiments.config.loading import load_config
     from groundlings.experiments.running.plan import build_plan
 
@@ -128,6 +130,7 @@ def what_ties_did(run: Path, without: Path, times: int = 1000) -> Findings:
     index = figures.external_internal(heard.ties, liked_most)
     relabelled = [figures.external_internal(heard.ties, each) for each in _exchanged(liked_most, users, chance)]
     return Findings(
+        digest=str(read_manifest(run).get("digest")),
         agents=len(users),
         ties=len(heard.ties),
         generated=not isinstance(options.ties, Path),

@@ -14,6 +14,7 @@ from groundlings.experiments.analysis.report.pairs import pairs
 from groundlings.experiments.analysis.report.palette import Style
 from groundlings.experiments.analysis.report.pictures import Panel, Picture
 from groundlings.experiments.analysis.report.sections.material import Material, Section
+from groundlings.experiments.analysis.report.social_sentences import social_lines
 from groundlings.experiments.analysis.report.sparkline import sparkline
 from groundlings.experiments.analysis.report.verdict_figures import draw_effects, draw_real
 
@@ -32,6 +33,7 @@ def results_section(material: Material) -> Section:
             "most_left_out": _MANY * summary.run["agents"],
             "against_means": partial(_against_means, summary),
             "pairs": pairs(material),
+            "social_lines": social_lines(material.run_dir),
         },
         (*_effects(material), *_pareto(comparison, style), *_metrics(summary, style)),
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -15,12 +17,15 @@ from typer.testing import CliRunner
 
 from groundlings.environments.datasets.config import ToyOptions
 from groundlings.environments.datasets.toy import make_toy
+from groundlings.environments.errors import RunDirectoryError
 from groundlings.environments.ties import Ties
+from groundlings.experiments.analysis.report.social_sentences import social_lines
 from groundlings.experiments.cli.word_of_mouth import word_of_mouth as word_of_mouth_command
 from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.labs.resampling import Resamples
 from groundlings.experiments.labs.word_of_mouth import figures
 from groundlings.experiments.labs.word_of_mouth.cascades import cascades_of
+from groundlings.experiments.labs.word_of_mouth.reached import reached, reached_shares
 from groundlings.experiments.labs.word_of_mouth.spreads import spread_in
 from groundlings.experiments.labs.word_of_mouth.told import ArmLog, told_in
 from groundlings.experiments.running.run import run_experiment
@@ -71,6 +76,20 @@ def test_a_like_travels_along_a_chain_while_it_is_remembered(heard, toy_populati
     assert set(trees.users[trees.told].tolist()) == {1, 2}
 
 
+def test_what_reached_whom_is_counted_by_day_of_telling(heard, toy_population):
+    log = arm(toy_population, (0, 7, 0, 5.0), (1, 7, 1, 4.0), (2, 7, 3, 5.0), (3, 7, 9, 5.0), (1, 8, 0, 1.0))
+    said = pd.DataFrame({"teller": [0], "hearer": [1], "item": [7], "day": [0]})
+    shown = log.impressions.assign(clicked=[True, True, None, False, True])  # of 1 and item 7 it is not known
+    found = reached(told_in(replace(log, impressions=shown, said=said), heard)).set_index(["hearer", "day"])
+    assert found.loc[(1, 0)].tolist() == [2, 2, 0, 0]  # 0 likes item 7, and says so
+    assert found.loc[(2, 1)].tolist() == [1, 1, 1, 0]  # shown on day 3, not opened
+    assert found.told.sum() == 6 + 1  # dislikes are not counted
+    shares = reached_shares(told_in(replace(log, said=said), heard), Resamples(np.ones((1, 20))))
+    assert shares["tellings per agent"] == pytest.approx([7 / 20])
+    assert shares["told and shown"] == pytest.approx([3 / 7])
+    assert shares["told and opened"] == pytest.approx([1.0])
+
+
 def test_trees_of_a_spread_as_counted_by_hand(heard, toy_population):
     options = SocialOptions(
         ties="ties.csv", likes=0, spread={"model": "independent_cascade", "chance": 1.0, "weight": 1.0}
@@ -112,6 +131,7 @@ EXPERIMENT = {
     "name": "social", "seed": 3,
     "dataset": {"name": "toy", "toy": {"n_users": 40, "n_items": 60, "interactions_per_user": 12}},
     "simulation": {"days": 3}, "held_out": False,
+    "metrics": ["shipped", "told_per_day", "told_and_shown", "told_and_opened"],
     "mind": {
         "kind": "behavioural",
         "social": {
@@ -139,8 +159,8 @@ def test_a_run_beside_the_same_world_without_ties(tmp_path, monkeypatch):
     def ask(run: str, without: str, *options: str):
         return CliRunner().invoke(app, [str(tmp_path / run), str(tmp_path / without), *options])
 
-    told = tmp_path / "told.csv"
-    found = ask("with", "without", "--told", str(told))
+    told, beside = tmp_path / "told.csv", tmp_path / "with" / "word_of_mouth.json"
+    found = ask("with", "without", "--told", str(told), "--json", str(beside))
     assert found.exit_code == 0, found.output
     assert "chance (control: random lists)" in found.output
     assert "generated: nobody has them" in found.output
@@ -150,6 +170,22 @@ def test_a_run_beside_the_same_world_without_ties(tmp_path, monkeypatch):
     rows = pd.read_csv(told)
     assert set(rows.arm) == {"popular", "chance"}
     assert (rows.teller != rows.hearer).all()
+    with_ties, without = (_means(tmp_path / name) for name in ("with", "without"))
+    for name, metrics in with_ties.items():
+        liked = (rows.arm == name) & (rows.mention == "liked")
+        assert metrics["told_per_day"] == pytest.approx(liked.sum() / 40 / 3)
+        assert 0 <= metrics["told_and_opened"] <= 1
+    assert {metrics["told_per_day"] for metrics in without.values()} == {None}, "what is not known is not zero"
+    lines = social_lines(tmp_path / "with")
+    assert lines[0].startswith("popular, interactions per agent: ")
+    assert sum(line.startswith("chance (random lists), ") for line in lines) == 2
+    beside.write_text(json.dumps({**json.loads(beside.read_text()), "digest": "other"}))
+    assert social_lines(tmp_path / "with") == (
+        "word_of_mouth.json is of another run than this one, so what ties did is not told",
+    )
+    beside.write_text("{}")
+    with pytest.raises(RunDirectoryError, match="not a file of `groundlings word-of-mouth --json`"):
+        social_lines(tmp_path / "with")
     assert (rows.shown_on.dropna() > rows.day[rows.shown_on.notna()]).all()
     written = ask("with", "without", "--times", "2", "--told", str(tmp_path / "told.PARQUET"))
     assert written.exit_code == 0, written.output
@@ -162,3 +198,9 @@ def test_a_run_beside_the_same_world_without_ties(tmp_path, monkeypatch):
     assert ask("with", "without", "--times", "0").exit_code == 2
     assert "expected one whose agents have ties" in str(ask("without", "without").exception)
     assert "its agents have ties" in str(ask("with", "with").exception)
+
+
+def _means(run):
+    """Arm -> metric -> mean over agents."""
+    arms = json.loads((run / "summary.json").read_text())["arms"]
+    return {arm["name"]: {name: each["mean"] for name, each in arm["metrics"].items()} for arm in arms}

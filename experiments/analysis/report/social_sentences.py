@@ -1,0 +1,59 @@
+"""What ties did, in sentences: a run held against the same world without ties, where that was measured.
+
+`groundlings word-of-mouth RUN WITHOUT --json RUN/word_of_mouth.json` measures it; `compare` and the report repeat it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from groundlings.environments.bounded_files import bounded_text
+from groundlings.environments.errors import RunDirectoryError
+from groundlings.experiments.analysis.report.formatting import decimal, signed
+from groundlings.experiments.archive.directory import read_manifest
+
+WORD_OF_MOUTH_NAME = "word_of_mouth.json"
+
+_TOLD = {
+    "interactions per agent": "{arm}, interactions per agent: {with_ties} with ties and {without} without",
+    "told and opened": "{arm}, of what agents were told and shown they opened {with_ties}, and {without} of the same"
+    " where nobody told them",
+}
+"""Figure -> its sentence, without the difference."""
+
+
+def social_lines(directory: Path) -> tuple[str, ...]:
+    """A sentence per arm and figure, () where nothing was measured.
+
+    Args:
+        directory: The run's.
+
+    Raises:
+        RunDirectoryError: The file beside the run is no such file.
+    """
+    path = directory / WORD_OF_MOUTH_NAME
+    if not path.is_file():
+        return ()
+    try:
+        content = json.loads(bounded_text(path))
+        if content["digest"] != read_manifest(directory)["digest"]:
+            return (f"{WORD_OF_MOUTH_NAME} is of another run than this one, so what ties did is not told",)
+        return tuple(_lines(content))
+    except (OSError, ValueError, KeyError, TypeError) as fault:
+        raise RunDirectoryError(
+            f"{path}: not a file of `groundlings word-of-mouth --json` ({fault!r}); write it anew, or remove it"
+        ) from None
+
+
+def _lines(content: Mapping[str, Any]) -> Iterator[str]:
+    for figure in content["figures"]:
+        words, both = _TOLD.get(figure["name"]), (figure["with_ties"], figure["without"])
+        if words is None or None in both:
+            continue
+        arm = f"{figure['arm']} (random lists)" if figure["arm"] == content["control"] else figure["arm"]
+        told = words.format(arm=arm, with_ties=decimal(both[0], 3), without=decimal(both[1], 3))
+        interval = f" [{signed(figure['low'], 3)}, {signed(figure['high'], 3)}]" if figure["low"] is not None else ""
+        yield f"{told}; difference {signed(both[0] - both[1], 3)}{interval}"
