@@ -23,7 +23,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 # `make -j` changes nothing: each target uses the cores itself, and mixed output helps nobody.
 .NOTPARALLEL:
-.PHONY: help install demo paradigms test check notebooks fuzz kills mutate check-aa check-exposures truth train-mind consumers neighbours bench bench-logging bench-scheduling bench-reading bench-tokens bench-saturation bench-ray bench-recommenders bench-million growth test-vllm
+.PHONY: help install demo paradigms test check notebooks fuzz kills mutate check-aa check-exposures truth train-mind consumers neighbours bench bench-logging bench-scheduling bench-reading bench-tokens bench-saturation bench-ray bench-recommenders bench-million social-laws growth test-vllm
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -117,6 +117,9 @@ bench-recommenders: $(STAMP) ## measure questions a second of recommenders that 
 
 growth: $(STAMP) ## hold memory and work of each phase to growing as users and items do, on small sizes, without seconds
 	$(BIN)/pytest -m growth $(ARGS)
+
+social-laws: $(STAMP) ## hold models of spread and of opinions against what is known of them (docs/social.md)
+	$(BIN)/python -m benchmarks.social_laws
 
 bench-million: $(STAMP) ## measure what a run of 10,000, 100,000 or 1,000,000 people takes: make bench-million SIZE=S, M or L
 	$(BIN)/python -m benchmarks.million --size $(or $(SIZE),S) $(ARGS)
