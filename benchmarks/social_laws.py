@@ -9,7 +9,6 @@ theorem 4.6). Bounded confidence: as many groups as a few lines of NumPy find, a
 from __future__ import annotations
 
 import numpy as np
-import scipy.sparse as sp
 from scipy.optimize import minimize
 from scipy.sparse.csgraph import connected_components
 
@@ -99,7 +98,7 @@ def groups(confidence: float, seed: int, agents: int = 150, days: int = 60) -> t
 
 
 def _clusters(values: FloatArray) -> int:
-    near = sp.csr_array(np.abs(values[:, None] - values) < 1e-3)
+    near = (np.abs(values[:, None] - values) < 1e-3).astype(np.int64)
     return int(connected_components(near)[0])
 
 

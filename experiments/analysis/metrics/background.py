@@ -33,6 +33,9 @@ MISSING = f"there is no {BACKGROUND_NAME} beside the log: it is written when a r
 _Count = Annotated[int, Field(ge=0)]
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
 
+_TOLD = 6
+"""Numbers in a row of `Background.told`."""
+
 _NUMBERS = 128
 _MOST_NUMBERS = 2_000_000
 """Of all items together: a larger catalog gets fewer numbers per item, 16 at least."""
@@ -62,7 +65,7 @@ class Background:
     repeats: tuple[tuple[_Count, _Count], ...] = ()
     groups: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
     vectors: tuple[tuple[_Finite, ...], ...] = ()
-    told: Mapping[str, tuple[tuple[_Count, _Count, _Count, _Count, _Count, _Count], ...]] | None = None
+    told: Mapping[str, tuple[tuple[_Count, ...], ...]] | None = None
 
     @property
     def popularity(self) -> FloatArray:
@@ -185,7 +188,7 @@ def _fits(found: Background, n_items: int, n_agents: int) -> bool:
         even
         and all(len(each) == n_items for each in columns)
         and all(agent < n_agents and item < n_items for agent, item in found.repeats)
-        and all(row[0] < n_agents for rows in (found.told or {}).values() for row in rows)
+        and all(len(row) == _TOLD and row[0] < n_agents for rows in (found.told or {}).values() for row in rows)
     )
 
 

@@ -50,7 +50,7 @@ def reached_shares(told: pd.DataFrame, resamples: Resamples) -> Mapping[str, Flo
     """
     rows = reached(told)
     hearers, n_users = rows.hearer.to_numpy(dtype=np.int64), resamples.weights.shape[1]
-    sums = {name: np.bincount(hearers, weights=rows[name], minlength=n_users) for name in COUNTED}
+    sums = {name: np.bincount(hearers, weights=rows[name], minlength=n_users).astype(np.float64) for name in COUNTED}
     everybody = np.ones(n_users, dtype=np.bool_)
     return {
         "tellings per agent": np.asarray(resamples.weights @ sums["told"] / resamples.weights.sum(axis=1)),
