@@ -107,14 +107,13 @@ def _print(findings: Findings, console: Terminal) -> None:
 def _print_memory(memory: Mapping[str, Memory], console: Terminal) -> None:
     """What the model tells of whom it learned from, before and after training."""
     for name, found in memory.items():
-        for what, each in (("people", found.histories), ("titles", found.titles)):
-            told = "all are in training prompts" if each is None else ends(each.separated, each.low, each.high)
-            console.print(f"memorisation, {name}, {what}: learned from or not is guessed with probability {told}")
+        for what, each in (("histories", found.histories), ("titles", found.titles)):
+            guessed = "" if each is None else ends(each.separated, each.low, each.high)
+            told = f"learned from or not is guessed with probability {guessed}" if guessed else "all are in prompts"
+            console.print(f"memorisation, {name}, {what}: {told}")
         said = [f"{n} of {of}" for n, of in zip(found.completions.continued, found.completions.titles, strict=True)]
-        console.print(
-            f"memorisation, {name}, completions: goes on with {said[0]} real next titles of learned-from people, and "
-            f"with {said[1]} of others"
-        )
+        told = f"{said[0]} real next titles are said of people learned from, {said[1]} of others"
+        console.print(f"memorisation, {name}, completions: {told}")
 
 
 def _print_slice(found: Weighed, console: Terminal) -> None:

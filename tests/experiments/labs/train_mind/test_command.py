@@ -15,9 +15,10 @@ from typer.testing import CliRunner
 
 from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.experiments.cli.step_lines import StepLines
-from groundlings.experiments.cli.train_mind import _print_slice, train_mind
+from groundlings.experiments.cli.train_mind import _print_memory, _print_slice, train_mind
 from groundlings.experiments.config.loading import config_hash, load_as
 from groundlings.experiments.labs.train_mind.config import CHECKPOINT, TrainMindConfig
+from groundlings.experiments.labs.train_mind.probe import Completions, Memory, Probe
 from groundlings.experiments.labs.train_mind.table import FIGURES, Row, Weight, worth_of
 from groundlings.experiments.labs.train_mind.weighing import Weighed
 from groundlings.experiments.running.events import LabStep
@@ -104,3 +105,15 @@ def test_a_table_says_what_the_model_adds_and_what_a_token_is_worth(capsys):
     assert "new items: 6 scenes and 3 lists of 3 people; 2 of 60 answers unreadable" in said
     assert "1.500 [0.200, 2.500]" in said
     assert "0.080" in said  # 0.02 nats a choice, five decisions of 50 tokens
+
+
+def test_what_a_stranger_could_read_back_is_told_before_and_after(capsys):
+    histories = Probe(2.0, 2.5, (40, 40), 0.75, 0.6, 0.9)
+    completions = Completions(titles=(200, 197), continued=(6, 3))
+    _print_memory({"after": Memory(histories, None, completions)}, Terminal(width=160))
+    said = capsys.readouterr().out.splitlines()
+    assert said == [
+        "memorisation, after, histories: learned from or not is guessed with probability 0.750 [0.600, 0.900]",
+        "memorisation, after, titles: all are in prompts",
+        "memorisation, after, completions: 6 of 200 real next titles are said of people learned from, 3 of 197 of others",
+    ]
