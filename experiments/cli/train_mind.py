@@ -112,7 +112,7 @@ def _print_memory(memory: Mapping[str, Memory], console: Terminal) -> None:
             told = f"learned from or not is guessed with probability {guessed}" if guessed else "all are in prompts"
             console.print(f"memorisation, {name}, {what}: {told}")
         said = [f"{n} of {of}" for n, of in zip(found.completions.continued, found.completions.titles, strict=True)]
-        told = f"{said[0]} real next titles are said of people learned from, {said[1]} of others"
+        told = f"{said[0]} next titles are said of people learned from, {said[1]} of others"
         console.print(f"memorisation, {name}, completions: {told}")
 
 

@@ -115,5 +115,5 @@ def test_what_a_stranger_could_read_back_is_told_before_and_after(capsys):
     assert said == [
         "memorisation, after, histories: learned from or not is guessed with probability 0.750 [0.600, 0.900]",
         "memorisation, after, titles: all are in prompts",
-        "memorisation, after, completions: 6 of 200 real next titles are said of people learned from, 3 of 197 of others",
+        "memorisation, after, completions: 6 of 200 next titles are said of people learned from, 3 of 197 of others",
     ]
