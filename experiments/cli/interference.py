@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,7 +57,7 @@ def _print(findings: Findings, console: Terminal) -> None:
     first, second = (escape(arm) for arm in findings.arms)
     console.print(
         f"{plural(findings.agents, 'agent')}, {plural(findings.ties, 'tie')}, {plural(findings.clusters, 'cluster')}, "
-        f"within which {findings.within:.0%} of the ties stay. Everybody in {first}: {findings.before:.4f} "
+        f"within which {_share(findings.within)} of the ties stay. Everybody in {first}: {findings.before:.4f} "
         f"interactions per agent; in {second}: {findings.after:.4f}. The truth is the difference, "
         f"{findings.truth:+.4f}."
     )
@@ -64,7 +65,7 @@ def _print(findings: Findings, console: Terminal) -> None:
         n = len(tested.estimates)
         table = Table(
             "estimate", "mean", "s.d.", "interval holds the truth",
-            title=f"split by {tested.by}, {n} assignments, {tested.ties_across:.0%} of the ties across arms",
+            title=f"split by {tested.by}, {n} assignments, {_share(tested.ties_across)} of the ties across arms",
             title_justify="left",
         )  # fmt: skip
         for row in ROWS:
@@ -75,3 +76,7 @@ def _print(findings: Findings, console: Terminal) -> None:
             spread = f"{known.std(ddof=1):.4f}" if len(known) > 1 else "n/a"
             table.add_row(row, f"{known.mean():+z.4f}" if len(known) else "n/a", spread, held)
         console.print(table)
+
+
+def _share(value: float) -> str:
+    return "n/a" if isnan(value) else f"{value:.0%}"

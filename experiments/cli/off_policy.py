@@ -69,6 +69,12 @@ def _print(findings: Findings, console: Terminal) -> None:
         for name, share, found in findings.ranking()
     ]
     console.print(f"RMSE as a share of the truth, mean over policies: {', '.join(best)}")
+    if findings.unknown:
+        console.print(
+            f"left out {plural(findings.unknown, 'user')}: pages of the first session are lost, in one arm or several, "
+            "and what was clicked there is not known",
+            soft_wrap=True,
+        )
     for arm, why in findings.left_out.items():
         console.print(f"left out {escape(arm)}: {escape(why)}")
 

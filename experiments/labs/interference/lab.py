@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict, dataclass, replace
+from math import isnan
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -87,7 +88,10 @@ class Findings:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for a JSON file."""
-        return {**asdict(self), "truth": self.truth}
+        across = [None if isnan(each.ties_across) else each.ties_across for each in self.tested]
+        told = asdict(self)
+        told["tested"] = [{**each, "ties_across": share} for each, share in zip(told["tested"], across, strict=True)]
+        return {**told, "within": None if isnan(self.within) else self.within, "truth": self.truth}
 
 
 def try_splits(config: ExperimentConfig, assignments: int = 5, times: int = 1000) -> Findings:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ import numpy as np
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.errors import ConfigError
 from groundlings.experiments.labs.off_policy.estimators import ESTIMATORS, PerSession, estimates, slot_chances
-from groundlings.experiments.labs.off_policy.logged import logged_lists, true_values
+from groundlings.experiments.labs.off_policy.logged import logged_lists, true_values, without_lost_pages
 from groundlings.recommenders.base import AsyncRecommender, Recommender
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Findings:
         rows: Per policy and estimator.
         effective: Policy -> how many sessions its estimate by whole weights really rests on (Kish).
         left_out: Arm -> why nothing is said of it.
+        unknown: Users who are left out, because an outcome of their first session is not known in some arm.
     """
 
     logging: str
@@ -72,10 +74,15 @@ class Findings:
     rows: tuple[EstimatorError, ...]
     effective: Mapping[str, float]
     left_out: Mapping[str, str]
+    unknown: int = 0
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values."""
-        return asdict(self)
+        """Plain values, None where there is no figure."""
+        rows = [
+            {name: None if isinstance(value, float) and isnan(value) else value for name, value in asdict(row).items()}
+            for row in self.rows
+        ]
+        return {**asdict(self), "rows": rows}
 
     def frame(self) -> pd.DataFrame:
         """One row per policy and estimator."""
@@ -121,7 +128,7 @@ def try_estimators(directory: Path, logging: str | None = None, groups: int = 20
     recommenders, left_out = _fitted(plan)
     logging = _logging(recommenders, logging)
     with LogReader(store_at(directory)) as log:
-        impressions = log.impressions()
+        impressions, unknown = without_lost_pages(log.impressions())
     logged = logged_lists(plan, impressions, logging)
     if len(logged) < 2:
         raise ConfigError(
@@ -150,7 +157,7 @@ def try_estimators(directory: Path, logging: str | None = None, groups: int = 20
         rows += [_error(name, each, found[each], expected, group) for each in (*ESTIMATORS, OWN_WORLD) if each in found]
     if not rows:
         raise ConfigError(f"no arm beside {logging} has chances that are known: {left_out}")
-    return Findings(logging, len(logged), -(-len(logged) // groups), tuple(rows), effective, left_out)
+    return Findings(logging, len(logged), -(-len(logged) // groups), tuple(rows), effective, left_out, unknown)
 
 
 def _error(policy: str, name: str, found: PerSession, expected: FloatArray, group: IntArray) -> EstimatorError:

@@ -70,6 +70,28 @@ class LoggedLists:
         return RankingRequest(self.users, size or self.items.shape[1], seen, draws)
 
 
+def without_lost_pages(impressions: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """The impressions of users who have no lost page on the first day, in any arm, and how many users are left out.
+
+    What was clicked on such a page is not known, in the log or in the truth, and not zero.
+
+    Args:
+        impressions: As `LogReader.impressions` gives them.
+
+    Raises:
+        ConfigError: Nobody is left.
+    """
+    first = impressions[impressions.day == 0]
+    lost = first[first.clicked.isna()].user_id.unique()
+    kept = impressions[~impressions.user_id.isin(lost)]
+    if len(lost) and not (kept.day == 0).any():
+        raise ConfigError(
+            "of every user an outcome of the first session is not known, because pages are lost; `groundlings runs "
+            "show` says why"
+        )
+    return kept, len(lost)
+
+
 def logged_lists(plan: Plan, impressions: pd.DataFrame, arm: str) -> LoggedLists:
     """The first day's sessions of an arm.
 

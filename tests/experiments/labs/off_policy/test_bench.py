@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sqlite3
 from dataclasses import replace
 
 import numpy as np
@@ -70,6 +72,34 @@ def test_the_truth_is_what_the_policys_world_expects(findings, run):
     assert own.estimate == pytest.approx(popular.clicked.sum() / 40)
     trivial = next(row for row in findings.rows if row.estimator == "on_policy")
     assert trivial.estimate == pytest.approx(impressions[impressions.arm == "log"].clicked.sum() / 40)
+
+
+def test_a_user_with_a_lost_page_is_left_out_and_counts_as_no_zero(run, findings, tmp_path):
+    """A model's reply that cannot be read leaves a page of which nothing is known, in the log or in the truth."""
+    shutil.copytree(run, tmp_path / "run")
+    page = (
+        "UPDATE impressions SET clicked = NULL, p_click = NULL, rating = NULL WHERE session_id IN (SELECT session_id "
+        "FROM sessions JOIN arms USING (arm_id) WHERE arms.name = ? AND agent_id IN (SELECT agent_id FROM agents "
+        "ORDER BY agent_id LIMIT ?))"
+    )
+    with sqlite3.connect(tmp_path / "run/log.db") as log:
+        log.execute(page, ("popular", 2))
+        log.execute(page, ("log", 3))
+    found = try_estimators(tmp_path / "run", groups=5)
+    assert (found.users, found.unknown) == (37, 3)
+    (truth,) = {row.truth for row in found.rows}
+    assert truth == pytest.approx(findings.rows[0].truth, rel=0.3)
+    assert all(row.estimate == row.estimate for row in found.rows)
+    with sqlite3.connect(tmp_path / "run/log.db") as log:
+        log.execute(page, ("popular", 40))
+    with pytest.raises(ConfigError, match="of every user an outcome of the first session is not known"):
+        try_estimators(tmp_path / "run", groups=5)
+
+
+def test_what_has_no_figure_is_null_in_json(findings):
+    rows = tuple(replace(row, rmse=float("nan")) for row in findings.rows)
+    written = replace(findings, rows=rows).as_dict()
+    assert {row["rmse"] for row in written["rows"]} == {None}
 
 
 @pytest.mark.parametrize(
