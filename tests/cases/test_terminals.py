@@ -25,6 +25,9 @@ from groundlings.experiments.cli.main import main
 HOSTILE = "\x1b]0;PWN\x07\x1b[2J\x1b]8;;http://evil\x07\x9b5n\u202eRTL\u2066\u200b[red][/x]"
 """A window title, a cleared screen, a link, a question to the terminal, reordered and unseen text, and markup."""
 
+FIRST = f"pop{HOSTILE}{'x' * 200}"
+"""Name of the first arm, with which the others are compared; no line can be broken in its end."""
+
 OF_RICH = re.compile(r"\x1b\[[0-9;]*[mAK]|\x1b\[\?25[lh]|\r")
 """What our own colours and progress bars send to a terminal."""
 
@@ -83,7 +86,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "site": {"page_size": 3, "max_pages": 2},
         "mind": "behavioural",
         "arms": [
-            {"name": f"pop{HOSTILE}", "recommender": "popular"},
+            {"name": FIRST, "recommender": "popular"},
             {"name": f"七rand{HOSTILE}", "recommender": "random_order"},
         ],
     }  # fmt: skip
@@ -191,19 +194,17 @@ def test_pages_and_datasheets_hold_nothing_that_steers_and_formulas_are_told(wor
     sheet = (world / "movielens/DATASHEET.md").read_text(encoding="utf-8")
     harmless(sheet)
     assert "movies.csv: 12 cells begin like a formula (the first: '=Item 0" in sheet
-    assert (
-        json.loads((world / "movielens/datasheet.json").read_text(encoding="utf-8"))["arms"][0]["name"]
-        == f"pop{HOSTILE}"
-    )
+    assert json.loads((world / "movielens/datasheet.json").read_text(encoding="utf-8"))["arms"][0]["name"] == FIRST
     titles = [path.read_text(encoding="utf-8") for path in world.glob("movielens/*/movies.csv")]
     assert all(f"=Item 3 {HOSTILE}" in text for text in titles), "a program joins on titles: they stay as they are"
     assert "ratings.csv: " not in sheet.partition("## What the words mean")[0].partition("mark")[2]
 
 
-def test_a_word_without_an_end_makes_no_page_scroll_sideways(world: Path, browser) -> None:
-    page = browser.open(world / "run/report.html", 390, 844)
+@pytest.mark.parametrize("width", [390, 1400])
+def test_a_word_without_an_end_makes_no_page_scroll_sideways(world: Path, browser, width: int) -> None:
+    page = browser.open(world / "run/report.html", width, 844)
     page.run("document.querySelectorAll('details').forEach(each => each.open = true)")
-    assert page.run("document.documentElement.scrollWidth") <= 390
+    assert page.run("document.documentElement.scrollWidth") <= width
     page.close()
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
+import sqlite3
 from contextlib import AsyncExitStack
 
 from groundlings.experiments.config.schema import ExperimentConfig
@@ -115,3 +117,20 @@ def test_figures_with_units_are_sorted_by_size_and_absent_ones_stand_last(site, 
     saved = page.run("window.saved").split("\r\n")
     assert [saved[0], saved[2], saved[-1]] == ['"took"', '" apples"', ""], "NULL is no text, and spaces stay"
     page.close()
+
+
+def test_a_name_without_an_end_makes_no_page_scroll_sideways(small_run, tmp_path, serve, browser) -> None:
+    for run in ("one", "two"):
+        shutil.copytree(small_run, tmp_path / run)
+        answer = {"question": "q" * 200, "sentence": "s" * 200, "winner": "w" * 200}
+        (tmp_path / run / "answer.json").write_text(json.dumps(answer))
+        with sqlite3.connect(tmp_path / run / "log.db") as log:
+            log.execute("UPDATE arms SET name = name || hex(zeroblob(100))")
+    with serve(tmp_path) as site:
+        one, two = site.key("one"), site.key("two")
+        both = f"/compare?run={one.removeprefix('/runs/')}&run={two.removeprefix('/runs/')}"
+        for path in ("/", f"{one}/live", f"{one}/people/1?whole=1", both):
+            for width in (390, 1400):
+                page = browser.open(f"http://127.0.0.1:{site.port}{path}", width)
+                assert page.run("document.documentElement.scrollWidth") <= width, path
+                page.close()
