@@ -10,8 +10,9 @@ openai client's faster transport, aiohttp. There are enough people that the firs
 are on their way, hardly count. Beside the mock server stands the processor time that a decision took, in this process
 and in its client processes: where other programs keep the machine busy, it says more than the rate. The platform asks
 from one process, and from two (`execution: {engine: pool, workers: 2}`); the yardstick always asks from one, so that
-two may reach a ratio of 2 where the machine has cores for them, the server and this process. Exits with 1 where a bar
-is missed; there is none for two clients, because two cores are too few for it.
+two may reach a ratio of 2 where the machine has cores for them, the server and this process. From one process it also
+asks for cohorts of 16 sessions (`mind.cohort_size`), with twice as many sessions open, because a cohort holds its places
+to its end. Exits with 1 where a bar is missed; there is none for two clients, because two cores are too few for it.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class Course:
         people: Agents, one session each.
         model: The `model` part of the experiment file.
         clients: Processes that ask.
+        cohort: Sessions that go from page to page together.
     """
 
     server: str
@@ -61,6 +63,7 @@ class Course:
     people: int
     model: dict[str, Any]
     clients: int = 1
+    cohort: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +87,9 @@ def main() -> None:
     console = Console()
     outcomes = []
     with mock_server() as url:
-        for concurrency, clients in ((64, 1), (256, 1), (256, 2)):
+        for concurrency, clients, cohort in ((64, 1, 1), (256, 1, 1), (256, 1, 16), (256, 2, 1)):
             model = {"provider": "endpoint", "base_url": url, "concurrency": concurrency}
-            course = Course("mock", concurrency, arguments.people, model, clients)
+            course = Course("mock", concurrency, arguments.people, model, clients, cohort)
             outcomes.append(_compare(course, arguments.rounds, url, console))
     if not arguments.mock_only:
         outcomes.append(_compare_embedded(arguments, console))
@@ -94,6 +97,7 @@ def main() -> None:
         "server",
         "on their way",
         "clients",
+        "cohort",
         "bare loop /s",
         "platform /s",
         "ratio",
@@ -111,6 +115,7 @@ def main() -> None:
                 course.server,
                 str(course.concurrency),
                 str(course.clients),
+                str(course.cohort),
                 f"{bare.rate:,.2f}",
                 f"{platform.rate:,.2f}",
             ),
@@ -145,7 +150,7 @@ def _compare(course: Course, rounds: int, url: str, console: Console) -> Outcome
         if not number % 2:
             platform.append(_platform(plan))
         mine, other = platform[-1], bare[-1]
-        which = f"{course.server} {course.concurrency}, {course.clients} clients"
+        which = f"{course.server} {course.concurrency}, {course.clients} clients, cohorts of {course.cohort}"
         line = f"{which}: platform {mine.rate:,.2f}, bare {other.rate:,.2f} a second"
         console.print(f"[dim]{line}; CPU ms {mine.busy:.2f}, {other.busy:.2f}")
     ratio = statistics.median(mine.rate / other.rate for mine, other in zip(platform, bare, strict=True))
@@ -189,9 +194,9 @@ def _plan(course: Course) -> Plan:
                 "name": "saturation",
                 "seed": 1,
                 "dataset": {"name": "toy", "toy": {"n_users": course.people, "n_items": 500}},
-                "simulation": {"concurrency": course.concurrency},
+                "simulation": {"concurrency": course.concurrency * (2 if course.cohort > 1 else 1)},
                 "site": {"page_size": 4, "max_pages": 5},
-                "mind": {"kind": "language", "model": course.model},
+                "mind": {"kind": "language", "model": course.model, "cohort_size": course.cohort},
                 "arms": [{"name": "popular", "recommender": "popular"}],
                 "execution": {"engine": "pool", "workers": course.clients} if course.clients > 1 else {},
             }

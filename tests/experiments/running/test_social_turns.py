@@ -127,3 +127,9 @@ def test_a_grocer_hears_of_what_was_chosen(tmp_path, repeat_shop):
 def test_turns_before_a_conversation_are_refused():
     with pytest.raises(ConfigError, match=r"mind\.social\.turns: the environment has the actions say itself"):
         build_plan(config(environment={"kind": "conversation"}, site={}))
+
+
+def test_agents_in_cohorts_take_the_same_turns(whole, tmp_path):
+    together = run_experiment(config(mind={**MIND, "cohort_size": 5}), tmp_path / "run")
+    assert together.digest == whole.digest
+    assert said(together.directory).equals(said(whole.directory))
