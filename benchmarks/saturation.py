@@ -11,8 +11,8 @@ are on their way, hardly count. Beside the mock server stands the processor time
 and in its client processes: where other programs keep the machine busy, it says more than the rate. The platform asks
 from one process, and from two (`execution: {engine: pool, workers: 2}`); the yardstick always asks from one, so that
 two may reach a ratio of 2 where the machine has cores for them, the server and this process. From one process it also
-asks for cohorts of 16 sessions (`mind.cohort_size`), with twice as many sessions open, because a cohort holds its places
-to its end. Exits with 1 where a bar is missed; there is none for two clients, because two cores are too few for it.
+asks for cohorts of 16 sessions (`mind.cohort_size`), with twice as many sessions open, because a cohort holds its
+places to its end. Exits with 1 where a bar is missed; there is none for two clients, because two cores are too few.
 """
 
 from __future__ import annotations
