@@ -163,13 +163,15 @@ def report(
 ) -> None:
     """Compute metrics and report of a run again, from its log and what lies beside it."""
     from groundlings.experiments.analysis.measuring import measure
+    from groundlings.experiments.archive.cells import has_cells
     from groundlings.experiments.archive.integrity import reading
     from groundlings.experiments.cli.run_output import print_measured
-    from groundlings.experiments.running.replicates import has_cells, write_reports
     from groundlings.simulator.log.reader import LogReader
 
     console = Terminal()
     if has_cells(directory):
+        from groundlings.experiments.running.replicates import write_reports
+
         print_measured(write_reports(directory, fidelity, truth), console)
     else:
         with reading(directory), LogReader(directory) as log:
@@ -190,9 +192,9 @@ def print_digest(
     A digest begins with its version (v2:), but for those of the first one; digests of two versions say nothing of each
     other. Every row is read, and whether it is as it was written; where it is not, the exit status is 2.
     """
+    from groundlings.experiments.archive.cells import runs_in
     from groundlings.experiments.archive.integrity import reading
     from groundlings.experiments.archive.log_check import check_log
-    from groundlings.experiments.running.replicates import runs_in
     from groundlings.simulator.log.reader import LogReader
 
     runs, changed = runs_in(directory), []

@@ -5,13 +5,14 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from groundlings.experiments.analysis.measuring import Measured
-from groundlings.experiments.running.replicates import MatrixOutcome
-from groundlings.experiments.running.run import Outcome
 from groundlings.experiments.terminal import escape, say_json
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from groundlings.experiments.analysis.measuring import Measured
+    from groundlings.experiments.running.replicates import MatrixOutcome
+    from groundlings.experiments.running.run import Outcome
 
 
 def print_outcome(done: Outcome | MatrixOutcome, console: Console, *, quiet: bool = False) -> None:
@@ -22,11 +23,15 @@ def print_outcome(done: Outcome | MatrixOutcome, console: Console, *, quiet: boo
         console: Where it is printed.
         quiet: Whether the last line is all.
     """
-    if isinstance(done, MatrixOutcome) and not quiet:
+    from groundlings.experiments.running.replicates import MatrixOutcome
+
+    if quiet:
+        pass
+    elif isinstance(done, MatrixOutcome):
         for name, each in done.cells.items():
             console.print(f"digest  {each.digest}  {escape(name)}", soft_wrap=True)
         print_measured(done.measured, console)
-    elif isinstance(done, Outcome) and not quiet:
+    else:
         _print_tables(done.measured, console)
         _print_retention(done, console)
         console.print(f"digest  {escape(done.digest)}")
@@ -74,6 +79,8 @@ def print_as_json(done: Outcome | MatrixOutcome) -> None:
 
 
 def _described(done: Outcome | MatrixOutcome) -> dict[str, Any]:
+    from groundlings.experiments.running.replicates import MatrixOutcome
+
     where = {"directory": str(done.directory), "status": "done"}
     if isinstance(done, MatrixOutcome):
         first, *others = done.cells.values()

@@ -76,7 +76,7 @@ def datasheet(
         "people": {
             "mind": run["mind"],
             "model_fingerprint": run["model_fingerprint"],
-            "agents": sum(1 for _ in source.agents()),
+            "agents": source.n_agents,
         },
         "arms": [
             {
@@ -155,11 +155,14 @@ def write_datasheet(
 
 def _worth(quality: LogQuality | str | None) -> list[str]:
     """The section on what the log is worth, [] where nobody asked."""
-    from groundlings.experiments.exports.quality.sentences import markdown
-
     if quality is None:
         return []
-    return ["## What it is worth", f"n/a: {quality}."] if isinstance(quality, str) else markdown(quality)
+    if isinstance(quality, str):
+        return ["## What it is worth", f"n/a: {quality}."]
+    # Imported here: it loads all that a run needs.
+    from groundlings.experiments.exports.quality.sentences import markdown
+
+    return markdown(quality)
 
 
 def _markdown(facts: Mapping[str, Any], worth: list[str]) -> str:

@@ -201,6 +201,11 @@ class LogSource:
         for number, agent in enumerate(self._log.logged_agents(), start=1):
             yield Agent(agent.agent_id, number, agent.user_id, agent.persona)
 
+    @property
+    def n_agents(self) -> int:
+        """How many simulated people there are."""
+        return len(self._log.agent_ids())
+
     def interventions(self) -> tuple[Intervention, ...]:
         """What was changed in arms at the beginning of a day, in the order in which it was decided."""
         return self._log.logged_interventions()

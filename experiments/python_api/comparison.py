@@ -20,11 +20,11 @@ from groundlings.experiments.analysis.comparison.effects import Comparison as Fi
 from groundlings.experiments.analysis.comparison.fidelity_gate import FIDELITY_NAME, TRUTH_NAME
 from groundlings.experiments.analysis.comparison.verdict import Word
 from groundlings.experiments.analysis.metrics import Metric, metrics_of, summarise
+from groundlings.experiments.archive.cells import runs_in
 from groundlings.experiments.archive.directory import own_recommenders, read_manifest
 from groundlings.experiments.archive.integrity import reading
 from groundlings.experiments.running.events import SILENT, Progress
 from groundlings.experiments.running.held_out.later import measured_later
-from groundlings.experiments.running.replicates import runs_in
 from groundlings.simulator.log.reader import LogReader
 
 if TYPE_CHECKING:

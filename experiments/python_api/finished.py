@@ -12,13 +12,13 @@ from groundlings.environments.paths import handed_over
 from groundlings.experiments.analysis.answer.values import Answer
 from groundlings.experiments.analysis.metrics import Metric, Summary, metrics_of, summarise
 from groundlings.experiments.analysis.retention import retention_frame
+from groundlings.experiments.archive.cells import runs_in
 from groundlings.experiments.archive.directory import CELLS, REPORT_NAME
 from groundlings.experiments.archive.integrity import reading
 from groundlings.experiments.python_api.comparison import Comparison, check_variant_metrics, compare_runs
 from groundlings.experiments.python_api.metric_frame import FOR_TABLES, metric_frame, short_table
 from groundlings.experiments.python_api.shown_frames import group_frame, list_frame
 from groundlings.experiments.python_api.why_frames import WhyTable, why_frame
-from groundlings.experiments.running.replicates import runs_in
 from groundlings.simulator.log.reader import LogReader
 
 if TYPE_CHECKING:

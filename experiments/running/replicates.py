@@ -16,9 +16,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.analysis.measuring import Measured, measure
 from groundlings.experiments.archive import directory as files
+from groundlings.experiments.archive.cells import cell_directories, has_log
 from groundlings.experiments.config.loading import as_yaml, load_config
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.config.variants import Cell, cells_of
@@ -34,7 +34,7 @@ from groundlings.experiments.running.supplied import Supplied
 from groundlings.simulator.log.begun import begun_in
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.spending import Spending
-from groundlings.simulator.log.store import ADDRESS_NAME, LOG_NAME, store_at
+from groundlings.simulator.log.store import store_at
 from groundlings.simulator.log.trusted_hosts import refuse_unnamed
 
 
@@ -122,31 +122,6 @@ def resume_matrix(
         return outcome
 
 
-def has_cells(directory: Path) -> bool:
-    """Whether a directory holds a matrix and not a run."""
-    return (directory / files.CELLS).is_dir()
-
-
-def runs_in(directory: Path) -> list[Path]:
-    """The runs of a matrix, or the one run that a directory is."""
-    return cell_directories(directory) if has_cells(directory) else [directory]
-
-
-def cell_directories(directory: Path) -> list[Path]:
-    """The runs of a matrix, in its order.
-
-    Raises:
-        RunDirectoryError: One of them has not begun.
-    """
-    found = [directory / files.CELLS / cell.name for cell in cells_of(load_config(files.existing_config(directory)))]
-    for cell in found:
-        if not _has_log(cell):
-            raise RunDirectoryError(
-                f"{cell}: this cell has not begun; finish the matrix with groundlings run --resume {directory}"
-            )
-    return found
-
-
 def write_reports(directory: Path, fidelity: Path | None = None, truth: Path | None = None) -> Measured:
     """Draw every cell again, and the page of all of them together.
 
@@ -212,7 +187,7 @@ def _like_the_others(directory: Path, cells: Sequence[Cell], resuming: Resuming)
 
     def checked(plan: Plan) -> None:
         for place in (directory / files.CELLS / each.name for each in cells):
-            begun = begun_in(store_at(place)) if _has_log(place) else None
+            begun = begun_in(store_at(place)) if has_log(place) else None
             if begun is not None:
                 check_sibling(place, begun, plan.identity, accept=resuming.accept_changes)
 
@@ -220,7 +195,7 @@ def _like_the_others(directory: Path, cells: Sequence[Cell], resuming: Resuming)
 
 
 def _spent(cell: Path) -> Spending:
-    return spent_by_run(cell) if _has_log(cell) else Spending()
+    return spent_by_run(cell) if has_log(cell) else Spending()
 
 
 def _spent_by_other_cells(directory: Path) -> Spending:
@@ -231,10 +206,6 @@ def _spent_by_other_cells(directory: Path) -> Spending:
         return Spending()
     others = (cell.name for cell in cells_of(load_config(whole / files.CONFIG_NAME)) if cell.name != place.name)
     return sum((_spent(place.parent / name) for name in others), Spending())
-
-
-def _has_log(cell: Path) -> bool:
-    return any((cell / name).is_file() for name in (LOG_NAME, ADDRESS_NAME))
 
 
 def _in_cell(progress: Progress, cell: str) -> Progress:

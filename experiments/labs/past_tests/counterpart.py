@@ -8,10 +8,10 @@ from pathlib import Path
 from groundlings.environments.errors import DataError, RunDirectoryError, shown
 from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Outcomes, read_outcomes
 from groundlings.experiments.analysis.metrics.registry import metrics_of
+from groundlings.experiments.archive.cells import runs_in
 from groundlings.experiments.archive.integrity import reading
 from groundlings.experiments.archive.log_check import check_log
 from groundlings.experiments.labs.past_tests.tests_file import PastTest, Scale
-from groundlings.experiments.running.replicates import runs_in
 from groundlings.simulator.log.reader import LogReader
 
 

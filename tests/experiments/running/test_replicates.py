@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.experiments.analysis.comparison.comparing import compare_run
 from groundlings.experiments.analysis.report.page import read_material
+from groundlings.experiments.archive.cells import cell_directories, has_cells
 from groundlings.experiments.archive.inventory import find_runs
 from groundlings.experiments.cli import main as cli
 from groundlings.experiments.config.loading import config_hash, load_config
@@ -19,13 +20,7 @@ from groundlings.experiments.config.variants import cells_of
 from groundlings.experiments.running.cost import estimate, print_plan
 from groundlings.experiments.running.events import ArmBegins, RunBegins
 from groundlings.experiments.running.plan import build_plan
-from groundlings.experiments.running.replicates import (
-    cell_directories,
-    go_on_with,
-    has_cells,
-    resume_matrix,
-    run_matrix,
-)
+from groundlings.experiments.running.replicates import go_on_with, resume_matrix, run_matrix
 from groundlings.experiments.running.run import run_experiment
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.spending import Spending
