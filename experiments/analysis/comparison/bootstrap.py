@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from groundlings.environments.arrays import FloatArray
+from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.experiments.analysis.compare import CONFIDENCE
 
 RESAMPLES = 2000
@@ -34,12 +36,26 @@ def resampled_counts(n: int, resamples: int, seed: int) -> Iterator[FloatArray]:
 
     The counts depend on n and the seed only, so every column and every metric meets the same resamples.
     """
+    most = RESAMPLES * RESAMPLED_AGENTS
+    blocks = _kept_counts(n, resamples, seed) if n * resamples <= most else _drawn_counts(n, resamples, seed)
+    for counts in blocks:
+        yield counts.astype(np.float64)
+
+
+@lru_cache(maxsize=1)
+def _kept_counts(n: int, resamples: int, seed: int) -> tuple[NDArray[np.integer], ...]:
+    """`resampled_counts`, kept for the next metric or arm: 40 MB at most where each count takes two bytes."""
+    narrow = np.uint16 if n < 2**16 else np.int64
+    return tuple(counts.astype(narrow) for counts in _drawn_counts(n, resamples, seed))
+
+
+def _drawn_counts(n: int, resamples: int, seed: int) -> Iterator[IntArray]:
     rng = np.random.default_rng([seed, n])
     block = max(1, _CELLS_AT_ONCE // max(n, 1))
     for start in range(0, resamples, block):
         rows = min(block, resamples - start)
         picks = rng.integers(0, n, size=(rows, n)) + n * np.arange(rows)[:, None]
-        yield np.bincount(picks.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float64)
+        yield np.bincount(picks.ravel(), minlength=rows * n).reshape(rows, n)
 
 
 def bca_interval(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from groundlings.experiments.analysis.compare import mean_interval, within_one
-from groundlings.experiments.analysis.comparison.bootstrap import bca_interval
+from groundlings.experiments.analysis.comparison.bootstrap import bca_interval, resampled_counts
 from groundlings.experiments.analysis.comparison.ratios import (
     paired_ratio_difference,
     ratio_estimate,
@@ -182,3 +182,16 @@ def test_a_covariate_that_never_varies_changes_nothing():
     arm, baseline = rng.normal(size=20), rng.normal(size=20)
     flat = np.ones(20)
     assert cuped_difference(arm, baseline, flat, flat) == split_difference(arm, baseline)
+
+
+def test_the_resamples_of_as_many_agents_are_drawn_once_and_are_the_same_each_time(monkeypatch):
+    drawn = []
+    generator = np.random.default_rng
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: drawn.append(seed) or generator(seed))
+    first, again = (np.concatenate(list(resampled_counts(437, 50, 9))) for _ in range(2))
+    assert drawn == [[9, 437]]
+    picks = generator([9, 437]).integers(0, 437, size=(50, 437))
+    assert np.array_equal(first, [np.bincount(row, minlength=437) for row in picks])
+    assert np.array_equal(again, first)
+    first[:] = -1  # whoever changes them changes nobody else's
+    assert np.array_equal(np.concatenate(list(resampled_counts(437, 50, 9))), again)
