@@ -162,20 +162,10 @@ def report(
     ] = None,
 ) -> None:
     """Compute metrics and report of a run again, from its log and what lies beside it."""
-    from groundlings.experiments.analysis.measuring import measure
-    from groundlings.experiments.archive.cells import has_cells
-    from groundlings.experiments.archive.integrity import reading
-    from groundlings.experiments.cli.run_output import print_measured
-    from groundlings.simulator.log.reader import LogReader
+    from groundlings.experiments.cli.run_output import measured_again, print_measured
 
     console = Terminal()
-    if has_cells(directory):
-        from groundlings.experiments.running.replicates import write_reports
-
-        print_measured(write_reports(directory, fidelity, truth), console)
-    else:
-        with reading(directory), LogReader(directory) as log:
-            print_measured(measure(directory, log, fidelity=fidelity, truth=truth), console)
+    print_measured(measured_again(directory, fidelity, truth), console)
     console.print(f"report  {escape(str(directory / 'report.html'))}", soft_wrap=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from groundlings.experiments.terminal import escape, say_json
@@ -37,6 +38,26 @@ def print_outcome(done: Outcome | MatrixOutcome, console: Console, *, quiet: boo
         console.print(f"digest  {escape(done.digest)}")
         _print_answer(done.measured, console)
     console.print(f"report  {escape(str(done.directory / 'report.html'))}", soft_wrap=True)
+
+
+def measured_again(directory: Path, fidelity: Path | None, truth: Path | None) -> Measured:
+    """What the log of a run says, or those of all cells of a matrix together; their reports are written anew.
+
+    Args:
+        directory: Of the run or the matrix.
+        fidelity, truth: Files of the labs, where they do not lie beside a run.
+    """
+    from groundlings.experiments.analysis.measuring import measure
+    from groundlings.experiments.archive.cells import has_cells
+    from groundlings.experiments.archive.integrity import reading
+    from groundlings.simulator.log.reader import LogReader
+
+    if has_cells(directory):
+        from groundlings.experiments.running.replicates import write_reports
+
+        return write_reports(directory, fidelity, truth)
+    with reading(directory), LogReader(directory) as log:
+        return measure(directory, log, fidelity=fidelity, truth=truth)
 
 
 def print_measured(found: Measured, console: Console) -> None:
