@@ -60,6 +60,12 @@ def _print(findings: Findings, console: Terminal) -> None:
         f"{plural(findings.agents, 'agent')}, {plural(findings.ties, 'tie')}"
         f"{', generated: nobody has them' if findings.generated else ''}. Differences have 95 % intervals over agents."
     )
+    if findings.unknown:
+        console.print(
+            f"not known: what agents did with {plural(findings.unknown, 'impression')} of lost pages, in both runs "
+            "together; no figure below has it, so interactions are too few",
+            soft_wrap=True,
+        )
     for arm in dict.fromkeys(each.arm for each in findings.figures):
         control = " (control: random lists)" if arm == findings.control else ""
         table = Table(

@@ -19,6 +19,7 @@ import numpy as np
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.random_streams import name_key
+from groundlings.environments.words import plural
 from groundlings.experiments.labs.interference.clusters import clusters_of, share_within
 from groundlings.experiments.labs.interference.estimates import Estimates, estimate, shares_of_ties
 from groundlings.experiments.labs.resampling import Resamples
@@ -103,7 +104,7 @@ def try_splits(config: ExperimentConfig, assignments: int = 5, times: int = 1000
         times: Resamples of clusters for the intervals.
 
     Raises:
-        ConfigError: It is another experiment, or there are fewer than four clusters.
+        ConfigError: It is another experiment, there are fewer than four clusters, or pages are lost.
     """
     social = getattr(config.mind, "social", None)
     if social is None or len(config.arms) != 2 or config.design.kind != "parallel":
@@ -165,6 +166,12 @@ def _outcomes(plan: Plan, home: IntArray) -> FloatArray:
         path = Path(folder) / "log.db"
         asyncio.run(simulate(plan, run_row(plan), path))
         with LogReader(path) as log:
+            if unknown := sum(rows.unknown for rows in log.rows_by_arm().values()):
+                raise ConfigError(
+                    f"mind: pages are lost, and what agents did with {plural(unknown, 'impression')} is not known, so "
+                    "that nobody knows how many interactions they had; expected a mind whose every reply can be read, "
+                    "such as behavioural"
+                )
             taken = log.interactions().user_id.value_counts()
     ids = plan.dataset.people.user_ids
     return np.array([float(taken.get(ids[user], 0)) for user in plan.population.users])

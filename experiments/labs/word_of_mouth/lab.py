@@ -77,6 +77,7 @@ class Findings:
         external_internal: The E-I index of ties by the agents' most liked category, None where nobody has one.
         relabelled: The same of each relabelling.
         told: Who told whom of what in the run with ties, with ids of the data set; see `told_in`.
+        unknown: Impressions of lost pages in the two runs: what agents did with them is in no figure.
     """
 
     digest: str
@@ -88,6 +89,7 @@ class Findings:
     external_internal: float | None
     relabelled: tuple[float, ...]
     told: pd.DataFrame
+    unknown: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for a JSON file; who told whom is a table of its own."""
@@ -139,6 +141,7 @@ def what_ties_did(run: Path, without: Path, times: int = 1000) -> Findings:
         external_internal=None if np.isnan(index) else index,
         relabelled=() if np.isnan(index) else tuple(relabelled),
         told=with_ids(pd.concat(told, ignore_index=True), plan),
+        unknown=sum(int(arm.impressions.clicked.isna().sum()) for world in worlds for arm in world.values()),
     )
 
 

@@ -21,6 +21,7 @@ from groundlings.experiments.labs.interference.clusters import clusters_of, shar
 from groundlings.experiments.labs.interference.estimates import Estimates, estimate, shares_of_ties
 from groundlings.experiments.labs.interference.lab import Tested, try_splits
 from groundlings.experiments.labs.resampling import Resamples
+from groundlings.simulator.log.reader import ArmRows, LogReader
 
 N, DIRECT, SPILLOVER = 600, 0.5, 0.8
 USERS = np.arange(N)
@@ -108,6 +109,15 @@ def test_the_command_holds_splits_against_the_truth(tmp_path):
     by_agents, by_clusters = figures["tested"]
     assert by_clusters["ties_across"] < by_agents["ties_across"]
     assert all(each["total"]["low"] <= each["total"]["value"] for each in by_agents["estimates"])
+
+
+def test_what_is_done_on_lost_pages_counts_as_no_zero(tmp_path, monkeypatch):
+    path = tmp_path / "experiment.yaml"
+    path.write_text(yaml.safe_dump(EXPERIMENT))
+    rows = {1: ArmRows(sessions=9, impressions=90, known=80, opened=8, rated=8)}
+    monkeypatch.setattr(LogReader, "rows_by_arm", lambda _: rows)
+    with pytest.raises(ConfigError, match="pages are lost, and what agents did with 10 impressions is not known"):
+        try_splits(load_config(path), assignments=1, times=2)
 
 
 def test_an_experiment_without_ties_is_refused(tmp_path):

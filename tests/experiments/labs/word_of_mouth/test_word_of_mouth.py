@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sqlite3
 from dataclasses import replace
 from itertools import pairwise
 
@@ -195,6 +196,12 @@ def test_a_run_beside_the_same_world_without_ties(tmp_path, monkeypatch):
         ("--json", "nowhere/told.json", "there is no directory"), ("--json", "with", "is a directory"),
     ):  # fmt: skip
         assert complaint in str(ask("with", "without", option, str(tmp_path / place)).exception)
+    with sqlite3.connect(tmp_path / "with" / "log.db") as log:
+        some = "SELECT impression_id FROM impressions LIMIT 7"
+        log.execute(f"UPDATE impressions SET clicked = NULL WHERE impression_id IN ({some})")
+    lost = ask("with", "without", "--times", "2", "--json", str(tmp_path / "lost.json"))
+    assert "what agents did with 7 impressions of lost pages" in " ".join(lost.output.split())
+    assert json.loads((tmp_path / "lost.json").read_text())["unknown"] == 7
     assert ask("with", "without", "--times", "0").exit_code == 2
     assert "expected one whose agents have ties" in str(ask("without", "without").exception)
     assert "its agents have ties" in str(ask("with", "with").exception)
