@@ -29,7 +29,7 @@ _Note = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 class AgentNotesOptions(BaseModel):
     """Whose notes agents and items have: those of a recommender of an earlier run."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     path: NamedPath
     """The `agent_notes.json` of a run of the same data and split, with an arm of `agentcf`."""
@@ -40,7 +40,7 @@ class AgentNotesOptions(BaseModel):
 class ArmNotes(BaseModel):
     """The notes of one arm's agents, as the file has them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     begins: _Note
     """What every user agent begins with."""
@@ -53,7 +53,7 @@ class ArmNotes(BaseModel):
 class AgentNotesFile(BaseModel):
     """The whole file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     data: str
     """The fingerprint of the data set that was learnt from."""
