@@ -31,7 +31,7 @@ def serve(
     path: Annotated[Path | None, typer.Option("--path", metavar="GGUF", help="A model file of your own.")] = None,
     adapter: Annotated[
         Path | None,
-        typer.Option("--adapter", metavar="NAME|DIR", help="An adapter that is added to the shipped model."),
+        typer.Option("--adapter", metavar="DIR", help="An adapter that is added to the shipped model."),
     ] = None,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any free port.")] = 0,
     parallel: Annotated[int, typer.Option("--parallel", min=1, help="Concurrent requests.")] = 1,

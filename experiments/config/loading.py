@@ -173,28 +173,19 @@ def _with_effect(model: ModelConfig, config: BaseModel) -> Any:
     return _anchored(kept, config)
 
 
-PLACES = ("path", "directory", "calibration", "exposures", "ties", "student")
+PLACES = ("path", "adapter", "directory", "calibration", "exposures", "ties", "student")
 """Keys that say where something lies."""
 
 
-def _anchored(value: Any, config: BaseModel, holder: str = "") -> Any:
-    """A value of the key `holder`, its relative places made absolute."""
+def _anchored(value: Any, config: BaseModel) -> Any:
+    """A value, its relative places made absolute."""
     if isinstance(value, dict):
         base = getattr(config, "base", Path())
         return {
-            key: _placed(base, inner) if _says_where(holder, key, inner) else _anchored(inner, config, key)
+            key: _placed(base, inner) if key in PLACES and is_place(inner) else _anchored(inner, config)
             for key, inner in value.items()
         }
     return [_anchored(inner, config) for inner in value] if isinstance(value, list) else value
-
-
-def _says_where(holder: str, key: str, value: Any) -> bool:
-    """Whether a key names a place; that of an adapter may be a shipped name instead."""
-    if (holder, key) == ("embedded", "adapter"):
-        from groundlings.simulator.language.adapter import is_shipped
-
-        return not is_shipped(value)
-    return key in PLACES and is_place(value)
 
 
 def is_place(value: Any) -> bool:

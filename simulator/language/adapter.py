@@ -14,7 +14,6 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,11 +26,6 @@ from groundlings.environments.fitted_files import read_fitted
 from groundlings.simulator.language.llama_tensors import gguf_name, in_order_of_gguf
 from groundlings.simulator.language.safetensors_file import read_tensors
 from groundlings.simulator.language.weight_encoding import faster_copy, gguf_library, sha256_of
-
-SHIPPED: Mapping[str, str] = {
-    "choices-ml-1m": "11438312e7f2c4940cb6353d595319ae29a6b035b98536bc065ff61ec2488638",
-}
-"""Name -> SHA-256 of the tensors of each adapter that comes with Groundlings, in `adapters/`."""
 
 TENSORS, SETTINGS = "adapter_model.safetensors", "adapter_config.json"
 """Files of an adapter, by PEFT's names."""
@@ -95,28 +89,21 @@ class Adapter:
     matrices: Mapping[str, LowRank]
 
 
-def is_shipped(named: str | Path) -> bool:
-    """Whether an adapter is named that comes with Groundlings; anything else names a directory."""
-    return str(named) in SHIPPED
-
-
 def _find(named: Path, base: Path) -> Path:
-    if is_shipped(named):
-        return Path(str(files("groundlings.simulator.language") / "adapters" / str(named)))
     directory = base / named.expanduser()
     if not directory.is_dir():
         raise ConfigError(
             f"embedded.adapter: there is no directory {directory}; expected that of an adapter ({SETTINGS}, {TENSORS}) "
-            f"as `groundlings train-mind` writes it, or the name of a shipped one: {', '.join(SHIPPED)}"
+            "as `groundlings train-mind` writes it"
         )
     return directory.resolve()
 
 
 def read_adapter(named: Path, base: Path, base_sha256: str) -> Adapter:
-    """The adapter of a name.
+    """The adapter of a directory.
 
     Args:
-        named: A shipped name, or a directory.
+        named: The directory.
         base: Where a relative directory starts.
         base_sha256: Of the weights that it is to be added to.
 
@@ -130,11 +117,6 @@ def read_adapter(named: Path, base: Path, base_sha256: str) -> Adapter:
     )
     path = directory / TENSORS
     tensors, sha256 = read_tensors(path), sha256_of(path)
-    if is_shipped(named) and sha256 != SHIPPED[str(named)]:
-        raise DataError(
-            f"{path} has SHA-256 {sha256}, expected {SHIPPED[str(named)]}: it is damaged or was changed. Install "
-            "Groundlings anew"
-        )
     found = tensors.notes.get(BASE_NOTE, "missing")
     if found != base_sha256:
         raise ConfigError(

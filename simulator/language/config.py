@@ -45,8 +45,8 @@ class EmbeddedOptions(BaseModel):
     path: NamedPath | None = None
     """A GGUF file of your own; none takes SmolLM2-135M-Instruct, fetched once (93 MB, Apache-2.0)."""
     adapter: NamedPath | None = None
-    """What a training of the shipped model changed, added to its weights once: the name of a shipped adapter
-    (docs/models.md lists them), or the directory of one that `groundlings train-mind` wrote."""
+    """What a training of the shipped model changed, added to its weights once: the directory of an adapter that
+    `groundlings train-mind` wrote."""
     parallel: int = Field(default=1, ge=1, le=64)
     """Requests worked on at a time. With 1, the same seed gives the same replies in whatever order they are asked
     for; with more, requests are computed together and rounding differs. On a few cores more is not faster."""

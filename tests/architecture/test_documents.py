@@ -103,11 +103,7 @@ def test_the_experiment_in_readme_is_valid(tmp_path: Path) -> None:
     [
         ("README.md", "ml-100k_SmolLM2-135M", "language", "[{:.2f}, {:.2f}]"),
         ("README.md", "ml-100k_SmolLM2-135M", "evidence", "[{:.2f}, {:.2f}]"),
-        ("README.md", "ml-100k_SmolLM2-135M+choices-ml-1m", "language", "[{:.2f}, {:.2f}]"),
-        ("docs/language-worth.md", "ml-100k_SmolLM2-135M+choices-ml-1m", "language_alone", "[{:.2f}, {:.2f}]"),
         ("docs/language-agents.md", "ml-100k_SmolLM2-135M", "gain", "[{:+.3f}, {:+.3f}]"),
-        ("docs/language-agents.md", "ml-100k_SmolLM2-135M+choices-ml-1m", "language", "[{:+.3f}, {:+.3f}]"),
-        ("docs/language-agents.md", "ml-100k_SmolLM2-135M+choices-ml-1m", "gain", "[{:+.3f}, {:+.3f}]"),
     ],
 )
 def test_the_weights_in_documents_are_the_shipped_ones(document: str, weights: str, name: str, told: str) -> None:

@@ -14,14 +14,12 @@ from pydantic import ValidationError
 
 from groundlings.environments.errors import ConfigError, DataError
 from groundlings.experiments.config.loading import config_hash, dump_config, load_config
-from groundlings.simulator.language import adapter as adapters
-from groundlings.simulator.language.adapter import BASE_NOTE, SETTINGS, SHIPPED, TENSORS, LowRank, read_adapter
+from groundlings.simulator.language.adapter import BASE_NOTE, SETTINGS, TENSORS, LowRank, read_adapter
 from groundlings.simulator.language.build import embedded_file
 from groundlings.simulator.language.config import EmbeddedOptions
 from groundlings.simulator.language.llama_tensors import interleaved
-from groundlings.simulator.language.safetensors_file import read_tensors
 from groundlings.simulator.language.weight_encoding import sha256_of
-from groundlings.simulator.language.weights import SMOLLM2_135M, Weights, cache_directory
+from groundlings.simulator.language.weights import Weights, cache_directory
 
 BASE = "b" * 64
 QUERY, DOWN = "base_model.model.model.layers.0.self_attn.q_proj", "base_model.model.model.layers.0.mlp.down_proj"
@@ -217,32 +215,13 @@ def experiment(directory: Path, embedded: dict) -> Path:
     return path
 
 
-def test_a_run_keeps_a_shipped_name_and_the_place_of_a_directory(tmp_path):
-    (shipped,) = SHIPPED
+def test_a_run_keeps_the_place_of_an_adapter_and_its_hash(tmp_path):
     hashes = {config_hash(load_config(experiment(tmp_path, {})))}
-    for named, kept in ((shipped, shipped), ("own", str(tmp_path / "own")), (f"./{shipped}/..", str(tmp_path))):
+    for named, kept in (("own", tmp_path / "own"), ("./own/..", tmp_path)):
         config = load_config(experiment(tmp_path, {"adapter": named}))
-        assert dump_config(config)["mind"]["model"]["embedded"]["adapter"] == kept
+        assert dump_config(config)["mind"]["model"]["embedded"]["adapter"] == str(kept)
         hashes.add(config_hash(config))
-    assert len(hashes) == 4
-
-
-@pytest.mark.parametrize("name", SHIPPED)
-def test_a_shipped_adapter_fits_the_embedded_model_and_is_small(name):
-    adapter = read_adapter(Path(name), Path("/nowhere"), SMOLLM2_135M.member_sha256)
-    assert len(adapter.matrices) == 7 * 30
-    sizes = {path.name: path.stat().st_size for path in adapter.directory.iterdir()}
-    assert set(sizes) == {TENSORS, SETTINGS, "CARD.md"}
-    assert sum(sizes.values()) <= 20_000_000
-    notes = read_tensors(adapter.directory / TENSORS).notes
-    assert notes == {"format": "pt", BASE_NOTE: SMOLLM2_135M.member_sha256}, "nothing of the data stands beside it"
-
-
-def test_a_shipped_adapter_that_was_changed_is_refused(tmp_path, monkeypatch):
-    (name,) = SHIPPED
-    monkeypatch.setitem(adapters.SHIPPED, name, "d" * 64)
-    with pytest.raises(DataError, match=r"damaged or was changed\. Install Groundlings anew"):
-        read_adapter(Path(name), tmp_path, SMOLLM2_135M.member_sha256)
+    assert len(hashes) == 3
 
 
 def test_without_the_extra_it_says_what_to_install(weights, tmp_path, monkeypatch):
