@@ -47,6 +47,13 @@ class Baseline:
     low: float | None = None
     high: float | None = None
 
+    def known(self) -> Baseline | None:
+        """The same without what is NaN; None where the figure itself is."""
+        if np.isnan(self.value):
+            return None
+        gap = (None if each is None or np.isnan(each) else each for each in (self.difference, self.low, self.high))
+        return Baseline(self.scorer, self.value, *gap)
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -107,6 +114,8 @@ class Record:
             known = getattr(self, name)
             if known is not None and np.isnan(known):
                 object.__setattr__(self, name, None)
+        if self.baseline is not None:
+            object.__setattr__(self, "baseline", self.baseline.known())
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""

@@ -110,7 +110,7 @@ def draw_leads(claims: Sequence[Claim]) -> Draw:
                 (claim.items_low, claim.items_high, 0.12, "bound"),
             )
             for low, high, shift, colour in ends:
-                if low is not None and high is not None:
+                if claim.value is not None and low is not None and high is not None:
                     reach = [[claim.value - low], [high - claim.value]]
                     axes.errorbar([claim.value], [row + shift], xerr=reach, marker="o", color=LIGHT[colour],
                                   markersize=4, elinewidth=1.4)  # fmt: skip

@@ -85,7 +85,7 @@ class Claim:
         what: "better", "loses nothing" or "closes half of the gap".
         arm, against: The two sides; for the gap "random_n to oracle_n".
         key: The figure it is about.
-        value: The difference, or the share of the gap that is closed.
+        value: The difference, or the share of the gap that is closed; None where there is no gap.
         seeds_low, seeds_high, p: Over the seeds; p of the paired t test, or of the one-sided test of a loss.
         items_low, items_high: Over items.
         p_equivalence: Of both one-sided tests; None for other claims.
@@ -96,7 +96,7 @@ class Claim:
     arm: str
     against: str
     key: Key
-    value: float
+    value: float | None
     seeds_low: float | None
     seeds_high: float | None
     p: float | None
@@ -186,14 +186,15 @@ class Ledger:
         )  # fmt: skip
 
     def closes_gap(self, key: Key, bottom: str, top: str) -> Claim:
-        """The claim that an arm closes at least half of the gap between two others."""
+        """The claim that an arm closes at least half of the gap between two others; it holds nowhere without a gap."""
         arms = [self.values(_of_arm(key, arm)).mean() for arm in (key.arm, bottom, top)]
         drawn = [self._resample(_of_arm(key, arm)) for arm in (key.arm, bottom, top)]
-        low, high = _ends((drawn[0] - drawn[1]) / (drawn[2] - drawn[1]))
-        share = float((arms[0] - arms[1]) / (arms[2] - arms[1])) if arms[2] != arms[1] else float("nan")
+        gaps = drawn[2] - drawn[1]
+        low, high = _ends((drawn[0] - drawn[1]) / gaps) if gaps.all() else (None, None)
+        share = float((arms[0] - arms[1]) / (arms[2] - arms[1])) if arms[2] != arms[1] else None
         return Claim(
             "closes half of the gap", key.arm, f"{bottom} to {top}", key, share, None, None, None, low, high,
-            share >= 0.5,
+            share is not None and share >= 0.5,
         )  # fmt: skip
 
     def _record(self, key: Key) -> Record:

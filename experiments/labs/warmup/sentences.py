@@ -63,7 +63,11 @@ def headline(findings: Findings) -> str:
     if unbeaten:
         subject = "they" if beaten else f"{about['headline']} simulated interactions per item"
         parts.append(f"{subject} are not shown to beat {_listed(unbeaten)}")
-    parts.append(f"they close {100 * gap.value:.0f} % of the gap between random and real first users")
+    parts.append(
+        "random and real first users differ in nothing that they could close"
+        if gap.value is None
+        else f"they close {100 * gap.value:.0f} % of the gap between random and real first users"
+    )
     parts.append("old items lose nothing" if kept else "it is not shown that old items lose nothing")
     return _sentence(parts)
 
@@ -73,8 +77,15 @@ def claim_words(claim: Claim) -> str:
     key = claim.key
     where = f"{key.metric.upper()}, {SETTING_NAMES.get(key.setting, key.setting)}; {key.recommender} {key.how}"
     if claim.what == "closes half of the gap":
-        ends = f"[{100 * (claim.items_low or 0):.0f} %, {100 * (claim.items_high or 0):.0f} %] over items"
-        return _signed(f"{where}: closes {100 * claim.value:.0f} % of the gap from {_gap(claim.against)}, {ends}")
+        if claim.value is None:
+            return f"{where}: there is no gap from {_gap(claim.against)}"
+        known = claim.items_low is not None and claim.items_high is not None
+        ends = (
+            f"[{100 * (claim.items_low or 0):.0f} %, {100 * (claim.items_high or 0):.0f} %]" if known else "no interval"
+        )
+        return _signed(
+            f"{where}: closes {100 * claim.value:.0f} % of the gap from {_gap(claim.against)}, {ends} over items"
+        )
     seeds = _interval(claim.seeds_low, claim.seeds_high)
     items = _interval(claim.items_low, claim.items_high)
     text = f"{where}: {claim.value:+.4f} against {name_of(claim.against)}; {seeds} over seeds, {items} over items"

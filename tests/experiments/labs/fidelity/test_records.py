@@ -40,6 +40,13 @@ def test_a_figure_over_zero_is_none_and_meets_no_target():
     assert (ratio_of(1.0, 2.0), in_digits(0.25, ".3f"), in_digits(float("nan"), ".3f")) == (0.5, "0.250", "n/a")
 
 
+def test_what_is_compared_with_nothing_known_has_no_baseline():
+    found = replace(record(0.5, 0.4, 0.6), baseline=Baseline("rule", float("nan"), float("nan")))
+    assert found.baseline is None
+    found = replace(found, baseline=Baseline("rule", 0.3, float("nan"), float("nan"), 0.4))
+    assert found.baseline == Baseline("rule", 0.3, None, None, 0.4)
+
+
 def test_without_a_claim_there_is_no_word():
     assert verdict(None, True) is None
     assert verdict(None, False) is None

@@ -13,6 +13,7 @@ from groundlings.experiments.analysis.metrics.ranking import score_rankings
 from groundlings.experiments.labs.warmup.outcomes import SETTINGS, Outcome, item_shares
 from groundlings.experiments.labs.warmup.records import Key, Ledger
 from groundlings.experiments.labs.warmup.selection_quality import measure_selection
+from groundlings.experiments.labs.warmup.sentences import claim_words
 from groundlings.experiments.labs.warmup.user_selection import select_users
 
 
@@ -103,6 +104,15 @@ def test_the_gap_is_a_share_of_the_way():
     assert gap.holds
     low, key = planted({"audience": 1.1, "random_n": 1.0, "oracle_n": 1.4})
     assert not low.closes_gap(key, "random_n", "oracle_n").holds
+
+
+def test_of_no_gap_nothing_is_closed():
+    """Random and real first users may be worth the same on small data; a share of nothing is no number."""
+    ledger, key = planted({"audience": 1.3, "random_n": 1.4, "oracle_n": 1.4})
+    with np.errstate(all="raise"):
+        gap = ledger.closes_gap(key, "random_n", "oracle_n")
+    assert (gap.value, gap.items_low, gap.items_high, gap.holds) == (None, None, None, False)
+    assert claim_words(gap).endswith("there is no gap from random users to real first users")
 
 
 @pytest.mark.parametrize(("value", "holds"), [(1.0, True), (0.995, True), (0.97, False), (1.05, True)])
