@@ -133,3 +133,16 @@ def test_agents_in_cohorts_take_the_same_turns(whole, tmp_path):
     together = run_experiment(config(mind={**MIND, "cohort_size": 5}), tmp_path / "run")
     assert together.digest == whole.digest
     assert said(together.directory).equals(said(whole.directory))
+
+
+def test_a_changed_table_of_ties_is_another_experiment(interrupted, tmp_path):
+    table = tmp_path / "friends.csv"
+    users = [f"u{number}" for number in range(1, 13)]
+    pairs = [f"{one},{other}\n" for one, other in zip(users, users[1:], strict=False)]
+    table.write_text("user,friend\n" + "".join(pairs))
+    directory = interrupted(mind={"kind": "behavioural", "social": {"ties": str(table), "likes": 0.5, "dislikes": -0.5}}, arms=WORLD["arms"])
+    table.write_text("user,friend\n" + "".join(pairs[:4]))
+    with pytest.raises(ConfigError, match=r"began with another file.*\n.*mind\.file\.social\.ties"):
+        resume_experiment(directory)
+    table.write_text("user,friend\n" + "".join(pairs))
+    assert resume_experiment(directory).digest
