@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sqlite3
 
@@ -138,9 +139,11 @@ def test_agents_in_cohorts_take_the_same_turns(whole, tmp_path):
 def test_a_changed_table_of_ties_is_another_experiment(interrupted, tmp_path):
     table = tmp_path / "friends.csv"
     users = [f"u{number}" for number in range(1, 13)]
-    pairs = [f"{one},{other}\n" for one, other in zip(users, users[1:], strict=False)]
+    pairs = [f"{one},{other}\n" for one, other in itertools.pairwise(users)]
     table.write_text("user,friend\n" + "".join(pairs))
-    directory = interrupted(mind={"kind": "behavioural", "social": {"ties": str(table), "likes": 0.5, "dislikes": -0.5}}, arms=WORLD["arms"])
+    directory = interrupted(
+        mind={"kind": "behavioural", "social": {"ties": str(table), "likes": 0.5, "dislikes": -0.5}}, arms=WORLD["arms"]
+    )
     table.write_text("user,friend\n" + "".join(pairs[:4]))
     with pytest.raises(ConfigError, match=r"began with another file.*\n.*mind\.file\.social\.ties"):
         resume_experiment(directory)
