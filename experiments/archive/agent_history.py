@@ -144,6 +144,7 @@ class StorySession:
         memories: (kind, text) of what the agent kept.
         answers: (question, answer) of the interview; None for an answer that could not be read.
         calls: What a model was asked when the session was over.
+        heard: What ties had told the agent since its session before, in words.
     """
 
     arm: str
@@ -153,6 +154,7 @@ class StorySession:
     memories: tuple[tuple[str, str], ...]
     answers: tuple[tuple[str, str | None], ...]
     calls: tuple[StoryCall, ...]
+    heard: tuple[str, ...] = ()
 
     @property
     def stayed_away(self) -> bool:
@@ -250,6 +252,7 @@ def session_story(session: Mapping[str, Any], of: SessionRows, opinion: str | No
         memories=tuple((row["kind"], row["text"]) for row in of.memories),
         answers=tuple((row["question"], row["answer"]) for row in of.answers),
         calls=tuple(call for _, call in calls if call in after),
+        heard=tuple(page_words.heard_words(row) for row in of.heard),
     )
 
 

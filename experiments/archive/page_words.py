@@ -74,6 +74,11 @@ def told_words(to: str, about: str, words: str, titles: Mapping[str, str], *, po
     return f"tells {whom} of {titles.get(about, about)}: “{words}”"
 
 
+def heard_words(row: Mapping[str, Any]) -> str:
+    """What a tie told an agent: "user 7 told the agent of Fargo on day 2: “It is slow.”"."""
+    return f"user {row['teller']} told the agent of {row['item']} on day {row['day'] + 1}: “{row['words']}”"
+
+
 def _turn_words(kinds: Mapping[str, Any], titles: Mapping[str, str]) -> str:
     """What an agent does before the site."""
     if SAY in kinds:

@@ -112,6 +112,8 @@ def _session(session: StorySession, prompts: bool, which: str) -> Iterator[Rende
     from rich.rule import Rule
 
     yield Rule(_text(f"day {session.day + 1} · {session.arm}{which}", "bold"), align="left")
+    for words in session.heard:
+        yield _text(f"Before that, {words}", "italic", newlines=True)
     for page in session.pages:
         final = page is session.pages[-1]
         yield from _page(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import groupby
 from typing import Any, TypeAlias
 
-from groundlings.environments.social_turns import ABOUT
+from groundlings.environments.social_turns import ABOUT, SAY, SOCIAL_TURN, TO
 from groundlings.simulator.log.reading.open_log import OpenLog
 
 Rows: TypeAlias = Sequence[Mapping[str, Any]]
@@ -40,6 +42,18 @@ SELECT impression_id, page, display_position, rank, impressions.item_id, title, 
 FROM impressions JOIN items USING (item_id) WHERE session_id = :session ORDER BY page, display_position
 """
 _TITLE = "SELECT source_item_id, title FROM items WHERE source_item_id = :item"
+_TOLD = """
+SELECT told.session_id, told.day, tellers.source_user_id AS teller, hearers.source_user_id AS hearer, kind, detail
+FROM sessions AS mine JOIN sessions AS told ON told.arm_id = mine.arm_id AND told.day < mine.day
+     JOIN events ON events.session_id = told.session_id
+     JOIN agents AS tellers ON tellers.agent_id = told.agent_id
+     JOIN agents AS hearers ON hearers.agent_id = mine.agent_id
+WHERE mine.session_id = :session AND kind IN ('to', 'about', 'say') AND told.day >= coalesce(
+  (SELECT max(day) FROM sessions AS last
+   WHERE last.arm_id = mine.arm_id AND last.agent_id = mine.agent_id AND last.day < mine.day), 0)
+ORDER BY told.day, told.session_id, events.event_id
+"""
+"""What anybody told in the arm of a session, since the agent's session before."""
 _PRESENTED = "SELECT rank, original, shown, fitting FROM presentations WHERE session_id = :session ORDER BY rank"
 
 _FURTHER = {
@@ -65,6 +79,8 @@ class SessionRows:
         answers: question and answer of the interview, in order.
         presentations: As in `presentations`: in what words slots were shown, by rank; none where nobody chose words.
         titles: Of the items that ties were told of, by the data set's id.
+        heard: What ties told the agent since its session before, where sessions begin with a social turn: day, teller
+            (the data set's id), item (its title) and words, in order.
     """
 
     slots: Rows
@@ -75,6 +91,7 @@ class SessionRows:
     answers: Rows
     presentations: Rows = ()
     titles: Mapping[str, str] = field(default_factory=dict)
+    heard: Rows = ()
 
 
 class SessionReader(OpenLog):
@@ -104,7 +121,7 @@ class SessionReader(OpenLog):
             return self._rows(sql, session=session_id)
 
         events = of(f"SELECT {self._columns['events']} FROM events WHERE session_id = :session ORDER BY event_id")
-        told = [self._rows(_TITLE, item=event["detail"])[0] for event in events if event["kind"] == ABOUT]
+        told = self._titled(event["detail"] for event in events if event["kind"] == ABOUT)
         return SessionRows(
             slots=of(self._shown),
             events=events,
@@ -113,8 +130,24 @@ class SessionReader(OpenLog):
             memories=of("SELECT kind, text FROM memories WHERE session_id = :session ORDER BY place"),
             answers=of("SELECT question, answer FROM interviews WHERE session_id = :session ORDER BY place"),
             presentations=of(_PRESENTED) if self.columns_of("presentations") else (),
-            titles={row["source_item_id"]: row["title"] for row in told},
+            titles=told,
+            heard=self._heard(of(_TOLD)) if any(event["kind"] == SOCIAL_TURN for event in events) else (),
         )
+
+    def _titled(self, item_ids: Iterable[str]) -> Mapping[str, str]:
+        rows = (self._rows(_TITLE, item=item_id)[0] for item_id in dict.fromkeys(item_ids))
+        return {row["source_item_id"]: row["title"] for row in rows}
+
+    def _heard(self, rows: Rows) -> Rows:
+        """What was told to the agent itself, of what was told in the arm."""
+        found = []
+        for _, events in groupby(rows, key=lambda row: row["session_id"]):
+            told = {row["kind"]: row for row in events}
+            if told[TO]["hearer"] in json.loads(told[TO]["detail"]):
+                item = self._titled([told[ABOUT]["detail"]])[told[ABOUT]["detail"]]
+                row = told[SAY]
+                found.append({"day": row["day"], "teller": row["teller"], "item": item, "words": row["detail"]})
+        return found
 
     @cached_property
     def _columns(self) -> Mapping[str, str]:

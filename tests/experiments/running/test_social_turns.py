@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from groundlings.environments.errors import ConfigError, RunDirectoryError
+from groundlings.experiments.archive.agent_history import read_story
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.cost import estimate
 from groundlings.experiments.running.plan import build_plan
@@ -85,6 +86,21 @@ def test_who_told_whom_of_what_is_in_the_log_and_reached_them(whole):
     assert any(
         f"person {row.teller} told you of {titles[row.about]}: {row.say}" in prompts for row in told.itertuples()
     )
+
+
+def test_a_story_tells_what_somebody_heard_said_and_did(whole):
+    told = said(whole.directory)
+    hearer, day = next((row.hearer, row.day + 1) for row in told.itertuples() if row.day < 3)
+    sessions = read_story(whole.directory, hearer, day=day).sessions
+    sources = {row.teller for row in told[(told.hearer == hearer) & (told.day == day - 1)].itertuples()}
+    heard = {words.split(" told the agent of ")[0] for words in sessions[0].heard}
+    assert heard == {f"user {teller}" for teller in sources}
+    teller = told.iloc[0]
+    first = read_story(whole.directory, teller.teller, day=int(teller.day)).sessions[0]
+    assert first.pages[0].heading == "before the site"
+    assert first.pages[0].said[0].startswith("tells ")
+    assert first.pages[0].said[0].endswith(f"“{teller.say}”")
+    assert first.stayed_away
 
 
 def test_a_killed_run_ends_with_the_same_digest(whole, tmp_path, monkeypatch):
