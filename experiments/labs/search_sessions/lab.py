@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from groundlings.environments.errors import ConfigError
+from groundlings.environments.words import plural
 from groundlings.experiments.labs.search_sessions.clicks import ClickRow, ClickTrial, predictors
 from groundlings.experiments.labs.search_sessions.features import Texts
 from groundlings.experiments.labs.search_sessions.figures import Folds
@@ -90,9 +91,15 @@ def examine_sessions(path: Path, folds: int = 10, seed: int = 0) -> Findings:
 def _check(log: SearchLog, path: Path, folds: int) -> None:
     least = 6
     if log.n_people < least:
-        raise ConfigError(f"{path}: found {log.n_people} people; expected at least {least}, to leave some out")
+        found = plural(log.n_people, "person", "people")
+        raise ConfigError(f"{path}: found {found}; expected at least {least}, to leave some out")
     if not 2 <= folds <= log.n_people:
         raise ConfigError(f"folds: found {folds}; expected 2 to {log.n_people}, the people of {path}")
+    if log.shown.shape[1] < 2:
+        raise ConfigError(
+            f"{path}: found no page with two results; expected some, because click models say how far people look down "
+            "a page"
+        )
     for name, share in (("clicked", log.clicks[log.shown].mean()), ("last of their session", log.last.mean())):
         if not 0 < share < 1:
             what = "results" if name == "clicked" else "pages"

@@ -26,6 +26,7 @@ from groundlings.environments.dataset import Dataset
 from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.split import test_people
+from groundlings.environments.words import plural
 from groundlings.experiments.labs.warmup.config import ColdConfig
 
 TRAIN_SHARE, TEST_SHARE = 0.8, 0.1
@@ -110,7 +111,7 @@ def choose_items(dataset: Dataset, config: ColdConfig, chance: np.random.Generat
     cold = chance.permutation(order[:count])
     if count < 2:
         raise ConfigError(
-            f"cold.share: {config.share} of {len(with_interactions)} items leaves none to measure; choose more"
+            f"cold.share: {config.share} of {plural(len(with_interactions), 'item')} leaves none to measure; choose more"
         )
     return np.sort(cold[: count // 2]), np.sort(cold[count // 2 :])
 

@@ -236,6 +236,9 @@ def test_a_log_from_which_nobody_can_be_left_out_is_refused(tmp_path):
         examine_sessions(as_table(made(), tmp_path / "log.csv"), folds=13)
     with pytest.raises(ConfigError, match="seed: found -1; expected 0"):
         examine_sessions(as_table(made(), tmp_path / "log.csv"), seed=-1)
+    short = [LoggedPage(p.person, p.session, p.task, p.query, p.results[:1], p.clicks[:1]) for p in made()]
+    with pytest.raises(ConfigError, match="found no page with two results"):
+        examine_sessions(as_table(short, tmp_path / "log.csv"))
     pages = [LoggedPage(p.person, p.session, p.task, p.query, p.results, (False,) * 4) for p in made()]
     with pytest.raises(ConfigError, match="found 0% of results clicked"):
         examine_sessions(as_table(pages, tmp_path / "log.csv"))
