@@ -111,7 +111,8 @@ def choose_items(dataset: Dataset, config: ColdConfig, chance: np.random.Generat
     cold = chance.permutation(order[:count])
     if count < 2:
         raise ConfigError(
-            f"cold.share: {config.share} of {plural(len(with_interactions), 'item')} leaves none to measure; choose more"
+            f"cold.share: {config.share} of {plural(len(with_interactions), 'item')} leaves none to measure; choose "
+            "more"
         )
     return np.sort(cold[: count // 2]), np.sort(cold[count // 2 :])
 
