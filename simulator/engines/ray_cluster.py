@@ -249,6 +249,7 @@ def _connect(workers: int | None, address: str | None) -> None:
     import ray
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # of a lost task all results fail; one of them tells it
     before = os.environ.get("PYTHONPATH")
     try:
         if address is not None:

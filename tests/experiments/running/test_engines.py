@@ -386,7 +386,7 @@ def ray():
 
 
 @pytest.mark.ray
-def test_a_cluster_of_two_workers_makes_the_same_log_although_one_is_killed(ray, mortal, tmp_path):
+def test_a_cluster_of_two_workers_makes_the_same_log_although_one_is_killed(ray, mortal, tmp_path, capfd):
     arms, trap = mortal
     arms = [*arms, {"name": "knn", "recommender": "item_knn"}]
     whole, listener = logged(tmp_path / "whole.db", arms=arms), Listener()
@@ -397,3 +397,4 @@ def test_a_cluster_of_two_workers_makes_the_same_log_although_one_is_killed(ray,
         assert log.digest() == whole
     (line,) = listener.lines
     assert line.startswith("arm mortal, day 1: a worker was lost (WorkerCrashedError)")
+    assert "Unhandled error" not in capfd.readouterr().err
