@@ -17,7 +17,7 @@ from world import EARLIER, TOY, Campaign, Work, World
 
 from groundlings.environments.datasets import DatasetConfig, load_dataset
 from groundlings.experiments.config.loading import load_as, load_config
-from groundlings.experiments.config.schema import CalibratedMindConfig, ExperimentConfig, LanguageMindConfig
+from groundlings.experiments.config.schema import ExperimentConfig, HybridMindConfig, LanguageMindConfig
 from groundlings.experiments.labs.distil.config import DistilConfig
 from groundlings.experiments.labs.fidelity.config import FidelityConfig
 from groundlings.experiments.labs.train_mind.config import TrainMindConfig
@@ -125,7 +125,11 @@ def _without_a_model(config: ExperimentConfig) -> ExperimentConfig:
     def scripted(asks: Any) -> Any:
         return asks.model_copy(update={"model": asks.model.model_copy(update={"provider": "scripted"})})
 
-    mind = scripted(config.mind) if isinstance(config.mind, LanguageMindConfig | CalibratedMindConfig) else config.mind
+    mind = config.mind
+    if isinstance(mind, HybridMindConfig):
+        mind = mind.model_copy(update={"language": scripted(mind.language)})
+    elif getattr(mind, "model", None) is not None:
+        mind = scripted(mind)
     arms = [scripted(arm) if arm.model is not None else arm for arm in config.arms]
     return config.model_copy(update={"mind": mind, "arms": type(config.arms)(arms)})
 
