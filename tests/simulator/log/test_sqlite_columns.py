@@ -271,7 +271,7 @@ def events_of(run: Path):
     return reader.batches("SELECT event_id, kind FROM events", {"kind": pa.string()}, "event_id")
 
 
-def readers() -> list[str]:
+def readers() -> set[threading.Thread]:
     return {thread for thread in threading.enumerate() if thread.name.startswith("groundlings-log")}
 
 
