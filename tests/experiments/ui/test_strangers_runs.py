@@ -168,7 +168,7 @@ def test_a_query_comes_back_as_it_was_typed(site) -> None:
     typed = "SELECT 1 AS a,\r\n\t2 AS b"
     for _ in range(2):
         page = site.post(f"{site.key('one')}/sql", {"token": site.access.token, "query": typed}).text
-        assert "1 rows;" in page
+        assert "1 row;" in page
         assert "\nSELECT 1 AS a,\n&#9;2 AS b</textarea>" in page
 
 
