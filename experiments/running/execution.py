@@ -158,7 +158,8 @@ def execution_of(
         many = f"about {sessions:,} sessions per arm and day, {plan.schedule.concurrency} at once"
         return Execution("pool", many, workers, staying=staying, asks=True)
     if shards < 2 or sessions < _FEWEST_SESSIONS:
-        return Execution("process", f"about {plural(sessions, 'session')} per arm and day: too few to share out")
+        are = "is" if sessions == 1 else "are"
+        return Execution("process", f"about {plural(sessions, 'session')} per arm and day {are} too few to share out")
     enough = f"about {sessions:,} sessions per arm and day in {shards:,} shards"
     return Execution("pool", enough, workers, staying=staying)
 

@@ -270,7 +270,7 @@ LARGE = {"dataset": {"name": "toy", "toy": {**TOY, "n_users": 5_000}}, "mind": {
 
 
 def test_a_small_run_stays_in_one_process_and_a_large_one_takes_the_cores(monkeypatch):
-    assert lines_of() == ["process: about 32 sessions per arm and day: too few to share out"]
+    assert lines_of() == ["process: about 32 sessions per arm and day are too few to share out"]
     large = {**LARGE, "mind": {"kind": "scripted"}, "simulation": {"days": 1}, "arms": ARMS[:1]}
     monkeypatch.setattr("groundlings.experiments.running.execution.usable_cores", lambda: 4)
     assert lines_of(**large) == ["pool, 4 workers: about 5,000 sessions per arm and day in 2 shards"]
