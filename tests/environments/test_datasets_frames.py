@@ -144,7 +144,7 @@ rows = st.lists(
 @given(
     rows=rows,
     facts=st.lists(st.dictionaries(words, words, max_size=3), min_size=12, max_size=12),
-    genres=st.lists(st.lists(words, max_size=3), min_size=12, max_size=12),
+    genres=st.lists(st.lists(words.filter(lambda word: "|" not in word), max_size=3), min_size=12, max_size=12),
 )
 def test_a_data_set_comes_back_from_its_copies(rows, facts, genres, tmp_path_factory):
     users, items = (sorted({row[column] for row in rows}) for column in (0, 1))
