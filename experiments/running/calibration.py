@@ -5,7 +5,7 @@ Weights are looked for in this order, and fitted only where nothing fits:
     the run            calibration.json in the directory of a run that is resumed; no other will do
     mind.calibration   a file of the user's own; it must fit, or the run stops and says what differs
     the cache          fitted before on this machine, `$GROUNDLINGS_CACHE/calibrations` or the user's cache directory
-    the package        shipped for MovieLens-100K and the embedded model, as `quickstart.yaml` has it and adapted
+    the package        shipped for `quickstart.yaml` (MovieLens-100K and the embedded model)
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ def tracked_files() -> list[Path]:
         pytest.skip("only a clone knows which files are the project's")
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     files = [ROOT / name for name in listed.split("\0") if name]
-    binary = {".png", ".db", ".zip", ".parquet", ".gz", ".safetensors"}
+    binary = {".png", ".db", ".zip", ".parquet", ".gz"}
     return [file for file in files if file.is_file() and file.suffix not in binary]
 
 

@@ -6,7 +6,7 @@ the same.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -59,8 +59,9 @@ class Hearsay:
     ) -> None:
         self._population, self._ties, self._days = population, ties, days
         self._memory, self._title_characters = memory, title_characters
-        self._taken: dict[int, list[Topic]] = defaultdict(list)  # by row of the data set, oldest first
-        self._heard: dict[int, list[Topic]] = defaultdict(list)
+        self._taken: dict[int, deque[Topic]] = defaultdict(deque)  # by row of the data set, oldest first
+        self._heard: dict[int, deque[Topic]] = defaultdict(deque)
+        self._told_last: dict[int, dict[int, int]] = defaultdict(dict)  # who heard -> who told -> on which day last
 
     @cached_property
     def _agent_of(self) -> dict[int, int]:
@@ -79,7 +80,7 @@ class Hearsay:
         """Take note of what agents took on a day."""
         columns = (interactions.users.tolist(), interactions.items.tolist(), interactions.ratings.tolist())
         for user, item, rating in zip(*columns, strict=True):
-            self._taken[user].append(Topic(day, item, rating))
+            self._keep(self._taken[user], Topic(day, item, rating))
 
     def hear(self, day: int, told: Sequence[Told]) -> None:
         """Have everybody hear what was said to them on a day, and remember it."""
@@ -89,7 +90,8 @@ class Hearsay:
             whom = "everybody they know" if each.posted else "you"
             text = f"{self.name_of(teller)} told {whom} of {self._title(item)}: {one_line(each.words, len(each.words))}"
             for hearer in hearers:
-                self._heard[hearer].append(Topic(day, item, teller=teller))
+                self._keep(self._heard[hearer], Topic(day, item, teller=teller))
+                self._told_last[hearer][teller] = day
                 self._memory.add(Memory(self._agent_of[hearer], day, "heard", text, TOLD_IMPORTANCE))
 
     def topics(self, agent: int, day: int, most: int) -> list[Topic]:
@@ -104,7 +106,7 @@ class Hearsay:
     def friends(self, agent: int, draws: Draws, most: int) -> list[int]:
         """Whom a prompt names, rows of the data set: who told the agent something last, then others as drawn."""
         user, ties = int(self._population.users[agent]), np.array(self.ties_of(agent), dtype=np.int64)
-        last = {topic.teller: topic.day for topic in self._heard[user]}
+        last = self._told_last[user]
         order = draws.uniform("friends", ties) if len(ties) else np.zeros(0)
         drawn = zip(ties.tolist(), order.tolist(), strict=True)
         ranked = sorted(drawn, key=lambda tie: (-last.get(tie[0], -1), tie[1]))
@@ -126,6 +128,12 @@ class Hearsay:
     def titled(self, item_id: str) -> str:
         """The title of an item by its id."""
         return self._title(self._item_of[item_id])
+
+    def _keep(self, topics: deque[Topic], newest: Topic) -> None:
+        """Add one, and drop those that no longer can be told: memory does not grow with the days of a run."""
+        topics.append(newest)
+        while topics[0].day < newest.day - self._days:
+            topics.popleft()
 
     def _title(self, item: int) -> str:
         return one_line(self._population.catalog.titles[item], self._title_characters)

@@ -135,7 +135,7 @@ class SessionReader(OpenLog):
         )
 
     def _titled(self, item_ids: Iterable[str]) -> Mapping[str, str]:
-        rows = (self._rows(_TITLE, item=item_id)[0] for item_id in dict.fromkeys(item_ids))
+        rows = (row for item_id in dict.fromkeys(item_ids) for row in self._rows(_TITLE, item=item_id))
         return {row["source_item_id"]: row["title"] for row in rows}
 
     def _heard(self, rows: Rows) -> Rows:
@@ -144,8 +144,8 @@ class SessionReader(OpenLog):
         for _, events in groupby(rows, key=lambda row: row["session_id"]):
             told = {row["kind"]: row for row in events}
             if told[TO]["hearer"] in json.loads(told[TO]["detail"]):
-                item = self._titled([told[ABOUT]["detail"]])[told[ABOUT]["detail"]]
-                row = told[SAY]
+                row, about = told[SAY], told[ABOUT]["detail"]
+                item = self._titled([about]).get(about, about)
                 found.append({"day": row["day"], "teller": row["teller"], "item": item, "words": row["detail"]})
         return found
 

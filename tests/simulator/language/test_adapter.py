@@ -1,4 +1,4 @@
-"""Adapters of the embedded model: what is added, what is refused, and the one that is shipped."""
+"""Adapters of the embedded model: what is added, and what is refused."""
 
 from __future__ import annotations
 

@@ -16,8 +16,10 @@ from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.sessions import Sessions
 from groundlings.environments.social_turns import SocialTurns, Told
+from groundlings.environments.ties import Ties
 from groundlings.personas.memory import Memory, MemoryOptions, MemoryStore
 from groundlings.personas.mind import PageTurn, Shown, Situation
+from groundlings.personas.minds.language.hearsay import Hearsay
 from groundlings.personas.minds.language.mind import LanguageMind, LanguageOptions
 from groundlings.personas.social.turn_options import LanguageTies
 from groundlings.simulator.language.scripted import ScriptedModel
@@ -147,6 +149,18 @@ def test_what_is_too_old_is_told_no_more(mind_of, population):
     for day, talks in ((2, True), (3, False)):
         decided(mind, turn(population, day=day))
         assert ("post" in model.requests[-1].reply_schema["properties"]["do"]["enum"]) is talks
+
+
+def test_what_can_be_told_no_more_is_dropped_and_who_told_last_stays_known(population):
+    users = population.users[:3]
+    ties = Ties.of(users[[0, 0]], users[[1, 2]], population.train.n_users)
+    hearsay = Hearsay(population, ties, 2, MemoryStore(MemoryOptions()), 40)
+    names, item_ids = population.people.user_ids, population.catalog.item_ids
+    for teller, day in ((1, 0), (2, 9), (1, 9), (2, 10)):
+        hearsay.hear(day, [Told(teller, (names[users[0]],), item_ids[day], "x", posted=False)])
+    assert [topic.item for topic in hearsay.topics(0, 0, 5)] == [10, 9]
+    draws = Draws.for_sessions(7, np.array([0]), 11)
+    assert hearsay.friends(0, draws, 5) == users[[2, 1]].tolist()
 
 
 @pytest.mark.parametrize(
