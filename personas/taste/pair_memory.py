@@ -94,12 +94,16 @@ class PairMemory:
 
 
 def _new_file() -> tuple[int | None, Place | None]:
-    """A table of zeros that other processes can reach; none where the system has no such files."""
+    """A table of zeros that other processes can reach; none where the system has or allows no such files."""
     if not hasattr(os, "memfd_create"):
         return None, None
     name = f"groundlings-{secrets.token_hex(16)}"
     file = os.memfd_create(name)
-    os.truncate(file, 16 * PLACES)
+    try:
+        os.truncate(file, 16 * PLACES)
+    except OSError:  # limits on the size of files hold for it, too
+        os.close(file)
+        return None, None
     return file, (f"/proc/{os.getpid()}/fd/{file}", name)
 
 
