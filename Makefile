@@ -35,7 +35,7 @@ demo: $(STAMP) ## run real people and a real language model, then write runs/qui
 	rm -rf runs/quickstart
 	$(BIN)/groundlings run experiments/configs/quickstart.yaml --out runs/quickstart
 
-paradigms: $(STAMP) ## hold recommenders of every paradigm against popularity, in one table (about 20 minutes; SIZE=small: 6, SIZE=groceries: 1)
+paradigms: $(STAMP) ## hold recommenders of every paradigm against popularity, in one table (about 20 minutes; SIZE=small: 3, SIZE=groceries: 1)
 	rm -rf runs/paradigms$(if $(SIZE),-$(SIZE))
 	$(BIN)/groundlings run experiments/configs/paradigms$(if $(SIZE),_$(SIZE)).yaml --out runs/paradigms$(if $(SIZE),-$(SIZE))
 	$(BIN)/groundlings paradigms runs/paradigms$(if $(SIZE),-$(SIZE))
