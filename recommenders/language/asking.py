@@ -108,9 +108,10 @@ class Asker:
 
 
 def _key(request: ChatRequest) -> bytes:
-    """What is equal for two questions that have one answer; the words say which form the reply has."""
-    told = "\0".join(message.content for message in request.messages)
-    return hashlib.blake2b(f"{request.seed} {request.temperature} {told}".encode(), digest_size=16).digest()
+    """What is equal for two questions that have one answer: the words, the form of the reply, and how it is drawn."""
+    form = (request.seed, request.temperature, request.max_tokens, request.answers, request.reply_schema)
+    told = "\0".join(f"{message.role}\0{message.content}" for message in request.messages)
+    return hashlib.blake2b(f"{form}\0{told}".encode(), digest_size=16).digest()
 
 
 def nothing_to_list(recommender: str, what: str, call: CallRecord, fallback: str = "candidates") -> ProviderError:

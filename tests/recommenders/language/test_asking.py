@@ -76,14 +76,14 @@ class Counting:
 
 
 def asked(*questions):
-    """The replies of one asker to questions of (words, seed), each with whether it was read from a record."""
+    """The replies of one asker to questions of (words, seed, perhaps a schema), each with whether from a record."""
     model = Counting()
     asker = Asker(model, Sampling(0.2, 20))
 
     async def scenario():
         return [
-            await asker.ask(Question(Prompt("p-1", "0" * 64, {}), "All.", told, {}, 0, seed, row), str)
-            for row, (told, seed) in enumerate(questions)
+            await asker.ask(Question(Prompt("p-1", "0" * 64, {}), "All.", told, dict(*schema), 0, seed, row), str)
+            for row, (told, seed, *schema) in enumerate(questions)
         ]
 
     found = asyncio.run(scenario())
@@ -95,6 +95,13 @@ def test_a_question_with_the_words_and_the_seed_of_an_earlier_one_has_its_reply(
     replies, calls = asked(("What next?", 1), ("What next?", 2), ("And then?", 1), ("What next?", 1))
     assert replies == [("1", False), ("2", False), ("3", False), ("1", True)]
     assert calls == 3
+
+
+def test_a_question_that_asks_for_another_form_is_another_question():
+    form = {"type": "array"}
+    replies, calls = asked(("What next?", 1), ("What next?", 1, form), ("What next?", 1, form))
+    assert replies == [("1", False), ("2", False), ("2", True)]
+    assert calls == 2
 
 
 def test_the_oldest_replies_make_room(monkeypatch):
