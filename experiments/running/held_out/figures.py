@@ -23,7 +23,7 @@ from groundlings.experiments.config.schema import ArmConfig
 from groundlings.experiments.running.held_out.extrapolation import ExtrapolatedLikes
 from groundlings.experiments.running.plan import Plan
 
-VERSION = 3
+VERSION = 4
 """Another version measures something else; figures of earlier ones are not read."""
 
 

@@ -47,11 +47,13 @@ from groundlings.experiments.running.held_out.extrapolation import (
     likes_are_extrapolated,
 )
 from groundlings.experiments.running.held_out.figures import Figures, keep, kept, place_of
+from groundlings.experiments.running.held_out.random_lists import expected_scores
 from groundlings.experiments.running.held_out.repeats import repeat_shares
 from groundlings.experiments.running.held_out.sample import Sample, choose_sample
 from groundlings.experiments.running.plan import Plan
 from groundlings.experiments.running.short_sessions import PEOPLE_AT_ONCE, short_sessions
 from groundlings.recommenders.base import AsyncRecommender
+from groundlings.recommenders.random_order import RandomOrderRecommender
 from groundlings.recommenders.registry import RecommenderContext, build_recommender
 from groundlings.simulator.shelf import without
 
@@ -62,7 +64,7 @@ TRIVIAL = ("popular", "random_order")
 """Recommenders that know nothing of a person: what an arm has to be compared with."""
 
 _DAYS = 4
-"""Lists of a recommender that draws them at random are averaged over so many."""
+"""Lists of a recommender that draws them at random are averaged over so many; `random_order` over all there are."""
 
 
 def real_users(plan: Plan) -> IntArray | None:
@@ -276,6 +278,9 @@ class ArmMeasurement:
             hidden = rows_of(seen, some)
             if offers is not None:
                 hidden = without(hidden, offers.sold_out)
+            if isinstance(recommender, RandomOrderRecommender):
+                parts.append(expected_scores(relevant, hidden, CUT))
+                continue
             found = []
             for day in range(days):
                 draws = Draws.for_sessions(self.plan.config.seed, some, day)
