@@ -23,7 +23,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 # `make -j` changes nothing: each target uses the cores itself, and mixed output helps nobody.
 .NOTPARALLEL:
-.PHONY: help install demo paradigms test check notebooks fuzz kills mutate check-aa check-exposures truth train-mind consumers neighbours bench bench-logging bench-scheduling bench-reading bench-tokens bench-saturation bench-ray bench-recommenders bench-million social-laws growth test-vllm
+.PHONY: help install demo paradigms test check notebooks fuzz kills mutate check-aa check-exposures truth train-mind consumers neighbours bench bench-logging bench-scheduling bench-reading bench-tokens bench-token-worth bench-saturation bench-ray bench-recommenders bench-million social-laws growth test-vllm
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -105,6 +105,9 @@ bench-reading: $(STAMP) ## measure what reading 1,500,000 rows of one's own take
 
 bench-tokens: $(STAMP) ## count calls and tokens a page of a language agent beside Agent4Rec's published figures
 	$(BIN)/python -m benchmarks.tokens $(ARGS)
+
+bench-token-worth: $(STAMP) ## weigh what verdict, graded, calibrated and distilled minds add to real choices, per 1,000 tokens
+	$(BIN)/python -m benchmarks.token_worth $(ARGS)
 
 bench-saturation: $(STAMP) ## measure decisions a second beside a bare loop that asks the same model server
 	$(BIN)/python -m benchmarks.saturation $(ARGS)

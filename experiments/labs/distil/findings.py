@@ -14,7 +14,7 @@ from groundlings.experiments.labs.distil.ground import LEARNED, Prepared
 from groundlings.experiments.labs.distil.lessons import JUDGED_GROUPS, Lessons, learn, people_of
 from groundlings.experiments.labs.distil.student import Scatter, Student, scatter_of, unseen
 from groundlings.experiments.labs.distil.student_file import Column, StudentFile, TeacherNamed
-from groundlings.experiments.labs.train_mind.scoring import Scores
+from groundlings.experiments.labs.train_mind.scoring import Scores, groups_of
 from groundlings.experiments.labs.train_mind.table import Row, Table, Weight
 from groundlings.personas.taste.features import VERSION
 
@@ -218,7 +218,7 @@ class Examination:
     def people(self) -> tuple[list[Row], dict[str, list[Weight]]]:
         """What scores are worth on the choices and lists of people, and what student and teacher add."""
         prepared = self._prepared
-        table = Table(prepared.material, self._config.bootstrap, self._chance("test people"))
+        table = Table(groups_of(prepared.material), self._config.bootstrap, self._chance("test people"))
         known = prepared.baselines
         student = self._scores(self.student)
         floor = self._scores(self._learn(self._lessons.everything, prepared.scale, self._shuffled))

@@ -176,11 +176,11 @@ class _Bench:
 
     def _table(self, said: Mapping[str, Said]) -> tuple[list[Row], list[Weight], dict[str, list[Worth]]]:
         """Rows of all scorers; what the trained model adds; and what tokens are worth before and after."""
-        from groundlings.experiments.labs.train_mind.scoring import baselines, taste_of
+        from groundlings.experiments.labs.train_mind.scoring import baselines, groups_of, taste_of
         from groundlings.experiments.labs.train_mind.table import Table, worth_of
 
         known = baselines(self._ground, self._material, taste_of(self._ground, self._material))
-        table = Table(self._material, self._config.bootstrap, self._ground.chance("people"))
+        table = Table(groups_of(self._material), self._config.bootstrap, self._ground.chance("people"))
         rows = table.rows({**known, BEFORE: said["before"].scores, AFTER: said["after"].scores})
         weights = {name: table.weights(each.scores, known) for name, each in said.items()}
         worth = {name: worth_of(weights[name], each.asked, each.tokens) for name, each in said.items()}

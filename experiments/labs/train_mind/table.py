@@ -29,8 +29,7 @@ from groundlings.experiments.labs.fidelity.scenes import CHOICES, Scenes
 from groundlings.experiments.labs.fidelity.thresholds import list_auc
 from groundlings.experiments.labs.resampling import Resamples, interval
 from groundlings.experiments.labs.ties.choice import choice_weights
-from groundlings.experiments.labs.train_mind.scenes import Material
-from groundlings.experiments.labs.train_mind.scoring import POPULARITY, Scores, groups_of
+from groundlings.experiments.labs.train_mind.scoring import POPULARITY, Scores
 
 FIGURES = ("top-1", "log-loss", "calibration", "list AUC", "positive share")
 _MOST = {"log-loss": np.inf}
@@ -140,13 +139,13 @@ class Table:
     """Measures scorers on the same people and resamples.
 
     Args:
-        material: The scenes.
+        scenes: By the names of `groups_of`; weights need no lists, rows need all groups.
         times: Resamples of users.
         chance: Random numbers of the resamples.
     """
 
-    def __init__(self, material: Material, times: int, chance: np.random.Generator) -> None:
-        self._scenes = groups_of(material)
+    def __init__(self, scenes: Mapping[str, Scenes], times: int, chance: np.random.Generator) -> None:
+        self._scenes = scenes
         self._people = np.unique(self._scenes["test five"].users)
         self._tuners = np.unique(self._scenes["validation five"].users)
         self._resamples = Resamples.draw(len(self._people), times, chance)

@@ -89,7 +89,7 @@ def weigh(
 def _weighed(
     ground: Ground, name: str, material: Material, said: Said, known: Mapping[str, Scores], scorer: str
 ) -> Weighed:
-    table = Table(material, ground.config.bootstrap, ground.chance("people", name))
+    table = Table(groups_of(material), ground.config.bootstrap, ground.chance("people", name))
     weights = table.weights(said.scores, known)
     return Weighed(
         name=name,

@@ -19,7 +19,7 @@ def scored(material, score):
 
 @pytest.fixture(scope="module")
 def table(material):
-    return Table(material, 100, np.random.default_rng(1))
+    return Table(groups_of(material), 100, np.random.default_rng(1))
 
 
 @pytest.fixture(scope="module")
