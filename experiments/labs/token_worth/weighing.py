@@ -126,7 +126,7 @@ def weigh_tokens(
 
 
 def _line(table: Table, name: str, answers: Answers, rivals: Mapping[str, Scores]) -> Line:
-    lost = np.isnan(answers.scores[TEST]).any(axis=1)
+    lost = np.asarray(np.isnan(answers.scores[TEST]).any(axis=1))
     return Line(name, len(lost), int(lost.sum()), answers.bill, table.weights(answers.scores, rivals))
 
 
