@@ -17,6 +17,7 @@ from groundlings.environments.errors import ConfigError
 from groundlings.environments.interactions import DISLIKE, KINDS, Interactions
 from groundlings.environments.people import People
 from groundlings.environments.random_streams import name_key
+from groundlings.environments.sorting import order_of_two
 from groundlings.personas.acts import Act, acts_of
 from groundlings.personas.description import describe_person
 from groundlings.personas.persona import Persona
@@ -147,20 +148,19 @@ class Population:
         return np.diff(self._starts)
 
     @cached_property
-    def _by_user(self) -> IntArray:
-        """Training rows by user, in the order of rows."""
-        return np.argsort(self.train.users, kind="stable")
+    def _newest_first(self) -> IntArray:
+        """Training rows by user, of each user the newest first, those of one moment in the order of rows."""
+        return order_of_two(self.train.users, -self.train.timestamps)
 
     @cached_property
     def _starts(self) -> IntArray:
-        """Where each user's rows begin in `_by_user`, shape (n_users + 1,)."""
+        """Where each user's rows begin in `_newest_first`, shape (n_users + 1,)."""
         counts = np.bincount(self.train.users, minlength=self.train.n_users)
         return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])
 
     def _rows_of(self, user: int) -> IntArray:
         """Training rows of a user, newest first, those of one moment in the order of rows."""
-        rows = self._by_user[self._starts[user] : self._starts[user + 1]]
-        return rows[np.argsort(-self.train.timestamps[rows], kind="stable")]
+        return self._newest_first[self._starts[user] : self._starts[user + 1]]
 
     def _examples(self, user: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Liked and disliked items: the most extreme stars first, then the newest; an item's newest rating counts."""
