@@ -42,8 +42,13 @@ def usable(path: Path) -> Path:
     return path
 
 
-NamedPath = Annotated[Path, AfterValidator(usable)]
-"""A path in a configuration; where relative ones start is said by its key."""
+def at_home(path: Path) -> Path:
+    """A usable path, with the home that ~ stands for; raises as `usable` does."""
+    return usable(path).expanduser()
+
+
+NamedPath = Annotated[Path, AfterValidator(at_home)]
+"""A path in a configuration, with the home that ~ stands for; where relative ones start is said by its key."""
 
 NamedPaths = NamedPath | Annotated[tuple[NamedPath, ...], Field(min_length=1)]
 """One path, or several; each may be a pattern such as `2024-*.csv`."""
@@ -67,7 +72,7 @@ def files_at(base: Path, named: Path | Sequence[Path]) -> list[Path]:
     """
     found: list[Path] = []
     for each in (named,) if isinstance(named, Path) else named:
-        path = base / each.expanduser()
+        path = base / each
         if not is_pattern(path):
             found.append(path)
             continue
@@ -112,7 +117,7 @@ def written_out(path: Path, said: str) -> Path:
         ConfigError: Nothing can lie there.
     """
     try:
-        return usable(path).expanduser()
+        return at_home(path)
     except ValueError as error:
         raise ConfigError(f"{said}: found {shown(str(path))}; {error}") from None
 

@@ -28,7 +28,7 @@ from groundlings.environments.environment import (
     keeps_books,
     shows_friends,
 )
-from groundlings.environments.errors import ConfigError
+from groundlings.environments.errors import ConfigError, shown
 from groundlings.environments.page import Page
 from groundlings.environments.sessions import Sessions
 
@@ -79,12 +79,28 @@ class Told:
         Args:
             agent: Who it was.
             said: Name of an action -> its text, or its number; what was not taken is absent, None or NaN.
+
+        Raises:
+            ValueError: It is not whole, or says of no people to whom it was said: no run writes that.
         """
-        if said.get(SAY) is None:
+        missing = [name for name in (TO, ABOUT, SAY) if said.get(name) is None]
+        if len(missing) == 3:
             return None
+        if missing:
+            raise ValueError(f"something was told, and `{missing[0]}` is missing")
         posted = said.get(POST)
-        to = tuple(json.loads(said[TO]))
-        return cls(agent, to, said[ABOUT], said[SAY], posted is not None and not math.isnan(posted))
+        return cls(agent, _people(said[TO]), said[ABOUT], said[SAY], posted is not None and not math.isnan(posted))
+
+
+def _people(to: str) -> tuple[str, ...]:
+    """The ids in a text of `to`."""
+    try:
+        found = json.loads(to)
+    except (TypeError, ValueError, RecursionError):
+        found = None
+    if not (isinstance(found, list) and found and all(isinstance(each, str) for each in found)):
+        raise ValueError(f"`to` holds {shown(to)}, expected a JSON list of ids of users")
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,9 @@ from groundlings.environments.paths import NamedPath
 AGENT_NOTES_NAME = "agent_notes.json"
 """The file in a run's directory."""
 
+_MOST_BYTES = 2**30
+"""Of that file: half a million notes of the longest kind."""
+
 _Note = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 
 
@@ -71,12 +74,16 @@ class AgentNotes:
         begins: What user agents without a note of their own begin with.
         users: User's id -> note.
         items: Item's id -> note.
+        data: The fingerprint of the data set that was learnt from.
+        split: What was not to be learnt from, as in `AgentNotesFile`.
         sha256: Over the file.
     """
 
     begins: str
     users: Mapping[str, str]
     items: Mapping[str, str]
+    data: str
+    split: Mapping[str, Any]
     sha256: str
 
     def of_user(self, user_id: str) -> str:
@@ -91,7 +98,7 @@ def read_notes_file(path: Path) -> tuple[AgentNotesFile, str]:
         DataError: It is missing, or something else.
     """
     try:
-        text = bounded_text(path)
+        text = bounded_text(path, _MOST_BYTES)
         return AgentNotesFile.model_validate(json.loads(text)), hashlib.sha256(text.encode()).hexdigest()
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file; a run with an arm of agentcf leaves one") from None
@@ -110,7 +117,7 @@ def read_agent_notes(options: AgentNotesOptions, base_directory: Path) -> AgentN
     Raises:
         DataError: The file cannot be read, or it has no such arm.
     """
-    path = base_directory / options.path.expanduser()
+    path = base_directory / options.path
     file, sha256 = read_notes_file(path)
     arms = ", ".join(file.arms) or "none"
     if options.arm is None and len(file.arms) != 1:
@@ -119,4 +126,4 @@ def read_agent_notes(options: AgentNotesOptions, base_directory: Path) -> AgentN
     if arm not in file.arms:
         raise DataError(f"mind.agent_notes.arm: found {shown(arm)}, expected one of {path}: {arms}")
     notes = file.arms[arm]
-    return AgentNotes(notes.begins, notes.users, notes.items, sha256)
+    return AgentNotes(notes.begins, notes.users, notes.items, file.data, file.split, sha256)

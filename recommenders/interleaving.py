@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ import numpy as np
 from groundlings.environments.arrays import NO_ITEM, BoolArray, FloatArray, IntArray, ItemArray
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.ranking import Ranking, RankingRequest
+from groundlings.environments.side_by_side import side_by_side
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.wrapping import OuterRecommender
 
@@ -54,7 +54,7 @@ class TeamDraftRecommender(OuterRecommender):
 
     async def rank(self, request: RankingRequest) -> Ranking:
         """See `AsyncRecommender.rank`; both teams are asked at once."""
-        lists = await asyncio.gather(*(team.rank(request) for team in self.teams))
+        lists = await side_by_side(team.rank(request) for team in self.teams)
         kinds = {ranking.propensity_kind for ranking in lists}
         drafted = _draft(lists, request, "exact" if kinds == {"deterministic"} else "estimated")
         calls = [replace(call, team=team) for team, ranking in enumerate(lists) for call in ranking.calls]

@@ -374,7 +374,7 @@ class DatasetConfig(_Strict):
     def loader_options(self) -> dict[str, Any]:
         """What the loader of this name is given: its section, or the options of a plug-in."""
         if self.name == "coat":
-            return {"directory": None if self.directory is None else self.directory.expanduser()}
+            return {"directory": self.directory}
         sections = [getattr(self, part) for part, name in _SECTIONS.items() if name == self.name]
         if not sections or sections[0] is None:
             return dict(self.options or {})

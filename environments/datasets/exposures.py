@@ -104,7 +104,7 @@ def load_exposures(config: ExposuresConfig, base: Path, dataset: Dataset) -> Exp
     Raises:
         DataError: The file is missing or damaged, says something impossible, or names somebody whom nobody knows.
     """
-    rows = Table.read(base / config.path.expanduser())
+    rows = Table.read(base / config.path)
     users, items = _column(rows, config.user, "user"), _column(rows, config.item, "item")
     user_rows = _looked_up(users, dataset.people.user_ids, "user", config.unknown_users)
     item_rows = _looked_up(items, dataset.catalog.item_ids, "item", config.unknown_items)

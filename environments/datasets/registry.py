@@ -146,7 +146,7 @@ def load_dataset(
         DataError: Data is missing, damaged, or says something impossible; the message names file, row and fix.
     """
     start = Path() if base is None else base
-    directory = cache_directory(None if config.directory is None else start / config.directory.expanduser())
+    directory = cache_directory(None if config.directory is None else start / config.directory)
     options = config.loader_options()
     loader = find_loader(config.name, options)
     dataset = loader.load(LoadContext(start, directory, config.allow_download, options, progress, notify))

@@ -239,7 +239,7 @@ def log_store(directory: Path, url: str | None, kind: LogKind = LogKind("sqlite"
         ConfigError: The run began in another place.
     """
     address = directory / ADDRESS_NAME
-    began_on = str(store_at(directory)) if address.is_file() or (directory / LOG_NAME).is_file() else None
+    began_on = store_at(directory) if address.is_file() or (directory / LOG_NAME).is_file() else None
     if url is None:
         if address.is_file():
             raise ConfigError(
@@ -250,12 +250,18 @@ def log_store(directory: Path, url: str | None, kind: LogKind = LogKind("sqlite"
         remember(url)
         schema = f"run_{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(4)}"
         write_json(address, {"url": url, "schema": schema})
-    elif not began_on.startswith(url):
+    elif not _is_database(began_on, url):
         raise ConfigError(
             f"{directory}: the run began on {began_on}, and its configuration names {url}; put log.url back, or where "
             f"the database has moved, mend both {CONFIG_NAME} and {ADDRESS_NAME}"
         )
     return store_at(directory)
+
+
+def _is_database(store: Store, url: str) -> bool:
+    from groundlings.simulator.log.postgres import PostgresStore
+
+    return isinstance(store, PostgresStore) and store.url == url
 
 
 def _in_files(path: Path, kind: LogKind) -> Store:

@@ -71,6 +71,7 @@ def conversation(
     """Let systems converse with users who do not say all that they want."""
     from groundlings.experiments.archive.directory import write_json, write_text
     from groundlings.experiments.archive.tables import as_csv, check_place
+    from groundlings.experiments.cli.formulas import tell_formulas
     from groundlings.experiments.labs.conversation.bench import try_systems
 
     for file, option in ((json, "--json"), (csv, "--csv")):
@@ -87,6 +88,7 @@ def conversation(
     if csv is not None:
         write_text(csv, as_csv(findings.frame()))
         console.print(f"conversations  {escape(str(csv))}", soft_wrap=True)
+        tell_formulas(csv, console)
     if show is not None:
         _show(findings, show, console)
 

@@ -38,6 +38,7 @@ def distil(
     from groundlings.environments.errors import GroundlingsError
     from groundlings.experiments.archive.directory import begun_directory, choose_directory, locked, write_json
     from groundlings.experiments.cli.faults import errors
+    from groundlings.experiments.cli.formulas import tell_formulas
     from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.config.loading import load_as
     from groundlings.experiments.labs.distil.config import DistilConfig
@@ -62,6 +63,7 @@ def distil(
     _print(findings, console)
     for kind, name in {"answers": TABLE_NAME, "student": "student.json", "records": "distil.json"}.items():
         console.print(f"{kind:8} {escape(str(directory / name))}", soft_wrap=True)
+        tell_formulas(directory / name, console)
 
 
 def _print(findings: Findings, console: Terminal) -> None:

@@ -23,6 +23,7 @@ def paradigms(run: RunArgument, out: OutOption = None, as_json: JsonOption = Fal
     """
     from groundlings.experiments.archive.directory import write_text
     from groundlings.experiments.archive.strangers import refuse_strange
+    from groundlings.experiments.cli.formulas import tell_formulas
     from groundlings.experiments.labs.paradigms.comparing import compare_paradigms
     from groundlings.experiments.labs.paradigms.page import render_page
     from groundlings.experiments.labs.paradigms.tables import csv_of_arms, csv_of_groups
@@ -43,3 +44,4 @@ def paradigms(run: RunArgument, out: OutOption = None, as_json: JsonOption = Fal
     print_findings(findings, console)
     for name in ("paradigms.csv", "paradigms_groups.csv", "paradigms.html"):
         console.print(f"written  {escape(str(directory / name))}", soft_wrap=True)
+        tell_formulas(directory / name, console)

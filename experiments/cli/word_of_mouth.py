@@ -34,6 +34,7 @@ def word_of_mouth(
     from groundlings.environments.words import plural
     from groundlings.experiments.archive.directory import write_json
     from groundlings.experiments.archive.tables import check_place, check_place_of_table, write_table
+    from groundlings.experiments.cli.formulas import tell_formulas
     from groundlings.experiments.labs.word_of_mouth.lab import what_ties_did
 
     if told is not None:
@@ -46,6 +47,7 @@ def word_of_mouth(
     if told is not None:
         write_table(told, findings.told)
         console.print(f"told     {plural(len(findings.told), 'row')} in {escape(str(told))}", soft_wrap=True)
+        tell_formulas(told, console)
     if json is not None:
         write_json(json, findings.as_dict())
         console.print(f"figures  {escape(str(json))}", soft_wrap=True)

@@ -69,7 +69,7 @@ def read_item_groups(
 
 def _read(table: ItemTableConfig, item_ids: Sequence[str], base: Path) -> tuple[str | None, ...]:
     where = f"groups.items ({table.name})"
-    path = base / table.path.expanduser()
+    path = base / table.path
     rows = Table.read(path)
     items, groups = rows.ids(table.item, f"{where}.item"), rows.column(table.group, f"{where}.group")
     places = places_of(items.values, item_ids)[items.codes]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from groundlings.environments.errors import ConfigError
 from groundlings.experiments.config import yaml_reading
 from groundlings.experiments.config.complaints import Config, Key, checked
 from groundlings.experiments.config.file_kinds import meant_for_another
+from groundlings.experiments.config.places import anchor
 from groundlings.experiments.config.schema import (
     ArmConfig,
     ExperimentConfig,
@@ -75,11 +76,18 @@ def load_as(
 
 def dump_config(config: BaseModel) -> dict[str, Any]:
     """The configuration as plain values that mean the same wherever they are read: relative paths are made absolute."""
-    plain = config.model_dump(mode="json", exclude_none=True)
-    content: dict[str, Any] = _anchored(plain, config)
-    if content.get("copy_data"):
-        content["dataset"]["own"] = plain["dataset"]["own"]  # a run's copies lie in its directory, wherever that lies
+    content: dict[str, Any] = config.model_dump(mode="json", exclude_none=True)
+    own = deepcopy(content["dataset"]["own"]) if content.get("copy_data") else None
+    anchor(content, _base_of(config))
+    if own is not None:
+        content["dataset"]["own"] = own  # a run's copies lie in its directory, wherever that lies
     return content
+
+
+def _base_of(config: BaseModel) -> Path:
+    """Where the relative paths of a configuration start."""
+    base: Path = getattr(config, "base", Path())
+    return base
 
 
 def as_yaml(config: BaseModel) -> str:
@@ -170,33 +178,8 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 def _with_effect(model: ModelConfig, config: BaseModel) -> Any:
     """A model's keys that can change what comes out."""
     kept = model.model_dump(mode="json", exclude_none=True, exclude=model.without_effect)
-    return _anchored(kept, config)
-
-
-PLACES = ("path", "adapter", "directory", "calibration", "exposures", "ties", "student")
-"""Keys that say where something lies."""
-
-
-def _anchored(value: Any, config: BaseModel) -> Any:
-    """A value, its relative places made absolute."""
-    if isinstance(value, dict):
-        base = getattr(config, "base", Path())
-        return {
-            key: _placed(base, inner) if key in PLACES and is_place(inner) else _anchored(inner, config)
-            for key, inner in value.items()
-        }
-    return [_anchored(inner, config) for inner in value] if isinstance(value, list) else value
-
-
-def is_place(value: Any) -> bool:
-    """Whether a value of one of the `PLACES` names a path, or several."""
-    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(each, str) for each in value))
-
-
-def _placed(base: Path, named: str | list[str]) -> str | list[str]:
-    if isinstance(named, str):
-        return os.path.realpath(base / named)
-    return [os.path.realpath(base / each) for each in named]
+    anchor(kept, _base_of(config))
+    return kept
 
 
 def _read(path: Path) -> tuple[yaml.Node, dict[str, Any]]:

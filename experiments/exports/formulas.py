@@ -24,16 +24,27 @@ def formula_notes(directory: Path) -> tuple[str, ...]:
     Args:
         directory: The export, or its draft.
     """
-    notes = []
-    for path in sorted(path for path in directory.rglob("*") if path.suffix in _SEPARATORS and path.is_file()):
-        found, whole = _formulas(path)
-        if found or not whole:
-            notes.append(
-                f"{path.relative_to(directory).as_posix()}: {'' if whole else 'at least '}{len(found):,} cells begin "
-                f"like a formula{f' (the first: {found[0][:_SHOWN]!r})' if found else ''} and stand as the data has "
-                "them; have a spreadsheet import these columns as text."
-            )
-    return tuple(notes)
+    files = sorted(path for path in directory.rglob("*") if path.suffix in _SEPARATORS and path.is_file())
+    notes = (formula_note(path, path.relative_to(directory).as_posix()) for path in files)
+    return tuple(filter(None, notes))
+
+
+def formula_note(path: Path, name: str) -> str:
+    """A sentence on the cells of one CSV or TSV file that a spreadsheet would compute; "" where it holds none.
+
+    Args:
+        path: The file.
+        name: What the sentence calls it.
+    """
+    found, whole = _formulas(path)
+    if whole and not found:
+        return ""
+    cells = "1 cell begins" if whole and len(found) == 1 else f"{len(found):,} cells begin"
+    return (
+        f"{name}: {'' if whole else 'at least '}{cells} like a formula"
+        f"{f' (the first: {found[0][:_SHOWN]!r})' if found else ''} and stand as the data has them; have a spreadsheet "
+        "import these columns as text."
+    )
 
 
 _SHOWN = 40
@@ -47,7 +58,7 @@ def _formulas(path: Path) -> tuple[list[str], bool]:
         if _MAYBE.search(content) is None:
             return [], True
     with path.open(encoding="utf-8", errors="replace", newline="") as lines:
-        separator = _SEPARATORS[path.suffix]
+        separator = _SEPARATORS[path.suffix.lower()]
         rows = csv.reader(
             lines, delimiter=separator, quoting=csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL
         )

@@ -64,16 +64,14 @@ def check_agent_notes(config: ExperimentConfig, dataset: Dataset, population: Po
     options = named_agent_notes(config)
     if options is None:
         return
-    path = config.base / options.path.expanduser()
-    file, _ = read_notes_file(path)
+    path, notes = config.base / options.path, read_agent_notes(options, config.base)
     split = config.split.model_dump(mode="json")
-    for what, found, expected in (("data", file.data, dataset.fingerprint), ("split", file.split, split)):
+    for what, found, expected in (("data", notes.data, dataset.fingerprint), ("split", notes.split, split)):
         if found != expected:
             raise DataError(
                 f"{path}: its agents learnt from another {what}, found {found}, expected {expected} as in this run; "
                 "notes may tell nothing of what is held out here, so learn them anew with this data and split"
             )
-    notes = read_agent_notes(options, config.base)
     agents = [dataset.people.user_ids[user] for user in population.users]
     learnt = sum(user in notes.users for user in agents)
     noted = sum(item in notes.items for item in dataset.catalog.item_ids)

@@ -23,7 +23,7 @@ from groundlings.experiments.running.interventions import check_with_data
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.language.call_bounds import calls_per_list, calls_to_learn, unsaid
 from groundlings.recommenders.learning import Lessons, learn
-from groundlings.simulator.language.budget import BudgetConfig
+from groundlings.simulator.language.budget import BudgetConfig, amount
 from groundlings.simulator.language.scripted import ScriptedModel, count_tokens, legal_reply
 
 if TYPE_CHECKING:
@@ -217,7 +217,8 @@ def arm_lines(plan: Plan, found: ArmCalls, wish: Wish) -> Iterator[str]:
     if found.prompt_tokens is None:
         yield f"{arm.name}: tokens not known, its questions cannot be made beforehand"
     else:
-        money = "" if found.money is None else f"; money about {found.money:,.2f} at most, at the prices of its budget"
+        costs = found.money
+        money = "" if costs is None else f"; money about {amount(costs, 2)} at most, at the prices of its budget"
         yield (
             f"{arm.name}: about {found.prompt_tokens:,} tokens in for all of these, at most "
             f"{found.completion_tokens:,} out{money}"
@@ -253,7 +254,7 @@ def budget_note(
     if budget.tokens is not None and tokens is not None and sum(tokens) > budget.tokens:
         over.append(f"{sum(tokens):,} tokens against a cap of {budget.tokens:,}")
     if budget.money is not None and money is not None and money > budget.money:
-        over.append(f"{money:,.2f} of money against a cap of {budget.money:,.2f}")
+        over.append(f"{amount(money, 2)} of money against a cap of {amount(budget.money, 2)}")
     if not over:
         return None
     return (

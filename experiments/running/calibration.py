@@ -202,7 +202,7 @@ async def calibrated(
         from groundlings.experiments.labs.distil.scorer import StudentScorer
         from groundlings.experiments.labs.distil.student_file import read_student
 
-        file = read_student(context.base_directory / mind.student.expanduser())
+        file = read_student(context.base_directory / mind.student)
         evidence = ground.taste(mind.fit_seed).evidence
         scorer: PairScorer = StudentScorer(file, ground.population, evidence, ground.dataset.fingerprint)
     else:
@@ -268,7 +268,7 @@ async def weigh_scores(
     if run is not None:
         found, source = _of_run(run / FILE_NAME, wanted), "this run"
     elif options.calibration is not None:
-        found, source = _named(base / options.calibration.expanduser(), wanted), str(options.calibration)
+        found, source = _named(base / options.calibration, wanted), str(options.calibration)
     else:
         kept = next(_fitting(wanted), None)
         if kept is None:

@@ -12,8 +12,9 @@ from pydantic import ValidationError
 
 from groundlings.environments.errors import ConfigError
 from groundlings.experiments.archive.provenance import is_in_directory, same_release, unlike
-from groundlings.experiments.config.loading import PLACES, config_hash, leaves, with_effect
+from groundlings.experiments.config.loading import config_hash, leaves, with_effect
 from groundlings.experiments.config.minds import models_of_minds
+from groundlings.experiments.config.places import PLACES
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.simulator.log.begun import Begun, Change
 from groundlings.simulator.log.store import Store

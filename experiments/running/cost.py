@@ -32,6 +32,7 @@ from groundlings.experiments.running.plan import Plan
 from groundlings.experiments.running.sizes import personas_line, sessions_at_most, size_warning, store_line
 from groundlings.experiments.terminal import escape
 from groundlings.recommenders.random_order import RandomOrderRecommender
+from groundlings.simulator.language.budget import amount
 from groundlings.simulator.session import browse
 
 _SAMPLE = 8
@@ -151,7 +152,7 @@ def print_plan(plan: Plan, console: Console, wish: Wish | None = None) -> None:
         table.add_row("tokens", f"about {bound.prompt_tokens:,} in and {bound.completion_tokens:,} out at most")
         if bound.money is not None:
             place = next(iter(models_of_minds(config.mind)))
-            table.add_row("money", f"about {bound.money:,.2f} at most, at the prices of {place}.budget")
+            table.add_row("money", f"about {amount(bound.money, 2)} at most, at the prices of {place}.budget")
         for row in (*sample_lines(plan, bound), *asking_lines(asking, bound, wish or Wish())):
             table.add_row(*row)
     elif isinstance(config.mind, PluginMindConfig) and config.mind.asked is not None:

@@ -174,7 +174,8 @@ def files_named(options: Mapping[str, Any], base: Path, above: str = "") -> Iter
             yield from files_named({str(place): each for place, each in enumerate(value)}, base, f"{here}.")
         elif isinstance(value, str) and ("." in value or "/" in value or str(key).lower().endswith(_NAME_FILES)):
             try:
-                places = [each.expanduser() for each in (base / value, Path(value))]
+                named = Path(value).expanduser()
+                places = [base / named, named]
                 path = next((each for each in places if each.is_file() or each.is_dir()), None)
                 if path is not None:
                     yield from _files_at(here, path, base)

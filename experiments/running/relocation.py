@@ -9,7 +9,8 @@ from typing import Any
 
 from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.paths import is_pattern
-from groundlings.experiments.config.loading import PLACES, dump_config, is_place
+from groundlings.experiments.config.loading import dump_config
+from groundlings.experiments.config.places import places_in
 from groundlings.experiments.config.schema import ExperimentConfig
 
 
@@ -57,7 +58,7 @@ def check_files(config: ExperimentConfig, directory: Path) -> None:
     gone = [
         str(config.base / holder[key])
         for holder, key in _places(dump_config(config))
-        if (key == "path" or isinstance(key, int)) and not _lies(config.base / holder[key])
+        if (key in ("path", "policy") or isinstance(key, int)) and not _lies(config.base / holder[key])
     ]
     if gone:
         raise DataError(
@@ -73,21 +74,9 @@ def _lies(path: Path) -> bool:
 
 def _places(content: dict[str, Any]) -> Iterator[tuple[Any, str | int]]:
     """Each key that says where something lies which a run reads, with the mapping or the list that holds it."""
-    sections: list[Any] = [arm.get("options") for arm in content["arms"]]
+    sections: list[Any] = [{key: arm.get(key) for key in ("recommender", "options")} for arm in content["arms"]]
     sections += [content.get("environment"), content["mind"] if content["mind"].get("kind", "").count(":") else None]
     if not content.get("copy_data"):
         sections.append(content["dataset"])
     for section in sections:
-        yield from _within(section)
-
-
-def _within(value: Any) -> Iterator[tuple[Any, str | int]]:
-    if isinstance(value, list):
-        for each in value:
-            yield from _within(each)
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if key in PLACES and is_place(inner):
-                yield from [(value, key)] if isinstance(inner, str) else ((inner, each) for each in range(len(inner)))
-            else:
-                yield from _within(inner)
+        yield from places_in(section)

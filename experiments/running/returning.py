@@ -132,7 +132,7 @@ class _Found:
 
     def of_exposures(self) -> ReturnModel:
         assert self.wanted.exposures is not None
-        read = read_exposure_calibration(self._config.base / self.wanted.exposures.expanduser())
+        read = read_exposure_calibration(self._config.base / self.wanted.exposures)
         self.exposures_hash, daily = read.sha256, read.returns.daily
         self.described["daily"] = daily.model_dump(mode="json")
         told = f"returns: {_spoken(daily)} per day after the last session"

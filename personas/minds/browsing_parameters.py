@@ -236,7 +236,7 @@ def named_exposures(options: BrowsingOptions, base_directory: Path) -> ExposureC
     """
     if options.exposures is None:
         return None
-    return read_exposure_calibration(base_directory / options.exposures.expanduser())
+    return read_exposure_calibration(base_directory / options.exposures)
 
 
 _DESCRIBED_ELSEWHERE = ("exposures", "calibration", "offers", "shopping", "social")

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.chat import CallRecord, ChatModel, Sampling, fingerprint_of
 from groundlings.environments.random_streams import Draws
+from groundlings.environments.side_by_side import side_by_side
 from groundlings.personas.minds.language.ask import Asker, Question
 from groundlings.personas.minds.language.portrait import portrait
 from groundlings.personas.minds.language.text import item_line, one_line
@@ -239,7 +240,7 @@ class LanguageScorer:
         Raises:
             ConfigError: The server gives no log probabilities.
         """
-        return list(await asyncio.gather(*(self._pair(user, item) for item in items)))
+        return await side_by_side(self._pair(user, item) for item in items)
 
     async def ask_pairs(
         self,
@@ -266,12 +267,7 @@ class LanguageScorer:
             done += len(rows)
             on_pairs(done, len(users))
 
-        people = [asyncio.create_task(about(int(user), np.flatnonzero(users == user))) for user in np.unique(users)]
-        try:
-            await asyncio.gather(*people)
-        finally:
-            for each in people:
-                each.cancel()
+        await side_by_side(about(int(user), np.flatnonzero(users == user)) for user in np.unique(users))
         return scores
 
     async def _pair(self, user: int, item: int) -> Scored:

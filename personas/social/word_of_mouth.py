@@ -64,7 +64,7 @@ class WordOfMouth:
         self._options = options
         self._left_out = self._without_agent = 0
         if isinstance(options.ties, Path):
-            path = base_directory / options.ties.expanduser()
+            path = base_directory / options.ties
             ids = population.people.user_ids
             everybody, self._left_out = read_ties(path, ids, "the data set", "mind.social.ties")
             self._ties = everybody.among(population.users)

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.ranking import RankingRequest
+from groundlings.environments.side_by_side import side_by_side
 from groundlings.recommenders.base import fitted
 from groundlings.recommenders.conversation.talking import Reply, Talk, TalkingRecommender
 
@@ -69,7 +70,7 @@ class HttpChat(TalkingRecommender):
             async with turns:
                 return Reply(await self._post(self._url, self._told(talk), self._seconds))
 
-        return await asyncio.gather(*map(one, talks))
+        return await side_by_side(map(one, talks))
 
     def _told(self, talk: Talk) -> Mapping[str, Any]:
         """A conversation as the server is sent it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
@@ -18,6 +17,7 @@ from groundlings.environments.interactions import Interactions
 from groundlings.environments.prompts import one_line
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.replies import read_json
+from groundlings.environments.side_by_side import side_by_side
 from groundlings.recommenders.base import AsyncRecommender, fitted, hash_of
 from groundlings.recommenders.language.asking import LARGEST_SEED, Question
 from groundlings.recommenders.language.learning_pairs import Pair, in_turn, pairs_of
@@ -158,9 +158,9 @@ class AgentCf(LlmRanker):
             "wrong_note": self._item_note(pair.wrong),
         }
         note = _text(self._note)
-        user, items = await asyncio.gather(
-            self._lesson(lessons, pair, "user", {"note": note}, **told),
-            self._lesson(lessons, pair, "items", {"right": note, "wrong": note}, **told),
+        user, items = await side_by_side(
+            self._lesson(lessons, pair, section, dict.fromkeys(keys, note), **told)
+            for section, keys in (("user", ["note"]), ("items", ["right", "wrong"]))
         )
         if user is not None and (written := one_line(str(user["note"]), self._note)):
             self._of_users[pair.user] = written

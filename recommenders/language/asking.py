@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -15,11 +14,9 @@ from groundlings.environments.prompts import Prompt
 from groundlings.environments.replies import refused
 
 _Read = TypeVar("_Read")
-_Done = TypeVar("_Done")
 
 LARGEST_SEED = 2**31
 
-_BEGUN_AT_ONCE = 16
 _LONGEST_QUOTE = 100
 _REMEMBERED = 50_000
 """Replies that an asker remembers at most, some 50 MB; the oldest make room."""
@@ -128,22 +125,3 @@ def nothing_to_list(recommender: str, what: str, call: CallRecord, fallback: str
         f"{recommender}: {what}; the last reply ({call.status}): {said}. Say what is listed then "
         f"(`fallback: {fallback}` in the recommender's options), or choose another model"
     )
-
-
-async def side_by_side(work: Iterable[Coroutine[Any, Any, _Done]]) -> list[_Done]:
-    """What comes of some work that asks, in its order; all of it is open together, as with `asyncio.gather`.
-
-    A few are begun at a time. Begun at once, a cohort of thousands would write all of its questions before the first is
-    on its way, and the model would wait meanwhile.
-    """
-    begun: list[asyncio.Task[_Done]] = []
-    try:
-        for each in work:
-            begun.append(asyncio.create_task(each))
-            if len(begun) % _BEGUN_AT_ONCE == 0:
-                await asyncio.sleep(0)
-    except asyncio.CancelledError:
-        for task in begun:
-            task.cancel()
-        raise
-    return await asyncio.gather(*begun)

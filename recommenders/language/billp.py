@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -21,9 +20,10 @@ from groundlings.environments.prompts import Prompt, one_line
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import RankingRequest
 from groundlings.environments.replies import read_json
+from groundlings.environments.side_by_side import side_by_side
 from groundlings.recommenders.base import AsyncRecommender, fitted, hash_of
 from groundlings.recommenders.impressions import Impressions
-from groundlings.recommenders.language.asking import LARGEST_SEED, Question, side_by_side
+from groundlings.recommenders.language.asking import LARGEST_SEED, Question
 from groundlings.recommenders.language.grounding import Grounding
 from groundlings.recommenders.language.llm_ranker import LlmRanker
 from groundlings.recommenders.language.long_term import (
@@ -159,11 +159,12 @@ class BiLlp(LlmRanker):
     async def _look_back(self, lessons: Lessons, episode: Episode) -> tuple[str | None, Case | None]:
         """The reflection and the case of one episode; None where replies cannot be read or no advantage has a sign."""
         few = _few(episode, Draws.for_sessions(lessons.root, np.array([episode.user]), episode.day))
-        before, after, reflection = await asyncio.gather(
+        questions: list[Coroutine[Any, Any, Any]] = [
             self._value(lessons, episode.user, episode.before),
             self._value(lessons, episode.user, episode.after),
             self._reflect(lessons, episode, few),
-        )
+        ]
+        before, after, reflection = await side_by_side(questions)
         if before is None or after is None:
             return reflection, None
         return reflection, case_of(episode, before, after, few, _FEW)

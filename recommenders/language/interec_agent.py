@@ -17,10 +17,11 @@ from groundlings.environments.interactions import Interactions
 from groundlings.environments.prompts import Prompt, one_line
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking, RankingRequest
+from groundlings.environments.side_by_side import side_by_side
 from groundlings.recommenders.base import AsyncRecommender, fitted, hash_of
 from groundlings.recommenders.impressions import Impressions
 from groundlings.recommenders.item_knn import ItemKnnRecommender
-from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question, nothing_to_list, side_by_side
+from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question, nothing_to_list
 from groundlings.recommenders.language.first_lists import first_lists
 from groundlings.recommenders.language.llm_ranker import LlmRanker
 from groundlings.recommenders.language.passed_over import PassedOver

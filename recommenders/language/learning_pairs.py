@@ -12,7 +12,7 @@ import numpy as np
 from groundlings.environments.arrays import IntArray
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import Draws
-from groundlings.recommenders.language.asking import side_by_side
+from groundlings.environments.side_by_side import side_by_side
 from groundlings.recommenders.language.histories import Histories
 
 

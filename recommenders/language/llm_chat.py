@@ -22,9 +22,10 @@ from groundlings.environments.interactions import Interactions
 from groundlings.environments.prompts import one_line, read_prompt
 from groundlings.environments.ranking import RankingRequest
 from groundlings.environments.replies import read_json
+from groundlings.environments.side_by_side import side_by_side
 from groundlings.recommenders.base import AsyncRecommender, fitted, hash_of
 from groundlings.recommenders.conversation.talking import Reply, Talk, TalkingRecommender
-from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question, side_by_side
+from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question
 from groundlings.recommenders.language.first_lists import first_lists
 from groundlings.recommenders.language.grounding import Grounding, ground
 from groundlings.recommenders.language.wording import ItemWords, candidates_shown

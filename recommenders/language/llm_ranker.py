@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,9 +19,10 @@ from groundlings.environments.prompts import read_prompt
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.environments.replies import read_json
+from groundlings.environments.side_by_side import side_by_side
 from groundlings.recommenders.base import AsyncRecommender, fitted, hash_of
 from groundlings.recommenders.language import pairwise
-from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question, nothing_to_list, side_by_side
+from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question, nothing_to_list
 from groundlings.recommenders.language.grounding import Grounding, ground
 from groundlings.recommenders.language.histories import Histories
 from groundlings.recommenders.language.pairwise import Pairs, Won
@@ -159,8 +159,8 @@ class LlmRanker(OuterRecommender):
         rounds = range(self._rounds)
         if self._pairwise:
             pairs = (self._round_of_pairs(request, row, candidates, draws, each) for each in rounds)
-            return await asyncio.gather(*pairs)
-        return await asyncio.gather(*(self._round(request, row, candidates, draws, each) for each in rounds))
+            return await side_by_side(pairs)
+        return await side_by_side(self._round(request, row, candidates, draws, each) for each in rounds)
 
     async def _round(
         self,

@@ -20,9 +20,10 @@ from groundlings.environments.prompts import read_prompt
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.environments.replies import read_json
+from groundlings.environments.side_by_side import side_by_side
 from groundlings.recommenders.base import AsyncRecommender, fitted, hash_of
 from groundlings.recommenders.facts import LONGEST_FACT, ItemFacts
-from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question, side_by_side
+from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question
 from groundlings.recommenders.language.grounding import Grounding, ground
 from groundlings.recommenders.language.histories import Histories
 from groundlings.recommenders.language.wording import ItemWords

@@ -17,9 +17,10 @@ from groundlings.environments.interactions import Interactions
 from groundlings.environments.prompts import Prompt, one_line
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking, RankingRequest
+from groundlings.environments.side_by_side import side_by_side
 from groundlings.recommenders.base import AsyncRecommender, fitted, hash_of
 from groundlings.recommenders.item_knn import ItemKnnRecommender
-from groundlings.recommenders.language.asking import LARGEST_SEED, Question, nothing_to_list, side_by_side
+from groundlings.recommenders.language.asking import LARGEST_SEED, Question, nothing_to_list
 from groundlings.recommenders.language.first_lists import first_lists
 from groundlings.recommenders.language.function_calls import (
     CHOICE_SCHEMA,

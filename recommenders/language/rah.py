@@ -20,8 +20,9 @@ from groundlings.environments.prompts import one_line, read_prompt
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.environments.replies import read_json
+from groundlings.environments.side_by_side import side_by_side
 from groundlings.recommenders.base import AsyncRecommender, fitted, hash_of
-from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question, nothing_to_list, side_by_side
+from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question, nothing_to_list
 from groundlings.recommenders.language.grounding import Grounding, ground
 from groundlings.recommenders.language.judged import Judged, judged_by
 from groundlings.recommenders.language.wording import ItemWords

@@ -19,8 +19,9 @@ from groundlings.environments.interactions import Interactions
 from groundlings.environments.prompts import read_prompt
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking, RankingRequest
+from groundlings.environments.side_by_side import side_by_side
 from groundlings.recommenders.base import AsyncRecommender, fitted, hash_of
-from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question, nothing_to_list, side_by_side
+from groundlings.recommenders.language.asking import LARGEST_SEED, Asker, Question, nothing_to_list
 from groundlings.recommenders.language.grounding import Grounding
 from groundlings.recommenders.language.histories import Histories
 from groundlings.recommenders.language.titles import Titles, read_titles

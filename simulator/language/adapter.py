@@ -49,7 +49,18 @@ class _Settings(BaseModel):
     bias: Literal["none"] = "none"
     use_dora: Literal[False] = False
     use_rslora: Literal[False] = False
+    use_qalora: Literal[False] = False
+    use_bdlora: None = None
+    lora_bias: Literal[False] = False
     fan_in_fan_out: Literal[False] = False
+    init_lora_weights: bool | Literal["gaussian", "eva"] = True
+    """Other beginnings (PiSSA, OLoRA, CorDA, LoftQ) change the weights, so the sum would need those that they left."""
+    layer_replication: None = None
+    alora_invocation_tokens: None = None
+    arrow_config: None = None
+    kasa_config: None = None
+    monteclora_config: None = None
+    target_parameters: None = None
     modules_to_save: None = None
     rank_pattern: dict[str, Any] = Field(default={}, max_length=0)
     alpha_pattern: dict[str, Any] = Field(default={}, max_length=0)
@@ -90,7 +101,7 @@ class Adapter:
 
 
 def _find(named: Path, base: Path) -> Path:
-    directory = base / named.expanduser()
+    directory = base / named
     if not directory.is_dir():
         raise ConfigError(
             f"embedded.adapter: there is no directory {directory}; expected that of an adapter ({SETTINGS}, {TENSORS}) "

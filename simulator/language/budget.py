@@ -12,6 +12,7 @@ from groundlings.environments.chat import ChatModel, ChatReply, ChatRequest, fin
 from groundlings.environments.errors import BudgetExhausted
 
 _TOKENS_ROUND_A_MESSAGE = 16
+_LARGEST_WRITTEN_OUT = 1e15
 _A_MILLION = 1_000_000
 
 
@@ -32,6 +33,12 @@ class Prices(BaseModel):
         cached_price = self.prompt if self.cached_prompt is None else self.cached_prompt
         fresh = prompt_tokens - cached_tokens
         return (fresh * self.prompt + cached_tokens * cached_price + completion_tokens * self.completion) / _A_MILLION
+
+
+def amount(money: float, decimals: int = 4) -> str:
+    """Money in digits that can be read; of the smallest and the largest amounts, three digits and the power of ten."""
+    plain = money == 0 or 10.0**-decimals <= money < _LARGEST_WRITTEN_OUT
+    return f"{money:,.{decimals}f}" if plain else f"{money:.3g}"
 
 
 class BudgetConfig(BaseModel):
@@ -232,7 +239,8 @@ class BudgetedModel:
             return f"{used}, and the next call could take more than is left"
         if budget.money is not None and wanted.money(budget.prices) > budget.money:
             spent = so_far.money(budget.prices)
-            return f"{spent:,.4f} of {budget.money:,.4f} are spent, and the next call could cost more than is left"
+            used = f"{amount(spent)} of {amount(budget.money)} are spent"
+            return f"{used}, and the next call could cost more than is left"
         return ""
 
 

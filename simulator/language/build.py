@@ -49,7 +49,7 @@ async def build_chat_model(
     base = base or Path()
     if config.store is None or config.store.mode == "live":
         return await _provider(config, progress, base, spent, key, forms_so_far, tell)
-    store = CallStore(base / config.store.path.expanduser(), writable=config.store.mode != "replay")
+    store = CallStore(base / config.store.path, writable=config.store.mode != "replay")
     try:
         return await _stored(store, config.store, config, progress, base, spent, key, forms_so_far, tell)
     except BaseException:
@@ -141,7 +141,7 @@ async def embedded_file(options: EmbeddedOptions, base: Path, progress: Progress
         DataError: The adapter is damaged, or the weights cannot be had.
     """
     if options.path is not None:
-        return Path(os.path.realpath(base / options.path.expanduser()))
+        return Path(os.path.realpath(base / options.path))
     if options.adapter is None:
         return await own_weights(progress)
     from groundlings.simulator.language.adapter import adapted_copy, read_adapter

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 
 from sqlalchemy import Boolean, Column, Connection, Float, Integer, Table, inspect, select, text
 
+from groundlings.environments.social_turns import ABOUT, SAY, SOCIAL_TURN, TO, Told
 from groundlings.simulator.log import measured_agents, tables
 from groundlings.simulator.log.columnar import columnar
 from groundlings.simulator.log.digest import digest
@@ -26,6 +28,11 @@ _JSON: Mapping[str, Mapping[str, type[dict[str, object]] | type[list[object]]]] 
     "lessons": {"messages": list},
 }
 """Text columns that hold JSON, by table, and what the JSON is."""
+
+_TOLD = f"""
+SELECT session_id, events.kind, events.detail FROM events JOIN events AS turn USING (session_id, page)
+WHERE turn.kind = '{SOCIAL_TURN}' AND events.kind IN ('{TO}', '{ABOUT}', '{SAY}') ORDER BY session_id
+"""
 
 
 def examine(store: Store) -> tuple[str | None, str | None]:
@@ -78,10 +85,20 @@ def _complaints(connection: Connection) -> Iterator[str]:
                 yield from () if kind is None else _no_json(connection, table, column, kind)
             elif version == SCHEMA_VERSION:
                 yield f"the table {table.name} has no column {column.name}"
+    yield from () if tables.events.name in apart else _half_told(connection)
     for row in connection.execute(text("PRAGMA foreign_key_check")) if sqlite else ():
         if row[2] in apart:
             continue
         yield f"a row of {row[0]} belongs to a row of {row[2]} that is not there"
+
+
+def _half_told(connection: Connection) -> Iterator[str]:
+    """What was told in social turns has words, an item and people."""
+    for session_id, rows in groupby(connection.execute(text(_TOLD)), key=lambda row: row.session_id):
+        try:
+            Told.of(0, {row.kind: row.detail for row in rows})
+        except ValueError as fault:
+            yield f"events of session {session_id}: {fault}"
 
 
 def _wrong_kind(connection: Connection, table: Table, column: Column[object]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from scipy import stats
 from groundlings.environments.datasets.columns import Column
 from groundlings.environments.datasets.tables import Table
 from groundlings.environments.errors import ConfigError, DataError, shown
-from groundlings.environments.paths import usable
+from groundlings.environments.paths import at_home
 
 Scale = Literal["relative", "absolute"]
 
@@ -197,6 +197,6 @@ def _path(column: Column | None, row: int) -> Path | None:
     if column is None or not column.cells[row]:
         return None
     try:
-        return column.table.path.parent / usable(Path(column.cells[row])).expanduser()
+        return column.table.path.parent / at_home(Path(column.cells[row]))
     except ValueError as error:
         column.fail(row, f"found {shown(column.cells[row])}; {error}")

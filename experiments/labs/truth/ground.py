@@ -180,7 +180,7 @@ def _random_exposures(config: TruthConfig, dataset: Dataset) -> Exposures:
             f"truth.exposures: missing; the data set {dataset.name} comes without random exposures, so name the table "
             "of those (truth.exposures: {path: FILE, policy: random, ...})"
         )
-    rows, known = random_part(config.base / config.dataset.directory.expanduser(), dataset.interactions)
+    rows, known = random_part(config.base / config.dataset.directory, dataset.interactions)
     return Exposures.of(
         rows.users, rows.items, n_users=rows.n_users, n_items=rows.n_items, policy="random", ratings=rows.ratings,
         left_out={KNOWN_PAIRS: known},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from groundlings.environments.errors import ConfigError
-from groundlings.environments.social_turns import ABOUT, TO
+from groundlings.environments.errors import ConfigError, RunDirectoryError
+from groundlings.environments.social_turns import ABOUT, SAY, TO, Told
 from groundlings.experiments.labs.word_of_mouth.told import ArmLog
 from groundlings.personas.social.options import TiesOptions
 
@@ -81,12 +80,18 @@ def _said_in(log: LogReader, users: Mapping[str, int], items: Mapping[str, int])
     if TO not in (log.action_names() or ()):
         return None
     events = log.events(columns=["arm", "user_id", "day", "session_id", "kind", "detail"])
-    rows = [
-        (of.arm.iloc[0], users[of.user_id.iloc[0]], users[hearer], items[said[ABOUT]], int(of.day.iloc[0]))
-        for _, of in events[events.kind.isin((TO, ABOUT))].groupby("session_id")
-        for said in [dict(zip(of.kind, of.detail, strict=True))]
-        for hearer in json.loads(said[TO])
-    ]
+    rows = []
+    for session_id, of in events[events.kind.isin((TO, ABOUT, SAY))].groupby("session_id"):
+        try:
+            teller, told = users[of.user_id.iloc[0]], Told.of(0, dict(zip(of.kind, of.detail, strict=True)))
+            assert told is not None  # it is in the log
+            heard = [(users[hearer], items[told.about], int(of.day.iloc[0])) for hearer in told.to]
+        except (KeyError, ValueError) as fault:
+            said = f"{fault} is neither a user nor an item of the data" if isinstance(fault, KeyError) else fault
+            raise RunDirectoryError(
+                f"{log}: the log is damaged: events of session {session_id}: {said}; restore it from a copy"
+            ) from None
+        rows += [(of.arm.iloc[0], teller, *each) for each in heard]
     return pd.DataFrame(rows, columns=["arm", "teller", "hearer", "item", "day"])
 
 

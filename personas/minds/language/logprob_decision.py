@@ -17,7 +17,6 @@ words of their prompts are alike, so a prefix cache finds them.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -31,6 +30,7 @@ from groundlings.environments.chat import CallRecord
 from groundlings.environments.dataset import LIKES
 from groundlings.environments.decision import Decision
 from groundlings.environments.errors import ConfigError
+from groundlings.environments.side_by_side import side_by_side
 from groundlings.environments.trace import Chance, Remark, Trace
 from groundlings.personas.minds.language.ask import Asker, Question
 from groundlings.personas.minds.language.config import LanguageOptions, Wording
@@ -201,7 +201,7 @@ class GradedPage:
     async def _odds(self, questions: Sequence[Question], answers: Sequence[Sequence[str]]) -> list[FloatArray] | None:
         """The shares of the answers of every question, None where one of them is unreadable."""
         asked = (self._asker.odds(question, words) for question, words in zip(questions, answers, strict=True))
-        found = await asyncio.gather(*asked)
+        found = await side_by_side(asked)
         self._calls += [call for _, call in found]
         shares = [share for share, _ in found if share is not None]
         return shares if len(shares) == len(found) else None

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from groundlings.environments.chat import ChatModel, Sampling
 from groundlings.environments.decision import Decision
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.sessions import Sessions
+from groundlings.environments.side_by_side import side_by_side
 from groundlings.environments.social_turns import SocialTurns, Told, takes_turns
 from groundlings.personas.agent_notes import read_agent_notes
 from groundlings.personas.memory import Memory, MemoryStore
@@ -131,7 +131,7 @@ class LanguageMind:
         """See `Mind.decide`; all sessions of a cohort are asked at once, each by itself."""
         if len(situation.sessions) == 1:
             return await self._decide(situation)
-        return Decision.joined(await together(self._decide(each) for each in situation.each()))
+        return Decision.joined(await side_by_side(self._decide(each) for each in situation.each()))
 
     async def _decide(self, situation: Situation) -> Decision:
         """What one session does."""
@@ -154,7 +154,7 @@ class LanguageMind:
             return await self._look_back(sessions, turns)
         rows = [np.array([row]) for row in range(len(sessions))]
         return Afterthoughts.joined(
-            await together(self._look_back(sessions.take(row), turns_of(row, turns)) for row in rows)
+            await side_by_side(self._look_back(sessions.take(row), turns_of(row, turns)) for row in rows)
         )
 
     async def _look_back(self, sessions: Sessions, turns: tuple[PageTurn, ...]) -> Afterthoughts:
@@ -223,16 +223,3 @@ def _on_the_site(situation: Situation) -> Situation:
     """A situation behind a social turn, as it is on a site without one."""
     page = replace(situation.page, number=situation.page.number - SocialTurns.pages_before)
     return replace(situation, page=page, turns=_site_pages(situation.turns))
-
-
-Result = TypeVar("Result")
-
-
-async def together(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
-    """What comes of some work that goes on side by side; where some of it fails, the rest is ended."""
-    tasks = [asyncio.ensure_future(each) for each in work]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from groundlings.simulator.log.lesson_rows import has_lessons
 from groundlings.simulator.log.reading.open_log import OpenLog
 
 if TYPE_CHECKING:
@@ -60,17 +59,15 @@ class LostPageReader(OpenLog):
 
     def lessons_by_arm(self) -> dict[int, tuple[int, int]]:
         """arm_id -> lessons lost, and lessons; an arm whose recommender asked nothing in order to learn is absent."""
-        with self._connected() as connection:
-            if not has_lessons(connection):
-                return {}
+        if not self.columns_of("lessons"):
+            return {}
         return {row["arm_id"]: (int(row["lost"]), int(row["asked"])) for row in self._rows(_LESSONS)}
 
     def lost_lessons(self) -> list[dict[str, Any]]:
         """One row per lost lesson: arm_id; kind and status, both `unreadable` or `unanswerable`; reply, finish_reason,
         form and thought_characters, as of its call."""
-        with self._connected() as connection:
-            if not has_lessons(connection):
-                return []
+        if not self.columns_of("lessons"):
+            return []
         return self._rows(_LOST_LESSONS)
 
     def lost_pages(self) -> pd.DataFrame:

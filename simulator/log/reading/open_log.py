@@ -32,6 +32,13 @@ CHUNK_ROWS = 50_000
 """Rows in memory at a time where rows are streamed: about 40 MB as Python objects."""
 
 
+_SEALED = {
+    "lessons": "SELECT seal_id FROM seals WHERE kind = 'lessons' LIMIT 1",
+    "presentations": """SELECT seal_id FROM seals WHERE kind = 'rows' AND covers LIKE '%"presentations"%' LIMIT 1""",
+}
+"""Tables that only some logs have, each with a query that finds a seal of its rows."""
+
+
 class OpenLog:
     """The ground of `LogReader`; use it as a context manager, or `close` it.
 
@@ -83,6 +90,8 @@ class OpenLog:
         """
         from groundlings.simulator.log.digest import digest
 
+        for table in _SEALED:
+            self.columns_of(table)  # refuses a log that has lost one
         with named_faults(self._place):
             return digest(self._engine, version)
 
@@ -174,11 +183,16 @@ class OpenLog:
         """The columns that a table has in this log; older logs lack some, and some whole tables.
 
         Raises:
-            RunDirectoryError: A log of today's schema lacks one: what stands there is not unknown, but lost.
+            RunDirectoryError: A log of today's schema lacks one, or a table of which its seals speak: what stands there
+                is not unknown, but lost.
         """
         with self._connected() as connection:
             here = inspect(connection)
             columns = here.get_columns(table) if here.has_table(table) else ()
+            if not columns and table in _SEALED and here.has_table(tables.seals.name):
+                sealed = connection.execute(text(_SEALED[table])).first()
+                if sealed is not None:
+                    raise other_tables(self._place, f"no such table: {table}")
             found = frozenset(each["name"] for each in columns)
             lacking = [name for name in _every_column_of(table) if name not in found]
             if lacking and schema_version(connection) == SCHEMA_VERSION:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 from typing import Any, TypeAlias
 
-from groundlings.environments.social_turns import ABOUT, SAY, SOCIAL_TURN, TO
+from groundlings.environments.errors import RunDirectoryError
+from groundlings.environments.social_turns import ABOUT, SAY, SOCIAL_TURN, TO, Told
 from groundlings.simulator.log.reading.open_log import OpenLog
 
 Rows: TypeAlias = Sequence[Mapping[str, Any]]
@@ -121,6 +121,8 @@ class SessionReader(OpenLog):
             return self._rows(sql, session=session_id)
 
         events = of(f"SELECT {self._columns['events']} FROM events WHERE session_id = :session ORDER BY event_id")
+        turns = {event["page"] for event in events if event["kind"] == SOCIAL_TURN}
+        self._told(session_id, [event for event in events if event["page"] in turns])
         told = self._titled(event["detail"] for event in events if event["kind"] == ABOUT)
         return SessionRows(
             slots=of(self._shown),
@@ -131,7 +133,7 @@ class SessionReader(OpenLog):
             answers=of("SELECT question, answer FROM interviews WHERE session_id = :session ORDER BY place"),
             presentations=of(_PRESENTED) if self.columns_of("presentations") else (),
             titles=told,
-            heard=self._heard(of(_TOLD)) if any(event["kind"] == SOCIAL_TURN for event in events) else (),
+            heard=self._heard(of(_TOLD)) if turns else (),
         )
 
     def _titled(self, item_ids: Iterable[str]) -> Mapping[str, str]:
@@ -141,13 +143,23 @@ class SessionReader(OpenLog):
     def _heard(self, rows: Rows) -> Rows:
         """What was told to the agent itself, of what was told in the arm."""
         found = []
-        for _, events in groupby(rows, key=lambda row: row["session_id"]):
-            told = {row["kind"]: row for row in events}
-            if told[TO]["hearer"] in json.loads(told[TO]["detail"]):
-                row, about = told[SAY], told[ABOUT]["detail"]
-                item = self._titled([about]).get(about, about)
-                found.append({"day": row["day"], "teller": row["teller"], "item": item, "words": row["detail"]})
+        for session_id, grouped in groupby(rows, key=lambda row: row["session_id"]):
+            events = list(grouped)
+            row, told = events[0], self._told(session_id, events)
+            if told is not None and row["hearer"] in told.to:
+                item = self._titled([told.about]).get(told.about, told.about)
+                found.append({"day": row["day"], "teller": row["teller"], "item": item, "words": told.words})
         return found
+
+    def _told(self, session_id: int, events: Rows) -> Told | None:
+        """What was told in the social turn of a session, None where nothing was."""
+        said = {event["kind"]: event["detail"] for event in events if event["kind"] in (TO, ABOUT, SAY)}
+        try:
+            return Told.of(0, said)
+        except ValueError as fault:
+            raise RunDirectoryError(
+                f"{self}: the log is damaged: events of session {session_id}: {fault}; restore it from a copy"
+            ) from None
 
     @cached_property
     def _columns(self) -> Mapping[str, str]:

@@ -15,7 +15,6 @@ import numpy as np
 from sqlalchemy import text
 
 from groundlings.environments.errors import RunDirectoryError
-from groundlings.simulator.log.lesson_rows import has_lessons
 from groundlings.simulator.log.reading.open_log import OpenLog
 
 if TYPE_CHECKING:
@@ -246,9 +245,8 @@ class SumReader(OpenLog):
 
     def questions_to_learn(self) -> dict[str, int]:
         """Arm -> questions that its recommender asked in order to learn, without those read from a record."""
-        with self._connected() as connection:
-            if not has_lessons(connection):
-                return {}
+        if not self.columns_of("lessons"):
+            return {}
         found = self._ask(_QUESTIONS_TO_LEARN)
         return dict(zip(found.arm.tolist(), found.n.astype(int).tolist(), strict=True))
 
@@ -266,9 +264,8 @@ class SumReader(OpenLog):
         import pandas as pd
 
         found = self._ask(of_sessions)
-        with self._connected() as connection:
-            if not has_lessons(connection):
-                return found
+        if not self.columns_of("lessons"):
+            return found
         both = pd.concat([found, self._ask(of_lessons)], ignore_index=True)
         return both if "calls" not in both else both.groupby("arm_id", as_index=False).sum()
 

@@ -57,6 +57,31 @@ def test_dumping_and_loading_again_changes_nothing(write):
     assert config_hash(again) == config_hash(config)
 
 
+def test_a_place_is_the_same_wherever_the_file_is_read(write, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    inner = "{recommender: external, options: {path: lists.csv}}"
+    model = "{provider: embedded, embedded: {path: ~/model.gguf}}"
+    changes = (
+        "arms.0={name: first, recommender: external, options: {path: ~/lists.csv}}",
+        f"arms.1={{name: second, recommender: policy, options: {{policy: saved.zip, retriever: {inner}}}}}",
+        f"mind={{kind: language, model: {model}, agent_notes: {{path: ~nosuchuser0/notes.json}}}}",
+    )
+    with pytest.raises(ConfigError, match="~nosuchuser0 is nobody's home here"):
+        load_config(write(SMALL), changes)
+    config = load_config(write(SMALL), (*changes, "mind.agent_notes.path=~/notes.json"))
+    assert config.mind.model.embedded.path == tmp_path / "home" / "model.gguf"
+    content = dump_config(config)
+    here, home = f"{tmp_path.resolve()}/", f"{tmp_path.resolve()}/home/"
+    options = [arm["options"] for arm in content["arms"]]
+    assert options[0] == {"path": f"{home}lists.csv"}
+    assert (options[1]["policy"], options[1]["retriever"]["options"]) == (
+        f"{here}saved.zip",
+        {"path": f"{here}lists.csv"},
+    )
+    assert content["mind"]["model"]["embedded"]["path"] == f"{home}model.gguf"
+    assert content["mind"]["agent_notes"]["path"] == f"{home}notes.json"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [

@@ -76,7 +76,7 @@ def test_no_section_takes_numbers_that_are_none_or_paths_where_nothing_can_lie(s
 
 
 def _is_usable(metadata: list[Any]) -> bool:
-    return any(getattr(each, "func", None) is paths.usable for each in metadata)
+    return any(getattr(each, "func", None) is paths.at_home for each in metadata)
 
 
 def written(tmp_path: Path, **changes: Any) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 import sqlite3
 
 import pandas as pd
@@ -11,7 +12,9 @@ import pytest
 
 from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.experiments.archive.agent_history import read_story
+from groundlings.experiments.archive.integrity import reading
 from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.labs.word_of_mouth.pair import arms_of
 from groundlings.experiments.running.cost import estimate
 from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.run import resume_experiment, run_experiment
@@ -101,6 +104,33 @@ def test_a_story_tells_what_somebody_heard_said_and_did(whole):
     assert first.pages[0].said[0].startswith("tells ")
     assert first.pages[0].said[0].endswith(f"“{teller.say}”")
     assert first.stayed_away
+
+
+@pytest.mark.parametrize(
+    ("edit", "complaint"),
+    [
+        ("DELETE FROM events WHERE kind = 'about'", "something was told, and `about` is missing"),
+        ("DELETE FROM events WHERE kind = 'say'", "something was told, and `say` is missing"),
+        ("UPDATE events SET detail = '7, 8' WHERE kind = 'to'", "`to` holds '7, 8', expected a JSON list of ids"),
+        ("UPDATE events SET detail = '[]' WHERE kind = 'to'", r"`to` holds '\[\]', expected a JSON list of ids"),
+    ],
+)
+def test_what_was_told_and_is_damaged_is_told_everywhere(whole, tmp_path, edit, complaint):
+    told = said(whole.directory)
+    shutil.copytree(whole.directory, tmp_path / "run")
+    with sqlite3.connect(tmp_path / "run" / "log.db") as log:
+        log.execute(edit)
+    damaged = pytest.raises(
+        RunDirectoryError, match=rf"log\.db: the log is damaged: events of session \d+: {complaint}"
+    )
+    with damaged:
+        read_story(tmp_path / "run", told.iloc[0].teller)
+    with damaged:
+        read_story(tmp_path / "run", told.hearer.iloc[0])
+    with damaged:
+        arms_of(tmp_path / "run", build_plan(config()))
+    with damaged, reading(tmp_path / "run"):
+        raise KeyError("to")  # whatever stumbles over it
 
 
 def test_a_killed_run_ends_with_the_same_digest(whole, tmp_path, monkeypatch):

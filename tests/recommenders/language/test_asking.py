@@ -7,8 +7,10 @@ import asyncio
 import pytest
 
 from groundlings.environments.chat import ChatReply, Sampling
+from groundlings.environments.errors import ConfigError
 from groundlings.environments.prompts import Prompt
-from groundlings.recommenders.language.asking import Asker, Question, side_by_side
+from groundlings.environments.side_by_side import side_by_side
+from groundlings.recommenders.language.asking import Asker, Question
 
 
 def test_results_come_in_the_order_of_the_work_and_all_of_it_is_open_together():
@@ -24,6 +26,26 @@ def test_results_come_in_the_order_of_the_work_and_all_of_it_is_open_together():
         return await asyncio.wait_for(side_by_side(one(number) for number in range(100)), 10)
 
     assert asyncio.run(scenario()) == list(range(100))
+
+
+def test_where_some_fails_no_question_begins_any_more_and_nothing_is_left_behind():
+    asked = []
+
+    async def one(number):
+        if number == 3:
+            raise ConfigError("no")
+        for question in range(2):
+            asked.append((number, question))
+            await asyncio.sleep(0.001)
+
+    async def scenario():
+        with pytest.raises(ConfigError):
+            await side_by_side(map(one, range(20)))
+        return asyncio.all_tasks() - {asyncio.current_task()}
+
+    assert not asyncio.run(scenario())
+    assert asked
+    assert all(question == 0 for _, question in asked)
 
 
 def test_the_first_goes_on_before_the_last_is_begun():

@@ -18,7 +18,7 @@ from groundlings.environments.arrays import NO_ITEM
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.chat import Sampling
 from groundlings.environments.environment import Served
-from groundlings.environments.errors import BudgetExhausted, ConfigError
+from groundlings.environments.errors import BudgetExhausted, ConfigError, RunDirectoryError
 from groundlings.environments.notes import Notes
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.run import resume_experiment, run_experiment
@@ -253,6 +253,24 @@ def test_other_runs_have_no_such_table_and_a_changed_line_is_seen(tmp_path, smal
     with LogReader(done.directory) as log:
         assert log.digest() != done.digest
         assert log.check_seals().faults
+
+
+@pytest.mark.parametrize("table", ["lessons", "presentations"])
+def test_a_table_that_is_gone_is_not_one_that_never_was(tmp_path, monkeypatch, quick_report, table):
+    monkeypatch.setattr(scripted, "legal_reply", naming("genre 1", "genre 2", "Musical"))
+    arms = {"personal": {"keywords": "model"}}
+    done = run_experiment(experiment(tmp_path, "behavioural", arms=arms), tmp_path / "run")
+    with sqlite3.connect(done.directory / "log.db") as connection:
+        connection.execute(f"ALTER TABLE {table} RENAME TO elsewhere")
+    with LogReader(done.directory) as log:
+        session = log.sessions_of_agent(log.agent_ids()[0])[0]["session_id"]
+        doors = {
+            "lessons": (log.lessons_by_arm, log.lost_lessons, log.questions_to_learn, log.call_totals, log.digest),
+            "presentations": (log.presentations, log.presented_by_arm, lambda: log.session(session), log.digest),
+        }
+        for door in doors[table]:
+            with pytest.raises(RunDirectoryError, match=f"no such table: {table}"):
+                door()
 
 
 def test_in_rows_and_in_parquet_each_line_belongs_to_its_item(tmp_path, quick_report):

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from groundlings.environments.chat import ChatReply, ChatRequest, Message
 from groundlings.environments.errors import BudgetExhausted, ProviderError
-from groundlings.simulator.language.budget import BudgetConfig, BudgetedModel, Prices, Spent
+from groundlings.simulator.language.budget import BudgetConfig, BudgetedModel, Prices, Spent, amount
 
 PRICES = Prices(prompt=1.0, cached_prompt=0.1, completion=4.0)
 
@@ -90,6 +90,14 @@ def test_a_call_that_failed_takes_nothing():
 def test_cached_tokens_cost_their_own_price():
     assert PRICES.cost(1_000_000, 400_000, 500_000) == pytest.approx(0.6 + 0.04 + 2.0)
     assert Prices(prompt=1.0, completion=0.0).cost(1_000_000, 400_000, 0) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("money", "decimals", "said"),
+    [(0, 4, "0.0000"), (0.002, 4, "0.0020"), (0.002, 2, "0.002"), (1234.5, 2, "1,234.50"), (1e308, 4, "1e+308")],
+)
+def test_amounts_are_said_in_digits_that_can_be_read(money, decimals, said):
+    assert amount(money, decimals) == said
 
 
 def test_money_without_prices_is_refused():

@@ -340,6 +340,16 @@ def test_a_run_keeps_the_store_that_it_began_with(in_file, in_parts):
         log_store(in_file, None, LogKind("parquet", asked=True))
 
 
+def test_a_run_keeps_the_database_that_it_began_with(tmp_path, monkeypatch):
+    monkeypatch.setenv("GROUNDLINGS_TRUSTED_HOSTS", "server")
+    url = "postgresql+psycopg://me@server/shop"
+    (tmp_path / "log.json").write_text(json.dumps({"url": url, "schema": "run_1"}))
+    assert str(log_store(tmp_path, url)) == f"{url} (run_1)"
+    for other in ("postgresql+psycopg://me@server/shop2", "postgresql+psycopg://me@server/sho"):
+        with pytest.raises(ConfigError, match=rf"began on .*/shop \(run_1\), and its configuration names {other[:10]}"):
+            log_store(tmp_path, other)
+
+
 def test_deleting_a_run_takes_its_parts(in_parts):
     assert read_run(in_parts).size_bytes > sum(path.stat().st_size for path in in_parts.rglob("*.parquet")) > 10_000
     delete_run(in_parts)

@@ -60,7 +60,7 @@ def run(tmp_path_factory):
     arms = [
         {"name": "popular", "recommender": "popular"},
         {"name": "<b>knn", "recommender": "item_knn"},
-        {"name": "twin", "recommender": "popular"},
+        {"name": "=twin", "recommender": "popular"},
         {
             "name": "ranked",
             "recommender": "llm_ranker",
@@ -194,7 +194,7 @@ def test_what_real_users_chose_stands_beside_the_answer_where_it_contradicts(fin
     assert (
         ", no arm is clearly better than popular. By what the real users behind them chose later (NDCG@4), " in sentence
     )
-    assert "<b>knn, twin and ranked are clearly better than popular. 3 other arms are compared with popular" in sentence
+    assert "<b>knn, =twin and ranked are clearly better than popular. 3 other arms are compared with" in sentence
 
 
 def test_of_a_few_users_nothing_is_called_clear(findings):
@@ -215,9 +215,10 @@ def test_the_command_prints_tables_and_writes_csv_and_page(findings, run, tmp_pa
     outcome = CliRunner().invoke(alone, [str(run), "--out", str(tmp_path)])
     assert outcome.exit_code == 0, outcome.output
     assert "What it costs" in outcome.output
+    assert "paradigms.csv: 1 cell begins like a formula (the first: '=twin')" in outcome.output
     with (tmp_path / "paradigms.csv").open() as lines:
         rows = list(csv.DictReader(lines))
-    assert [row["arm"] for row in rows] == ["popular", "<b>knn", "twin", "ranked"]
+    assert [row["arm"] for row in rows] == ["popular", "<b>knn", "=twin", "ranked"]
     assert float(rows[3]["view_ratio"]) == findings.rows[3].figures["view_ratio"].value.mean
     assert rows[0]["view_ratio_difference"] == ""
     with (tmp_path / "paradigms_groups.csv").open() as lines:

@@ -64,6 +64,11 @@ def test_an_agent_is_told_its_note_and_those_of_items_and_nothing_of_its_profile
     assert "noted about yourself" not in world.prompt(model.requests[0])
 
 
+def test_notes_of_a_large_catalogue_are_read_back(tmp_path):
+    path = written(tmp_path, json.dumps(NOTES) + " " * 2**26)
+    assert read_agent_notes(AgentNotesOptions(path=path), tmp_path).of_user("ann") == ANN
+
+
 @pytest.mark.parametrize(
     ("content", "arm", "said"),
     [
