@@ -42,6 +42,16 @@ class ExamplesConfig(Section):
     """Items that the person really met next, of one moment at most."""
     others: Annotated[int, Field(ge=4, le=90)] = 24
     """Items that the person never met, of one moment at most; drawn as those of the choice among five."""
+    choose: Literal["all", "hard", "diverse"] = "all"
+    """Which moments are learned from: all that are drawn; those whose choices popularity and item kNN find the least
+    likely; or those that differ the most in people and items."""
+    candidates: Annotated[int, Field(ge=1, le=50)] = 4
+    """Moments that are drawn for each one that is kept, where there are so many; not read with `choose: all`."""
+
+    @property
+    def drawn(self) -> int:
+        """Moments that are drawn."""
+        return self.scenes if self.choose == "all" else self.scenes * self.candidates
 
 
 class PreferenceConfig(Section):

@@ -180,7 +180,7 @@ def learned_about_new(ground: Ground, record: Record | None) -> dict[str, int | 
     if record is None or not _same_data(ground, record):
         return {"items": len(new), "decided": None}
     trained = Ground(_config_of(record), ground.dataset)
-    learned = draw_learned(trained, draw_scenes(trained).statistics, new_items(trained), None).lists
+    learned = draw_learned(trained, draw_scenes(trained).statistics, new_items(trained), None)[0].lists
     return {"items": len(new), "decided": int(np.isin(new, learned.items[learned.listed]).sum())}
 
 

@@ -254,6 +254,7 @@ class _Bench:
                 "scenes": len(learned.items),
                 "decisions": int(learned.listed.sum()),
                 "real": int(learned.positive.sum()),
+                "selection": asdict(material.selection),
             },
             "tested": {
                 "people": len(np.unique(material.groups.test.users)),

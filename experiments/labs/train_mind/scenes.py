@@ -34,10 +34,10 @@ from groundlings.experiments.labs.fidelity.scenes import (
     SceneSettings,
     draw_scenes,
     histories_of,
-    is_first,
     rows_before,
 )
 from groundlings.experiments.labs.train_mind.config import ExamplesConfig, TrainMindConfig
+from groundlings.experiments.labs.train_mind.selection import Selection, moments_to_learn, select
 
 FITTING_THIRD = 0
 NONE: IntArray = np.zeros(0, dtype=np.int64)
@@ -95,11 +95,13 @@ class Material:
     Attributes:
         groups: The choices among five, and the earlier rows that everything is counted on.
         learned: What is learned from.
+        selection: How that was chosen.
         test_lists, validation_lists: Of one moment per user.
     """
 
     groups: SceneGroups
     learned: Scenes
+    selection: Selection
     test_lists: Scenes
     validation_lists: Scenes
 
@@ -127,10 +129,11 @@ def draw_material(ground: MaterialGround, new: IntArray = NONE) -> Material:
             "expected some: raise choice.later"
         )
     sampler = SceneSampler.of(ground.dataset, groups.statistics)
-    learned = draw_learned(ground, groups.statistics, new, sampler)
+    learned, selection = draw_learned(ground, groups.statistics, new, sampler)
     if not len(learned):
         raise DataError(f"nobody of {ground.dataset.name} outside the tested users met {FEWEST_BEFORE + 1} items")
-    return Material(groups, learned, _lists(ground, groups.test, sampler), _lists(ground, groups.validation, sampler))
+    test_lists, validation_lists = (_lists(ground, each, sampler) for each in (groups.test, groups.validation))
+    return Material(groups, learned, selection, test_lists, validation_lists)
 
 
 def new_items(ground: Ground) -> IntArray:
@@ -157,8 +160,8 @@ def without(rows: Interactions, items: IntArray) -> Interactions:
 
 def draw_learned(
     ground: MaterialGround, statistics: Interactions, new: IntArray, sampler: SceneSampler | None
-) -> Scenes:
-    """Moments of the fitting third, spread evenly over people, in random order.
+) -> tuple[Scenes, Selection]:
+    """Moments of the fitting third, spread evenly over people, in random order, and how they were chosen.
 
     Args:
         ground: The data.
@@ -172,36 +175,10 @@ def draw_learned(
         known = np.setdiff1d(sampler.occurring, new)
         sampler = replace(sampler, history=without(sampler.history, new), occurring=known, unborn=new)
     options, chance = ground.config.examples, ground.chance("learned")
-    moments = _moments_to_learn(ground, statistics, chance)
-    return _draw(statistics, moments, sampler, options.targets, options.others, "like scenes", chance)
-
-
-def _moments_to_learn(ground: MaterialGround, statistics: Interactions, chance: np.random.Generator) -> Moments:
-    """Moments of the fitting third after enough rows, everybody's first before anybody's second."""
-    options = ground.config.examples
-    thirds = people_in_thirds(ground.dataset.people.user_ids, ground.config.split.salt)
-    rows = np.flatnonzero(thirds[statistics.users] == FITTING_THIRD)
-    rows = rows[is_first(statistics, statistics.take(rows))]
-    rows = rows[chance.permutation(len(rows))]
-    order = np.argsort(statistics.users[rows], kind="stable")
-    rows, users = rows[order], statistics.users[rows][order]
-    # The first moments of everybody come before the second of anybody.
-    turn = np.arange(len(rows)) - np.searchsorted(users, users)
-    rows = rows[turn < 3 * options.per_person]
-    turn = turn[turn < 3 * options.per_person]
-    rows = rows[np.lexsort((chance.random(len(rows)), turn))][: 3 * options.scenes]
-    moments = Moments(statistics.users[rows], statistics.items[rows].astype(np.int64), statistics.timestamps[rows])
-    before = rows_before(statistics, moments)
-    enough = [number for number, own in enumerate(before) if len(own) >= FEWEST_BEFORE]
-    users = moments.users[enough]
-    place: dict[int, int] = {}
-    kept = []
-    for number, user in zip(enough, users.tolist(), strict=True):
-        place[user] = place.get(user, 0) + 1
-        if place[user] <= options.per_person:
-            kept.append(number)
-    some = np.array(kept[: options.scenes], dtype=np.int64)
-    return Moments(moments.users[some], moments.items[some], moments.times[some])
+    fitting = people_in_thirds(ground.dataset.people.user_ids, ground.config.split.salt) == FITTING_THIRD
+    moments = moments_to_learn(statistics, fitting, options, chance)
+    drawn = _draw(statistics, moments, sampler, options.targets, options.others, "like scenes", chance)
+    return select(drawn, options, statistics)
 
 
 def _lists(ground: MaterialGround, scenes: Scenes, sampler: SceneSampler) -> Scenes:

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from groundlings.environments.arrays import BoolArray, IntArray
+from groundlings.environments.arrays import IntArray
 from groundlings.environments.errors import DataError
 from groundlings.environments.split import people_in_thirds, split_history
 from groundlings.experiments.labs.fidelity.scenes import (
@@ -27,6 +27,7 @@ from groundlings.experiments.labs.fidelity.scenes import (
 )
 from groundlings.experiments.labs.fidelity.stage import TEST_THIRD, VALIDATION_THIRD
 from groundlings.experiments.labs.train_mind.scenes import Ground, Material, compose, new_items, next_items, without
+from groundlings.experiments.labs.train_mind.selection import some_scenes
 
 NEW_ITEMS = "new items"
 _THIRDS = (("test", TEST_THIRD), ("validation", VALIDATION_THIRD))
@@ -54,17 +55,11 @@ def shorten(scenes: Scenes, people: IntArray, latest: int) -> Scenes:
         people: Users, ascending.
         latest: How many rows are kept.
     """
-    which: BoolArray = np.isin(scenes.users, people)
-    histories, lists = scenes.histories, scenes.lists
-    ends = np.cumsum(np.bincount(histories.users, minlength=len(scenes)))
-    from_end = ends[histories.users] - 1 - np.arange(len(histories))
-    kept = histories.take(which[histories.users] & (from_end < latest))
-    number = np.cumsum(which) - 1
-    return Scenes(
-        scenes.users[which],
-        replace(lists, users=np.arange(which.sum()), items=lists.items[which], positive=lists.positive[which]),
-        replace(kept, users=number[kept.users], n_users=int(which.sum())),
-    )
+    theirs = some_scenes(scenes, np.flatnonzero(np.isin(scenes.users, people)))
+    rows = theirs.histories
+    ends = np.cumsum(np.bincount(rows.users, minlength=len(theirs)))
+    from_end = ends[rows.users] - 1 - np.arange(len(rows))
+    return replace(theirs, histories=rows.take(from_end < latest))
 
 
 def _shortened(ground: Ground, material: Material, latest: int) -> Material:
@@ -108,7 +103,7 @@ def _among_new(ground: Ground, material: Material, new: IntArray) -> Material:
                 f"{ground.config.choice.later:.0%} of all rows; raise slices.new_items or choice.later"
             )
     groups = SceneGroups(statistics, five["test"], five["validation"])
-    return Material(groups, material.learned, lists["test"], lists["validation"])
+    return Material(groups, material.learned, material.selection, lists["test"], lists["validation"])
 
 
 def _five(ground: Ground, sampler: SceneSampler, moments: Moments, new: IntArray, group: str) -> Scenes:
