@@ -70,7 +70,7 @@ def _evaluate(config: TrainMindConfig, model: Path, out: Path | None, console: T
     from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.cli.step_lines import StepLines
     from groundlings.experiments.labs.train_mind.config import EVALUATION
-    from groundlings.experiments.labs.train_mind.evaluation import evaluate_mind
+    from groundlings.experiments.labs.train_mind.evaluation import MODEL, evaluate_mind
 
     if resume:
         raise ConfigError("--evaluate, --resume: found both; expected one: an evaluation trains nothing to go on with")
@@ -81,6 +81,10 @@ def _evaluate(config: TrainMindConfig, model: Path, out: Path | None, console: T
         write_json(directory / EVALUATION, found.as_dict())
     for each in found.slices:
         _print_slice(each, console)
+    if found.memory is None:
+        console.print("memorisation: nobody knows here whom the model learned from")
+    else:
+        _print_memory({MODEL: found.memory}, console)
     console.print(f"{'records':8} {escape(str(directory / EVALUATION))}", soft_wrap=True)
 
 
@@ -92,6 +96,12 @@ def _print(findings: Findings, console: Terminal) -> None:
         f"people of {escape(about['dataset'])}: {took['steps']:,} steps, {took['tokens']:,} tokens, "
         f"{took['seconds'] / 60:.1f} minutes. Weighed on {tested['scenes']:,} scenes of {tested['people']:,} others."
     )
+    chosen = learned["selection"]
+    if chosen["choose"] != "all":
+        console.print(
+            f"Scenes: the {chosen['taken']:,} {chosen['choose']} ones of {chosen['drawn']:,} that were drawn, "
+            f"{chosen['repeated']:,} of which repeat the moment of another; about {chosen['items']:,} different items."
+        )
     _print_rows(findings, findings.worth["after"], console)
     for each in findings.slices:
         _print_slice(each, console)
@@ -105,7 +115,7 @@ def _print(findings: Findings, console: Terminal) -> None:
 
 
 def _print_memory(memory: Mapping[str, Memory], console: Terminal) -> None:
-    """What the model tells of whom it learned from, before and after training."""
+    """What the model tells of whom it learned from, such as before and after training."""
     for name, found in memory.items():
         for what, each in (("histories", found.histories), ("titles", found.titles)):
             guessed = "" if each is None else ends(each.separated, each.low, each.high)

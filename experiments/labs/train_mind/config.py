@@ -17,6 +17,9 @@ from groundlings.personas.minds.calibrated_question import QuestionOptions
 CHECKPOINT = "checkpoint.pt"
 """In the directory of a training: what `--resume` goes on from."""
 
+FIRST_ANSWERS = "first_answers.json"
+"""Beside it: what the model said before its training, which `--resume` does not ask again."""
+
 MODEL_DIRECTORY = "model"
 """In the directory of a training: the model, as transformers and vLLM read it."""
 

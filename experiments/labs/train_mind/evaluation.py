@@ -18,7 +18,9 @@ from groundlings.environments.errors import ConfigError, DataError
 from groundlings.experiments.labs.fidelity.scenes import draw_scenes
 from groundlings.experiments.labs.origin import origin_of
 from groundlings.experiments.labs.train_mind.config import MODEL_DIRECTORY, RECORDS, TrainingConfig, TrainMindConfig
+from groundlings.experiments.labs.train_mind.examples import questions_of_training
 from groundlings.experiments.labs.train_mind.installed import check_installed
+from groundlings.experiments.labs.train_mind.probe import Memory, MemoryProbe, weigh_memory
 from groundlings.experiments.labs.train_mind.scenes import Ground, draw_learned, draw_material, new_items
 from groundlings.experiments.labs.train_mind.slices import NEW_ITEMS, draw_slices
 from groundlings.experiments.running.events import SILENT, LabStep, Note, Progress, on_download, on_note
@@ -38,14 +40,20 @@ class Evaluation:
     Attributes:
         about: Which model, which data, plain JSON values.
         slices: "all", and what the file asks for.
+        memory: What the model tells of whom it learned from; None where nobody knows who that was.
     """
 
     about: Mapping[str, Any]
     slices: Sequence[Weighed]
+    memory: Memory | None
 
     def as_dict(self) -> dict[str, Any]:
         """The content of `evaluation.json`."""
-        return {"about": dict(self.about), "slices": [each.as_dict() for each in self.slices]}
+        return {
+            "about": dict(self.about),
+            "slices": [each.as_dict() for each in self.slices],
+            "memorisation": None if self.memory is None else self.memory.as_dict(),
+        }
 
 
 def evaluate_mind(config: TrainMindConfig, model: Path, progress: Progress = SILENT) -> Evaluation:
@@ -68,7 +76,7 @@ def evaluate_mind(config: TrainMindConfig, model: Path, progress: Progress = SIL
     use_threads(config.training.threads, config.seed)
     began = time.monotonic()
     path, record = find_model(model)
-    steps = 2 + len(config.slices.short_histories) + bool(config.slices.new_items)
+    steps = 3 + len(config.slices.short_histories) + bool(config.slices.new_items)
     progress.event(LabStep(0, steps, "scenes"))
     dataset = load_dataset(config.dataset, on_download(progress), notify=on_note(progress), base=config.base)
     ground = Ground(config, dataset)
@@ -85,6 +93,8 @@ def evaluate_mind(config: TrainMindConfig, model: Path, progress: Progress = SIL
         progress.event(LabStep(places[name], steps, f"answers, {name}: {done}/{total} scenes"))
 
     slices = list(weigh(ground, materials, network, tokenizer, MODEL, tell))
+    progress.event(LabStep(steps - 1, steps, "memorisation"))
+    memory = _memory_of(ground, record, network, tokenizer)
     about = {
         **origin_of(config, dataset),
         "model": path.name,
@@ -92,7 +102,20 @@ def evaluate_mind(config: TrainMindConfig, model: Path, progress: Progress = SIL
         "new_items": new,
         "seconds": round(time.monotonic() - began, 1),
     }
-    return Evaluation(about, slices)
+    return Evaluation(about, slices, memory)
+
+
+def _memory_of(ground: Ground, record: Record | None, network: Network, tokenizer: Any) -> Memory | None:
+    """What the model tells of those it learned from, as at the end of its training; None where nobody knows them."""
+    from groundlings.experiments.labs.train_mind.token_trees import Prompts
+
+    if record is None or not _same_data(ground, record):
+        return None
+    trained = Ground(_config_of(record), ground.dataset)
+    material = draw_material(trained, new_items(trained))
+    prompts = {name: Prompts(tokenizer, each) for name, each in questions_of_training(trained, material).items()}
+    probe = MemoryProbe(material, prompts, trained.chance("titles of the probe"))
+    return weigh_memory(probe.ask(network), ground.config.bootstrap, ground.chance("probe"))
 
 
 def _network_at(path: Path, options: TrainingConfig) -> tuple[Network, Any]:

@@ -21,7 +21,7 @@ from groundlings.experiments.labs.origin import origin_of
 from groundlings.experiments.labs.train_mind.config import ADAPTER_DIRECTORY, MODEL_DIRECTORY, TrainMindConfig
 from groundlings.experiments.labs.train_mind.examples import population_of, questions_of_training
 from groundlings.experiments.labs.train_mind.installed import check_installed
-from groundlings.experiments.labs.train_mind.probe import Memory, MemoryProbe, weigh_memory
+from groundlings.experiments.labs.train_mind.probe import Memory, MemoryProbe, Told, weigh_memory
 from groundlings.experiments.labs.train_mind.scenes import Ground, Material, draw_material, new_items
 from groundlings.experiments.labs.train_mind.served import SCENES, ask_served
 from groundlings.experiments.labs.train_mind.slices import draw_slices
@@ -129,19 +129,14 @@ class _Bench:
 
     def run(self, *, resume: bool) -> Findings:
         """See `train_mind`."""
-        from groundlings.experiments.labs.train_mind.scoring import ask_network
-
-        network = self._network(self._model)
+        said, told = {}, {}
         self._step(1, "answers before training")
-        said = {"before": ask_network(network, self._prompts, self._material)}
-        probe = MemoryProbe(self._material, self._prompts, self._ground.chance("titles of the probe"))
-        told = {"before": probe.ask(network)}
+        said["before"], told["before"] = self._first_answers(resume=resume)
         self._step(2, "training")
         trained, merged = self._train(resume=resume)
         self._step(3, "answers after training")
         network = self._network(merged)
-        said["after"] = ask_network(network, self._prompts, self._material)
-        told["after"] = probe.ask(network)
+        said["after"], told["after"] = self._ask(network)
         self._step(4, "model files")
         files = self._write(merged)
         slices = self._slices(network)
@@ -154,6 +149,24 @@ class _Bench:
         about["served"] = self._served(said["after"]) if "gguf" in files else None
         about["seconds"] = {"training": round(trained.seconds, 1)}
         return Findings(about, rows, weights, worth, slices, memory)
+
+    def _first_answers(self, *, resume: bool) -> tuple[Said, Told]:
+        """What the model says before it is trained; whoever goes on does not ask again."""
+        from groundlings.experiments.labs.train_mind.first_answers import first_answers, keep_first_answers
+
+        kept = first_answers(self._directory, self._identity()) if resume else None
+        if kept is not None:
+            return kept
+        said, told = self._ask(self._network(self._model))
+        keep_first_answers(self._directory, self._identity(), said, told)
+        return said, told
+
+    def _ask(self, network: Network) -> tuple[Said, Told]:
+        """What a network says of all groups, and of whom is learned from."""
+        from groundlings.experiments.labs.train_mind.scoring import ask_network
+
+        probe = MemoryProbe(self._material, self._prompts, self._ground.chance("titles of the probe"))
+        return ask_network(network, self._prompts, self._material), probe.ask(network)
 
     def _train(self, *, resume: bool) -> tuple[Trained, Any]:
         """What the training took, and the model with its adapter merged; the adapter itself is written."""

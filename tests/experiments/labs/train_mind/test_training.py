@@ -8,12 +8,19 @@ import numpy as np
 import pytest
 
 from groundlings.environments.errors import ConfigError, DataError
-from groundlings.experiments.labs.train_mind.config import RECORDS, PreferenceConfig, SlicesConfig, TrainingConfig
+from groundlings.experiments.labs.train_mind.config import (
+    FIRST_ANSWERS,
+    RECORDS,
+    PreferenceConfig,
+    SlicesConfig,
+    TrainingConfig,
+)
 from groundlings.experiments.labs.train_mind.evaluation import MODEL, evaluate_mind
 from groundlings.experiments.labs.train_mind.examples import population_of
 from groundlings.experiments.labs.train_mind.gguf_copy import write_gguf
 from groundlings.experiments.labs.train_mind.lab import AFTER, BEFORE, train_mind
 from groundlings.experiments.labs.train_mind.token_trees import Prompts, Tree, answer_tokens, grow, lay
+from groundlings.experiments.running.events import LabStep
 from groundlings.personas.minds.calibrated_question import PairQuestions
 from groundlings.simulator.language.adapter import TENSORS
 from groundlings.simulator.language.llama_tensors import gguf_name, interleaved
@@ -221,6 +228,8 @@ def test_the_whole_lab_writes_a_model_that_is_weighed_again_without_training(gro
     (tmp_path / RECORDS).write_text(json.dumps(record))
     found = evaluate_mind(config, tmp_path)
     assert found.about["new_items"] == {"items": 16, "decided": 0}
+    assert found.memory.completions.titles == after.completions.titles
+    assert found.memory.histories.learned == pytest.approx(after.histories.learned, rel=0.02)
     whole, *again = found.slices
     assert whole.name == "all"
     # The files hold bfloat16, so an order may differ where two scores nearly agree.
@@ -228,6 +237,43 @@ def test_the_whole_lab_writes_a_model_that_is_weighed_again_without_training(gro
     for one, other in zip(findings.slices, again, strict=True):
         assert (one.name, one.people, one.asked) == (other.name, other.people, other.asked)
         assert one.find("text ridge", "top-1") == other.find("text ridge", "top-1")
+
+
+def test_whoever_goes_on_does_not_ask_again_what_the_model_said_before(ground, material, base_model, tmp_path):
+    config = ground.config.model_copy(update={"base_model": base_model})
+
+    class Reached(Exception):
+        pass
+
+    class Until:
+        """Ends a training at the beginning of a step."""
+
+        def __init__(self, name):
+            self._name = name
+
+        def event(self, said):
+            if isinstance(said, LabStep) and said.name.startswith(self._name):
+                raise Reached
+
+    with pytest.raises(Reached):
+        train_mind(config, tmp_path, progress=Until("training 2/"))
+    kept = tmp_path / FIRST_ANSWERS
+    said = json.loads(kept.read_text())
+    unreadable = said["said"]["scores"]["test five"]
+    assert np.array(unreadable).ravel().tolist() == [None] * len(unreadable) * 5, "it has learned nothing"
+    said["said"]["tokens"] = 1234567
+    unreadable[0] = [1.0, 2.0, 3.0, 4.0, 5.0]
+    kept.write_text(json.dumps(said))
+    found = train_mind(config, tmp_path, resume=True)
+    assert found.about["asked"]["before"]["tokens"] == 1234567
+    assert found.find(BEFORE, "top-1").left_out == len(unreadable) - 1
+    for content, fault in (
+        (json.dumps(said | {"identity": "other"}), "another file"),
+        ('{"said": 1}', "cannot be read"),
+    ):
+        kept.write_text(content)
+        with pytest.raises(DataError, match=rf"first_answers\.json: .*{fault}"):
+            train_mind(config, tmp_path, resume=True)
 
 
 def assert_adapter_gives_the_model(base_model, directory):
