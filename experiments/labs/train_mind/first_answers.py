@@ -70,7 +70,7 @@ def first_answers(directory: Path, identity: str) -> tuple[Said, Told] | None:
 
 def _plain(scores: Mapping[str, FloatArray]) -> dict[str, Any]:
     """Lists of numbers, None where an answer could not be read."""
-    return {name: np.where(np.isnan(each), None, each).tolist() for name, each in scores.items()}
+    return {name: np.where(np.isnan(each), np.array(None), each).tolist() for name, each in scores.items()}
 
 
 def _numbers(lists: Mapping[str, Any]) -> dict[str, FloatArray]:

@@ -195,7 +195,7 @@ def cover(scenes: Scenes, size: int) -> IntArray:
     columns = np.concatenate([item, len(items) + person])
     ones = np.ones(len(rows))
     has = sp.csr_array((ones, (rows, columns)), shape=(n_scenes, len(items) + len(people)))
-    size_of = np.asarray(has.sum(axis=1))
+    size_of = listed.sum(axis=1) + 1
     times = np.zeros(has.shape[1])
     left = np.ones(n_scenes, dtype=np.bool_)
     taken = []
