@@ -57,6 +57,7 @@ def measure(
             told(done, _PARTS, what)
 
     tell(0, "measuring")
+    log.hold_columns()
     totals = read_totals(log, metrics)
     outcomes = read_outcomes(log, measured=totals)  # read once: of many users that is most of the work
     summary = summarise(log, measured=totals, outcomes=outcomes)

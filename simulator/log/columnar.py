@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,9 @@ _FOR_SQLITE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _ALL_COLUMNS = re.compile(r"\*(?!\s*\))|\bnatural\b", re.IGNORECASE)
+_PLACE = re.compile(r"(?<!:):([a-z_]+)\b")
+"""A value in a query of ours, as SQLAlchemy has it."""
+
 _SMALL: dict[str, Table] = {
     **{name: table for name, table in tables.metadata.tables.items() if name not in tables.LARGE},
     parts.name: parts,
@@ -104,6 +107,27 @@ class ColumnarConnection:
             raise self._explained(fault) from None
         return Asked(engine, self._free.append, self._explained)
 
+    def table(self, sql: str, values: Mapping[str, Any]) -> pa.Table:
+        """The whole answer to one SELECT on a large table, as columns of the kinds that SQLite gives.
+
+        Args:
+            sql: With its values as `:name`.
+            values: By name.
+
+        Raises:
+            sqlite3.OperationalError, RunDirectoryError: As of `ask`.
+        """
+        import duckdb
+        import pyarrow as pa
+
+        engine = self._ready_for(sql)
+        try:
+            return engine.table(_PLACE.sub(r"$\1", sql), values)
+        except (duckdb.Error, pa.ArrowException, OSError) as fault:
+            raise self._explained(fault) from None
+        finally:
+            self._free.append(engine)
+
     def batches(self, sql: str, rows: int) -> Iterator[pa.RecordBatch]:
         """As `ask`, the answer as Arrow has it, about so many rows at a time."""
         import duckdb
@@ -140,16 +164,19 @@ class ColumnarConnection:
 
     def _ready_for(self, sql: str) -> QueryEngine:
         """An engine of its own for a query, which sees all tables that the query can mean."""
-        self._look_again()
         if not self._free:
             self._engines.append(QueryEngine(self.directory))
             self._free.append(self._engines[-1])
         engine = self._free[-1]
-        engine.see(self._parts)
+        self._show_large(engine)
         for name in _SMALL:
             if re.search(rf"\b{name}\b", sql, re.IGNORECASE) and self._here(name):
                 engine.see_table(name, self._table(name, sql))
         return self._free.pop()
+
+    def _show_large(self, engine: QueryEngine) -> None:
+        """Have an engine see the large tables."""
+        engine.see(self.parts())
 
     def _look_again(self) -> None:
         """Forget what was read of the index where anybody has written since."""

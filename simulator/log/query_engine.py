@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -76,8 +76,19 @@ class QueryEngine:
         for name in tables.LARGE:
             self.connection.register(f"{name}_in_parts", rows_of(self._addressed(), name, known))
             if self._seen is None:
-                self.connection.execute(f"CREATE TEMP VIEW {name} AS SELECT {_widened(name)} FROM {name}_in_parts")
+                self._view(name, schema_of(name))
         self._seen = known
+
+    def hold(self, known: Mapping[str, pa.Table]) -> None:
+        """Have the views show tables that lie in memory, with the columns that these have; always the same ones."""
+        if self._seen is None:
+            for name, table in known.items():
+                self.connection.register(f"{name}_in_parts", table)
+                self._view(name, table.schema)
+            self._seen = ()
+
+    def _view(self, name: str, schema: pa.Schema) -> None:
+        self.connection.execute(f"CREATE TEMP VIEW {name} AS SELECT {_widened(schema)} FROM {name}_in_parts")
 
     def _addressed(self) -> Path:
         """The run's directory by a name that Arrow takes: a link to it where its own is not UTF-8."""
@@ -110,6 +121,13 @@ class QueryEngine:
                 yield batch
         finally:
             reader.close()
+
+    def table(self, sql: str, values: Mapping[str, Any]) -> pa.Table:
+        """The answer to one SELECT, which names its values `$so`, as columns of the kinds that SQLite gives."""
+        self._one_select(sql)
+        connection = self.connection
+        found = answered(connection, lambda: connection.sql(sql, params=dict(values)).to_arrow_table())
+        return found.cast(_as_in_sqlite(found.schema))
 
     def _one_select(self, sql: str) -> duckdb.Statement:
         import duckdb
@@ -155,6 +173,19 @@ def answered(connection: duckdb.DuckDBPyConnection, ask: Callable[[], Result]) -
             raise
 
 
+def _as_in_sqlite(schema: pa.Schema) -> pa.Schema:
+    """Whole numbers and truth values in 64 bits, also sums, which DuckDB has in 128; decimal numbers as floats."""
+    import pyarrow as pa
+    import pyarrow.types as kind
+
+    def plain(found: pa.DataType) -> pa.DataType:
+        if kind.is_boolean(found) or kind.is_integer(found) or (kind.is_decimal(found) and found.scale == 0):
+            return pa.int64()
+        return pa.float64() if kind.is_decimal(found) else found
+
+    return pa.schema([(field.name, plain(field.type)) for field in schema])
+
+
 def quoted(text: str) -> str:
     """A text as SQL has it."""
     doubled = text.replace("'", "''")
@@ -187,7 +218,7 @@ def rows_of(directory: Path, name: str, known: Sequence[Part]) -> Any:
     return ds.FileSystemDataset(fragments, schema, form, files)
 
 
-def _widened(name: str) -> str:
+def _widened(schema: pa.Schema) -> str:
     """The columns of a view: whole numbers of 64 bits and truth values as 1 and 0, as SQLite gives them."""
     import pyarrow as pa
 
@@ -195,7 +226,7 @@ def _widened(name: str) -> str:
         f"CAST({field.name} AS BIGINT) AS {field.name}"
         if pa.types.is_boolean(field.type) or pa.types.is_int32(field.type)
         else field.name
-        for field in schema_of(name)
+        for field in schema
     )
 
 

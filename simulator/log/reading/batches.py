@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from groundlings.simulator.log.columns import Row
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
 
@@ -75,6 +76,17 @@ def _array(column: Sequence[Any], field: pa.Field) -> pa.Array:
         return found.cast(field.type)
     except (pa.ArrowException, OverflowError):  # of values of several kinds, what Arrow says names the first
         raise refused(field.name, f"found something else, expected {field.type}") from None
+
+
+def frame_of(table: pa.Table) -> pd.DataFrame:
+    """A table as pandas reads the same rows from a database: a column without any value holds None."""
+    import pandas as pd
+
+    columns = {
+        name: pd.Series([None] * len(column), dtype=object) if column.null_count == len(column) else column.to_pandas()
+        for name, column in zip(table.column_names, table.columns, strict=True)
+    }
+    return pd.DataFrame(columns)
 
 
 def truths(numbers: pa.Array | pa.ChunkedArray, name: str) -> Any:

@@ -64,7 +64,7 @@ class ItemReader(OpenLog):
         Args:
             parts: Into how many parts the agents are divided: their place in the log modulo this, alike in all arms.
         """
-        return self._ask(_SHOWN.format(parts=parts, first=self._first_agent()))
+        return self._ask_all(_SHOWN.format(parts=parts, first=self._first_agent()))
 
     def items_bought(self, parts: int) -> pd.DataFrame:
         """As `items_shown`: arm_id, part, item_id, purchases, priced (those whose price is known) and paid (for

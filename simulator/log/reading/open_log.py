@@ -18,8 +18,9 @@ from groundlings.simulator.log.columnar import columnar
 from groundlings.simulator.log.columns import Row
 from groundlings.simulator.log.faults import other_tables
 from groundlings.simulator.log.foreign import foreign_in
+from groundlings.simulator.log.held_columns import answers, held
 from groundlings.simulator.log.migrations import SCHEMA_VERSION, schema_version
-from groundlings.simulator.log.reading.batches import arrow_table, rechunked, streamed, tables_of
+from groundlings.simulator.log.reading.batches import arrow_table, frame_of, rechunked, streamed, tables_of
 from groundlings.simulator.log.store import Store, named_faults, open_log, store_at
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class OpenLog:
         else:
             store = store_at(log) if isinstance(log, Path) else log
             self._engine, self._place = open_log(store), str(store)
+        self._held: Engine | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -76,8 +78,20 @@ class OpenLog:
 
     def close(self) -> None:
         """Let go of the log."""
+        if self._held is not None:
+            self._held.dispose()
         if not self._borrowed:
             self._engine.dispose()
+
+    def hold_columns(self) -> None:
+        """Read sessions and impressions once and keep them in memory, so that much is answered sooner, and alike.
+
+        Only a finished log in a SQLite file is held that is neither small nor very large; others stay as they are.
+        """
+        if self._held is None:
+            with self._connected() as connection:
+                store = held(connection)
+            self._held = None if store is None else store.for_reading()
 
     def digest(self, version: int | None = None) -> str:
         """SHA-256 over what happened, behind its version (`v2:`): equal when two runs behaved alike.
@@ -147,23 +161,41 @@ class OpenLog:
 
     def _ask(self, sql: str, **values: Any) -> pd.DataFrame:
         """As `query`, of our own, so that the log is to blame for what fails."""
-        import pandas as pd
-
         with self._connected() as connection:
-            try:
-                return _answer(connection, sql, values)
-            except pd.errors.DatabaseError as fault:
-                raise fault.__cause__ if isinstance(fault.__cause__, DBAPIError) else fault from None
+            return _blaming_the_log(connection, sql, values)
+
+    def _ask_all(self, sql: str, **values: Any) -> pd.DataFrame:
+        """As `_ask`, of a query that names its columns and walks through all rows of a large table."""
+        with self._asking(sql) as connection:
+            behind = columnar(connection)
+            if behind is None:
+                return _blaming_the_log(connection, sql, values)
+            return frame_of(behind.table(sql, values))
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
         with named_faults(self._place), self._engine.connect() as connection:
             yield connection
 
+    @contextmanager
+    def _asking(self, sql: str) -> Iterator[Connection]:
+        """As `_connected`, for a query that walks through all rows: to what is held where that can answer it."""
+        if self._held is None or not answers(sql):
+            with self._connected() as connection:
+                yield connection
+            return
+        with named_faults(self._place), self._held.connect() as connection:
+            yield connection
+
     def _rows(self, sql: str, **values: Any) -> list[dict[str, Any]]:
         """The answer to a query that names its values `:so`, a dict per row."""
         with self._connected() as connection:
             return [dict(row) for row in connection.execute(text(sql), values).mappings()]
+
+    def _rows_of_all(self, sql: str) -> list[dict[str, Any]]:
+        """As `_rows`, of a query that names its columns and walks through all rows of a large table."""
+        with self._asking(sql) as connection:
+            return [dict(row) for row in connection.execute(text(sql)).mappings()]
 
     def _chunks(self, sql: str) -> Iterator[list[Row]]:
         """The answer to a query, `CHUNK_ROWS` at a time."""
@@ -210,6 +242,15 @@ def _every_column_of(table: str) -> Sequence[str]:
     """The columns of a table in every log of today's schema; () of one that only some logs have, or have otherwise."""
     expected = tables.metadata.tables.get(table)
     return () if expected is None or table == measured_agents.stored.name else expected.columns.keys()
+
+
+def _blaming_the_log(connection: Connection, sql: str, values: Mapping[str, Any]) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        return _answer(connection, sql, values)
+    except pd.errors.DatabaseError as fault:
+        raise fault.__cause__ if isinstance(fault.__cause__, DBAPIError) else fault from None
 
 
 def _answer(connection: Connection, sql: str, values: Mapping[str, Any]) -> pd.DataFrame:

@@ -7,8 +7,10 @@ them by arm and agent at once takes twice as long, because the database has to s
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import fsum
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -97,17 +99,18 @@ FROM sessions
 WHERE pages > 0
 """
 
-# Added up by the database: of each user and position a row would be more than there is room for.
+# Counted by the database: of each user and position a row would be more than there is room for. Shares stay two whole
+# numbers until they are added up, so that no sum depends on the order of rows.
 _POSITIONS = """
-SELECT name, position, count(value) AS n, count(*) - count(value) AS excluded, avg(value) AS mean,
-       sum(value * value) AS squares
+SELECT name, position, known, clicks, count(*) AS agents
 FROM (
-    SELECT arm_id, agent_id, impressions.position, avg(CAST(clicked AS INTEGER)) AS value
+    SELECT arm_id, agent_id, impressions.position AS position, count(clicked) AS known,
+           count(CASE WHEN clicked THEN 1 END) AS clicks
     FROM impressions JOIN sessions USING (session_id)
     GROUP BY arm_id, agent_id, impressions.position
 ) AS agents_positions
 JOIN (SELECT arm_id, name FROM arms) AS named USING (arm_id)
-GROUP BY name, position
+GROUP BY name, position, known, clicks
 """
 
 _SURPLUS = """
@@ -171,6 +174,19 @@ class ReadUpTo:
     impression: int = 0
 
 
+def _position_sums(arm: str, position: int, shares: Sequence[tuple[int, float]], excluded: int) -> PositionSums:
+    """Of how many agents have each share."""
+    n = sum(agents for agents, _ in shares)
+    return PositionSums(
+        arm,
+        position,
+        n,
+        excluded,
+        mean=fsum(agents * share for agents, share in shares) / n if n else 0.0,
+        squares=fsum(agents * share**2 for agents, share in shares),
+    )
+
+
 class SumReader(OpenLog):
     """See `LogReader`."""
 
@@ -183,7 +199,7 @@ class SumReader(OpenLog):
         Raises:
             RunDirectoryError: A satisfaction or a rating in the log is no finite number.
         """
-        return self._totalled(self._ask(_SESSIONS), self._ask(_IMPRESSIONS, like_from=like_from))
+        return self._totalled(self._ask_all(_SESSIONS), self._ask_all(_IMPRESSIONS, like_from=like_from))
 
     def newer_session_totals(self, like_from: float, after: ReadUpTo) -> tuple[pd.DataFrame, ReadUpTo]:
         """As `session_totals`, of the sessions that were written since an earlier look, and how far this one reached.
@@ -278,13 +294,16 @@ class SumReader(OpenLog):
 
     def click_rates_by_position(self) -> list[PositionSums]:
         """What was clicked in each position of a page, in no order."""
-        return [
-            PositionSums(
-                row["name"], int(row["position"]), int(row["n"]), int(row["excluded"]), float(row["mean"] or 0.0),
-                float(row["squares"] or 0.0),
-            )
-            for row in self._rows(_POSITIONS)
-        ]  # fmt: skip
+        alike: dict[tuple[str, int], list[tuple[int, float]]] = {}
+        excluded: Counter[tuple[str, int]] = Counter()
+        for row in self._rows_of_all(_POSITIONS):
+            place, agents = (row["name"], int(row["position"])), int(row["agents"])
+            shares = alike.setdefault(place, [])
+            if row["known"]:
+                shares.append((agents, row["clicks"] / row["known"]))
+            else:
+                excluded[place] += agents
+        return [_position_sums(*place, shares, excluded[place]) for place, shares in alike.items()]
 
     def click_surplus(self) -> pd.DataFrame:
         """One row per arm and agent: arm_id, agent_id, surplus (clicks minus the sum of `p_click`, a control variate
@@ -294,7 +313,7 @@ class SumReader(OpenLog):
     def clicks_by_team(self) -> pd.DataFrame:
         """One row per agent and arm that drafted lists together with another: agent_id, team (the arm's place in the
         YAML, 0 is the first), shown (slots that the arm had picked), known (with known outcome) and clicks on them."""
-        return self._ask(_TEAMS)
+        return self._ask_all(_TEAMS)
 
     def agents_cut_short(self) -> pd.DataFrame:
         """One row per arm and agent with a session ended by a lost page or an empty list: arm_id, agent_id."""
@@ -304,7 +323,7 @@ class SumReader(OpenLog):
 
     def same_slots(self, one: int, other: int) -> bool:
         """Whether two arms, given by their ids, showed the same in every slot, with the same outcome."""
-        with self._connected() as connection:
+        with self._asking(_SLOTS_APART) as connection:
             return not any(
                 connection.execute(text(_SLOTS_APART), {"one": first, "other": second}).first()
                 for first, second in ((one, other), (other, one))
