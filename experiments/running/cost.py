@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,6 +36,9 @@ from groundlings.simulator.language.budget import amount
 from groundlings.simulator.session import browse
 
 _SAMPLE = 8
+
+_Row = tuple[str, str]
+"""A label, and what stands beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,61 +113,13 @@ def _people_words(plan: Plan) -> str:
 
 def print_plan(plan: Plan, console: Console, wish: Wish | None = None) -> None:
     """Print the plan and its estimate; `wish` is what somebody says of the servers that agents ask."""
-    config, bound = plan.config, estimate(plan)
+    config, bound, wish = plan.config, estimate(plan), wish or Wish()
     table = Table(title=escape(config.name), title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(style="bold")
     table.add_column()
-    people, items, rows = len(plan.population), len(plan.dataset.catalog), len(plan.split.train)
-    table.add_row(
-        "data", f"{escape(plan.dataset.name)}: {plural(items, 'item')}, {plural(rows, 'training interaction')}"
-    )
-    for note in plan.dataset.notes:
-        table.add_row("", escape(note))
-    for line in _split_lines(plan):
-        table.add_row(*line)
-    for absent in _absent_lines(plan):
-        table.add_row("metrics", absent)
-    table.add_row("people", _people_words(plan))
-    table.add_row("mind", escape(str(config.mind.kind)))
-    for number, arm in enumerate(config.arms):
-        table.add_row("arms" if not number else "", escape(f"{arm.name} ({arm.recommender})"))
-    table.add_row("days", f"{plan.schedule.days}, recommenders refitted {_refits(plan)}")
-    for number, change in enumerate(in_words(stated(config))):
-        table.add_row("changes" if not number else "", escape(change))
-    table.add_row("design", config.design.kind + (_shares(plan) if isinstance(config.design, SplitDesign) else ""))
-    cells = cells_of(config)
-    if config.variants is not None:
-        table.add_row("variants", f"{len(cells)} runs: {escape(', '.join(cell.name for cell in cells))}")
-    times = f"{len(cells)} runs x " if len(cells) > 1 else ""
-    times += f"{len(config.arms)} arms x " if config.design.kind == "parallel" else ""
-    a_day = plan.schedule.most_sessions // plan.schedule.days
-    several = f" x {a_day} sessions per day" if a_day > 1 else ""
-    times += f"{plural(people, 'person', 'people')} x {plural(config.simulation.days, 'day')}{several}"
-    table.add_row("sessions", f"at most {bound.sessions:,} = {times}")
-    slots = plan.environment.page_size
-    table.add_row("pages", f"at most {bound.pages:,} of {slots} slots: {bound.pages * slots:,} impressions")
-    table.add_row("log", store_line(plan))
-    if kept := personas_line(plan):
-        table.add_row("agents", kept)
-    if bound.calls:
-        asking = plan_of_sample(plan) or plan
-        table.add_row("calls", f"at most {bound.calls:,}{_calls_words(asking)}")
-        table.add_row("tokens", f"about {bound.prompt_tokens:,} in and {bound.completion_tokens:,} out at most")
-        if bound.money is not None:
-            place = next(iter(models_of_minds(config.mind)))
-            table.add_row("money", f"about {amount(bound.money, 2)} at most, at the prices of {place}.budget")
-        for row in (*sample_lines(plan, bound), *asking_lines(asking, bound, wish or Wish())):
-            table.add_row(*row)
-    elif isinstance(config.mind, PluginMindConfig) and config.mind.asked is not None:
-        table.add_row("calls", escape(f"not known: {config.mind.kind} asks as it likes; mind.model.budget sets a cap"))
-    else:
-        asked = sum(each.calls for each in bound.arms)
-        whose = f"at most {asked:,}, all of them recommenders'" if asked else "none"
-        table.add_row("calls", f"{whose}: no language model decides")
-    for number, told in enumerate(line for arm in bound.arms for line in arm_lines(plan, arm, wish or Wish())):
-        table.add_row("arms' calls" if not number else "", escape(told))
-    for number, told in enumerate(plan.execution.lines):
-        table.add_row("engine" if not number else "", escape(told))
+    rows = (*_what(plan), *_how_much(plan, bound), *_calls(plan, bound, wish), *_recommenders_calls(plan, bound, wish))
+    for row in (*rows, *_under("engine", plan.execution.lines)):
+        table.add_row(*row)
     console.print(table)
     for told in plan.returns.lines if plan.returns is not None else ():
         console.print(escape(told), soft_wrap=True)
@@ -173,6 +128,73 @@ def print_plan(plan: Plan, console: Console, wish: Wish | None = None) -> None:
         if warning is not None:
             console.print(f"[yellow]note[/] {escape(warning)}", soft_wrap=True)
     console.print("[green]ok[/] this file runs")
+
+
+def _under(label: str, lines: Iterable[str]) -> Iterator[_Row]:
+    """Rows of which the first one is labelled."""
+    for number, line in enumerate(lines):
+        yield "" if number else label, escape(line)
+
+
+def _what(plan: Plan) -> Iterator[_Row]:
+    """What is simulated: data, people, arms, days."""
+    config = plan.config
+    items, rows = plural(len(plan.dataset.catalog), "item"), plural(len(plan.split.train), "training interaction")
+    yield "data", f"{escape(plan.dataset.name)}: {items}, {rows}"
+    for note in plan.dataset.notes:
+        yield "", escape(note)
+    yield from _split_lines(plan)
+    for absent in _absent_lines(plan):
+        yield "metrics", absent
+    yield "people", _people_words(plan)
+    yield "mind", escape(str(config.mind.kind))
+    yield from _under("arms", [f"{arm.name} ({arm.recommender})" for arm in config.arms])
+    yield "days", f"{plan.schedule.days}, recommenders refitted {_refits(plan)}"
+    yield from _under("changes", in_words(stated(config)))
+    yield "design", config.design.kind + (_shares(plan) if isinstance(config.design, SplitDesign) else "")
+
+
+def _how_much(plan: Plan, bound: Estimate) -> Iterator[_Row]:
+    """How many sessions and pages there are at most, and where they are logged."""
+    config, people, cells = plan.config, len(plan.population), cells_of(plan.config)
+    if config.variants is not None:
+        yield "variants", f"{len(cells)} runs: {escape(', '.join(cell.name for cell in cells))}"
+    times = f"{len(cells)} runs x " if len(cells) > 1 else ""
+    times += f"{len(config.arms)} arms x " if config.design.kind == "parallel" else ""
+    a_day = plan.schedule.most_sessions // plan.schedule.days
+    several = f" x {a_day} sessions per day" if a_day > 1 else ""
+    times += f"{plural(people, 'person', 'people')} x {plural(config.simulation.days, 'day')}{several}"
+    yield "sessions", f"at most {bound.sessions:,} = {times}"
+    slots = plan.environment.page_size
+    yield "pages", f"at most {bound.pages:,} of {slots} slots: {bound.pages * slots:,} impressions"
+    yield "log", store_line(plan)
+    if kept := personas_line(plan):
+        yield "agents", kept
+
+
+def _calls(plan: Plan, bound: Estimate, wish: Wish) -> Iterator[_Row]:
+    """What agents ask a language model, and what that takes."""
+    mind = plan.config.mind
+    if bound.calls:
+        asking = plan_of_sample(plan) or plan
+        yield "calls", f"at most {bound.calls:,}{_calls_words(asking)}"
+        yield "tokens", f"about {bound.prompt_tokens:,} in and {bound.completion_tokens:,} out at most"
+        if bound.money is not None:
+            place = next(iter(models_of_minds(mind)))
+            yield "money", f"about {amount(bound.money, 2)} at most, at the prices of {place}.budget"
+        yield from sample_lines(plan, bound)
+        yield from asking_lines(asking, bound, wish)
+    elif isinstance(mind, PluginMindConfig) and mind.asked is not None:
+        yield "calls", escape(f"not known: {mind.kind} asks as it likes; mind.model.budget sets a cap")
+    else:
+        asked = sum(each.calls for each in bound.arms)
+        whose = f"at most {asked:,}, all of them recommenders'" if asked else "none"
+        yield "calls", f"{whose}: no language model decides"
+
+
+def _recommenders_calls(plan: Plan, bound: Estimate, wish: Wish) -> Iterator[_Row]:
+    """What recommenders ask a language model."""
+    yield from _under("arms' calls", (line for arm in bound.arms for line in arm_lines(plan, arm, wish)))
 
 
 def _budget_notes(plan: Plan, bound: Estimate) -> Iterator[str | None]:

@@ -1,14 +1,20 @@
-"""A language model of a run, open until the run ends."""
+"""The language models of a run, open until the run ends."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from groundlings.environments.chat import ChatModel
+from groundlings.experiments.config.schema import CalibratedMindConfig, ExperimentConfig
+from groundlings.experiments.running.calibration import CalibrationGround, calibrated
 from groundlings.experiments.running.events import Progress, on_download, on_note
+from groundlings.personas.registry import MindContext
 from groundlings.simulator.language.budget import Spent
 from groundlings.simulator.language.config import ModelConfig
+from groundlings.simulator.log.spending import AGENT, Spending
 
 
 async def opened_model(
@@ -44,3 +50,43 @@ async def opened_model(
     )
     stack.push_async_callback(model.close)
     return model
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Opens the models of a run.
+
+    Attributes:
+        config: The run's.
+        ground: The data that weights of a model's answers are fitted on.
+        stack: Closes models when it is closed.
+        progress: Gets notes.
+        spent: What the run, and others that share its budget, have used.
+        resumed: The directory of a run that is resumed.
+        forms: Who asks -> the forms of replies that came so far in a run that is resumed.
+    """
+
+    config: ExperimentConfig
+    ground: CalibrationGround
+    stack: AsyncExitStack
+    progress: Progress
+    spent: Spending
+    resumed: Path | None
+    forms: Mapping[str, frozenset[str]]
+
+    async def of_arm(self, name: str, wanted: ModelConfig, key: str) -> ChatModel:
+        """The model of an arm's recommender; `key` is where it stands in the experiment file."""
+        before = self.spent.by(name), self.forms.get(f"arm {name}", frozenset())
+        return await opened_model(wanted, key, self.config.base, self.stack, self.progress, *before)
+
+    async def of_agents(self, context: MindContext, wanted: ModelConfig) -> MindContext:
+        """What minds are made of, with the agents' model and, where the mind weighs its answers, their weights."""
+        before = self.spent.agents, self.forms.get(AGENT, frozenset())
+        model = await opened_model(wanted, "mind.model", self.config.base, self.stack, self.progress, *before)
+        context, mind = replace(context, model=model, sampling=wanted.sampling), self.config.mind
+        return await self.weighed(context, mind) if isinstance(mind, CalibratedMindConfig) else context
+
+    async def weighed(self, context: MindContext, mind: CalibratedMindConfig) -> MindContext:
+        """What minds are made of, with the weights of a calibrated one."""
+        seed = self.config.seed
+        return await calibrated(context, mind, self.ground, seed=seed, run=self.resumed, progress=self.progress)

@@ -36,7 +36,7 @@ from groundlings.experiments.running.arm_minds import (
     minds_of,
     preference_of,
 )
-from groundlings.experiments.running.calibration import CalibrationGround, calibrated
+from groundlings.experiments.running.calibration import CalibrationGround
 from groundlings.experiments.running.event_loop import completed, ctrl_c_at_once, outside_of_loops
 from groundlings.experiments.running.events import SILENT, Note, Progress, on_download, on_note
 from groundlings.experiments.running.execution import IN_ONE_PROCESS, Execution, execution_of
@@ -45,7 +45,7 @@ from groundlings.experiments.running.hybrid_sample import check_sample
 from groundlings.experiments.running.identity import identity_of
 from groundlings.experiments.running.interventions import check_with_data, interventions_identity
 from groundlings.experiments.running.offered import check_offers
-from groundlings.experiments.running.opened_model import opened_model
+from groundlings.experiments.running.opened_model import Opening
 from groundlings.experiments.running.returning import PlannedReturns, planned_returns
 from groundlings.experiments.running.sizes import personas_line, size_warning, store_line, store_of
 from groundlings.experiments.running.supplied import Supplied
@@ -61,7 +61,7 @@ from groundlings.simulator.arm import Arm
 from groundlings.simulator.days import Schedule
 from groundlings.simulator.language.config import ModelConfig
 from groundlings.simulator.log.reply_forms import forms_so_far
-from groundlings.simulator.log.spending import AGENT, Spending
+from groundlings.simulator.log.spending import Spending
 from groundlings.simulator.log.store import store_at
 from groundlings.simulator.log.writer import ArmRow
 
@@ -264,61 +264,55 @@ async def prepare(
         plan = _read(config, supplied or Supplied(), progress)
     asked = config.model_dump(include={"metrics", "plan"})
     plan = replace(plan, metrics=metrics_of(asked, plan.supplied.metrics, plan.environment.schema.names))
-    if ask and resumed is None and (made := plan.dataset.synthetic) is not None:
-        progress.event(Note(f"population: {len(made):,} synthetic users, made from {made.first:,} real ones"))
-    for line in plan.returns.lines if ask and plan.returns is not None else ():
-        progress.event(Note(line))
-    if ask and resumed is None:
-        if store_of(plan).name == "parquet":
-            progress.event(Note(f"log: {store_line(plan)}"))
-        if kept := personas_line(plan):
-            progress.event(Note(f"log of agents: {kept}"))
-        if warning := size_warning(plan):
-            progress.event(Note(warning))
+    if ask:
+        _tell(plan, progress, resumed=resumed is not None)
     if plan.supplied.mind is None and (able := config.mind.actions) is not None:
         check_actions(plan, able)  # before a model is opened for minds that could not decide here
     forms = forms_so_far(store_at(resumed)) if resumed is not None and ask else {}
+    opening = Opening(config, plan.ground, stack, progress, spent, resumed, forms)
     for number, arm in enumerate(config.arms):
         if arm.model is not None:
             wanted = arm.model if ask else ModelConfig(provider="scripted")
-            before = spent.by(arm.name), forms.get(f"arm {arm.name}", frozenset())
-            plan.models[arm.name] = await opened_model(
-                wanted, f"arms[{number}].model", config.base, stack, progress, *before
-            )
+            plan.models[arm.name] = await opening.of_arm(arm.name, wanted, f"arms[{number}].model")
     if ask and isinstance(config.mind, CalibratedMindConfig) and config.mind.student is not None:
-        context = await calibrated(
-            plan.minds, config.mind, plan.ground, seed=config.seed, run=resumed, progress=progress
-        )
-        plan = replace(plan, minds=context)
+        plan = replace(plan, minds=await opening.weighed(plan.minds, config.mind))
     with ctrl_c_at_once():
-        if ask or not estimates_taste(plan):
-            if config.mind.asked is None:
-                minds_of(plan)
-        else:
+        if not ask and estimates_taste(plan):
             check_unbuilt(plan)
+        elif config.mind.asked is None:
+            minds_of(plan)
         plan = replace(plan, preference=preference_of(plan))
         plan.built.recommenders = recommenders = [plan.recommender(arm) for arm in config.arms]
         for line in check_recommenders(plan, recommenders):
             progress.event(Note(line))
         swaps = check_with_data(plan)
         execution = execution_of(plan, recommenders, swaps)
-    if config.mind.asked is not None and ask:
-        before = spent.agents, forms.get(AGENT, frozenset())
-        model = await opened_model(config.mind.asked, "mind.model", config.base, stack, progress, *before)
-        context = replace(plan.minds, model=model, sampling=config.mind.asked.sampling)
-        if isinstance(config.mind, CalibratedMindConfig):
-            context = await calibrated(
-                context, config.mind, plan.ground, seed=config.seed, run=resumed, progress=progress
-            )
-        plan = replace(plan, minds=context)
+    if ask and config.mind.asked is not None:
+        plan = replace(plan, minds=await opening.of_agents(plan.minds, config.mind.asked))
     plan = replace(plan, arms=arm_rows(config.design, config.arms, recommenders), execution=execution)
-    if not ask:
-        return plan
-    with ctrl_c_at_once():
-        identity = identity_of(plan, recommenders, minds_of(plan)) | interventions_identity(plan, swaps)
-        plan = replace(plan, identity=identity)
-        _ = plan.stages
+    if ask:
+        with ctrl_c_at_once():
+            identity = identity_of(plan, recommenders, minds_of(plan)) | interventions_identity(plan, swaps)
+            plan = replace(plan, identity=identity)
+            _ = plan.stages
     return plan
+
+
+def _tell(plan: Plan, progress: Progress, *, resumed: bool) -> None:
+    """Say what follows from the file and the data before anything is built."""
+    made = plan.dataset.synthetic
+    if made is not None and not resumed:
+        progress.event(Note(f"population: {len(made):,} synthetic users, made from {made.first:,} real ones"))
+    for line in plan.returns.lines if plan.returns is not None else ():
+        progress.event(Note(line))
+    if resumed:
+        return
+    if store_of(plan).name == "parquet":
+        progress.event(Note(f"log: {store_line(plan)}"))
+    if kept := personas_line(plan):
+        progress.event(Note(f"log of agents: {kept}"))
+    if warning := size_warning(plan):
+        progress.event(Note(warning))
 
 
 def build_plan(config: ExperimentConfig, *, supplied: Supplied | None = None, progress: Progress = SILENT) -> Plan:

@@ -114,33 +114,14 @@ async def _simulated(
         if after_first_fit is not None:
             await after_first_fit(arm.name, arm.recommender)
 
-    def learnt(arm: str, day: int, calls: int, unread: int) -> None:
-        asked = "1 question" if calls == 1 else f"{calls:,} questions"
-        lost = f"; {unread:,} of {calls:,} replies could not be read and taught it nothing" if unread else ""
-        progress.event(Note(f"arm {arm}: its recommender learnt from {asked} to its model before day {day + 1}{lost}"))
-
     watch = LostPageWatch(getattr(plan.config.mind, "max_unreadable", 1.0))
     lessons = LessonWatch(limits_of(plan.config.model_dump(include={"arms"})))
     with LogWriter(place) as log:
-        counted = any(arm.counts_shown for stage in plan.stages for arm in stage)
-        returns = plan.schedule.returns
-        lists = counted or (returns is not None and returns.reads_lists)
-        past = log.resume(plan.environment.schema, lists=lists)
         known = stated(plan.config) if stated_before is None else tuple(stated_before)
-        if log.leftovers:
-            files = "1 file" if log.leftovers == 1 else f"{log.leftovers} files"
-            progress.event(Note(f"{place}: removed {files} that a killed run had left and not committed"))
-        if past is None:
-            log.begin(run, plan.arms, plan.population, known, personas_of(plan))
-        else:
-            changes, notes = check_same(place, past.begun, plan.config, plan.identity, accept=accept)
-            for note in notes:
-                progress.event(Note(note))
+        past = _begun(plan, run, log, place, known, progress, accept=accept)
+        if past is not None:
             if past.begun.done:
                 return
-            if changes:
-                log.accept(changes)
-                progress.event(Note(f"{TWO}: {'; '.join(map(line, changes))}"))
             known += tuple(each for each in past.interventions if each.origin == "live")
         if requests is not None:
             requests.taken_up(known)
@@ -154,9 +135,8 @@ async def _simulated(
                 if past is not None:
                     _go_on(arms, past)
                 try:
-                    await live_together(
-                        arms, plan.schedule, log, on_sessions(progress), watch, look, interventions, learnt, lessons
-                    )
+                    heard = on_sessions(progress), watch, look, interventions, _on_lessons(progress), lessons
+                    await live_together(arms, plan.schedule, log, *heard)
                 finally:
                     if cut_short is not None:
                         ids = plan.dataset.people.user_ids
@@ -164,11 +144,56 @@ async def _simulated(
         if requests is not None:
             requests.close()
         if watch.lost or lessons.lost or past is not None:
-            with LogReader(place) as written:
-                watch.end_run(*written.lost_and_shown())
-                lost = written.lessons_by_arm()
-                lessons.end_run({arm.name: lost[arm.arm_id] for arm in written.logged_arms() if arm.arm_id in lost})
+            _end(watch, lessons, place)
         log.close()
+
+
+def _begun(
+    plan: Plan,
+    run: Mapping[str, Any],
+    log: LogWriter,
+    place: Path | Store,
+    known: Sequence[Intervention],
+    progress: Progress,
+    *,
+    accept: bool,
+) -> PastRun | None:
+    """Begin the log, or go on with it: what it holds then, after a check that it is the same experiment."""
+    counted = any(arm.counts_shown for stage in plan.stages for arm in stage)
+    returns = plan.schedule.returns
+    past = log.resume(plan.environment.schema, lists=counted or (returns is not None and returns.reads_lists))
+    if log.leftovers:
+        files = "1 file" if log.leftovers == 1 else f"{log.leftovers} files"
+        progress.event(Note(f"{place}: removed {files} that a killed run had left and not committed"))
+    if past is None:
+        log.begin(run, plan.arms, plan.population, known, personas_of(plan))
+        return None
+    changes, notes = check_same(place, past.begun, plan.config, plan.identity, accept=accept)
+    for note in notes:
+        progress.event(Note(note))
+    if changes and not past.begun.done:
+        log.accept(changes)
+        progress.event(Note(f"{TWO}: {'; '.join(map(line, changes))}"))
+    return past
+
+
+def _on_lessons(progress: Progress) -> Callable[[str, int, int, int], None]:
+    """What says that an arm's recommender has learnt by asking a model."""
+
+    def learnt(arm: str, day: int, calls: int, unread: int) -> None:
+        asked = "1 question" if calls == 1 else f"{calls:,} questions"
+        lost = f"; {unread:,} of {calls:,} replies could not be read and taught it nothing" if unread else ""
+        progress.event(Note(f"arm {arm}: its recommender learnt from {asked} to its model before day {day + 1}{lost}"))
+
+    return learnt
+
+
+def _end(watch: LostPageWatch, lessons: LessonWatch, place: Path | Store) -> None:
+    """Stop with an error where the whole log has lost too many pages or lessons."""
+    with LogReader(place) as written:
+        watch.end_run(*written.lost_and_shown())
+        lost = written.lessons_by_arm()
+        lessons.end_run({arm.name: lost[arm.arm_id] for arm in written.logged_arms() if arm.arm_id in lost})
 
 
 def _explained(fault: TooMuchUnreadable, log: LogReader) -> str:
