@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,11 +52,14 @@ def calibrate(
     """
     from groundlings.environments.errors import ConfigError
     from groundlings.experiments.cli.exposures import as_changes
+    from groundlings.experiments.cli.fitted_out import refuse_taken
     from groundlings.experiments.config.loading import load_config
     from groundlings.experiments.config.minds import CalibratedMindConfig
+    from groundlings.personas.exposure.calibration import read_exposure_calibration
+    from groundlings.personas.taste.calibration import read_calibration
 
     if out is not None:
-        _refuse_taken(out)
+        refuse_taken(out, "calibration", read_calibration, read_exposure_calibration)
     loaded = load_config(config, [*as_changes(exposures, columns or ()), *(changes or ())])
     asks = isinstance(loaded.mind, CalibratedMindConfig) and loaded.mind.asks
     if exposures is not None or (loaded.exposures is not None and not asks):
@@ -69,23 +71,6 @@ def calibrate(
             f"{config}: nothing to fit: found mind {loaded.mind.kind} and no log of exposures; expected "
             "--exposures LOG, or kind: calibrated with `language` among its terms"
         )
-
-
-def _refuse_taken(out: Path) -> None:
-    """Raise `ConfigError`, before anything is fitted, where a file lies at `out` that is no earlier calibration."""
-    from groundlings.environments.errors import ConfigError, UserError
-    from groundlings.personas.exposure.calibration import read_exposure_calibration
-    from groundlings.personas.taste.calibration import read_calibration
-
-    if out.is_dir():
-        raise ConfigError(f"--out {out}: this is a directory; name a file")
-    if not out.exists():
-        return
-    for read in (read_calibration, read_exposure_calibration):
-        with suppress(UserError):
-            read(out)
-            return
-    raise ConfigError(f"--out {out}: is there already, and is no calibration that could be replaced; name another file")
 
 
 def _calibrate_exposures(config: ExperimentConfig, out: Path | None) -> None:

@@ -13,17 +13,34 @@ FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="Search sessi
 FoldsOption = Annotated[int, typer.Option("--folds", help="Parts of the people; each is predicted from the others.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of parts, intervals and simulated clicks.")]
 JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there as well.")]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FITTED", help="Write there what simulated people search by (mind.search.fitted)."),
+]
 
 
-def search_sessions(file: FileArgument, folds: FoldsOption = 10, seed: SeedOption = 0, json: JsonOption = None) -> None:
+def search_sessions(
+    file: FileArgument,
+    folds: FoldsOption = 10,
+    seed: SeedOption = 0,
+    json: JsonOption = None,
+    out: OutOption = None,
+) -> None:
     """Predict clicks and stops in logged search sessions by rules, regressions and click models, people left out."""
-    from groundlings.experiments.archive.directory import write_json
+    from groundlings.experiments.archive.directory import write_json, write_text
+    from groundlings.experiments.cli.fitted_out import refuse_taken
     from groundlings.experiments.labs.search_sessions.lab import examine_sessions
     from groundlings.experiments.labs.search_sessions.terminal import print_findings
+    from groundlings.personas.search.fitted import read_fitted_search
 
+    if out is not None:
+        refuse_taken(out, "file of fitted search", read_fitted_search)
     console = Terminal()
-    findings = examine_sessions(file, folds, seed)
-    print_findings(findings, console)
+    examined = examine_sessions(file, folds, seed)
+    print_findings(examined.findings, console)
     if json is not None:
-        write_json(json, findings.as_dict())
+        write_json(json, examined.findings.as_dict())
         console.print(f"figures  {escape(str(json))}", soft_wrap=True)
+    if out is not None:
+        write_text(out, examined.fitted().as_text())
+        console.print(f"written {escape(str(out))}; use it with mind.search.fitted", soft_wrap=True)

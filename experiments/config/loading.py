@@ -26,6 +26,7 @@ from groundlings.experiments.config.schema import (
     LanguageMindConfig,
     PluginMindConfig,
 )
+from groundlings.personas.search.options import REFORMULATION_RATE
 from groundlings.simulator.language.config import ModelConfig
 
 
@@ -137,6 +138,9 @@ def with_effect(config: BaseModel) -> dict[str, Any]:
         worded = content["mind"] if isinstance(mind, LanguageMindConfig) else content["mind"].get("language")
         if isinstance(worded, dict) and worded.get("cohort_size") == 1:
             del worded["cohort_size"]
+        searches = content["mind"].get("search")
+        if isinstance(searches, dict) and "fitted" not in searches:
+            searches.setdefault("reformulation_rate", REFORMULATION_RATE)
         asked = content["mind"].get("question") if content["mind"].get("kind") == "calibrated" else content["mind"]
         if isinstance(asked, dict) and content["mind"].get("kind") in ("calibrated", "language"):
             asked.setdefault("things", _USUAL_THINGS)

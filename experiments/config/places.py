@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-PLACES = ("path", "adapter", "directory", "calibration", "exposures", "ties", "student", "base_model")
+PLACES = ("path", "adapter", "directory", "calibration", "exposures", "ties", "student", "base_model", "fitted")
 """Keys that say where something lies."""
 
 _OF_RECOMMENDERS: Mapping[str, tuple[str, ...]] = {"policy": ("policy",)}

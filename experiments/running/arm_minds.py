@@ -17,7 +17,7 @@ from groundlings.experiments.config.schema import BehaviouralSection, Calibrated
 from groundlings.personas.mind import KnowsPreference, Mind
 from groundlings.personas.minds.browsing_parameters import named_exposures
 from groundlings.personas.minds.conversing import CONVERSATION_ACTIONS
-from groundlings.personas.search.searching import check_searching
+from groundlings.personas.search.searching import check_searching, check_width, named_fitted
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.oracle import Preference
 from groundlings.simulator.arm import Arm
@@ -54,6 +54,7 @@ def minds_of(plan: Plan) -> list[Mind]:
     built = plan.built
     if built.minds is None:
         asks_in_vain = plan.config.mind.asked is not None and plan.minds.model is None
+        _check_search(plan)
         built.minds = [] if asks_in_vain else [plan.mind() for _ in plan.config.arms]
         if built.minds:
             first = built.minds[0]
@@ -87,14 +88,24 @@ def check_unbuilt(plan: Plan) -> None:
 
     Raises:
         UserError: Its calibration of exposures cannot be read, the data lack what repeats are estimated from, or the
-            file says how people search where nobody can.
+            file says how people search where nobody can, or by what was fitted on shorter pages.
     """
     if isinstance(plan.config.mind, BehaviouralSection | CalibratedMindConfig):
         named_exposures(plan.config.mind.options, plan.minds.base_directory)
-    if isinstance(plan.config.mind, BehaviouralSection):
-        check_searching(plan.config.mind.search, plan.environment.schema)
+    _check_search(plan)
     if plan.minds.fit_repeats is not None:
         plan.ground.check_times()
+
+
+def _check_search(plan: Plan) -> None:
+    section = plan.config.mind
+    if plan.supplied.mind is not None or not isinstance(section, BehaviouralSection):
+        return
+    check_searching(section.search, plan.environment.schema)
+    fitted = named_fitted(section.search, plan.minds.base_directory)
+    page_size = plan.environment.describe().get("page_size")
+    if fitted is not None and isinstance(page_size, int):
+        check_width(len(fitted.examination), page_size)
 
 
 def preference_of(plan: Plan) -> Preference | None:

@@ -47,10 +47,10 @@ if TYPE_CHECKING:
     from groundlings.experiments.running.plan import Plan
 
 _DRAW = frozenset({"numpy", "scipy", "mesa"})
-_NAME_FILES = ("path", "file", "directory", "folder", "dir")
+_NAME_FILES = ("path", "file", "directory", "folder", "dir", "fitted")
 """Ends of keys whose values are looked for on the disk, even where they hold no dot or slash."""
 _MOST_FILES = 1000
-_FILES_OF_MINDS: Any = {"agent_notes": True, "social": {"ties"}, "language": {"agent_notes"}}
+_FILES_OF_MINDS: Any = {"agent_notes": True, "social": {"ties"}, "search": {"fitted"}, "language": {"agent_notes"}}
 """Options of shipped minds whose files decide, as they are and in the section of a hybrid mind's sample."""
 _DRAW_NOTHING = frozenset({"groundlings", "pydantic", "pandas", "pyarrow", "threadpoolctl", "typing_extensions"})
 

@@ -82,13 +82,13 @@ class BehaviouralMind(EarlierDays):
         taste: What they like.
         options: How they browse.
         grounding: Their real held-out interactions; only grounded replay reads them.
-        base_directory: Where the paths of `options.exposures` and `options.social` start.
+        base_directory: Where the paths of `options.exposures`, `options.search` and `options.social` start.
         repeats: How likely people take up again what they know; None where no item is shown again.
         offers: Prices, stock and promotions by day; None where the data set has none.
         schema: What may be done where they are; None for a feed.
 
     Raises:
-        UserError: The calibration of exposures cannot be read, or is of another version, or the ties cannot, or the
+        UserError: The calibration of exposures, what was fitted on search sessions or the ties cannot be read, or the
             options say how people search where nobody can.
     """
 
@@ -111,14 +111,15 @@ class BehaviouralMind(EarlierDays):
         self._exposures = named_exposures(options, base_directory)
         self._parameters = settle(options, taste, self._exposures, repeats.new_share if repeats else None)
         self._fatigue = RepeatFatigue.of(self._exposures, taste.n_items)
-        self._browsing = Browsing(taste, options, self._parameters, grounding)
         self._hear_from_ties(options.social, population, base_directory)
-        self._searching = searching(options.search, schema, population)
-        self._market = Market(self._browsing, options, population, offers, frozenset(self.handlers))
         utility = Utility(taste, self._parameters.utility)
         constant = settled_constant(self._parameters, population, utility.of_pairs)
         self._known = known_items(repeats, self._parameters, constant, population, utility)
         self._utility = replace(utility, constant=constant)
+        self._searching = searching(options.search, schema, population, base_directory, self._utility.of_pairs)
+        looks = None if self._searching is None else self._searching.looks
+        self._browsing = Browsing(taste, options, self._parameters, grounding, looks)
+        self._market = Market(self._browsing, options, population, offers, frozenset(self.handlers))
 
     @property
     def cohort_size(self) -> int:

@@ -50,8 +50,12 @@ UNRATED_FIND = 0.75
 PairScore: TypeAlias = Callable[[IntArray, IntArray], FloatArray]
 """Scores of pairs of user and item, shape (n,) as both."""
 
+Looks: TypeAlias = Callable[[Situation, FloatArray, FloatArray], FloatArray]
+"""P(look) of each slot given the clicks above it: from the page, what it is by place, and P(click | examined)."""
+
 _CALIBRATION_PEOPLE = 200
-_CANDIDATES = 500
+CANDIDATES = 500
+"""Items of an agent at most, where a mean over them sets a level."""
 _NEXT_TO_NOTHING = 2.0**-54
 
 
@@ -63,6 +67,7 @@ class Browsing:
         options: How agents browse.
         parameters: The same, settled (`groundlings.personas.minds.browsing_parameters`).
         grounding: The users' real held-out interactions, for grounded replay; None without it.
+        looks: What says otherwise than the place alone which slots are looked at; None where nothing does.
     """
 
     def __init__(
@@ -71,6 +76,7 @@ class Browsing:
         options: BrowsingOptions,
         parameters: BrowsingParameters,
         grounding: Grounding | None = None,
+        looks: Looks | None = None,
     ) -> None:
         if options.grounded and grounding is None:
             raise ValueError("grounded replay needs the held-out part of the history")
@@ -78,6 +84,7 @@ class Browsing:
         self._options = options
         self._parameters = parameters
         self._grounding = grounding if options.grounded else None
+        self._looks = looks
         self._liking = Utility(taste, *parameters.liking)
 
     def like_probability(self, users: IntArray) -> FloatArray | None:
@@ -119,6 +126,8 @@ class Browsing:
         known, real_stars = self._really(sessions, page)
         open_if_seen = np.where(known, 1.0, open_if_seen)
         seen = attention(self._parameters, sessions, page)
+        if self._looks is not None:
+            seen = self._looks(situation, seen, open_if_seen)
         probability = np.where(shown, seen * open_if_seen, 0.0)
         draw = sessions.draws.uniform("click", page.items)
         clicked = draw < probability
@@ -202,15 +211,20 @@ def open_constant(known: FloatArray, rate: float) -> float:
     return float(brentq(excess, -reach, reach, xtol=1e-9))
 
 
+def calibration_people(population: Population) -> IntArray:
+    """An even sample of the agents' users, over whom a mean sets a level, shape (n,)."""
+    users = population.users
+    return users[np.unique(np.linspace(0, len(users) - 1, _CALIBRATION_PEOPLE).astype(np.int64))]
+
+
 def random_candidates(population: Population) -> tuple[IntArray, IntArray]:
     """Users and items of random candidates, shape (n,) each, of an even sample of users.
 
-    Candidates of a user are the items that are not in the user's history. In catalogs of more than `_CANDIDATES` items
+    Candidates of a user are the items that are not in the user's history. In catalogs of more than `CANDIDATES` items
     the same share of each user's is taken, because active users have fewer of them and open more.
     """
-    users, train = population.users, population.train
-    some: IntArray = users[np.unique(np.linspace(0, len(users) - 1, _CALIBRATION_PEOPLE).astype(np.int64))]
-    chance, share = np.random.default_rng(0), min(1.0, _CANDIDATES / max(train.n_items, 1))
+    train, some = population.train, calibration_people(population)
+    chance, share = np.random.default_rng(0), min(1.0, CANDIDATES / max(train.n_items, 1))
     found = []
     candidate = np.ones(train.n_items, dtype=np.bool_)
     for user in some.tolist():

@@ -74,6 +74,12 @@ class Needs:
         whole = rarity.sum(axis=1, keepdims=True)
         return np.divide(met, whole, out=np.zeros(met.shape), where=whole > 0)
 
+    def holding(self, wanted: IntArray) -> FloatArray:
+        """How many of some attributes (shape (k,)) each item has, shape (n_items,)."""
+        chosen = np.zeros(len(self.attributes.names))
+        chosen[wanted] = 1.0
+        return np.asarray(self.attributes.of_items @ chosen, dtype=np.float64)
+
     @property
     def without(self) -> int:
         """Agents whose history has no attribute: they look for nothing."""

@@ -13,10 +13,14 @@ from groundlings.environments.words import plural
 from groundlings.experiments.labs.search_sessions.clicks import ClickRow, ClickTrial, predictors
 from groundlings.experiments.labs.search_sessions.features import Texts
 from groundlings.experiments.labs.search_sessions.figures import Folds
+from groundlings.experiments.labs.search_sessions.fitted_file import fitted_search
+from groundlings.experiments.labs.search_sessions.fitting import Fitting
 from groundlings.experiments.labs.search_sessions.log import SearchLog
 from groundlings.experiments.labs.search_sessions.rates import RankFloor, RankRates, rank_rates
 from groundlings.experiments.labs.search_sessions.reading import read_search_log
+from groundlings.experiments.labs.search_sessions.simulated import SimulatedSessions, held_against
 from groundlings.experiments.labs.search_sessions.stops import StopRow, stop_rows
+from groundlings.personas.search.fitted import FittedSearch
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,8 @@ class Findings:
         folds: Parts of the people, each predicted from the others.
         click_rows, stop_rows: Predictors with their figures.
         floor: Real click rates by rank, and how far real people are from each other.
-        rates: Simulated ones.
+        rates: Simulated ones, clicks drawn on the real pages.
+        simulated: Whole sessions, drawn by what was fitted on other people, beside the real ones.
     """
 
     people: int
@@ -45,19 +50,40 @@ class Findings:
     stop_rows: tuple[StopRow, ...]
     floor: RankFloor
     rates: tuple[RankRates, ...]
+    simulated: SimulatedSessions
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
         return asdict(self)
 
 
-def examine_sessions(path: Path, folds: int = 10, seed: int = 0) -> Findings:
-    """Predict the clicks and stops of everybody from other people.
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A log that was examined, and can be fitted as a whole.
+
+    Attributes:
+        findings: What was found.
+        path: Where the log lies.
+        log, fitting: The log, and what fits rules on parts of it.
+    """
+
+    findings: Findings
+    path: Path
+    log: SearchLog
+    fitting: Fitting
+
+    def fitted(self) -> FittedSearch:
+        """What simulated people search by, fitted on all people of the log."""
+        return fitted_search(self.log, self.fitting, self.path, self.findings.simulated)
+
+
+def examine_sessions(path: Path, folds: int = 10, seed: int = 0) -> Examined:
+    """Predict the clicks and stops of everybody from other people, and simulate their sessions by what others did.
 
     Args:
         path: The log; see `reading`.
         folds: Parts of the people.
-        seed: Of the parts, of resamples and of simulated clicks.
+        seed: Of the parts, of resamples and of what is simulated.
 
     Raises:
         ConfigError: There are too few people, more parts than people, or no seed.
@@ -69,10 +95,9 @@ def examine_sessions(path: Path, folds: int = 10, seed: int = 0) -> Findings:
     _check(log, path, folds)
     texts = Texts(log)
     parts = Folds.draw(np.arange(log.n_people), log.n_people, folds, seed)
-    trial = ClickTrial(log, texts, parts, seed)
-    simulated = {name: trial.simulated(name) for name in predictors()}
-    floor, rates = rank_rates(log, simulated, seed)
-    return Findings(
+    trial, fitting = ClickTrial(log, texts, parts, seed), Fitting(log, texts, seed)
+    floor, rates = rank_rates(log, {name: trial.simulated(name) for name in predictors()}, seed)
+    findings = Findings(
         people=log.n_people,
         sessions=int(log.last.sum()),
         pages=len(log),
@@ -85,7 +110,9 @@ def examine_sessions(path: Path, folds: int = 10, seed: int = 0) -> Findings:
         stop_rows=tuple(stop_rows(log, texts, parts, seed)),
         floor=floor,
         rates=tuple(rates),
+        simulated=held_against(log, fitting, parts, seed),
     )
+    return Examined(findings, path, log, fitting)
 
 
 def _check(log: SearchLog, path: Path, folds: int) -> None:

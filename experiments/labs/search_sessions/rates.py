@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
+from groundlings.environments.arrays import BoolArray
 from groundlings.experiments.labs.fidelity.people import floor
+from groundlings.experiments.labs.search_sessions.halves import Counted, between, known
 from groundlings.experiments.labs.search_sessions.log import SearchLog
 
 
@@ -53,41 +53,19 @@ class RankFloor:
 
 def rank_rates(log: SearchLog, simulated: dict[str, BoolArray], seed: int) -> tuple[RankFloor, list[RankRates]]:
     """The floor, and each model's clicks (shape (n_pages, depth)) beside the real ones."""
-    shown, real = _counts(log, log.shown), _counts(log, log.clicks)
-    n = log.n_people
-    mean, high, size = floor(_distance(real, real, shown), n, n // 2, np.random.default_rng(seed))
+    n, everybody = log.n_people, np.arange(log.n_people)
+
+    def counted(clicks: BoolArray) -> Counted:
+        return Counted.of(log.people, clicks, log.shown, n)
+
+    real = counted(log.clicks)
+    mean, high, size = floor(between(real, real), n, n // 2, np.random.default_rng(seed))
     found = []
     for name, clicks in simulated.items():
-        drawn = _counts(log, clicks)
-        halves, _, _ = floor(_distance(drawn, real, shown), n, n // 2, np.random.default_rng(seed))
-        everybody = np.arange(n)
-        whole = _distance(drawn, real, shown)(everybody, everybody)
-        found.append(
-            RankRates(name, _rates(drawn, shown), float(clicks.sum() / len(log)), whole, halves, halves <= high)
-        )
-    return RankFloor(_rates(real, shown), float(log.clicks.sum() / len(log)), mean, high, size), found
-
-
-def _counts(log: SearchLog, happened: BoolArray) -> FloatArray:
-    """How often it happened to each person at each rank, shape (n_people, depth)."""
-    found = np.zeros((log.n_people, happened.shape[1]))
-    np.add.at(found, log.people, happened)
-    return found
-
-
-def _rates(clicks: FloatArray, shown: FloatArray) -> tuple[float | None, ...]:
-    return tuple(float(c / s) if s else None for c, s in zip(clicks.sum(axis=0), shown.sum(axis=0), strict=True))
-
-
-def _distance(first: FloatArray, second: FloatArray, shown: FloatArray) -> Callable[[IntArray, IntArray], float]:
-    """Mean over ranks of the difference of two click rates, each of its own people."""
-
-    def between(some: IntArray, others: IntArray) -> float:
-        rates = [
-            np.divide(clicks[who].sum(axis=0), shown[who].sum(axis=0), out=np.full(shown.shape[1], np.nan),
-                      where=shown[who].sum(axis=0) > 0)
-            for clicks, who in ((first, some), (second, others))
-        ]  # fmt: skip
-        return float(np.nanmean(np.abs(rates[0] - rates[1])))
-
-    return between
+        drawn = counted(clicks)
+        distance = between(drawn, real)
+        halves, _, _ = floor(distance, n, n // 2, np.random.default_rng(seed))
+        whole = distance(everybody, everybody)
+        per_page = float(clicks.sum() / len(log))
+        found.append(RankRates(name, known(drawn.values()), per_page, whole, halves, halves <= high))
+    return RankFloor(known(real.values()), float(log.clicks.sum() / len(log)), mean, high, size), found

@@ -13,6 +13,7 @@ from groundlings.experiments.labs.search_sessions import published
 from groundlings.experiments.labs.search_sessions.clicks import ClickRow
 from groundlings.experiments.labs.search_sessions.figures import Figure
 from groundlings.experiments.labs.search_sessions.lab import Findings
+from groundlings.experiments.labs.search_sessions.simulated import MOST_PAGES
 from groundlings.experiments.labs.search_sessions.stops import StopRow
 from groundlings.experiments.terminal import escape
 
@@ -20,7 +21,7 @@ _ABSENT = Figure(None)
 
 
 def print_findings(findings: Findings, console: Console) -> None:
-    """A table of clicks, of stops and of click rates by rank, and whether the targets are reached."""
+    """Tables of clicks, of stops, of click rates by rank and of whole sessions, and whether the targets are reached."""
     console.print(
         f"{plural(findings.people, 'person', 'people')}, {plural(findings.sessions, 'session')}, "
         f"{plural(findings.pages, 'page')}, {plural(findings.results, 'result')}, "
@@ -34,6 +35,7 @@ def print_findings(findings: Findings, console: Console) -> None:
     _print_clicks(findings, console)
     _print_stops(findings, console)
     _print_rates(findings, console)
+    _print_sessions(findings, console)
     for line in targets(findings):
         console.print(line)
 
@@ -83,6 +85,24 @@ def _print_rates(findings: Findings, console: Console) -> None:
         NOT_KNOWN,
     )  # fmt: skip
     console.print(table)
+
+
+def _print_sessions(findings: Findings, console: Console) -> None:
+    title = "Simulated sessions, by what was fitted on other people or by stated rules"
+    table = _table(title, "by", "simulated", "real", "distance", "half to half", "real people (95 %)", "within")
+    for row in findings.simulated.figures:
+        table.add_row(
+            escape(row.name), row.by, _rates(row.simulated), _rates(row.real), decimal(row.distance, 3),
+            decimal(row.halves, 3), f"{decimal(row.floor, 3)} ({decimal(row.floor_95, 3)})",
+            "yes" if row.within else "no",
+        )  # fmt: skip
+    console.print(table)
+    for by, share in findings.simulated.without_click.items():
+        left_out = ", left out as the log has none" if findings.clicked_only else ""
+        cut = plural(findings.simulated.cut[by], "session")
+        console.print(
+            f"{by}: {share:.1%} of simulated pages without a click{left_out}; {cut} cut after {MOST_PAGES} pages"
+        )
 
 
 def targets(findings: Findings) -> list[str]:

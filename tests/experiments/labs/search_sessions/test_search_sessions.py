@@ -185,11 +185,16 @@ def test_figures_by_hand():
 
 
 @pytest.fixture(scope="module")
-def findings(tmp_path_factory):
+def examined(tmp_path_factory):
     patch = pytest.MonkeyPatch()
     patch.setattr(clicks, "STEPS", 3)
     yield examine_sessions(as_table(made(), tmp_path_factory.mktemp("search") / "log.csv"), folds=2)
     patch.undo()
+
+
+@pytest.fixture(scope="module")
+def findings(examined):
+    return examined.findings
 
 
 def test_titles_that_hold_the_query_are_found_to_be_clicked(findings):
@@ -218,8 +223,8 @@ def test_simulated_rates_stand_beside_the_floor_of_real_people(findings):
     assert all(row.within == (row.halves <= findings.floor.distance_95) for row in findings.rates)
 
 
-def test_the_command_prints_and_writes(findings, tmp_path, monkeypatch):
-    monkeypatch.setattr("groundlings.experiments.labs.search_sessions.lab.examine_sessions", lambda *_: findings)
+def test_the_command_prints_and_writes(examined, tmp_path, monkeypatch):
+    monkeypatch.setattr("groundlings.experiments.labs.search_sessions.lab.examine_sessions", lambda *_: examined)
     alone = typer.Typer()
     alone.command()(search_sessions)
     outcome = CliRunner().invoke(alone, ["log.csv", "--json", str(tmp_path / "f.json")], env={"COLUMNS": "200"})
