@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -18,6 +18,9 @@ from groundlings.environments.fitted_files import read_fitted
 from groundlings.environments.words import plural
 from groundlings.personas.exposure.parameter import Parameter, Part
 from groundlings.personas.search.rules import STOP_FEATURES, SearchRules
+
+Examined: TypeAlias = Literal["position_based", "user_browsing"]
+"""The click models whose examination is a table."""
 
 COMMAND = "groundlings search-sessions FILE --out FITTED"
 """Makes such a file."""
@@ -55,9 +58,9 @@ class FittedSearch(Part):
 
     format: Literal["groundlings search 1"] = "groundlings search 1"
     fitted_on: SessionSource
-    click_model: Literal["position_based", "user_browsing"]
+    click_model: Examined
     """Of the two, the one of higher likelihood for people left out."""
-    log_likelihood: Mapping[str, float]
+    log_likelihood: Mapping[Examined, float]
     """Of both, per result of people left out, given the clicks above it."""
     examination: tuple[tuple[float, ...], ...] = Field(min_length=2)
     """P(look) per rank, and of `user_browsing` per rank of the last click above, 0 for none."""

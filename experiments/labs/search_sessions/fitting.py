@@ -23,10 +23,11 @@ from groundlings.experiments.labs.search_sessions.log import SearchLog
 from groundlings.personas.click_models.chances import ByFeatures
 from groundlings.personas.click_models.examination import PositionBased, UserBrowsing
 from groundlings.personas.click_models.scores import log_likelihood
+from groundlings.personas.search.fitted import Examined
 from groundlings.personas.search.rules import SearchRules, stop_features
 from groundlings.personas.taste.regression import centre_and_scale, fit_logistic
 
-MODELS: Mapping[str, Callable[[], PositionBased]] = MappingProxyType(
+MODELS: Mapping[Examined, Callable[[], PositionBased]] = MappingProxyType(
     {
         "position_based": lambda: PositionBased(ByFeatures(RIDGE), STEPS),
         "user_browsing": lambda: UserBrowsing(ByFeatures(RIDGE), STEPS),
@@ -46,13 +47,13 @@ class Fit:
         model: Name of the click model.
         rules: What decides.
         attractive: P(click | looked at) of every result of the log, shape (n_pages, depth).
-        log_likelihood: Of each of `MODELS`, per result of people left out; {} where the model was given.
+        log_likelihood: Of each of `MODELS`, per result of people left out.
     """
 
-    model: str
+    model: Examined
     rules: SearchRules
     attractive: FloatArray
-    log_likelihood: Mapping[str, float]
+    log_likelihood: Mapping[Examined, float]
 
 
 class Fitting:
@@ -80,7 +81,7 @@ class Fitting:
         rules, attractive = self._rules(name, training, np.flatnonzero(training))
         return Fit(name, rules, attractive, likelihoods)
 
-    def resampled(self, name: str) -> FloatArray:
+    def resampled(self, name: Examined) -> FloatArray:
         """`level` and the stop's weights for samples of people with replacement, shape (RESAMPLES, 7)."""
         log, chance = self._log, np.random.default_rng(self._seed)
         of_person = [np.flatnonzero(log.people == person) for person in range(log.n_people)]
@@ -97,7 +98,7 @@ class Fitting:
         further = training & (self._log.number > 0)
         return int(self._another[further].sum()), int(further.sum())
 
-    def _rules(self, name: str, training: BoolArray, rows: IntArray) -> tuple[SearchRules, FloatArray]:
+    def _rules(self, name: Examined, training: BoolArray, rows: IntArray) -> tuple[SearchRules, FloatArray]:
         """From some rows, with repetitions; what others did is counted on the training pages."""
         log = self._log
         pages = log.result_pages(np.concatenate([self._own, others_of_results(log, training)], axis=2))
@@ -108,7 +109,7 @@ class Fitting:
         another, further = self.went_on(training)
         return SearchRules(model.examination, stop, level, (another + 0.5) / (further + 1)), attractive
 
-    def _left_out(self, name: str, training: BoolArray) -> float:
+    def _left_out(self, name: Examined, training: BoolArray) -> float:
         """Log-likelihood of clicks per result of people of the training part, each predicted from others of it."""
         log = self._log
         inner = Folds.draw(np.unique(log.people[training]), log.n_people, INNER_FOLDS, self._seed)
@@ -133,5 +134,8 @@ def _raw_logistic(features: FloatArray, labels: FloatArray) -> FloatArray:
 
 def share_interval(happened: int, of: int) -> tuple[float, float]:
     """95 % interval of a share from counts, by Jeffreys' prior."""
-    ends = stats.beta.ppf([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], happened + 0.5, of - happened + 0.5)
-    return float(ends[0]), float(ends[1])
+    low, high = (
+        float(stats.beta.ppf(end, happened + 0.5, of - happened + 0.5))
+        for end in ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
+    )
+    return low, high

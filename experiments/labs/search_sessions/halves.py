@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,9 @@ class Counted:
     below: FloatArray
 
     @classmethod
-    def of(cls, people: IntArray, above: FloatArray, below: FloatArray, n_people: int) -> Counted:
+    def of(
+        cls, people: IntArray, above: FloatArray | BoolArray, below: FloatArray | BoolArray, n_people: int
+    ) -> Counted:
         """From rows of people (shape (n,)), with numerators and denominators of shape (n, k)."""
         sums = np.zeros((2, n_people, above.shape[1]))
         np.add.at(sums[0], people, above)

@@ -58,7 +58,7 @@ class Findings:
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
+class Examination:
     """A log that was examined, and can be fitted as a whole.
 
     Attributes:
@@ -77,7 +77,7 @@ class Examined:
         return fitted_search(self.log, self.fitting, self.path, self.findings.simulated)
 
 
-def examine_sessions(path: Path, folds: int = 10, seed: int = 0) -> Examined:
+def examine_sessions(path: Path, folds: int = 10, seed: int = 0) -> Examination:
     """Predict the clicks and stops of everybody from other people, and simulate their sessions by what others did.
 
     Args:
@@ -112,7 +112,7 @@ def examine_sessions(path: Path, folds: int = 10, seed: int = 0) -> Examined:
         rates=tuple(rates),
         simulated=held_against(log, fitting, parts, seed),
     )
-    return Examined(findings, path, log, fitting)
+    return Examination(findings, path, log, fitting)
 
 
 def _check(log: SearchLog, path: Path, folds: int) -> None:

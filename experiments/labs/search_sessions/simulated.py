@@ -100,7 +100,7 @@ class SimulatedSessions:
 
 def stated_rules(depth: int) -> SearchRules:
     """The presets of a mind that reads no fitted file, where a page satisfies middlingly."""
-    looks = np.arange(1, depth + 1)[:, None] ** -POSITION["list"].exponent.value
+    looks = np.asarray(np.arange(1, depth + 1)[:, None] ** -POSITION["list"].exponent.value, dtype=np.float64)
     stop = np.concatenate([[float(logit(EXIT["flat"].hazard.value))], np.zeros(len(STOP_FEATURES))])
     return SearchRules(looks, stop, 0.5, REFORMULATION_RATE)
 

@@ -1,5 +1,6 @@
 """Runs in which people search: the log, resuming, workers, and what is refused before a session."""
 
+import json
 import sqlite3
 
 import numpy as np
@@ -14,6 +15,7 @@ from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.run import resume_experiment, run_experiment
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.writer import LogWriter
+from tests.fitted_search import written
 
 EXPERIMENT = {
     "name": "search", "seed": 3, "held_out": False,
@@ -114,20 +116,43 @@ def test_workers_search_as_one_process_does(start, tmp_path):
     assert run_experiment(start(execution={"engine": "pool", "workers": 2}), tmp_path / "pool").digest == alone
 
 
-def test_a_run_that_was_cut_short_is_resumed_to_the_same_digest(start, tmp_path, monkeypatch):
-    whole = run_experiment(start(), tmp_path / "whole").digest
-    write, written = LogWriter.write, []
+def cut_short(monkeypatch, run):
+    """Carries out a run that fails on its third day."""
+    write, days = LogWriter.write, []
 
     def failing(self, *arguments, **named):
-        written.append(named["sim_time"])
-        if len({*written}) == 3:
+        days.append(named["sim_time"])
+        if len({*days}) == 3:
             raise RunDirectoryError("out of luck")
         write(self, *arguments, **named)
 
     with monkeypatch.context() as patched:
         patched.setattr(LogWriter, "write", failing)
         with pytest.raises(RunDirectoryError, match="out of luck"):
-            run_experiment(start(), tmp_path / "run")
+            run()
+
+
+def test_a_run_that_was_cut_short_is_resumed_to_the_same_digest(start, tmp_path, monkeypatch):
+    whole = run_experiment(start(), tmp_path / "whole").digest
+    cut_short(monkeypatch, lambda: run_experiment(start(), tmp_path / "run"))
+    assert resume_experiment(tmp_path / "run").digest == whole
+
+
+def by_real_searches(path):
+    return {"mind": {"kind": "behavioural", "search": {"fitted": str(path), "need_words": 6, "search_rate": 0.6}}}
+
+
+def test_what_was_fitted_on_real_searches_is_part_of_what_a_run_is(start, tmp_path, monkeypatch):
+    path = written(tmp_path / "fitted.json")
+    whole = run_experiment(start(**by_real_searches(path)), tmp_path / "whole").digest
+    manifest = json.loads((tmp_path / "whole" / "manifest.json").read_text())
+    assert manifest["mind"]["search"]["fitted"]["origin"] == "fitted on 12 people's sessions of made.csv"
+    assert "mind.file.search.fitted" in manifest["depends_on"]
+    cut_short(monkeypatch, lambda: run_experiment(start(**by_real_searches(path)), tmp_path / "run"))
+    other = written(path, level=0.5).read_text()
+    with pytest.raises(ConfigError, match=r"mind\.file\.search\.fitted"):
+        resume_experiment(tmp_path / "run")
+    assert other != written(path).read_text()
     assert resume_experiment(tmp_path / "run").digest == whole
 
 
@@ -141,9 +166,21 @@ BM25 = [{"name": "a", "recommender": "bm25"}]
         ({"arms": BM25, "environment": None, "mind": "behavioural"}, "nobody makes a query.*environment: search"),
         ({"environment": {"kind": "search", "opens_on": "door"}}, r"environment\.opens_on"),
         ({"environment": {"kind": "search", "page_sise": 4}}, "page_sise.*did you mean"),
+        (
+            {
+                "environment": {"kind": "search", "page_size": 6},
+                "mind": {"kind": "behavioural", "search": {"fitted": "FITTED"}},
+            },
+            r"mind\.search\.fitted: found pages of 6 results; expected at most 5",
+        ),
+        (
+            {"mind": {"kind": "behavioural", "search": {"fitted": "none.json"}}},
+            r"none\.json: what was fitted on search sessions cannot be read",
+        ),
         ({"environment": None, "site": {"page_size": 4}}, r"mind\.search.*no query can be made"),
     ],
 )
-def test_what_does_not_fit_is_refused_before_a_session(start, changes, said):
+def test_what_does_not_fit_is_refused_before_a_session(start, changes, said, tmp_path):
+    written(tmp_path / "FITTED")
     with pytest.raises(ConfigError, match=said):
         build_plan(start(**changes))

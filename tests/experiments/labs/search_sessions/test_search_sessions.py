@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 
 from groundlings.environments.errors import ConfigError, DataError
 from groundlings.experiments.cli.search_sessions import search_sessions
-from groundlings.experiments.labs.search_sessions import clicks
+from groundlings.experiments.labs.search_sessions import clicks, fitting
 from groundlings.experiments.labs.search_sessions.features import (
     OTHERS_OF_PAGE,
     OTHERS_OF_RESULT,
@@ -31,6 +32,7 @@ from groundlings.experiments.labs.search_sessions.figures import Predicted, Rows
 from groundlings.experiments.labs.search_sessions.lab import examine_sessions
 from groundlings.experiments.labs.search_sessions.log import LoggedPage, SearchLog
 from groundlings.experiments.labs.search_sessions.reading import COLUMNS, read_search_log
+from groundlings.personas.search.fitted import FittedSearch, read_fitted_search
 
 WARES = ["oat milk", "rye bread", "goat cheese", "plum jam", "green tea", "olive oil"]
 ROW = {
@@ -188,6 +190,8 @@ def test_figures_by_hand():
 def examined(tmp_path_factory):
     patch = pytest.MonkeyPatch()
     patch.setattr(clicks, "STEPS", 3)
+    patch.setattr(fitting, "STEPS", 3)
+    patch.setattr(fitting, "RESAMPLES", 10)
     yield examine_sessions(as_table(made(), tmp_path_factory.mktemp("search") / "log.csv"), folds=2)
     patch.undo()
 
@@ -223,15 +227,44 @@ def test_simulated_rates_stand_beside_the_floor_of_real_people(findings):
     assert all(row.within == (row.halves <= findings.floor.distance_95) for row in findings.rates)
 
 
+def test_simulated_sessions_stand_beside_those_of_people_left_out(findings):
+    figures = {(row.name, row.by): row for row in findings.simulated.figures}
+    assert {by for _, by in figures} == {"fitted", "stated"}
+    for row in figures.values():
+        assert row.within == (row.halves <= row.floor_95)
+    queries = figures["queries per session", "fitted"]
+    assert queries.real == (pytest.approx(findings.pages / (findings.pages * findings.stops)),)
+    assert queries.distance == pytest.approx(abs(queries.simulated[0] - queries.real[0]))
+    assert sum(figures["sessions by queries", "fitted"].simulated) == pytest.approx(1)
+    assert findings.simulated.cut == {"fitted": 0, "stated": 0}
+
+
+def test_what_was_fitted_is_read_back_and_says_what_the_log_holds(examined, findings):
+    fitted = examined.fitted()
+    assert FittedSearch.model_validate_json(fitted.as_text()) == fitted
+    assert fitted.fitted_on.people == findings.people
+    assert fitted.fitted_on.sha256 == hashlib.sha256(examined.path.read_bytes()).hexdigest()
+    # Everybody asks for the same on each page of a session, so who goes on turns the page.
+    assert fitted.reformulation.value < 0.1
+    assert fitted.reformulation.low <= fitted.reformulation.value <= fitted.reformulation.high
+    assert fitted.stop["clicks"].value > 0, "people stop when they found it"
+    assert fitted.level.low <= fitted.level.value <= fitted.level.high
+    assert fitted.simulated.keys() == {row.name for row in findings.simulated.figures}
+
+
 def test_the_command_prints_and_writes(examined, tmp_path, monkeypatch):
     monkeypatch.setattr("groundlings.experiments.labs.search_sessions.lab.examine_sessions", lambda *_: examined)
     alone = typer.Typer()
     alone.command()(search_sessions)
-    outcome = CliRunner().invoke(alone, ["log.csv", "--json", str(tmp_path / "f.json")], env={"COLUMNS": "200"})
+    files = ["--json", str(tmp_path / "f.json"), "--out", str(tmp_path / "fitted.json")]
+    outcome = CliRunner().invoke(alone, ["log.csv", *files], env={"COLUMNS": "200"})
     assert outcome.exit_code == 0, outcome.output
     assert "USimAgent (gpt-4o-mini), 40 people" in outcome.output
     assert "target 0.77" in outcome.output
     assert json.loads((tmp_path / "f.json").read_text())["people"] == 12
+    assert read_fitted_search(tmp_path / "fitted.json").fitted_on.people == 12
+    with pytest.raises(ConfigError, match="is there already, and is no file of fitted search"):
+        search_sessions(Path("log.csv"), out=tmp_path / "f.json")
 
 
 def test_a_log_from_which_nobody_can_be_left_out_is_refused(tmp_path):
