@@ -63,8 +63,9 @@ def agent(
     with reading(run):
         if user is None:
             raise _name_one(run)
-        story = read_story(run, user, arm, None if day is None else day - 1)
-    for part in render_story(story, prompts):
+        # Put into words here as well: a value of another kind is found where it is worded.
+        parts = list(render_story(read_story(run, user, arm, None if day is None else day - 1), prompts))
+    for part in parts:
         console.print(part)
 
 

@@ -197,6 +197,22 @@ def test_seals_name_the_column_that_is_not_there_and_nothing_that_was_not_change
         assert log.check_seals(None).faults == ("what is sealed cannot be read (no such column: interventions.day)",)
 
 
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("UPDATE sessions SET ended_by = x'ff'", r"sessions\.ended_by holds a value of the kind blob, expected text"),
+        ("UPDATE events SET value = 'x'", r"events\.value holds a value of the kind text, expected real or integer"),
+    ],
+)
+def test_a_value_of_another_kind_is_named_by_whoever_puts_it_into_words(run, statement, said):
+    change(run, statement)
+    with LogReader(run) as log:
+        (user,) = log.users_who_came(1)
+    error = CliRunner().invoke(_app(), ["agent", str(run), "--user", user]).exception
+    assert isinstance(error, RunDirectoryError), repr(error)
+    assert re.search(said, str(error))
+
+
 QUESTIONS = (
     LogReader.digest,
     LogReader.impressions,
