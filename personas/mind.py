@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Protocol, TypeGuard, runtime_checkable
@@ -308,6 +309,15 @@ class GetsReady(Protocol):
 
     def get_ready(self, users: IntArray) -> None:
         """Work out what is kept about some users, where there is room for all of it."""
+        ...
+
+
+@runtime_checkable
+class GetsReadyAhead(Protocol):
+    """A mind that can get ready in a thread of its own, while the log begins and recommenders are fitted."""
+
+    def ready_ahead(self, users: IntArray) -> AbstractContextManager[None]:
+        """Work out, until the context ends, what `get_ready` waits for; what is not done by then is left."""
         ...
 
 

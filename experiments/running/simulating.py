@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from groundlings.experiments.running.live_requests import LiveRequests
 from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import Plan, prepare
 from groundlings.experiments.running.sizes import personas_of
+from groundlings.personas.mind import GetsReadyAhead
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.simulator.arm import Arm
 from groundlings.simulator.days import live_together
@@ -116,7 +117,7 @@ async def _simulated(
 
     watch = LostPageWatch(getattr(plan.config.mind, "max_unreadable", 1.0))
     lessons = LessonWatch(limits_of(plan.config.model_dump(include={"arms"})))
-    with LogWriter(place) as log:
+    with _minds_ready_ahead(plan), LogWriter(place) as log:
         known = stated(plan.config) if stated_before is None else tuple(stated_before)
         past = _begun(plan, run, log, place, known, progress, accept=accept)
         if past is not None:
@@ -146,6 +147,15 @@ async def _simulated(
         if watch.lost or lessons.lost or past is not None:
             _end(watch, lessons, place)
         log.close()
+
+
+def _minds_ready_ahead(plan: Plan) -> AbstractContextManager[None]:
+    """While the log begins and recommenders are fitted, a core works for sessions that worker processes will have."""
+    mind = plan.stages[0][0].mind if plan.stages else None
+    everybody = plan.schedule.returns is None and plan.schedule.visit_probability == 1
+    if plan.execution.engine == "pool" and everybody and isinstance(mind, GetsReadyAhead):
+        return mind.ready_ahead(plan.population.users)
+    return nullcontext()
 
 
 def _begun(

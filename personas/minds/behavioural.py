@@ -9,6 +9,7 @@ examination to leaving, is `groundlings.personas.minds.click_model`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
@@ -151,6 +152,10 @@ class BehaviouralMind(EarlierDays):
     def get_ready(self, users: IntArray) -> None:
         """See `GetsReady.get_ready`."""
         self._taste.get_ready(users)
+
+    def ready_ahead(self, users: IntArray) -> AbstractContextManager[None]:
+        """See `GetsReadyAhead.ready_ahead`."""
+        return self._taste.ready_ahead(users)
 
     def describe(self) -> Mapping[str, Any]:
         """See `Mind.describe`."""

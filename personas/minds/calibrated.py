@@ -18,6 +18,7 @@ A page with an answer that cannot be read is lost and logged as such, like any u
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -182,6 +183,10 @@ class CalibratedMind(EarlierDays):
     def get_ready(self, users: IntArray) -> None:
         """See `GetsReady.get_ready`."""
         self._taste.get_ready(users)
+
+    def ready_ahead(self, users: IntArray) -> AbstractContextManager[None]:
+        """See `GetsReadyAhead.ready_ahead`."""
+        return self._taste.ready_ahead(users)
 
     def describe(self) -> Mapping[str, Any]:
         """See `Mind.describe`."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -169,6 +170,10 @@ class Taste:
         """Find and keep the similar users of some, and whatever else is worked out once, for all processes to share."""
         self.evidence.similar.find(users)
         self.known_pairs.of(users[:1], np.zeros(len(users[:1]), dtype=np.int64))
+
+    def ready_ahead(self, users: IntArray) -> AbstractContextManager[None]:
+        """Find the similar users of some beside whatever else is done; see `SimilarUsers.found_ahead`."""
+        return self.evidence.similar.found_ahead(users)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -7,7 +7,10 @@ popular items are left out who met them long ago; such an item says little of wh
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Event
 
 import numpy as np
 import scipy.sparse as sp
@@ -67,6 +70,7 @@ class SimilarUsers:
         self._work: IntArray = (met if asked is None else asked) @ np.diff(recent.indptr)
         size = self._asked.shape[0]
         self._known = np.zeros(size, dtype=np.bool_)
+        self._ahead: Future[None] | None = None
         # Memory is taken up as rows are written.
         self._users = np.empty((size, self.width), dtype=np.int32)
         self._weights = np.empty((size, self.width), dtype=np.float32)
@@ -81,18 +85,41 @@ class SimilarUsers:
 
     def find(self, users: IntArray) -> None:
         """Find those of some users, and keep them."""
+        if self._ahead is not None:
+            ahead, self._ahead = self._ahead, None
+            ahead.result()
+        self._find_missing(users, Event())
+
+    @contextmanager
+    def found_ahead(self, users: IntArray) -> Iterator[None]:
+        """Until the context ends, find those of some users beside whatever else is done; who asks waits for all."""
+        left = Event()
+        with ThreadPoolExecutor(1) as beside:
+            self._ahead = beside.submit(self._find_missing, users, left)
+            try:
+                yield
+            finally:
+                left.set()  # nobody waits for the rest if the context ends early
+
+    def _find_missing(self, users: IntArray, left: Event) -> None:
+        """Find those that are not known, unless it is left first."""
         wanted = np.zeros(len(self._known), dtype=np.bool_)
         wanted[users] = True
         missing = np.flatnonzero(wanted & ~self._known)
         if len(missing) and not self._known.flags.writeable:  # a copy, in memory that others share
             self._known, self._users, self._weights = self._known.copy(), self._users.copy(), self._weights.copy()
         parts = [missing[part] for part in parts_of(self._work[missing], _CELLS_AT_ONCE)]
+
+        def find(part: IntArray) -> None:
+            if not left.is_set():
+                self._find(part)
+
         if len(parts) < _PARTS_TO_SHARE:
             for part in parts:
-                self._find(part)
+                find(part)
             return
         with ThreadPoolExecutor(_THREADS) as threads:
-            for _ in threads.map(self._find, parts):
+            for _ in threads.map(find, parts):
                 pass
 
     def rows(self, users: IntArray) -> sp.csr_array:

@@ -70,6 +70,25 @@ def test_histories_of_others_are_compared_with_users_and_not_with_each_other(cro
     assert np.array_equal(others[np.arange(20), weights.argmax(axis=1)], np.arange(20))
 
 
+def test_similar_users_that_are_found_ahead_are_those_that_are_found_when_asked_for(crowd, monkeypatch):
+    monkeypatch.setattr(similar_users, "_CELLS_AT_ONCE", 200)  # several parts, found by several threads
+    people = np.arange(crowd.n_users)
+    (likely, _), (asked, _) = found(crowd), found(crowd)
+    with likely.found_ahead(people):
+        ahead = likely.of(people)  # waits for all
+    for each, other in zip(ahead, asked.of(people), strict=True):
+        assert np.array_equal(each, other)
+
+
+def test_who_is_left_before_being_found_is_found_when_asked_for(crowd, monkeypatch):
+    monkeypatch.setattr(similar_users, "_CELLS_AT_ONCE", 200)
+    people, (left, _), (asked, _) = np.arange(crowd.n_users), found(crowd), found(crowd)
+    with pytest.raises(KeyboardInterrupt), left.found_ahead(people):
+        raise KeyboardInterrupt
+    for each, other in zip(left.of(people), asked.of(people), strict=True):
+        assert np.array_equal(each, other)
+
+
 def test_an_item_makes_only_its_latest_users_similar(crowd, monkeypatch):
     monkeypatch.setattr(similar_users, "MOST_RECENT", 3)
     listed = latest_users(crowd)
