@@ -30,9 +30,17 @@ class TitlesNamed:
 
     def named(self, text: str, but: Collection[int] = ()) -> int:
         """How many different titles a text names, those of some items apart."""
+        return sum(not set(self._by_words[span]) & set(but) for span in self._spans(text))
+
+    def items(self, text: str) -> frozenset[int]:
+        """The items whose titles a text names; all of those that share one."""
+        return frozenset(item for span in self._spans(text) for item in self._by_words[span])
+
+    def _spans(self, text: str) -> set[tuple[str, ...]]:
+        """Titles in a text, as words."""
         words = _words(text)
         spans = {words[at : at + size] for size in self._lengths for at in range(len(words) - size + 1)}
-        return sum(not set(self._by_words[span]) & set(but) for span in spans & self._by_words.keys())
+        return spans & self._by_words.keys()
 
 
 def _words(text: str) -> tuple[str, ...]:

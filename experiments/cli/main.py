@@ -217,6 +217,7 @@ def _mount() -> None:
         conversation,
         data,
         datasets,
+        dialogues,
         distil,
         exports,
         fidelity,
@@ -247,6 +248,7 @@ def _mount() -> None:
     app.command("validate", rich_help_panel=BELIEVE)(validate.validate)
     app.command("truth", rich_help_panel=BELIEVE)(truth.truth)
     app.command("conversation", rich_help_panel=COMPARE)(conversation.conversation)
+    app.command("dialogues", rich_help_panel=BELIEVE)(dialogues.dialogues)
     app.command("interference", rich_help_panel=BELIEVE)(interference.interference)
     app.command("off-policy", rich_help_panel=BELIEVE)(off_policy.off_policy)
     app.command("search-sessions", rich_help_panel=BELIEVE)(search_sessions.search_sessions)
