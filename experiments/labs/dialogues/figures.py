@@ -53,7 +53,7 @@ class Row:
         turns: How many conversations there were.
         accepted: Share of them that end because a target was listed.
         unreadable: How many end because an answer could not be read.
-        answers: Of the seeker.
+        answers: Of the seeker; none to a recommender that reads no words.
         naming: Those that name a target.
         rounds: One per round.
     """

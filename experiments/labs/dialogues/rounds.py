@@ -79,7 +79,7 @@ class Stage:
                 continue
             for row, listed in zip(rows.tolist(), lists, strict=True):
                 self._list(talks[row], listed, asked)
-            if number + 1 < self.rounds:
+            if number + 1 < self.rounds and system.reads_queries:  # whoever hears no words is told none
                 going_on = [talks[row] for row in rows.tolist() if not talks[row].over]
                 await asyncio.gather(*(self._answer(seeker, talk, asked) for talk in going_on))
         return talks

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from groundlings.environments.conversation.titles_named import TitlesNamed
+from groundlings.environments.errors import ConfigError
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import name_key
 from groundlings.experiments.labs.dialogues.reading import Dialogues, Turn
@@ -101,8 +102,13 @@ class Material:
 def build_system(name: str, dialogues: Dialogues) -> AsyncRecommender:
     """A recommender that is not fitted yet; raises `ConfigError` where there is none of the name."""
     spec, options = SYSTEMS.get(name, (name, {}))
-    context = RecommenderContext(dialogues.catalog, (), Path())
-    return build_recommender(spec, options, context, where=f"system {name}")
+    system = build_recommender(spec, options, RecommenderContext(dialogues.catalog, (), Path()), where=f"system {name}")
+    if system.converses:
+        raise ConfigError(
+            f"system: found {name}, which chooses its own moves; expected a recommender that lists items, because the "
+            "moves are iEvaLM's here. See groundlings conversation, and environment: conversation"
+        )
+    return system
 
 
 def fit(system: AsyncRecommender, batch: Batch, dialogues: Dialogues, *, first: bool) -> None:

@@ -226,6 +226,7 @@ def test_the_command_marks_what_leaks_and_writes_its_figures(tmp_path: Path) -> 
         ({"ask": ("price",)}, "ask: found price; expected fields of the items: shelf, maker"),
         ({"ask": ("shelf", "shelf")}, "expected each field once"),
         ({"systems": ("popularr",)}, "popularr"),
+        ({"systems": ("chat",)}, "found chat, which chooses its own moves"),
         ({"parts": 13}, "parts: found 13; expected 2 to 12"),
         ({"take": 0}, "take: found 0"),
         ({"rounds": 0}, "expected a seeker, a round"),
