@@ -6,7 +6,8 @@ template, style sheet and script of the same name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from groundlings.experiments.analysis.report.pictures import draw_keys
 from groundlings.experiments.analysis.report.sections.answer import answer_section
 from groundlings.experiments.analysis.report.sections.believe import believe_section
 from groundlings.experiments.analysis.report.sections.details import details_section
-from groundlings.experiments.analysis.report.sections.material import MakeSection, Material, Volume
+from groundlings.experiments.analysis.report.sections.material import MakeSection, Material, Section, Volume
 from groundlings.experiments.analysis.report.sections.over_time import time_section
 from groundlings.experiments.analysis.report.sections.people import people_section
 from groundlings.experiments.analysis.report.sections.results import results_section
@@ -58,6 +59,10 @@ SECTIONS: Mapping[str, tuple[str, MakeSection]] = {
 
 SCRIPTS = ("page.js", "choose.js", "people.js")
 """Files of script in the page, beside the templates."""
+
+
+_THREADS = 2
+"""Sections that are made at a time: most of it is waiting for the log's answers."""
 
 
 def write_report(
@@ -87,9 +92,9 @@ def _write_page(material: Material, told: Callable[[int, int], None] | None) -> 
     run_dir, summary = material.run_dir, material.summary
     tell = told or (lambda *_: None)
     sections = []
-    for number, (_, make) in enumerate(SECTIONS.values()):
+    for number, section in enumerate(_made(material)):
         tell(number, 2 * len(SECTIONS))
-        sections.append(make(material))
+        sections.append(section)
     pictures = [picture for section in sections for picture in section.pictures]
     note = f"{formatting.opening(summary, material.split)} {formatting.NOT_VALIDATED.capitalize()}."
     context = common_context(material)
@@ -113,6 +118,17 @@ def _write_page(material: Material, told: Callable[[int, int], None] | None) -> 
     write_answer(run_dir, material.answer)
     tell(1, 1)
     return path
+
+
+def _made(material: Material) -> Iterator[Section]:
+    """The sections of the page in their order; of each thread that makes them the log has a connection."""
+    with ThreadPoolExecutor(_THREADS) as threads:
+        made = [threads.submit(make, material) for _, make in SECTIONS.values()]
+        try:
+            for section in made:
+                yield section.result()
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _contents(context: Mapping[str, Any]) -> dict[str, str]:
