@@ -16,7 +16,7 @@ Key = str | int
 
 Config = TypeVar("Config", bound=BaseModel)
 
-_SAYS_WHICH = ("kind", "generator")
+_SAYS_WHICH = ("kind", "generator", "model")
 """Keys by which a section says which member of a union it is."""
 
 _MINDS = frozenset({"behavioural", "scripted", "language", "hybrid", "calibrated", "plugin"})

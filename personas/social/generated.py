@@ -10,6 +10,7 @@ from groundlings.environments.errors import ConfigError
 from groundlings.environments.interactions import rows_of
 from groundlings.environments.random_streams import name_key
 from groundlings.environments.ties import Ties
+from groundlings.environments.words import plural
 from groundlings.personas.population import Population
 from groundlings.personas.social.options import Homophily, ScaleFree, SmallWorld
 
@@ -51,9 +52,7 @@ def small_world(options: SmallWorld, users: IntArray, n_users: int, seed: int) -
     """
     size, reach = len(users), options.neighbours // 2
     if size <= options.neighbours:
-        raise ConfigError(
-            f"mind.social.ties.neighbours: found {options.neighbours} with {size} agents; expected at most {size - 1}"
-        )
+        raise _too_few("neighbours", options.neighbours, size, fewest=2)
     chance = np.random.default_rng(name_key("watts_strogatz", seed))
     ring = chance.permutation(users)
     near = np.tile(np.arange(size), reach)
@@ -148,4 +147,10 @@ def _cosines(histories: sp.csr_array, others: IntArray) -> FloatArray:
 
 def _check_size(begun: int, size: int) -> None:
     if size <= begun:
-        raise ConfigError(f"mind.social.ties.begun: found {begun} with {size} agents; expected at most {size - 1}")
+        raise _too_few("begun", begun, size, fewest=1)
+
+
+def _too_few(key: str, found: int, agents: int, *, fewest: int) -> ConfigError:
+    """What to raise where ties need more agents than there are; `fewest` is the least that the key may be."""
+    expected = f"expected at most {agents - 1}" if agents > fewest else "so few cannot have such ties: take them out"
+    return ConfigError(f"mind.social.ties.{key}: found {found} with {plural(agents, 'agent')}; {expected}")

@@ -34,7 +34,8 @@ class HybridEstimate:
         estimate: Mean of everybody (behavioural) plus mean paired difference of the sample; None where a stratum has
             nobody with both values.
         standard_error: Of the estimate as one of people like these, of whom the agents are a sample; None where a
-            stratum has fewer than two people with both values.
+            stratum has fewer than two people with both values, or where neither the language mind's values nor what it
+            changes vary in a part of the people, which does not show that all are like them.
         low, high: Ends of the t interval, None likewise.
         sampling_error: Of the estimate as one of these very agents (finite population): 0 once all are in the sample.
         language: Mean of the sample under the language mind, strata weighted as they are among everybody.
@@ -160,6 +161,8 @@ def _with_errors(found: HybridEstimate, parts: _Parts, confidence: float) -> Hyb
     # Satterthwaite (1946): degrees of freedom of a sum of variances that are estimated apart.
     spread = float((within**2 / (parts.counts - 1)).sum()) + people**2 / (found.n - 1)
     freedom = squared**2 / spread if spread > 0 else found.n - 1.0
+    if squared == 0 and found.n < found.audience:
+        return found
     error, estimate = float(np.sqrt(squared)), found.estimate
     assert estimate is not None, "every stratum has people"
     reach = float(stdtrit(freedom, (1 + confidence) / 2)) * error

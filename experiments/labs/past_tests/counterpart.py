@@ -79,7 +79,9 @@ def counterpart(test: PastTest, outcomes: Outcomes, scale: Scale) -> Simulated:
         raise DataError(f"{test.where}: arm {shown(arm.name)} is the baseline of the run; name one of the others")
     known = [metric.name for metric in outcomes.metrics]
     if test.metric not in known:
-        raise DataError(f"{test.where}: the run has no metric {shown(test.metric)}; it has {', '.join(known)}")
+        raise DataError(
+            f"{test.where}: the run has no metric {shown(test.metric)}; it has {', '.join(known)}; correct the cell"
+        )
     sides = arm.values(test.metric), baseline.values(test.metric)
     if scale == "relative":
         lift = outcomes.estimator.lift(*sides)
@@ -100,5 +102,5 @@ def _arm(test: PastTest, name: str, outcomes: Outcomes) -> ArmOutcomes:
     for arm in outcomes.arms:
         if arm.name == name:
             return arm
-    known = ", ".join(arm.name for arm in outcomes.arms)
-    raise DataError(f"{test.where}: the run has no arm {shown(name)}; it has {known}")
+    known = ", ".join(shown(arm.name) for arm in outcomes.arms)
+    raise DataError(f"{test.where}: the run has no arm {shown(name)}; it has {known}; correct the cell")

@@ -58,6 +58,14 @@ def test_who_lacks_a_value_is_counted_and_nobody_is_taken_for_zero():
     assert found.estimate == pytest.approx(2.0)
 
 
+def test_people_who_are_all_alike_show_nothing_of_those_who_were_not_asked():
+    asked = np.array([True, True, False, False])
+    found = hybrid_mean(np.array([0.0, 0.0, 0.5, 0.0]), np.where(asked, 0.0, NONE), asked, ONE)
+    assert (found.estimate, found.low, found.excludes_zero) == (0.125, None, False)
+    everybody = hybrid_mean(np.zeros(4), np.full(4, 0.5), np.ones(4, dtype=bool), ONE)
+    assert (everybody.low, everybody.high) == (0.5, 0.5), "as of a run by the language mind alone"
+
+
 @pytest.mark.parametrize("asked", [0, 1])
 def test_a_stratum_of_which_too_little_is_known_gives_no_interval(asked):
     strata = np.array([0, 0, 0, 1, 1, 1])

@@ -102,6 +102,12 @@ def test_a_place_is_the_same_wherever_the_file_is_read(write, tmp_path, monkeypa
             "mind: {kind: behavioural, social: {likes: 1, ties: {generator: homophily, rewired: 1}}}",
             ["mind.social.ties.rewired: this key does not exist. Allowed here: generator, begun, alike, candidates"],
         ),
+        (
+            "mind: behavioural",
+            "mind: {kind: behavioural, social: {ties: ties.csv, likes: 1, opinions: {model: bounded_confidence, "
+            "confidence: 0.3, weight: 1, trust: 0.5}}}",
+            ["mind.social.opinions.trust: this key does not exist. Allowed here: weight, experience, model, conf"],
+        ),
         ("dataset: toy", "dataset: ml-100", ["ml-100", "did you mean 'ml-100k'"]),
         ("site:", "name: twice\nsite:", ["small.yaml:5", "'name'", "line 1"]),
         ("site:", "site: [", ["small.yaml", "not valid YAML"]),

@@ -55,5 +55,7 @@ def test_ties_join_agents_with_similar_histories() -> None:
 def test_too_few_agents_or_candidates_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"ties\.begun: found 3 with 3 agents; expected at most 2"):
         scale_free(joining(3), np.arange(3), 3, 0)
+    with pytest.raises(ConfigError, match=r"found 3 with 1 agent; so few cannot have such ties: take them out"):
+        scale_free(joining(3), np.arange(1), 1, 0)
     with pytest.raises(ValueError, match="candidates: found 2, expected at least begun"):
         Homophily(generator="homophily", begun=3, candidates=2)

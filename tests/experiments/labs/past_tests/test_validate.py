@@ -196,7 +196,7 @@ def test_experiment_files_are_simulated_only_when_asked(table, folder, tmp_path)
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ("a,esae,likes_per_session,.1,.05,.2,RUN", ["line 2", "no arm 'esae'", "popular, ease, random"]),
+        ("a,esae,likes_per_session,.1,.05,.2,RUN", ["line 2", "no arm 'esae'", "'popular', 'ease', 'random"]),
         ("a,popular,likes_per_session,.1,.05,.2,RUN", ["line 2", "is the baseline"]),
         ("a,ease,clicks_per_moon,.1,.05,.2,RUN", ["line 2", "no metric 'clicks_per_moon'"]),
         ("a,ease,likes_per_session,.3,.05,.2,RUN", ["line 2", "found 0.3", "inside its interval"]),
