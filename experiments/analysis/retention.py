@@ -60,7 +60,12 @@ def retention_by_arm(log: LogReader) -> Mapping[str, tuple[RetentionPoint, ...]]
     last_day = int(rows.day.max()) if len(rows) else 0
     days = np.unique(np.round(np.linspace(0, last_day, min(_MOST_POINTS, last_day + 1))).astype(np.int64))
     estimator = estimator_of(
-        design_of(run["config"]), run["seed"], [arm.name for arm in arms], log.user_ids(), LoggedPersonas(log)
+        design_of(run["config"]),
+        run["seed"],
+        [arm.name for arm in arms],
+        log.user_ids(),
+        LoggedPersonas(log),
+        log.assignment(),
     )
     sides: dict[str, _Returns] = {}
     for arm in arms:

@@ -62,7 +62,7 @@ def compare(
 ) -> None:
     """Compare the arms of a run: verdict, effects with intervals, checks, segments."""
     from groundlings.experiments.analysis.answer.terminal import print_comparison
-    from groundlings.experiments.analysis.report.social_sentences import social_lines
+    from groundlings.experiments.analysis.report.social_sentences import social_lines, spillover_lines
     from groundlings.experiments.labs.past_tests.correction import as_plain, correct, read_past_tests
     from groundlings.experiments.python_api.comparison import check_words, compare_runs, has_verdict
 
@@ -78,7 +78,7 @@ def compare(
     else:
         console = Terminal()
         print_comparison(found.answer, found.findings, console)
-        for line in social_lines(directory):
+        for line in (*spillover_lines(found.findings), *social_lines(directory)):
             console.print(f"ties  {escape(line)}", highlight=False, soft_wrap=True)
         for each in corrected:
             console.print(f"past tests  {escape(each.words)}", highlight=False)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from groundlings.experiments.config.schema import ArmConfig
     from groundlings.recommenders.base import AsyncRecommender
     from groundlings.simulator.arm import Arm
+    from groundlings.simulator.assignment import Assignment
     from groundlings.simulator.log.writer import ArmRow
 
 Part = Annotated[float, Field(gt=0, le=1e9)]
@@ -44,6 +45,9 @@ class SplitDesign(_Design):
     """Arm -> its share of the agents; shares are divided by their sum. All arms get the same share if absent."""
     log: Literal["own", "shared"] = "own"
     """What recommenders learn from: `own` agents only, or those of all arms, as in a real test with one shared log."""
+    by: Literal["agents", "clusters"] = "agents"
+    """What is assigned to an arm: `agents` one by one, or `clusters` of agents who have ties (`mind.social`), so that
+    fewer ties join agents of different arms."""
 
 
 class InterleavingDesign(_Design):
@@ -123,7 +127,11 @@ def assigned_arms(seed: int, user_ids: Sequence[str], shares: Sequence[float]) -
 
 
 def arranged(
-    design: ParallelDesign | SplitDesign | InterleavingDesign, seed: int, user_ids: Sequence[str], arms: list[Arm]
+    design: ParallelDesign | SplitDesign | InterleavingDesign,
+    seed: int,
+    user_ids: Sequence[str],
+    arms: list[Arm],
+    assignment: Assignment | None = None,
 ) -> list[list[Arm]]:
     """The arms as they live: those of a stage side by side, one log for all of them; stage after stage.
 
@@ -132,8 +140,13 @@ def arranged(
         seed: The run's.
         user_ids: The data set's own id of each agent.
         arms: One of each arm, for everybody.
+        assignment: Who lives where, if ties may join agents of different arms: these arms live in one world.
     """
     match design:
+        case SplitDesign() if assignment is not None:
+            alone = design.log == "own"
+            homes = assignment.homes
+            return [[replace(arm, residents=homes == at, learns_alone=alone) for at, arm in enumerate(arms)]]
         case SplitDesign():
             home = assigned_arms(seed, user_ids, shares_of(design, [arm.name for arm in arms]))
             parted = [replace(arm, residents=home == place) for place, arm in enumerate(arms)]

@@ -16,7 +16,7 @@ from groundlings.environments.datasets.exposures import ExposuresConfig
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.repeats import NEVER, RepeatRule
 from groundlings.experiments.config.decision_plan import PlanConfig
-from groundlings.experiments.config.designs import DesignConfig, ParallelDesign, check_design
+from groundlings.experiments.config.designs import DesignConfig, ParallelDesign, SplitDesign, check_design
 from groundlings.experiments.config.environment import OwnEnvironment, SiteConfig
 from groundlings.experiments.config.execution import ExecutionConfig
 from groundlings.experiments.config.interventions import InterventionConfig, check_interventions
@@ -240,12 +240,29 @@ class ExperimentConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _ties_stay_within_an_arm(self) -> ExperimentConfig:
-        if getattr(self.mind, "social", None) is not None and self.design.kind != "parallel":
+    def _ties_suit_the_design(self) -> ExperimentConfig:
+        social, design = getattr(self.mind, "social", None), self.design
+        if social is None:
+            if isinstance(design, SplitDesign) and design.by == "clusters":
+                raise ValueError(
+                    "design.by: clusters are of agents with ties, and these have none; give mind.social, or write "
+                    "by: agents"
+                )
+            return self
+        if getattr(design, "by", "agents") == "clusters" and self.plan is not None and self.plan.stopping != "fixed":
             raise ValueError(
-                f"mind.social: with design {self.design.kind} ties join agents who see different lists, so that one "
-                "arm's effect reaches the other (interference); write design: parallel, where every arm is a world of "
-                "its own, or take the ties out; `groundlings interference` says how wrong a split would be"
+                f"plan.stopping: found {self.plan.stopping} with clusters of agents (design.by), which are too few to "
+                "look at early; write fixed, or by: agents"
+            )
+        if design.kind == "interleaving":
+            raise ValueError(
+                "mind.social: with design interleaving both arms draft what every agent sees and mentions, so that "
+                "nothing can be said of one of them; write design: parallel or split, or take the ties out"
+            )
+        if design.kind == "split" and getattr(social, "turns", None) is not None:
+            raise ValueError(
+                "mind.social.turns: what agents say in social turns is heard within their arm, and design split puts "
+                "their ties into different arms; write design: parallel, or take the turns out"
             )
         return self
 

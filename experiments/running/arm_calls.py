@@ -114,6 +114,8 @@ def _people(plan: Plan, arm: ArmConfig) -> int:
     if not isinstance(design, SplitDesign):
         return len(plan.population)
     names = [each.name for each in plan.config.arms]
+    if plan.assignment is not None:
+        return int((plan.assignment.homes == names.index(arm.name)).sum())
     ids = [plan.dataset.people.user_ids[user] for user in plan.population.users]
     return int((assigned_arms(plan.config.seed, ids, shares_of(design, names)) == names.index(arm.name)).sum())
 

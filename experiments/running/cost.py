@@ -274,6 +274,7 @@ def _shares(plan: Plan) -> str:
     shares = zip(names, shares_of(plan.config.design, names), strict=True)
     return (
         f": {', '.join(f'{escape(name)} {100 * share:.0f} %' for name, share in shares)}; log {plan.config.design.log}"
+        + ("; by clusters" if plan.config.design.by == "clusters" else "")
     )
 
 

@@ -38,7 +38,7 @@ def check_recommenders(plan: Plan, recommenders: Sequence[AsyncRecommender]) -> 
         check_serves(f"arms[{place}] ({arm.name})", recommender, plan, first)
     sizes = [recommender.memory_bytes(train) for recommender in recommenders]
     apart = isinstance(config.design, ParallelDesign) or (
-        isinstance(config.design, SplitDesign) and config.design.log != "shared"
+        isinstance(config.design, SplitDesign) and config.design.log != "shared" and plan.assignment is None
     )
     needed = max(sizes, default=0) if apart else sum(sizes)
     there = available_memory()

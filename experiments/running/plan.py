@@ -36,6 +36,7 @@ from groundlings.experiments.running.arm_minds import (
     minds_of,
     preference_of,
 )
+from groundlings.experiments.running.assigning import assignment_of, crossing_line
 from groundlings.experiments.running.calibration import CalibrationGround
 from groundlings.experiments.running.event_loop import completed, ctrl_c_at_once, outside_of_loops
 from groundlings.experiments.running.events import SILENT, Note, Progress, on_download, on_note
@@ -58,6 +59,7 @@ from groundlings.recommenders.oracle import Preference
 from groundlings.recommenders.registry import RecommenderContext, build_recommender, check_presenting, takes_a_model
 from groundlings.recommenders.rules import ruled
 from groundlings.simulator.arm import Arm
+from groundlings.simulator.assignment import Assignment
 from groundlings.simulator.days import Schedule
 from groundlings.simulator.language.config import ModelConfig
 from groundlings.simulator.log.reply_forms import forms_so_far
@@ -129,7 +131,8 @@ class Plan:
             each = zip(config.arms, recommenders, minds, strict=True)
             arms = [self.make_arm(*every) for every in each] if minds else []
             user_ids = [self.dataset.people.user_ids[user] for user in self.population.users]
-            built.stages = arranged(config.design, config.seed, user_ids, arms) if arms else []
+            together = config.design, config.seed, user_ids, arms, self.assignment
+            built.stages = arranged(*together) if arms else []
             built.recommenders, built.minds = [], []
         return built.stages
 
@@ -217,6 +220,11 @@ class Plan:
         )
 
     @cached_property
+    def assignment(self) -> Assignment | None:
+        """Who lives in which arm where ties may join agents of different arms; None in any other run."""
+        return assignment_of(self.config, self.population)
+
+    @cached_property
     def clock(self) -> OwnClock:
         """Where each user's training history ends."""
         return OwnClock.of(self.split)
@@ -283,7 +291,7 @@ async def prepare(
             minds_of(plan)
         plan = replace(plan, preference=preference_of(plan))
         plan.built.recommenders = recommenders = [plan.recommender(arm) for arm in config.arms]
-        for line in check_recommenders(plan, recommenders):
+        for line in (*check_recommenders(plan, recommenders), *crossing_line(plan.assignment, config.design)):
             progress.event(Note(line))
         swaps = check_with_data(plan)
         execution = execution_of(plan, recommenders, swaps)

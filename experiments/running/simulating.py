@@ -176,7 +176,7 @@ def _begun(
         files = "1 file" if log.leftovers == 1 else f"{log.leftovers} files"
         progress.event(Note(f"{place}: removed {files} that a killed run had left and not committed"))
     if past is None:
-        log.begin(run, plan.arms, plan.population, known, personas_of(plan))
+        log.begin(run, plan.arms, plan.population, known, personas_of(plan), plan.assignment)
         return None
     changes, notes = check_same(place, past.begun, plan.config, plan.identity, accept=accept)
     for note in notes:

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Table
 
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log import measured_agents, tables
+from groundlings.simulator.log.assignment_rows import assignments
 from groundlings.simulator.log.canonical import kinds_of
 from groundlings.simulator.log.columns import Row
 from groundlings.simulator.log.lesson_rows import lessons
@@ -42,6 +43,7 @@ _PLACE = re.compile(r"(?<!:):([a-z_]+)\b")
 _SMALL: dict[str, Table] = {
     **{name: table for name, table in tables.metadata.tables.items() if name not in tables.LARGE},
     parts.name: parts,
+    assignments.name: assignments,
     lessons.name: lessons,
     presentations.name: presentations,
 }

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, inspect, text
 
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log import measured_agents, tables
+from groundlings.simulator.log.assignment_rows import assignments
 from groundlings.simulator.log.lesson_rows import lessons
 from groundlings.simulator.log.migrations import LEDGER
 from groundlings.simulator.log.parts import FOLDER
@@ -31,7 +32,7 @@ ORDER BY 2
 """.format(here="(SELECT oid FROM pg_namespace WHERE nspname = current_schema())")
 
 
-_LATER = {table.name: table for table in (lessons, presentations)}
+_LATER = {table.name: table for table in (assignments, lessons, presentations)}
 """Tables that only some runs make."""
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Boolean, Column, Connection, Float, Integer, Table, inspe
 
 from groundlings.environments.social_turns import ABOUT, SAY, SOCIAL_TURN, TO, Told
 from groundlings.simulator.log import measured_agents, tables
+from groundlings.simulator.log.assignment_rows import assignments
 from groundlings.simulator.log.columnar import columnar
 from groundlings.simulator.log.digest import digest
 from groundlings.simulator.log.lesson_rows import lessons
@@ -26,6 +27,7 @@ _JSON: Mapping[str, Mapping[str, type[dict[str, object]] | type[list[object]]]] 
     "calls": {"messages": list, "first_token": list},
     "moods": {"boredom": dict},
     "lessons": {"messages": list},
+    "assignments": {"ties": dict},
 }
 """Text columns that hold JSON, by table, and what the JSON is."""
 
@@ -71,7 +73,7 @@ def _complaints(connection: Connection) -> Iterator[str]:
         yield "the table schema_migrations names no version"
         return
     measured = {measured_agents.stored.name: measured_agents.stored} if measured_agents.are_measured(connection) else {}
-    later = [table for table in (lessons, presentations) if here.has_table(table.name)]
+    later = [table for table in (assignments, lessons, presentations) if here.has_table(table.name)]
     yield from (f"the table {name} is missing" for name in missing_tables(connection))
     for each in (*tables.metadata.sorted_tables, *later):
         table = measured.get(each.name, each)

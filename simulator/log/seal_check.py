@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, Row, Table, func, inspect, select
 from sqlalchemy.exc import DBAPIError
 
 from groundlings.simulator.log import measured_agents, tables
+from groundlings.simulator.log.assignment_rows import assignments
 from groundlings.simulator.log.canonical import Hash, NotOurs, absorb, kinds_of
 from groundlings.simulator.log.columns import Column
 from groundlings.simulator.log.lesson_rows import lesson_faults
@@ -214,6 +215,11 @@ class _Check:
         for table in (agents, tables.items):
             ((covers, seal),) = self._pairs(table.name)
             yield from self._changed_whole(table, covers, seal.content)
+        for covers, seal in self._pairs(assignments.name):
+            if inspect(self._connection).has_table(assignments.name):
+                yield from self._changed_whole(assignments, covers, seal.content)
+            else:
+                yield f"the table {assignments.name} was taken away"
 
     def _state(self) -> Iterator[str]:
         covers, _ = list(self._pairs("state"))[-1]

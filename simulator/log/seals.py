@@ -23,7 +23,9 @@ from groundlings.simulator.log.columns import Columns, Row
 from groundlings.simulator.log.presentation_rows import presentations
 from groundlings.simulator.log.row_layout import Block, Origin
 
-SealKind: TypeAlias = Literal["run", "arms", "agents", "items", "rows", "lessons", "state", "manifest", "unsealed"]
+SealKind: TypeAlias = Literal[
+    "run", "arms", "agents", "assignments", "items", "rows", "lessons", "state", "manifest", "unsealed"
+]
 
 STATE = ("status", "finished_at", "identity")
 """Columns of `runs` that change in the life of a run; the others are written once."""

@@ -219,7 +219,7 @@ seals = Table(
     "seals",
     metadata,
     _key("seal_id"),  # ascending in the order of writing
-    Column("kind", String, nullable=False),  # run, arms, agents, items, rows, lessons, state, manifest, unsealed
+    Column("kind", String, nullable=False),  # run, arms, agents, assignments, items, rows, lessons, state, ...
     Column("covers", Text, nullable=False),  # JSON: what was hashed
     Column("content", String, nullable=False),  # SHA-256 over it
     Column("seal", String, nullable=False),  # SHA-256 over the seal before this one, kind, covers and content

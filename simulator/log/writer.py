@@ -17,8 +17,10 @@ from groundlings.environments.actions import ActionSchema
 from groundlings.environments.chat import CallRecord
 from groundlings.environments.errors import BudgetExhausted, RunDirectoryError, TooMuchUnreadable, UserError
 from groundlings.personas.population import Population
+from groundlings.simulator.assignment import Assignment
 from groundlings.simulator.interventions import Intervention
 from groundlings.simulator.log import tables
+from groundlings.simulator.log.assignment_rows import write_assignments
 from groundlings.simulator.log.begun import Change, write_accepted
 from groundlings.simulator.log.columns import Columns, Row
 from groundlings.simulator.log.commit_window import MOST_PAGES_OF_PARTS, WINDOW_SECONDS_OF_PARTS, CommitWindow
@@ -94,6 +96,7 @@ class LogWriter:
         population: Population,
         interventions: Sequence[Intervention] = (),
         personas: Personas = "full",
+        assignment: Assignment | None = None,
     ) -> None:
         """Write the participants: the run, its arms, agents and items; and what is to change.
 
@@ -103,6 +106,7 @@ class LogWriter:
             population: The agents, and the items.
             interventions: What is to change in arms.
             personas: What is kept of each agent.
+            assignment: Which arm each agent lives in; None where ties cross no arms.
         """
         self._run_id = run["run_id"]
         with self._connection.transaction() as connection:
@@ -114,6 +118,9 @@ class LogWriter:
                 connection.execute(insert(tables.arms), {"arm_id": self._arms[arm.name], "run_id": self._run_id, **row})
             write_interventions(connection, self._arms, interventions)
             agents = write_agents(connection, self._store, population, self._run_id, first["agents"], personas)
+            homes = None
+            if assignment is not None:
+                homes = write_assignments(connection, self._store, self._arms, first["agents"], assignment)
             items = RowSeal(tables.items)
             things = item_rows(population.catalog, self._run_id, first["items"])
             self._store.pour(connection, tables.items, items.passing(things))
@@ -122,6 +129,8 @@ class LogWriter:
                 chain = write_seal(connection, chain, "run", *seal_of_run(connection))
                 chain = write_seal(connection, chain, "arms", *seal_of_arms(connection))
                 chain = write_seal(connection, chain, "agents", *agents)
+                if homes is not None:
+                    chain = write_seal(connection, chain, "assignments", *homes)
                 chain = write_seal(connection, chain, "items", *items.seal)
                 chain = write_seal(connection, chain, "state", *seal_of_state(connection))
         self._chain = chain

@@ -52,6 +52,7 @@ from groundlings.experiments.analysis.comparison.several_runs import (
     preference_in_all,
     variants_of,
 )
+from groundlings.experiments.analysis.comparison.spillover import spillover, ties_check
 from groundlings.experiments.analysis.comparison.standing import standing
 from groundlings.experiments.analysis.comparison.verdict import UNVARIED, Check, Evidence, judge
 from groundlings.experiments.analysis.hybrid.findings import find_hybrid
@@ -113,7 +114,7 @@ def compare_outcomes(
     runs = (outcomes, *others)
     seen = {arm.name: variants_of(runs, arm.name, plan.primary) for arm in arms}
     found = headlines(runs, arms, plan, seen)
-    own = (*check_run(outcomes, plan.alpha), *_looked(outcomes, plan))
+    own = (*check_run(outcomes, plan.alpha), *ties_check(outcomes), *_looked(outcomes, plan))
     further = [(*check_sessions(run, plan.alpha), *_looked(run, plan)) for run in others]
     checks = (*written, *in_all_runs(own, further, circumstances(runs)[1:]), *check_variants(outcomes, others))
     checks = (*checks, *(() if held_out is None else repeat_check(held_out)))
@@ -140,6 +141,7 @@ def compare_outcomes(
         objectives=weigh(outcomes, plan, arms) if arms else None,
         tails=tails(outcomes, plan, arms) if outcomes.plan is not None else (),
         standing=stands,
+        spillover=spillover(outcomes, plan.primary),
     )
 
 

@@ -14,6 +14,7 @@ from groundlings.experiments.analysis.comparison.objective_effects import Object
 from groundlings.experiments.analysis.comparison.preference import Preference
 from groundlings.experiments.analysis.comparison.real_behaviour import RealBehaviour
 from groundlings.experiments.analysis.comparison.segments import Contrast, Segment
+from groundlings.experiments.analysis.comparison.spillover import Spillover
 from groundlings.experiments.analysis.comparison.standings import Standing
 from groundlings.experiments.analysis.comparison.verdict import Check, Word
 from groundlings.experiments.analysis.hybrid.findings import HybridFindings
@@ -184,6 +185,7 @@ class Comparison:
         tails: What means of money rest on; empty where the plan is about none.
         standing: How all arms stand to each other on the primary metric.
         hybrid: What the sample of a hybrid audience tells beside all of it; None where nobody was in one.
+        spillover: What ties carry from arm to arm on the primary metric; None where they join no agents of two arms.
     """
 
     run: Mapping[str, Any]
@@ -204,12 +206,15 @@ class Comparison:
     tails: tuple[Tail, ...] = ()
     standing: Standing = field(default_factory=Standing)
     hybrid: HybridFindings | None = None
+    spillover: Spillover | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         further: dict[str, Any] = {} if self.objectives is None else {"objectives": self.objectives.as_dict()}
         if self.tails:
             further["money"] = [tail.as_dict() for tail in self.tails]
+        if self.spillover is not None:
+            further["spillover"] = self.spillover.as_dict()
         if self.hybrid is not None:
             further["hybrid"] = self.hybrid.as_dict()
         return {

@@ -30,8 +30,9 @@ from groundlings.experiments.analysis.comparison.ratios import (
     split_ratio_difference,
 )
 from groundlings.experiments.analysis.comparison.segments import heterogeneity_p_value, welch_anova_p_value
-from groundlings.experiments.analysis.comparison.split import adjusted_outcomes, split_difference
+from groundlings.experiments.analysis.comparison.split import adjusted_outcomes, cluster_values, split_difference
 from groundlings.experiments.config.designs import SplitDesign, assigned_arms, shares_of
+from groundlings.simulator.assignment import Assignment
 
 Parts = tuple[FloatArray, FloatArray]
 
@@ -39,8 +40,10 @@ Parts = tuple[FloatArray, FloatArray]
 class Estimator(Protocol):
     """How two arms of one design are compared; shapes are (n_agents,) throughout."""
 
-    words: str
-    """What is compared with what."""
+    @property
+    def words(self) -> str:
+        """What is compared with what."""
+        ...
 
     def among(self, agents: BoolArray) -> Estimator:
         """The same for some of the agents."""
@@ -128,54 +131,77 @@ class Split:
     Attributes:
         homes: The arm that each agent was assigned to, shape (n_agents,).
         before: What is known of each agent from their history, shape (n_agents, n_covariates), no NaN; None = nothing.
+        clusters: What was assigned where it was no single agents: the cluster of each, shape (n_agents,). Clusters are
+            then the independent units, and of several metrics at once as well.
+        words: See `Estimator`.
     """
 
     homes: IntArray
     before: FloatArray | None = None
-    words = "between groups, adjusted for histories (CUPED)"
+    clusters: IntArray | None = None
+    words: str = "between groups, adjusted for histories (CUPED)"
 
     def among(self, agents: BoolArray) -> Split:
         """See `Estimator.among`."""
-        return Split(self.homes[agents], None if self.before is None else self.before[agents])
+        before = None if self.before is None else self.before[agents]
+        clusters = None if self.clusters is None else self.clusters[agents]
+        return replace(self, homes=self.homes[agents], before=before, clusters=clusters)
 
     def difference(self, arm: FloatArray, baseline: FloatArray, confidence: float = CONFIDENCE) -> Difference:
         """See `Estimator.difference`."""
-        ours, theirs = self._adjusted(arm, baseline)
+        ours, theirs = self._units(arm, baseline)
         found = split_difference(ours, theirs, confidence)
-        concerned = np.isin(self.homes, self.homes[~np.isnan(arm) | ~np.isnan(baseline)])
-        return replace(found, excluded=int(concerned.sum()) - found.n)
+        known = ~np.isnan(arm) | ~np.isnan(baseline)
+        concerned, n = np.isin(self.homes, self.homes[known]), int(known.sum())
+        return replace(found, n=n, excluded=int(concerned.sum()) - n)
 
     def ratio(self, arm: Parts, baseline: Parts) -> Difference:
         """See `Estimator.ratio`."""
-        sides = [tuple(part[side[1] > 0] for part in side) for side in (arm, baseline)]
-        return split_ratio_difference((sides[0][0], sides[0][1]), (sides[1][0], sides[1][1]))
+        ours, theirs = (self._of_clusters(*side) for side in (arm, baseline))
+        found = split_ratio_difference(ours, theirs)
+        return replace(found, n=int((arm[1] > 0).sum() + (baseline[1] > 0).sum()))
 
     def lift(self, arm: FloatArray, baseline: FloatArray) -> Estimate:
         """See `Estimator.lift`."""
-        ours, theirs = self._adjusted(arm, baseline)
-        return split_lift(_known(ours), _known(theirs))
+        ours, theirs = self._units(arm, baseline)
+        found = split_lift(ours, theirs)
+        return replace(found, n=int((~np.isnan(arm)).sum() + (~np.isnan(baseline)).sum()))
 
     def bootstrap(self, arm: FloatArray, baseline: FloatArray) -> tuple[float | None, float | None]:
-        """See `Estimator.bootstrap`; the agents of each arm are resampled among themselves."""
-        ours, theirs = self._adjusted(arm, baseline)
-        return bca_split_interval(_known(ours), _known(theirs))
+        """See `Estimator.bootstrap`; the agents of each arm, or its clusters, are resampled among themselves."""
+        ours, theirs = self._units(arm, baseline)
+        return bca_split_interval(ours, theirs)
 
     def together(self, arms: Sequence[FloatArray], baseline: FloatArray, alpha: float) -> MaxT | None:
         """See `Estimator.together`."""
-        groups = [_known(each) for each in self._adjusted(baseline, *arms)]
+        groups = self._units(baseline, *arms)
         return max_t_split(groups[0], groups[1:], alpha) if min(map(len, groups)) > 1 else None
 
     def means(self, arms: Sequence[FloatArray]) -> JointMeans | None:
         """See `Estimator.means`."""
-        groups = [_known(each) for each in self._adjusted(*arms)]
+        groups = self._units(*arms)
         return split_means(groups) if min(map(len, groups)) > 1 else None
 
     def heterogeneity(self, groups: Sequence[tuple[FloatArray, FloatArray]]) -> float | None:
-        """See `Estimator.heterogeneity`; Cochran's Q over the groups' effects."""
+        """See `Estimator.heterogeneity`; Cochran's Q over the groups' effects, not where they share clusters."""
+        if self.clusters is not None:
+            return None
         return heterogeneity_p_value([split_difference(arm, baseline) for arm, baseline in groups])
 
-    def _adjusted(self, *groups: FloatArray) -> tuple[FloatArray, ...]:
-        return groups if self.before is None else adjusted_outcomes(groups, self.before)
+    def _units(self, *groups: FloatArray) -> list[FloatArray]:
+        """What is independent: one value per agent of each group, or per cluster, adjusted for histories."""
+        adjusted = groups if self.before is None else adjusted_outcomes(groups, self.before)
+        if self.clusters is None:
+            return [_known(each) for each in adjusted]
+        return [cluster_values(each, self.clusters) for each in adjusted]
+
+    def _of_clusters(self, numerator: FloatArray, denominator: FloatArray) -> Parts:
+        """The parts of a ratio, of agents or clusters with a denominator."""
+        if self.clusters is not None:
+            numerator, denominator = (
+                np.bincount(self.clusters, weights=part).astype(np.float64) for part in (numerator, denominator)
+            )
+        return numerator[denominator > 0], denominator[denominator > 0]
 
 
 def estimator_of(
@@ -184,6 +210,7 @@ def estimator_of(
     arms: Sequence[str],
     user_ids: Sequence[str],
     personas: Iterable[Mapping[str, Any]] | PersonaColumns | LoggedPersonas,
+    assignment: Assignment | None = None,
 ) -> Estimator:
     """The estimator of a run.
 
@@ -193,10 +220,17 @@ def estimator_of(
         arms: Names in the order of the YAML.
         user_ids: The data set's own id of each agent.
         personas: As logged, in the same order; read in a split design only.
+        assignment: As logged: who lives where, if ties may join agents of different arms.
     """
     if not isinstance(design, SplitDesign):
         return Paired()
-    return Split(assigned_arms(seed, user_ids, shares_of(design, arms)), known_before(personas))
+    before = known_before(personas)
+    if assignment is None:
+        return Split(assigned_arms(seed, user_ids, shares_of(design, arms)), before)
+    if design.by == "agents":
+        return Split(assignment.homes, before)
+    words = "between groups of clusters, adjusted for histories (CUPED)"
+    return Split(assignment.homes, before, assignment.clusters, words)
 
 
 def known_before(personas: Iterable[Mapping[str, Any]] | PersonaColumns | LoggedPersonas) -> FloatArray | None:

@@ -41,6 +41,7 @@ from groundlings.experiments.config.designs import (
 from groundlings.experiments.config.interventions import in_words
 from groundlings.experiments.config.returning import arms_change_sessions
 from groundlings.experiments.config.schema import PlanConfig
+from groundlings.simulator.assignment import Assignment
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.lost_pages import MAX_UNREADABLE
 
@@ -124,6 +125,7 @@ class Outcomes:
         max_unreadable: The share of lost pages that the run allowed.
         changes: What became of the log since it was written; None where nobody looked.
         arms_change_sessions: Whether what an arm shows decides on who comes when.
+        assignment: Who lives in which arm, if ties may join agents of different arms.
     """
 
     run: Mapping[str, Any]
@@ -137,6 +139,7 @@ class Outcomes:
     max_unreadable: float = MAX_UNREADABLE
     changes: LogCheck | None = None
     arms_change_sessions: bool = False
+    assignment: Assignment | None = None
 
     @property
     def baseline(self) -> ArmOutcomes:
@@ -192,10 +195,10 @@ def read_outcomes(
         preference = read_preference(log, (first.name, second.name))
     names, user_ids = [arm.name for arm in found], log.user_ids()
     personas = LoggedPersonas(log).columns()
-    shares, homes = (1.0,) * len(found), None
+    shares, homes, assignment = (1.0,) * len(found), None, log.assignment()
     if isinstance(design, SplitDesign):
         shares = shares_of(design, names)
-        homes = assigned_arms(int(run["seed"]), user_ids, shares)
+        homes = assigned_arms(int(run["seed"]), user_ids, shares) if assignment is None else assignment.homes
     surplus = read_click_surplus(log) if declared and declared.get("take_out_luck") else None
     before = known_before(personas)
     bought = log.purchases_known() if any(metric.money for metric in wanted) else None
@@ -235,13 +238,14 @@ def read_outcomes(
         run={**run, "agents": len(agents), "came": measured.came, "days": measured.n_days},
         plan=plan,
         design=design,
-        estimator=estimator_of(design, int(run["seed"]), names, user_ids, personas),
+        estimator=estimator_of(design, int(run["seed"]), names, user_ids, personas, assignment),
         arms=tuple(replace(arm, caps=caps) for arm in arms) if caps else tuple(arms),
         personas=personas,
         preference=preference,
         metrics=wanted,
         max_unreadable=limit_of(config),
         arms_change_sessions=arms_change_sessions(config),
+        assignment=assignment,
     )
 
 

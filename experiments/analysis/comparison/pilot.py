@@ -115,6 +115,11 @@ def run_pilot(config: ExperimentConfig, people: int, progress: Progress = SILENT
             "design: interleaving shows a preference and no effect on a metric, so there is no power to plan; ask for "
             "that of the design parallel or split: --set design=parallel"
         )
+    if isinstance(config.design, SplitDesign) and config.design.by == "clusters":
+        raise ConfigError(
+            "design.by: power is planned for agents who are independent, and clusters of agents with ties are fewer; "
+            "ask for that of single agents, as the least that is needed: --set mind.social=null --set design.by=agents"
+        )
     planned = len(build_plan(config, progress=progress).population)
     kept = BehaviouralMindConfig(kind="behavioural")
     if isinstance(config.mind, BrowsingOptions):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from groundlings.environments.arrays import FloatArray
+from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.experiments.analysis.compare import CONFIDENCE, Difference
 
 AGENTS_A_COVARIATE = 20
@@ -34,6 +34,27 @@ def split_difference(arm: FloatArray, baseline: FloatArray, confidence: float = 
     reach = float(stdtrit(freedom, (1 + confidence) / 2)) * error
     p_value = float(2 * stdtr(freedom, -(abs(difference) / error)))
     return Difference(difference, error, difference - reach, difference + reach, p_value, n, excluded)
+
+
+def cluster_values(values: FloatArray, clusters: IntArray) -> FloatArray:
+    """One value per cluster that has any, with the mean of the agents, and spread as far as clusters differ.
+
+    With sums Y and numbers X of the agents with a value in each cluster, and the mean R of all of them, a cluster has
+    R + (Y - R X) / mean(X): the delta method for a ratio, clusters being the independent units (Deng, Knoblich and Lu
+    2018, "Applying the delta method in metric analytics", KDD). What is made for one value per agent then serves.
+
+    Args:
+        values: Shape (n_agents,), NaN where an agent has none.
+        clusters: The cluster of each agent, from 0, shape (n_agents,).
+    """
+    known = ~np.isnan(values)
+    if not known.any():
+        return np.zeros(0)
+    number = np.bincount(clusters[known])
+    total = np.bincount(clusters[known], weights=values[known])[number > 0]
+    number = number[number > 0]
+    mean = float(values[known].mean())
+    return np.asarray(mean + (total - mean * number) / number.mean(), dtype=np.float64)
 
 
 def cuped_difference(

@@ -202,4 +202,6 @@ def _expected(name: str, run: Scanned) -> float | None:
 def _estimator(log: LogReader) -> Estimator:
     run = log.run()
     names = [arm.name for arm in log.visited_arms()]
-    return estimator_of(design_of(run["config"]), int(run["seed"]), names, log.user_ids(), LoggedPersonas(log))
+    return estimator_of(
+        design_of(run["config"]), int(run["seed"]), names, log.user_ids(), LoggedPersonas(log), log.assignment()
+    )

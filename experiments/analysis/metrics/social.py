@@ -46,7 +46,7 @@ def _of(run: Scanned, numerator: str, denominator: str) -> pd.DataFrame | str:
         return NO_TIES
     agents, days = run.log.agent_ids(), int(run.log.run()["config"]["simulation"]["days"])
     arms = {arm.name: arm.arm_id for arm in run.log.logged_arms()}
-    parts = []
+    assignment, parts = run.log.assignment(), []
     for name, rows in run.background.told.items():
         counts = np.zeros((len(agents), days, 5))
         counts[:, :, 4] = 1
@@ -55,6 +55,8 @@ def _of(run: Scanned, numerator: str, denominator: str) -> pd.DataFrame | str:
         table = pd.DataFrame(counts.reshape(-1, 5), columns=["told", "shown", "known", "opened", "days"])
         table = table.assign(arm_id=arms[name], agent_id=np.repeat(agents, days))
         table = table.assign(day=np.tile(np.arange(days), len(agents)))
+        if assignment is not None:  # who lives in another arm hears there
+            table = table[np.repeat(assignment.homes == assignment.arms.index(name), days)]
         parts.append(table.assign(numerator=table[numerator], denominator=table[denominator]))
     return pd.concat(parts, ignore_index=True)[[*BY_DAY, "numerator", "denominator"]]
 

@@ -167,7 +167,7 @@ def summarise(
     wanted = measured.metrics
     planned = _planned(log, measured, outcomes)
     design, names = design_of(found["config"]), [arm.name for arm in arms]
-    estimator = estimator_of(design, run["seed"], names, log.user_ids(), LoggedPersonas(log))
+    estimator = estimator_of(design, run["seed"], names, log.user_ids(), LoggedPersonas(log), log.assignment())
     counts = count_arms(log, measured.sessions, [arm.arm_id for arm in arms])
     lost, listed = read_lost(log, counts, run["mind"]), read_model_lists(log, found["config"])
     learnt, presented = read_lessons(log, found["config"]), read_presented(log)

@@ -12,8 +12,12 @@ from typing import Any
 
 from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import RunDirectoryError
-from groundlings.experiments.analysis.report.formatting import decimal, signed
+from groundlings.experiments.analysis.comparison.effects import Comparison
+from groundlings.experiments.analysis.metrics.declaration import Metric
+from groundlings.experiments.analysis.report.formatting import count, decimal, signed
 from groundlings.experiments.archive.directory import read_manifest
+from groundlings.experiments.labs.interference.estimates import Estimate as Interference
+from groundlings.experiments.labs.interference.estimates import Estimates
 
 WORD_OF_MOUTH_NAME = "word_of_mouth.json"
 
@@ -46,6 +50,35 @@ def social_lines(directory: Path) -> tuple[str, ...]:
         raise RunDirectoryError(
             f"{path}: not a file of `groundlings word-of-mouth --json` ({fault!r}); write it anew, or remove it"
         ) from None
+
+
+def spillover_lines(comparison: Comparison) -> tuple[str, ...]:
+    """What ties carry from arm to arm, a sentence per arm but the baseline; () where they carry nothing."""
+    found = comparison.spillover
+    if found is None:
+        return ()
+    metric = comparison.metrics[comparison.plan.primary]
+    assigned = "clusters of agents" if found.by == "clusters" else "agents"
+    first = (
+        f"{100 * found.across:.0f} % of the ties join agents of different arms ({assigned} were assigned; there are "
+        f"{count(found.clusters)} clusters); estimates are by least squares, intervals 95 % over clusters"
+    )
+    return (first, *(_carried(name, each, metric, comparison.baseline) for name, each in found.arms.items()))
+
+
+def _carried(name: str, found: Estimates, metric: Metric, baseline: str) -> str:
+    lead = f"{name} against {baseline}, {metric.label.lower()}"
+    if found.total.value is None:
+        return f"{lead}: own arm and the arms of ties cannot be told apart"
+    parts = {"own arm": found.direct, "all ties in the arm": found.spillover, "a launch for everybody": found.total}
+    return f"{lead}: {'; '.join(f'{what} {_with_interval(each, metric)}' for what, each in parts.items())}"
+
+
+def _with_interval(found: Interference, metric: Metric) -> str:
+    if found.value is None or found.low is None or found.high is None:
+        return "unknown"
+    value, low, high = (signed(each, metric.decimals) for each in (found.value, found.low, found.high))
+    return f"{value} [{low}, {high}]"
 
 
 def _lines(content: Mapping[str, Any]) -> Iterator[str]:

@@ -136,9 +136,10 @@ def _share(found: Estimate) -> str:
 def design(comparison: Comparison) -> str:
     """How arms met people, in a sentence."""
     match comparison.design:
-        case SplitDesign(log=log):
+        case SplitDesign(log=log, by=by):
             learnt = "its own agents" if log == "own" else "the agents of all arms, so arms affect each other"
-            return f"Split design: every agent lived in one arm; each recommender learnt from {learnt}."
+            who = "every agent" if by == "agents" else "every cluster of agents with ties"
+            return f"Split design: {who} lived in one arm; each recommender learnt from {learnt}."
         case InterleavingDesign():
             return "Interleaving: both arms drafted every list together, and both learnt from all of it."
         case _:

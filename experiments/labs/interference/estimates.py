@@ -5,7 +5,8 @@ Eckles, Karrer and Ugander 2017, "Design and analysis of experiments in networks
 
     outcome = a + direct * own arm + spillover * share of its ties in the arm + rest
 
-Total = direct + spillover is what changes when everybody moves to the arm, which is what a launch does.
+with both for every arm but the first. Total = direct + spillover is what changes when everybody moves to the arm, which
+is what a launch does.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Estimates:
-    """What one test tells of the second arm against the first, in outcomes per agent.
+    """What one test tells of an arm against the first, in outcomes per agent.
 
     Attributes:
         naive: Difference of the means of the two groups, as tests without ties take it.
@@ -57,7 +58,7 @@ class Estimates:
 
 
 def shares_of_ties(ties: Ties, users: IntArray, home: IntArray) -> FloatArray:
-    """Share of each agent's ties that are in the second arm, shape (n_agents,); NaN for an agent without ties.
+    """Share of each agent's ties that are in the second arm, shape (n_agents, 1); NaN for an agent without ties.
 
     Args:
         ties: Who knows whom.
@@ -69,30 +70,31 @@ def shares_of_ties(ties: Ties, users: IntArray, home: IntArray) -> FloatArray:
     agents = np.zeros(len(there))
     agents[users] = 1.0
     known, second = (np.asarray(ties.graph @ each)[users] for each in (agents, there))
-    return np.divide(second, known, out=np.full(len(users), np.nan), where=known > 0)
+    return np.divide(second, known, out=np.full(len(users), np.nan), where=known > 0)[:, None]
 
 
 def estimate(
-    outcome: FloatArray, home: IntArray, share: FloatArray, clusters: IntArray, resamples: Resamples
-) -> Estimates:
-    """What a split test tells.
+    outcome: FloatArray, home: IntArray, shares: FloatArray, clusters: IntArray, resamples: Resamples
+) -> tuple[Estimates, ...]:
+    """What a split test tells of each arm but the first.
 
     Args:
-        outcome: Of each agent, shape (n_agents,).
-        home: The arm of each agent, 0 or 1, shape (n_agents,).
-        share: From `shares_of_ties`.
+        outcome: Of each agent, shape (n_agents,), no NaN.
+        home: The arm of each agent, 0 for the first, shape (n_agents,).
+        shares: Share of its ties in each other arm, shape (n_agents, n_arms - 1); NaN for an agent without ties.
         clusters: From `clusters_of`.
         resamples: Of the clusters.
     """
-    tied = ~np.isnan(share)
-    columns = np.column_stack([np.ones(int(tied.sum())), home[tied], share[tied]])
+    others = range(1, shares.shape[1] + 1)
+    tied = ~np.isnan(shares[:, 0])
+    everybody = np.column_stack([np.ones(len(home)), *(home == arm for arm in others)])
+    columns = np.column_stack([everybody, shares])[tied]
+    naive = _least_squares(everybody, outcome, clusters, resamples)
     weights = _least_squares(columns, outcome[tied], clusters[tied], resamples)
-    everybody = np.column_stack([np.ones(len(home)), home])
-    return Estimates(
-        naive=Estimate.of(_least_squares(everybody, outcome, clusters, resamples)[:, 1]),
-        direct=Estimate.of(weights[:, 1]),
-        spillover=Estimate.of(weights[:, 2]),
-        total=Estimate.of(weights[:, 1] + weights[:, 2]),
+    found = ((naive[:, arm], weights[:, arm], weights[:, arm + len(others)]) for arm in others)
+    return tuple(
+        Estimates(Estimate.of(apart), Estimate.of(direct), Estimate.of(over), Estimate.of(direct + over))
+        for apart, direct, over in found
     )
 
 

@@ -20,9 +20,9 @@ from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.random_streams import name_key
 from groundlings.environments.words import plural
-from groundlings.experiments.labs.interference.clusters import clusters_of, share_within
 from groundlings.experiments.labs.interference.estimates import Estimates, estimate, shares_of_ties
 from groundlings.experiments.labs.resampling import Resamples
+from groundlings.experiments.running.clusters import clusters_of, share_within
 
 if TYPE_CHECKING:
     from groundlings.experiments.config.schema import ExperimentConfig
@@ -129,10 +129,10 @@ def try_splits(config: ExperimentConfig, assignments: int = 5, times: int = 1000
     tested = []
     for by, units in (("agents", np.arange(len(users))), ("clusters", clusters)):
         homes = [_halves(units, chance)[units] for _ in range(assignments)]
-        found = []
+        found: list[Estimates] = []
         for home in homes:
-            share = shares_of_ties(ties, users, home)
-            found.append(estimate(_outcomes(plan, home), home, share, clusters, resamples))
+            shares = shares_of_ties(ties, users, home)
+            found += estimate(_outcomes(plan, home), home, shares, clusters, resamples)
         across = float(np.mean([1 - share_within(ties, users, home) for home in homes]))
         tested.append(Tested(by, across, tuple(found)))
     return Findings(

@@ -63,7 +63,12 @@ def compare_paradigms(directory: Path) -> Findings:
         measured = read_totals(log)
         summary = summarise(log, measured=measured)
         estimator = estimator_of(
-            design, run["seed"], [arm.name for arm in summary.arms], log.user_ids(), LoggedPersonas(log)
+            design,
+            run["seed"],
+            [arm.name for arm in summary.arms],
+            log.user_ids(),
+            LoggedPersonas(log),
+            log.assignment(),
         )
         found = _Collected(summary, estimator)
         ids = {arm.name: arm.arm_id for arm in log.visited_arms()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -71,9 +72,16 @@ def reached_in(plan: Plan, log: LogReader) -> Mapping[str, tuple[tuple[int, ...]
     if social is None:
         return None
     heard = WordOfMouth(social, plan.population, plan.config.base)
-    found = {}
-    for name, arm in arms_in(log, plan).items():
-        rows = reached(told_in(arm, heard))
+    found, assignment = {}, plan.assignment
+    arms = arms_in(log, plan)
+    everywhere = pd.concat([arm.taken for arm in arms.values()], ignore_index=True)
+    for place, (name, arm) in enumerate(arms.items()):
+        if assignment is None:
+            rows = reached(told_in(arm, heard))
+        else:  # ties tell across arms, and each arm has the ears of its own agents
+            here = plan.population.users[assignment.homes == place]
+            told = told_in(replace(arm, taken=everywhere), heard)
+            rows = reached(told[told.hearer.isin(here)])
         agents = np.searchsorted(plan.population.users, rows.hearer.to_numpy(dtype=np.int64))
         columns = np.column_stack([agents, rows[["day", *COUNTED]].to_numpy(dtype=np.int64)])
         found[name] = tuple(tuple(row) for row in columns.tolist())

@@ -8,17 +8,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from groundlings.environments.actions import OPINIONS
 from groundlings.environments.catalog import BETWEEN_GENRES
 from groundlings.environments.errors import RunDirectoryError
+from groundlings.simulator.assignment import Assignment
 from groundlings.simulator.interventions import Intervention
 from groundlings.simulator.log import tables
+from groundlings.simulator.log.assignment_rows import assignments, ties_by_arm
 from groundlings.simulator.log.begun import Change, read_accepted
 from groundlings.simulator.log.intervention_rows import read_interventions
 from groundlings.simulator.log.measured_agents import are_measured, persona_of, stored
 from groundlings.simulator.log.reading.open_log import OpenLog
 
 _ACTION = re.compile(r"[a-z][a-z0-9_]*")
+
+_ASSIGNED = "SELECT arm_id, cluster, ties FROM assignments ORDER BY agent_id"
 
 _MEASURED = f"SELECT {', '.join(stored.columns.keys())} FROM agents ORDER BY agent_id"
 
@@ -188,6 +194,20 @@ class ParticipantReader(OpenLog):
         """The data set's own ids of the people behind the agents, in the order of the log."""
         chunks = self._chunks("SELECT source_user_id FROM agents ORDER BY agent_id")
         return [row[0] for chunk in chunks for row in chunk]
+
+    def assignment(self) -> Assignment | None:
+        """Which arm each agent lives in, and where its ties do; None where ties cross no arms."""
+        if not self.columns_of(assignments.name):
+            return None
+        arms = {row["arm_id"]: row["name"] for row in self._rows("SELECT arm_id, name FROM arms ORDER BY position")}
+        places, names = {arm_id: place for place, arm_id in enumerate(arms)}, tuple(arms.values())
+        found = [row for chunk in self._chunks(_ASSIGNED) for row in chunk]
+        return Assignment(
+            arms=names,
+            homes=np.array([places[arm_id] for arm_id, _, _ in found], dtype=np.int64),
+            clusters=np.array([cluster for _, cluster, _ in found], dtype=np.int64),
+            ties=np.array([ties_by_arm(ties, names) for _, _, ties in found], dtype=np.int64),
+        )
 
     def users_who_came(self, most: int) -> list[str]:
         """The data set's own ids of the first people of the log who had a session."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from groundlings.experiments.analysis.metrics import METRICS, per_arm_sql, summarise
+from groundlings.simulator.log.assignment_rows import assignments
 from groundlings.simulator.log.lesson_rows import lessons
 from groundlings.simulator.log.presentation_rows import presentations
 from groundlings.simulator.log.tables import metadata
@@ -53,7 +54,9 @@ def test_the_difference_query_gives_the_summary(small_run, small_log):
         assert (row["variance"] / row["n"]) ** 0.5 == pytest.approx(expected.standard_error, abs=1e-9)
 
 
-@pytest.mark.parametrize("table", [*metadata.sorted_tables, lessons, presentations], ids=lambda table: table.name)
+@pytest.mark.parametrize(
+    "table", [*metadata.sorted_tables, assignments, lessons, presentations], ids=lambda table: table.name
+)
 def test_every_column_is_explained(table):
     explained = set(re.findall(r"`(\w+)`", SECTIONS[table.name]))
     assert {column.name for column in table.columns} <= explained

@@ -14,7 +14,7 @@ from groundlings.experiments.analysis.report.pairs import pairs
 from groundlings.experiments.analysis.report.palette import Style
 from groundlings.experiments.analysis.report.pictures import Panel, Picture
 from groundlings.experiments.analysis.report.sections.material import Material, Section
-from groundlings.experiments.analysis.report.social_sentences import social_lines
+from groundlings.experiments.analysis.report.social_sentences import social_lines, spillover_lines
 from groundlings.experiments.analysis.report.sparkline import sparkline
 from groundlings.experiments.analysis.report.verdict_figures import draw_effects, draw_real
 
@@ -34,6 +34,7 @@ def results_section(material: Material) -> Section:
             "against_means": partial(_against_means, summary),
             "pairs": pairs(material),
             "social_lines": social_lines(material.run_dir),
+            "spillover_lines": spillover_lines(comparison),
         },
         (*_effects(material), *_pareto(comparison, style), *_metrics(summary, style)),
     )

@@ -17,10 +17,10 @@ from groundlings.environments.errors import ConfigError
 from groundlings.environments.ties import Ties
 from groundlings.experiments.cli.interference import interference
 from groundlings.experiments.config.loading import load_config
-from groundlings.experiments.labs.interference.clusters import clusters_of, share_within
 from groundlings.experiments.labs.interference.estimates import Estimates, estimate, shares_of_ties
 from groundlings.experiments.labs.interference.lab import Tested, try_splits
 from groundlings.experiments.labs.resampling import Resamples
+from groundlings.experiments.running.clusters import clusters_of, share_within
 from groundlings.simulator.log.reader import ArmRows, LogReader
 
 N, DIRECT, SPILLOVER = 600, 0.5, 0.8
@@ -38,9 +38,10 @@ def made_test(units: IntArray, ties: Ties, clusters: IntArray, chance: np.random
     people of one cluster are alike."""
     home = (chance.permutation(units.max() + 1) % 2)[units]
     share = shares_of_ties(ties, USERS, home)
-    outcome = 1 + DIRECT * home + SPILLOVER * share + chance.normal(0, 0.3, clusters.max() + 1)[clusters]
+    outcome = 1 + DIRECT * home + SPILLOVER * share[:, 0] + chance.normal(0, 0.3, clusters.max() + 1)[clusters]
     resamples = Resamples.draw(int(clusters.max()) + 1, 200, chance)
-    return estimate(outcome + chance.normal(0, 0.5, N), home, share, clusters, resamples)
+    (found,) = estimate(outcome + chance.normal(0, 0.5, N), home, share, clusters, resamples)
+    return found
 
 
 @pytest.mark.parametrize("by", ["agents", "clusters"])
@@ -63,7 +64,7 @@ def test_one_arm_for_everybody_tells_nothing():
     ties = ring(chance)
     home = np.zeros(N, dtype=np.int64)
     resamples = Resamples.draw(N, 10, chance)
-    found = estimate(chance.normal(size=N), home, shares_of_ties(ties, USERS, home), USERS, resamples)
+    (found,) = estimate(chance.normal(size=N), home, shares_of_ties(ties, USERS, home), USERS, resamples)
     assert {each.value for each in (found.naive, found.direct, found.spillover, found.total)} == {None}
     assert Tested("agents", 0.0, (found,)).intervals("total") == 0  # which is no interval that misses the truth
 
