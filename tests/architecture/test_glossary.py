@@ -12,6 +12,7 @@ import typer
 from groundlings.experiments.analysis.metrics import METRICS
 from groundlings.experiments.cli import main as cli
 from groundlings.experiments.config.reference import reference
+from groundlings.simulator.log.assignment_rows import assignments
 from groundlings.simulator.log.lesson_rows import lessons
 from groundlings.simulator.log.presentation_rows import presentations
 from groundlings.simulator.log.tables import metadata
@@ -60,7 +61,7 @@ FIELD = [
 
 def log_names() -> set[str]:
     """Every table, and every column with its table before it."""
-    tables = {**metadata.tables, lessons.name: lessons, presentations.name: presentations}
+    tables = {**metadata.tables, **{table.name: table for table in (assignments, lessons, presentations)}}
     return {*tables} | {f"{name}.{column.name}" for name, table in tables.items() for column in table.columns}
 
 
