@@ -247,7 +247,7 @@ class SumReader(OpenLog):
 
     def session_days(self) -> pd.DataFrame:
         """One row per agent, arm and day with a session: arm_id, agent_id, day."""
-        return self._ask(_SESSION_DAYS)
+        return self._ask_all(_SESSION_DAYS)
 
     def sessions_by_end(self) -> dict[tuple[int, str], int]:
         """(arm_id, `EndedBy` value) -> sessions; pairs without a session are absent."""
@@ -290,7 +290,7 @@ class SumReader(OpenLog):
         no_more (1 = there was no further page)."""
         from groundlings.environments.environment import EndedBy
 
-        return self._ask(_LENGTHS, exit=EndedBy.EXIT.value, last_page=EndedBy.LAST_PAGE.value)
+        return self._ask_all(_LENGTHS, exit=EndedBy.EXIT.value, last_page=EndedBy.LAST_PAGE.value)
 
     def click_rates_by_position(self) -> list[PositionSums]:
         """What was clicked in each position of a page, in no order."""
@@ -319,7 +319,7 @@ class SumReader(OpenLog):
         """One row per arm and agent with a session ended by a lost page or an empty list: arm_id, agent_id."""
         from groundlings.environments.environment import LOST, EndedBy
 
-        return self._ask(_CUT_SHORT, **{reason.value: reason.value for reason in (*LOST, EndedBy.NOTHING_SHOWN)})
+        return self._ask_all(_CUT_SHORT, **{reason.value: reason.value for reason in (*LOST, EndedBy.NOTHING_SHOWN)})
 
     def same_slots(self, one: int, other: int) -> bool:
         """Whether two arms, given by their ids, showed the same in every slot, with the same outcome."""

@@ -38,6 +38,9 @@ QUESTIONS = {
     "items_bought": (5,),
     "purchases": (),
     "click_surplus": (),
+    "session_days": (),
+    "session_lengths": (),
+    "agents_cut_short": (),
     "clicks_by_team": (),
 }  # fmt: skip
 EDITS = {
