@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from groundlings.environments.errors import ConfigError, shown
+from groundlings.experiments.config.constructors import shipped_environments
 from groundlings.experiments.config.meanings import meanings
 from groundlings.experiments.config.schema import ExperimentConfig
 
@@ -34,7 +35,18 @@ def reference() -> str:
                 lines.append(
                     f"| `{name}` | {_type(field.annotation)} | {_default(field)} | {_meaning(section, name)} |"
                 )
+        if path == "environment (plug-in)":
+            lines += _shipped_environments()
     return "\n".join(lines) + "\n"
+
+
+def _shipped_environments() -> Iterator[str]:
+    """A table for each environment that is shipped and has options of its own."""
+    for kind, about, options in shipped_environments():
+        yield from (f"\n## `environment ({kind})`\n", f"{about}\n")
+        yield from ("| key | value | default | meaning |", "|---|---|---|---|")
+        for name, annotation, default, meaning in options:
+            yield f"| `{name}` | {_type(annotation)} | `{default}` | {meaning} |"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +85,14 @@ def keys_of(section: str) -> dict[str, tuple[Key, ...]]:
         for path, model in _sections("", ExperimentConfig)
         if path and (path == section or _without_kinds(path) == wanted or _without_kinds(path).startswith(f"{wanted}."))
     }
+    if wanted == "environment":
+        found |= {
+            f"environment ({kind})": tuple(
+                Key(name, _plain(_type(annotation)), f"default {default}", _plain(meaning))
+                for name, annotation, default, meaning in options
+            )
+            for kind, _, options in shipped_environments()
+        }
     if not found:
         known = dict.fromkeys(_without_kinds(path).split(".")[0] for path, _ in _sections("", ExperimentConfig) if path)
         raise ConfigError(
