@@ -141,7 +141,7 @@ class StorySession:
         arm, day: Where and when, 0 is the first day.
         ended_by: As in `sessions.ended_by`.
         pages: In order.
-        memories: (kind, text) of what the agent kept.
+        memories: (kind, text) of what the agent kept, but for its own words before the site, which its page tells.
         answers: (question, answer) of the interview; None for an answer that could not be read.
         calls: What a model was asked when the session was over.
         heard: What ties had told the agent since its session before, in words.
@@ -249,7 +249,7 @@ def session_story(session: Mapping[str, Any], of: SessionRows, opinion: str | No
         day=session["day"],
         ended_by=session["ended_by"],
         pages=pages,
-        memories=tuple((row["kind"], row["text"]) for row in of.memories),
+        memories=tuple((row["kind"], row["text"]) for row in of.memories if row["kind"] != "said"),
         answers=tuple((row["question"], row["answer"]) for row in of.answers),
         calls=tuple(call for _, call in calls if call in after),
         heard=tuple(page_words.heard_words(row) for row in of.heard),

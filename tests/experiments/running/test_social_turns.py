@@ -104,6 +104,7 @@ def test_a_story_tells_what_somebody_heard_said_and_did(whole):
     assert first.pages[0].said[0].startswith("tells ")
     assert first.pages[0].said[0].endswith(f"“{teller.say}”")
     assert first.stayed_away
+    assert not [text for _, text in first.memories if teller.say in text], "its page tells it once"
 
 
 @pytest.mark.parametrize(
