@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import re
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
 
+from groundlings.environments.catalog import Catalog
 from groundlings.environments.chat import ChatRequest
 from groundlings.environments.errors import ConfigError, DataError
+from groundlings.environments.interactions import Interactions
+from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.experiments.cli.dialogues import dialogues as command
 from groundlings.experiments.labs.dialogues.lab import Findings, Settings, examine_dialogues
 from groundlings.experiments.labs.dialogues.leaks import without_leaks
 from groundlings.experiments.labs.dialogues.reading import read_dialogues
+from groundlings.experiments.labs.dialogues.rounds import Stage
 from groundlings.experiments.labs.dialogues.seekers import (
     BY_MODEL,
     LEAKY,
@@ -31,9 +38,11 @@ from groundlings.experiments.labs.dialogues.seekers import (
     SharedNeed,
 )
 from groundlings.experiments.labs.dialogues.systems import Material
+from groundlings.recommenders.base import Recommender
 from groundlings.simulator.language.scripted import ScriptedModel
 
 SHELVES = ("bread", "cheese", "fruit")
+HASHES = {"seeker-1": "ca5231adab176f98b1a2a1a01466880775c31a9347047559d8f35277b65e615d"}
 REAL = "TEST_DIALOGUES"
 """Names the directory of the real dialogues; without it the tests of these are skipped."""
 
@@ -165,6 +174,44 @@ def test_recommenders_learn_nothing_of_the_dialogue_that_they_are_judged_on(tmp_
         assert learned.min() >= 2  # the ware that is named, and the one that is recommended
 
 
+class Scripted(Recommender):
+    """Lists a target at a given rank in each round, and other items before and after it; 0: does not list it."""
+
+    reads_queries = True
+
+    def __init__(self, target: int, ranks: list[int]) -> None:
+        self.target, self.ranks = target, iter(ranks)
+        self.heard: list[tuple[str | None, ...]] = []
+
+    def fit(self, interactions: Interactions, catalog: Catalog) -> None:
+        """Learns nothing."""
+
+    def recommend(self, request: RankingRequest) -> Ranking:
+        """The list of the next round."""
+        assert request.queries is not None
+        self.heard.append(request.queries)
+        items = np.array([item for item in range(60) if item != self.target][:50], dtype=np.int32)
+        if rank := next(self.ranks):
+            items[rank - 1] = self.target
+        return Ranking.deterministic(items[None], np.full((1, 50), np.nan))
+
+
+def test_a_target_ends_the_conversation_once_something_is_named_and_its_last_list_stands(tmp_path: Path) -> None:
+    dialogues = read_dialogues(shop(tmp_path, [turn(1, 1, ["Hello"], 70), *talks()]))
+    material = Material(dialogues, 3, 0)
+    (batch,) = material.batches(dialogues.turns[:1])
+    system = Scripted(70, [0, 40, 0, 7])
+    stage = Stage(material, ("shelf", "maker"), rounds=5, seed=0)
+    (talk,) = asyncio.run(stage.play(system, ReciterOfValues(EveryValue(dialogues)), batch))
+    assert talk.ranks == [(0,), (40,), (0,), (7,), (7,)]  # 40 while it asks: nothing was named yet
+    assert (talk.over, talk.answers) == ("accepted", 3)
+    assert [each[0] for each in system.heard] == ["Hello", "cheese", *["cheese maker70, grocers united"] * 2]
+    assert talk.said[1::2] == [
+        "What do you wish about shelf?", "What do you wish about maker?",
+        f"Would {name(0)} suit you? What should it be like?",
+    ]  # fmt: skip
+
+
 def said_by(rule: Callable[[str, str], str]) -> ScriptedModel:
     """A model that says what a rule makes of what it is told and asked."""
 
@@ -261,6 +308,11 @@ def test_namesakes_and_targets_that_nothing_is_called_are_counted(tmp_path: Path
     (directory / "id2info.json").write_text(json.dumps({**items, "again": ware(3)}))
     dialogues = read_dialogues(directory)
     assert (dialogues.namesakes, dialogues.unknown, len(dialogues.catalog)) == (1, 1, 90)
+
+
+def test_the_prompt_has_its_version() -> None:
+    text = files("groundlings.experiments.labs.dialogues").joinpath("seeker.md").read_bytes()
+    assert HASHES == {f"seeker-{text.split()[1].decode()}": hashlib.sha256(text).hexdigest()}
 
 
 @pytest.mark.skipif(REAL not in os.environ, reason=f"{REAL} names no dialogues")
