@@ -42,7 +42,7 @@ def without_leaks(dialogues: Dialogues) -> tuple[tuple[Turn, ...], Leaks]:
         left = []
         for target in turn.targets:
             whole = names_title(words, titles[target])
-            found = (True, as_words(names[target]) in words, whole, whole or titles[target].casefold() in lower)
+            found = (True, names_title(words, names[target]), whole, whole or titles[target].casefold() in lower)
             counts = [count + each for count, each in zip(counts, found, strict=True)]
             if not whole:
                 left.append(target)
