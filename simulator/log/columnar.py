@@ -225,7 +225,9 @@ class ColumnarConnection:
                 {column: pa.array(part, kinds[held[column]]) for column, part in zip(columns, cells, strict=True)}
             )
         except (pa.ArrowException, UnicodeError) as fault:
-            raise sqlite3.OperationalError(f"the table {name} holds a value of another kind ({fault})") from None
+            raise sqlite3.OperationalError(
+                f"the table {name} holds a value of another kind ({fault}); {RESTORE}"
+            ) from None
 
     def _explained(self, fault: Exception) -> Exception:
         """Why DuckDB could not answer: a part that is not as it was written, or what it says itself."""

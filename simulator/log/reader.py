@@ -6,6 +6,7 @@ from groundlings.simulator.log.reading.frames import FrameReader
 from groundlings.simulator.log.reading.impression_tables import Outcome
 from groundlings.simulator.log.reading.live import LiveReader, Spent
 from groundlings.simulator.log.reading.lost import LostPageReader
+from groundlings.simulator.log.reading.naming_damage import naming_damage
 from groundlings.simulator.log.reading.open_log import CHUNK_ROWS
 from groundlings.simulator.log.reading.participants import LoggedAgent, LoggedArm, LoggedItem
 from groundlings.simulator.log.reading.presentations import PresentationReader
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 
+@naming_damage
 class LogReader(
     FrameReader,
     SumReader,

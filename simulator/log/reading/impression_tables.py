@@ -17,7 +17,7 @@ from groundlings.environments.arrays import IntArray
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.canonical import kinds_of
 from groundlings.simulator.log.columnar import ColumnarConnection
-from groundlings.simulator.log.parts import Part, schema_of
+from groundlings.simulator.log.parts import RESTORE, Part, schema_of
 from groundlings.simulator.log.reading.batches import arrow_table, streamed
 from groundlings.simulator.log.sqlite_columns import SqliteColumns, tables_in_order
 
@@ -92,7 +92,7 @@ def impressions_in_tables(
         sessions: IntArray = shown.column("session_id").to_numpy()
         rows = np.minimum(np.searchsorted(ids, sessions), len(ids) - 1)
         if not len(ids) or not np.array_equal(ids[rows], sessions):
-            raise sqlite3.OperationalError("impressions.session_id holds a number that no session has")
+            raise sqlite3.OperationalError(f"impressions.session_id holds a number that no session has; {RESTORE}")
         yield looked_up.table(shown, came, rows)
 
 
@@ -147,7 +147,7 @@ def _rows_of(session: pa.ChunkedArray, came: pa.ChunkedArray, part: Part) -> Int
     if not np.array_equal(ids, np.arange(first, first + len(ids))) or (
         len(rows) and not 0 <= rows.min() <= rows.max() < len(ids)
     ):
-        raise sqlite3.OperationalError(f"{part.path} does not belong to the sessions of its arm and day")
+        raise sqlite3.OperationalError(f"{part.path} does not belong to the sessions of its arm and day; {RESTORE}")
     return rows
 
 
@@ -224,5 +224,5 @@ class _Names:
         values: Any = np.asarray(pc.fill_null(numbers, int(self._numbers[0]) if len(self._numbers) else 0))
         places = np.minimum(np.searchsorted(self._numbers, values), max(len(self._numbers) - 1, 0))
         if len(values) and not (len(self._numbers) and np.array_equal(self._numbers[places], values)):
-            raise sqlite3.OperationalError(f"{self.numbered} holds a number that nothing has")
+            raise sqlite3.OperationalError(f"{self.numbered} holds a number that nothing has; {RESTORE}")
         return self._names.take(pa.array(places, mask=unknown))

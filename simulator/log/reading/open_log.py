@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from groundlings.environments.errors import RunDirectoryError, shown
+from groundlings.environments.errors import GroundlingsError, RunDirectoryError, shown
 from groundlings.environments.paths import handed_over
 from groundlings.simulator.log import measured_agents, tables
 from groundlings.simulator.log.columnar import columnar
@@ -20,6 +20,7 @@ from groundlings.simulator.log.faults import other_tables
 from groundlings.simulator.log.foreign import foreign_in
 from groundlings.simulator.log.held_columns import answers, held
 from groundlings.simulator.log.migrations import SCHEMA_VERSION, schema_version
+from groundlings.simulator.log.parts import RESTORE
 from groundlings.simulator.log.reading.batches import arrow_table, frame_of, rechunked, streamed, tables_of
 from groundlings.simulator.log.store import Store, named_faults, open_log, store_at
 
@@ -186,6 +187,29 @@ class OpenLog:
             return
         with named_faults(self._place), self._held.connect() as connection:
             yield connection
+
+    @contextmanager
+    def _naming_damage(self) -> Iterator[None]:
+        """Whatever goes wrong meanwhile is told as what no run writes into a log, where the log holds such a thing.
+
+        SQLite keeps anything in any column, and what it is not is noticed only where something is made of it. The whole
+        log is read, once something has failed; where nothing is wrong with it, the fault stays what it is.
+
+        Raises:
+            RunDirectoryError: The log is damaged.
+        """
+        from groundlings.simulator.log.integrity import damage_in
+
+        try:
+            yield
+        except GroundlingsError:
+            raise
+        except Exception as fault:
+            with self._connected() as connection:
+                damage = damage_in(connection)
+            if damage is None:
+                raise
+            raise RunDirectoryError(f"{self}: the log is damaged: {damage}; {RESTORE}") from fault
 
     def _rows(self, sql: str, **values: Any) -> list[dict[str, Any]]:
         """The answer to a query that names its values `:so`, a dict per row."""

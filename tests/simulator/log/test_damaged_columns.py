@@ -1,0 +1,118 @@
+"""Every method of a `LogReader` answers, or names what a hand has put into a column of a SQLite log."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections import deque
+from collections.abc import Iterator
+from contextlib import closing
+
+import pyarrow as pa
+import pytest
+
+from groundlings.environments.errors import RunDirectoryError
+from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running.run import run_experiment
+from groundlings.simulator.log.reader import IMPRESSION_COLUMNS, LogReader, ReadUpTo, Spent
+
+SMALL = {
+    "name": "small",
+    "seed": 3,
+    "dataset": {"name": "toy", "toy": {"n_users": 6, "n_items": 20, "interactions_per_user": 6}},
+    "site": {"page_size": 3, "max_pages": 2},
+    "mind": {"kind": "scripted", "stars": 4},
+    "arms": [{"name": "popular", "recommender": "popular"}, {"name": "again", "recommender": "popular"}],
+}
+
+ARGUMENTS = {
+    "agent_of": ("1",),
+    "agents_of": ([1],),
+    "asked_again": ("choose",),
+    "calls_after": (0, 5),
+    "columns_of": ("sessions",),
+    "deeds_by_page": (1, ["click"]),
+    "events_by_kind": (["rate"],),
+    "first_pages": (1,),
+    "impression_batches": ({"user_id": pa.string(), "clicked": pa.bool_()},),
+    "impression_chunks": (list(IMPRESSION_COLUMNS),),
+    "items_bought": (2,),
+    "items_by_deed": (2, 1, ["click"]),
+    "items_by_step": (2, 1, 4.0),
+    "items_shown": (2,),
+    "lessons_on": ("choose",),
+    "measured_agents": (["agent_id"],),
+    "named_items": ([0],),
+    "newer_session_totals": (4.0, ReadUpTo()),
+    "outcomes_by_title": (1,),
+    "prices_shown": ([1],),
+    "query": ("SELECT 1",),
+    "replies_to": ("choose",),
+    "same_slots": (1, 2),
+    "session": (1,),
+    "session_totals": (4.0,),
+    "sessions_of_agent": (1,),
+    "sessions_of_agents": ([1],),
+    "spent_since": (Spent(),),
+    "steps_by_page": (1, 4.0),
+    "steps_by_slot": (2, 1),
+    "table_batches": ("events", ["event_id"], {"kind": pa.string(), "page": pa.int64()}),
+    "table_chunks": ("events", ["event_id"], ["kind", "page"]),
+    "users_after": (0, 5),
+    "users_who_came": (3,),
+}
+"""What each public method of a `LogReader` that needs something is asked."""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return run_experiment(ExperimentConfig.model_validate(SMALL), tmp_path_factory.mktemp("made") / "run").directory
+
+
+def ask_everything(run):
+    """Method -> what it raised, None where it answered."""
+    told = {}
+    for name in sorted(vars(LogReader)):
+        if name.startswith("_") or name == "close":
+            continue
+        with LogReader(run) as log:
+            try:
+                answer = getattr(log, name)(*ARGUMENTS.get(name, ()))
+                deque(answer if isinstance(answer, Iterator) else ())
+                told[name] = None
+            except Exception as fault:
+                told[name] = fault
+    return told
+
+
+def test_every_method_answers_of_a_whole_log(made):
+    told = ask_everything(made)
+    assert {name: fault for name, fault in told.items() if fault is not None} == {}
+    assert told.keys() >= ARGUMENTS.keys()
+
+
+@pytest.mark.parametrize(
+    ("statements", "said"),
+    [
+        (["UPDATE sessions SET day = x'ff00'"], "sessions.day holds a value of the kind blob, expected integer; "),
+        (["UPDATE impressions SET clicked = 'x'"], "impressions.clicked holds a value of the kind text, expected"),
+        (
+            ["ALTER TABLE sessions RENAME COLUMN pages TO other", "ALTER TABLE sessions ADD COLUMN pages INTEGER"],
+            "sessions.pages holds a value of the kind null, expected integer; ",
+        ),
+    ],
+)
+def test_every_method_answers_or_names_the_damage_and_says_what_to_do(made, tmp_path, statements, said):
+    run = shutil.copytree(made, tmp_path / "run")
+    with closing(sqlite3.connect(run / "log.db")) as log, log:
+        for statement in statements:
+            log.execute(statement)
+    told = [fault for fault in ask_everything(run).values() if fault is not None]
+    assert [repr(fault) for fault in told if not isinstance(fault, RunDirectoryError)] == []
+    assert [str(fault) for fault in told if "restore it from a copy" not in str(fault)] == []
+    assert any(said in str(fault) for fault in told)
+
+
+def test_what_a_caller_asks_wrongly_blames_no_log(made):
+    with LogReader(made) as log, pytest.raises(KeyError):
+        list(log.impression_chunks(["nothing"]))
