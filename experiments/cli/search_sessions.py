@@ -17,6 +17,12 @@ OutOption = Annotated[
     Path | None,
     typer.Option("--out", metavar="FITTED", help="Write there what simulated people search by (mind.search.fitted)."),
 ]
+RunOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--run", metavar="RUN", help="Hold the sessions of this run in environment: search against the log's."
+    ),
+]
 
 
 def search_sessions(
@@ -25,6 +31,7 @@ def search_sessions(
     seed: SeedOption = 0,
     json: JsonOption = None,
     out: OutOption = None,
+    run: RunOption = None,
 ) -> None:
     """Predict clicks and stops in logged search sessions by rules, regressions and click models, people left out."""
     from groundlings.experiments.archive.directory import write_json, write_text
@@ -36,7 +43,7 @@ def search_sessions(
     if out is not None:
         refuse_taken(out, "file of fitted search", read_fitted_search)
     console = Terminal()
-    examined = examine_sessions(file, folds, seed)
+    examined = examine_sessions(file, folds, seed, run)
     print_findings(examined.findings, console)
     if json is not None:
         write_json(json, examined.findings.as_dict())

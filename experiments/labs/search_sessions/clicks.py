@@ -16,7 +16,7 @@ from groundlings.experiments.labs.search_sessions.features import (
     others_of_results,
     result_features,
 )
-from groundlings.experiments.labs.search_sessions.figures import Figure, Folds, Predicted, Rows, best_threshold
+from groundlings.experiments.labs.search_sessions.figures import Figure, Folds, Predicted, Rows, f1_threshold
 from groundlings.experiments.labs.search_sessions.log import SearchLog
 from groundlings.personas.click_models.chances import ByDocument, ByFeatures, SlotChance
 from groundlings.personas.click_models.model import ClickModel
@@ -169,7 +169,7 @@ class ClickTrial:
 
         chances = inner.cross_fitted(log.people, log.clicks.shape, of)
         there = log.shown & training[:, None]
-        return best_threshold(chances[there], log.clicks[there])
+        return f1_threshold(chances[there], log.clicks[there])
 
     def _fitted(self, predictor: Predictor, pages: ResultPages) -> ClickModel:
         return predictor.build().fit(pages, clicked_only=self._log.clicked_only)

@@ -16,6 +16,7 @@ from groundlings.experiments.labs.search_sessions.figures import Folds
 from groundlings.experiments.labs.search_sessions.fitted_file import fitted_search
 from groundlings.experiments.labs.search_sessions.fitting import Fitting
 from groundlings.experiments.labs.search_sessions.log import SearchLog
+from groundlings.experiments.labs.search_sessions.of_run import RunHeld, held_run
 from groundlings.experiments.labs.search_sessions.rates import RankFloor, RankRates, rank_rates
 from groundlings.experiments.labs.search_sessions.reading import read_search_log
 from groundlings.experiments.labs.search_sessions.simulated import SimulatedSessions, held_against
@@ -36,6 +37,7 @@ class Findings:
         floor: Real click rates by rank, and how far real people are from each other.
         rates: Simulated ones, clicks drawn on the real pages.
         simulated: Whole sessions, drawn by what was fitted on other people, beside the real ones.
+        run: Those of a run's arms beside the real ones; None where no run was named.
     """
 
     people: int
@@ -51,6 +53,7 @@ class Findings:
     floor: RankFloor
     rates: tuple[RankRates, ...]
     simulated: SimulatedSessions
+    run: RunHeld | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -77,22 +80,25 @@ class Examination:
         return fitted_search(self.log, self.fitting, self.path, self.findings.simulated)
 
 
-def examine_sessions(path: Path, folds: int = 10, seed: int = 0) -> Examination:
+def examine_sessions(path: Path, folds: int = 10, seed: int = 0, run: Path | None = None) -> Examination:
     """Predict the clicks and stops of everybody from other people, and simulate their sessions by what others did.
 
     Args:
         path: The log; see `reading`.
         folds: Parts of the people.
         seed: Of the parts, of resamples and of what is simulated.
+        run: The directory of a run, whose sessions are held against the real ones.
 
     Raises:
-        ConfigError: There are too few people, more parts than people, or no seed.
+        ConfigError: There are too few people, more parts than people, or no seed, or nobody searched in the run.
         DataError: The log cannot be read.
+        RunDirectoryError: There is no run.
     """
     if seed < 0:
         raise ConfigError(f"seed: found {seed}; expected 0 or more")
     log = read_search_log(path)
     _check(log, path, folds)
+    of_run = None if run is None else held_run(run, log, seed)
     texts = Texts(log)
     parts = Folds.draw(np.arange(log.n_people), log.n_people, folds, seed)
     trial, fitting = ClickTrial(log, texts, parts, seed), Fitting(log, texts, seed)
@@ -111,6 +117,7 @@ def examine_sessions(path: Path, folds: int = 10, seed: int = 0) -> Examination:
         floor=floor,
         rates=tuple(rates),
         simulated=held_against(log, fitting, parts, seed),
+        run=of_run,
     )
     return Examination(findings, path, log, fitting)
 

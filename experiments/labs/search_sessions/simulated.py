@@ -8,7 +8,7 @@ simulated sessions, too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from scipy.special import logit
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.random_streams import Draws
-from groundlings.experiments.labs.fidelity.people import floor
+from groundlings.experiments.labs.fidelity.people import HALVES, floor
 from groundlings.experiments.labs.search_sessions.figures import Folds
 from groundlings.experiments.labs.search_sessions.fitting import Fit, Fitting
 from groundlings.experiments.labs.search_sessions.halves import Counted, between, known
@@ -124,7 +124,7 @@ def held_against(log: SearchLog, fitting: Fitting, folds: Folds, seed: int) -> S
         drawn = SessionPages(*(np.concatenate([getattr(part, name) for part in each]) for name in _COLUMNS))
         clicked = np.asarray(drawn.clicks.any(axis=1))
         without[by] = float(1 - clicked.mean())
-        figures += _figures(by, drawn.take(clicked) if log.clicked_only else drawn, real, log.n_people, seed)
+        figures += held_figures(by, drawn.take(clicked) if log.clicked_only else drawn, real, seed)
     return SimulatedSessions(tuple(figures), without, cut)
 
 
@@ -161,20 +161,60 @@ def _pages_like(log: SearchLog, training: BoolArray, number: int) -> IntArray:
     return np.flatnonzero(training & (log.number == min(number, latest)))
 
 
-def _figures(by: str, drawn: SessionPages, real: SessionPages, n_people: int, seed: int) -> list[HeldFigure]:
-    simulated, really = _counted(drawn, n_people), _counted(real, n_people)
-    everybody, found = np.arange(n_people), []
+def held_figures(by: str, drawn: SessionPages, real: SessionPages, seed: int) -> list[HeldFigure]:
+    """Each of `FIGURES` of simulated sessions beside the real ones.
+
+    Args:
+        by: By what they are simulated.
+        drawn: Their pages; where they are of the people of `real`, a half of these is held against the other.
+        real: Real ones.
+        seed: Of the halves.
+    """
+    n = int(real.people.max()) + 1
+    there = np.unique(drawn.people)
+    simulated, really = _counted(drawn, int(there.max(initial=-1)) + 1), _counted(real, n)
+    found = []
     for name, shares in FIGURES.items():
-        ours, theirs = simulated[name], really[name]
+        ours, theirs = _as_wide(simulated[name], really[name])
         away = between(ours, theirs, shares=shares)
-        mean, high, _ = floor(
-            between(theirs, theirs, shares=shares), n_people, n_people // 2, np.random.default_rng(seed)
-        )
-        halves, _, _ = floor(away, n_people, n_people // 2, np.random.default_rng(seed))
-        whole = away(everybody, everybody)
+        mean, high, size = floor(between(theirs, theirs, shares=shares), n, n // 2, np.random.default_rng(seed))
+        halves = _halves(away, there, n, size, seed)
+        whole = away(there, np.arange(n))
         values, real_values = known(ours.values()), known(theirs.values())
         found.append(HeldFigure(name, by, values, real_values, whole, halves, mean, high, halves <= high))
     return found
+
+
+def _halves(away: Callable[[IntArray, IntArray], float], drawn: IntArray, n_people: int, size: int, seed: int) -> float:
+    """Mean distance of some simulated people from other real ones, as many of both, over random samples.
+
+    Args:
+        away: The distance.
+        drawn: Simulated people who have a page.
+        n_people: Real ones.
+        size: Of a half of them.
+        seed: Of the samples.
+    """
+    chance = np.random.default_rng(seed)
+    if len(drawn) == n_people:
+        return floor(away, n_people, size, chance)[0]
+    size = min(size, len(drawn))
+    samples = (
+        away(chance.choice(drawn, size, replace=False), chance.choice(n_people, size, replace=False))
+        for _ in range(HALVES)
+    )
+    return float(np.mean([*samples]))
+
+
+def _as_wide(first: Counted, second: Counted) -> tuple[Counted, Counted]:
+    """Both with as many columns: nothing is counted at ranks that one of them never shows."""
+    width = max(first.above.shape[1], second.above.shape[1])
+
+    def wide(each: Counted) -> Counted:
+        more = ((0, 0), (0, width - each.above.shape[1]))
+        return Counted(np.pad(each.above, more), np.pad(each.below, more))
+
+    return wide(first), wide(second)
 
 
 def _counted(pages: SessionPages, n_people: int) -> dict[str, Counted]:

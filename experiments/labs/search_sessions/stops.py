@@ -12,7 +12,7 @@ from scipy.special import expit
 from groundlings.environments.arrays import BoolArray, FloatArray
 from groundlings.experiments.labs.search_sessions.clicks import INNER_FOLDS, RIDGE
 from groundlings.experiments.labs.search_sessions.features import PAGE_FEATURES, Texts, others_of_pages, page_features
-from groundlings.experiments.labs.search_sessions.figures import Figure, Folds, Predicted, Rows, best_threshold
+from groundlings.experiments.labs.search_sessions.figures import Figure, Folds, Predicted, Rows, f1_threshold
 from groundlings.experiments.labs.search_sessions.log import SearchLog
 from groundlings.personas.taste.regression import centre_and_scale, fit_logistic
 
@@ -73,7 +73,7 @@ def _predicted(log: SearchLog, folds: Folds, features: PageFeatures, seed: int) 
         inner = Folds.draw(np.unique(log.people[training]), log.n_people, INNER_FOLDS, seed)
         held = inner.cross_fitted(log.people, log.last.shape, chances)[training]
         found = chances(training, tested)
-        return np.column_stack([found, found >= best_threshold(held, log.last[training])])
+        return np.column_stack([found, found >= f1_threshold(held, log.last[training])])
 
     found = folds.cross_fitted(log.people, (len(log), 2), of)
     return Predicted(found[:, 1] == 1, found[:, 0])

@@ -13,7 +13,7 @@ from groundlings.experiments.labs.search_sessions import published
 from groundlings.experiments.labs.search_sessions.clicks import ClickRow
 from groundlings.experiments.labs.search_sessions.figures import Figure
 from groundlings.experiments.labs.search_sessions.lab import Findings
-from groundlings.experiments.labs.search_sessions.simulated import MOST_PAGES
+from groundlings.experiments.labs.search_sessions.simulated import MOST_PAGES, HeldFigure
 from groundlings.experiments.labs.search_sessions.stops import StopRow
 from groundlings.experiments.terminal import escape
 
@@ -88,21 +88,34 @@ def _print_rates(findings: Findings, console: Console) -> None:
 
 
 def _print_sessions(findings: Findings, console: Console) -> None:
+    simulated, run = findings.simulated, findings.run
     title = "Simulated sessions, by what was fitted on other people or by stated rules"
+    _print_held(title, simulated.figures, simulated.without_click, findings.clicked_only, console)
+    for by, cut in simulated.cut.items():
+        if cut:
+            console.print(f"{by}: {plural(cut, 'session')} cut after {MOST_PAGES} pages")
+    if run is not None:
+        _print_held("Sessions of the run, by arm", run.figures, run.without_click, findings.clicked_only, console)
+
+
+def _print_held(
+    title: str,
+    figures: Sequence[HeldFigure],
+    without_click: Mapping[str, float],
+    clicked_only: bool,
+    console: Console,
+) -> None:
     table = _table(title, "by", "simulated", "real", "distance", "half to half", "real people (95 %)", "within")
-    for row in findings.simulated.figures:
+    for row in figures:
         table.add_row(
-            escape(row.name), row.by, _rates(row.simulated), _rates(row.real), decimal(row.distance, 3),
+            escape(row.name), escape(row.by), _rates(row.simulated), _rates(row.real), decimal(row.distance, 3),
             decimal(row.halves, 3), f"{decimal(row.floor, 3)} ({decimal(row.floor_95, 3)})",
             "yes" if row.within else "no",
         )  # fmt: skip
     console.print(table)
-    for by, share in findings.simulated.without_click.items():
-        left_out = ", left out as the log has none" if findings.clicked_only else ""
-        cut = plural(findings.simulated.cut[by], "session")
-        console.print(
-            f"{by}: {share:.1%} of simulated pages without a click{left_out}; {cut} cut after {MOST_PAGES} pages"
-        )
+    left_out = ", left out as the log has none" if clicked_only else ""
+    for by, share in without_click.items():
+        console.print(f"{escape(by)}: {share:.1%} of simulated pages without a click{left_out}")
 
 
 def targets(findings: Findings) -> list[str]:

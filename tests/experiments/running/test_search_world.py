@@ -11,6 +11,8 @@ from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.experiments.analysis.metrics import summarise
 from groundlings.experiments.archive.agent_history import read_story
 from groundlings.experiments.config.loading import load_config
+from groundlings.experiments.labs.search_sessions.log import LoggedPage, SearchLog
+from groundlings.experiments.labs.search_sessions.of_run import held_run
 from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.run import resume_experiment, run_experiment
 from groundlings.simulator.log.reader import LogReader
@@ -95,6 +97,15 @@ def by_hand(log, arm):
     }
 
 
+RESULTS_BY_RANK = """
+    SELECT impressions.position, avg(clicked) FROM impressions JOIN sessions USING (session_id) JOIN arms USING (arm_id)
+    JOIN events USING (session_id, page)
+    WHERE kind = 'source' AND detail = 'search' AND name = ? AND (session_id, page) IN (
+      SELECT session_id, page FROM impressions WHERE clicked)
+    GROUP BY impressions.position ORDER BY impressions.position"""
+"""Of pages of results with a click, as a log without others would have them."""
+
+
 def test_metrics_and_stories_tell_what_the_log_holds(start, tmp_path):
     run_experiment(start(simulation={"days": 2}), tmp_path / "run")
     with LogReader(tmp_path / "run") as reader:
@@ -103,7 +114,13 @@ def test_metrics_and_stories_tell_what_the_log_holds(start, tmp_path):
         expected = by_hand(log, "b")
         asked = "SELECT source_user_id FROM agents JOIN sessions USING (agent_id) JOIN events USING (session_id)"
         (user,) = log.execute(f"{asked} WHERE kind = 'query'").fetchone()
+        clicks_by_rank = log.execute(RESULTS_BY_RANK, ("b",)).fetchall()
     assert {name: arm.metrics[name].mean for name in expected} == pytest.approx(expected)
+    page = "1", "", "tea", (("Green Tea", ""),) * 4, (True, False, False, True)
+    real = SearchLog.of([LoggedPage(person, *page) for person in "pq"])
+    held = {row.name: row for row in held_run(tmp_path / "run", real, 0).figures if row.by == "b"}
+    assert held["click rate by rank"].simulated == pytest.approx([rate for _, rate in clicks_by_rank])
+    assert held["click rate by rank"].real == (1.0, 0.0, 0.0, 1.0)
     told = [page for session in read_story(tmp_path / "run", user).sessions for page in session.pages]
     query = next(page.said for page in told if page.said)
     assert query[0].startswith("asked for “")

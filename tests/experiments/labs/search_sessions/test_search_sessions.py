@@ -28,7 +28,7 @@ from groundlings.experiments.labs.search_sessions.features import (
     pieces,
     result_features,
 )
-from groundlings.experiments.labs.search_sessions.figures import Predicted, Rows, best_threshold
+from groundlings.experiments.labs.search_sessions.figures import Predicted, Rows, f1_threshold
 from groundlings.experiments.labs.search_sessions.lab import examine_sessions
 from groundlings.experiments.labs.search_sessions.log import LoggedPage, SearchLog
 from groundlings.experiments.labs.search_sessions.reading import COLUMNS, read_search_log
@@ -183,7 +183,9 @@ def test_figures_by_hand():
     assert found["auc"].value == 0.75
     assert found["log_loss"].value == pytest.approx(-np.log([0.9, 0.4, 0.5, 0.9]).mean())
     assert found["f1"].low <= 0.5 <= found["f1"].high
-    assert best_threshold(np.array([0.9, 0.6, 0.5, 0.1]), happened) == 0.5
+    assert f1_threshold(np.array([0.9, 0.6, 0.5, 0.1]), happened) == pytest.approx(0.4), (
+        "half of the F1 of the first three"
+    )
 
 
 @pytest.fixture(scope="module")
