@@ -109,7 +109,8 @@ def baselines_of(
     found: dict[str, dict[str, FloatArray]] = {name: {} for name in (POPULARITY, *columns)}
     for group, scenes in groups.items():
         lists = scenes.lists
-        popular = statistics.item_counts[np.where(lists.listed, lists.items, 0)].astype(np.float64)
+        # In a choice model the tenth user of an item says more than the thousandth.
+        popular = np.log1p(statistics.item_counts[np.where(lists.listed, lists.items, 0)].astype(np.float64))
         found[POPULARITY][group] = np.where(lists.listed, popular, np.nan)
         for name, column in columns.items():
             found[name][group] = np.where(lists.listed, measured[group][column].astype(np.float64), np.nan)
