@@ -19,7 +19,7 @@ from groundlings.environments.words import plural
 from groundlings.experiments.analysis.metrics.registry import absent_metrics
 from groundlings.experiments.config.designs import SplitDesign, shares_of
 from groundlings.experiments.config.interventions import in_words
-from groundlings.experiments.config.minds import models_of_minds
+from groundlings.experiments.config.minds import ConversingLanguageMindConfig, models_of_minds
 from groundlings.experiments.config.schema import CalibratedMindConfig, LanguageMindConfig, PluginMindConfig
 from groundlings.experiments.config.variants import cells_of
 from groundlings.experiments.running.arm_calls import ArmCalls, arm_lines, arms_calls, budget_note, together
@@ -184,6 +184,9 @@ def _calls(plan: Plan, bound: Estimate, wish: Wish) -> Iterator[_Row]:
             yield "money", f"about {amount(bound.money, 2)} at most, at the prices of {place}.budget"
         yield from sample_lines(plan, bound)
         yield from asking_lines(asking, bound, wish)
+    elif isinstance(mind, ConversingLanguageMindConfig):
+        more = f", and up to {mind.reasks} more for each reply that cannot be read" if mind.reasks else ""
+        yield "calls", f"at most {bound.pages:,}, one for each time a user speaks{more}; tokens are not foreseen"
     elif isinstance(mind, PluginMindConfig) and mind.asked is not None:
         yield "calls", escape(f"not known: {mind.kind} asks as it likes; mind.model.budget sets a cap")
     else:

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from groundlings.experiments.running.plan import Plan
 
 _DRAW = frozenset({"numpy", "scipy", "mesa"})
-_NAME_FILES = ("path", "file", "directory", "folder", "dir", "fitted")
+_NAME_FILES = ("path", "file", "directory", "folder", "dir", "fitted", "ties", "agent_notes")
 """Ends of keys whose values are looked for on the disk, even where they hold no dot or slash."""
 _MOST_FILES = 1000
 _FILES_OF_MINDS: Any = {"agent_notes": True, "social": {"ties"}, "search": {"fitted"}, "language": {"agent_notes"}}

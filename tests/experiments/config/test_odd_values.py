@@ -189,3 +189,9 @@ def test_printed_yaml_reads_back_as_the_same_value_on_every_stream(value, encodi
         sys.stdout = usual
     assert yaml_reading.parse(said) == value
     assert not set("\x1b\u202e\u200b\ufeff") & set(said)
+
+
+@pytest.mark.parametrize("key", ["ties", "agent_notes", "fitted", "path"])
+def test_a_file_of_a_mind_counts_whatever_its_name_is(tmp_path, key):
+    (tmp_path / "friends").write_text("a,b")
+    assert [name for name, _ in files_named({key: "friends"}, tmp_path)] == [key]

@@ -50,6 +50,14 @@ def test_a_large_run_says_so_before_it_begins(tmp_path):
     assert any(HUGE in line for line in heard)
 
 
+def test_users_in_a_models_words_ask_once_for_each_time_that_they_speak():
+    console = Console(file=io.StringIO(), width=200)
+    talking = SMALL | {"environment": {"kind": "conversation", "turns": 4}, "mind": {"kind": "conversing_language"}}
+    print_plan(build_plan(ExperimentConfig.model_validate(talking)), console)
+    said = "at most 250, one for each time a user speaks, and up to 1 more for each reply that cannot be read"
+    assert said in " ".join(console.file.getvalue().split())
+
+
 def test_check_says_how_people_are_divided():
     arms = [{"name": "popular", "recommender": "popular"}, {"name": "knn", "recommender": "item_knn"}]
     design = {"kind": "split", "shares": {"popular": 1, "knn": 3}, "log": "shared"}
