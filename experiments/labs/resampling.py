@@ -31,7 +31,9 @@ class Resamples:
 
     @classmethod
     def draw(cls, n_people: int, times: int, chance: np.random.Generator) -> Resamples:
-        """New resamples."""
+        """New resamples; none of fewer than two people, who say nothing of how people differ."""
+        if n_people < 2:
+            return cls(np.ones((1, n_people)))
         counts = chance.multinomial(n_people, np.full(n_people, 1 / n_people), size=times)
         return cls(np.vstack([np.ones(n_people), counts]))
 

@@ -22,6 +22,9 @@ from groundlings.personas.search.rules import STOP_FEATURES, SearchRules
 Examined: TypeAlias = Literal["position_based", "user_browsing"]
 """The click models whose examination is a table."""
 
+_MOST_WEIGHT = 1_000_000
+"""Log-odds that a rule of stopping may add: far beyond any that is estimated."""
+
 COMMAND = "groundlings search-sessions FILE --out FITTED"
 """Makes such a file."""
 
@@ -33,11 +36,11 @@ class SessionSource(Part):
     """Its name, without the place."""
     sha256: str
     """Over the file."""
-    people: int
-    sessions: int
-    pages: int
-    results: int
-    clicks: int
+    people: int = Field(ge=1)
+    sessions: int = Field(ge=1)
+    pages: int = Field(ge=1)
+    results: int = Field(ge=1)
+    clicks: int = Field(ge=0)
     clicked_only: bool
     """Whether every page has a click, so that pages without one were left out of the log; how often people click
     nothing is then what the click model makes of the others."""
@@ -90,6 +93,11 @@ class FittedSearch(Part):
             raise ValueError(f"reformulation is {self.reformulation.value:g}, expected a probability")
         if self.stop.keys() != {"intercept", *STOP_FEATURES}:  # a weight that is not there is unknown, and not 0
             raise ValueError(f"stop weighs {', '.join(self.stop)}; expected intercept, {', '.join(STOP_FEATURES)}")
+        for name, weight in self.stop.items():  # sums of larger ones are no numbers
+            if not abs(weight.value) <= _MOST_WEIGHT:
+                raise ValueError(
+                    f"stop.{name} is {weight.value:g}, expected log-odds from -{_MOST_WEIGHT:,} to {_MOST_WEIGHT:,}"
+                )
         return self
 
     @property

@@ -14,6 +14,7 @@ from pydantic import Field
 from groundlings.environments.chat import ChatModel
 from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.random_streams import name_key
+from groundlings.environments.words import plural
 from groundlings.experiments.config.loading import load_as
 from groundlings.experiments.config.section import Section
 from groundlings.experiments.labs.dialogues.figures import Row, Tally, Worth
@@ -139,7 +140,7 @@ def examine_dialogues(directory: Path, settings: Settings, model: ChatModel | No
     kept, leaks = without_leaks(dialogues)
     if not kept:
         raise DataError(f"{directory}: found no turn with a target that was not named before; expected some")
-    ask = _checked(settings, dialogues)
+    ask = _checked(directory, settings, dialogues)
     turns = _taken(kept, dialogues, settings)
     material = Material(dialogues, settings.parts, settings.seed)
     stage = Stage(material, ask, settings.rounds, settings.seed)
@@ -170,8 +171,8 @@ def examine_dialogues(directory: Path, settings: Settings, model: ChatModel | No
     )
 
 
-def _checked(settings: Settings, dialogues: Dialogues) -> tuple[str, ...]:
-    """The fields to ask about; raises `ConfigError` where something is not possible."""
+def _checked(directory: Path, settings: Settings, dialogues: Dialogues) -> tuple[str, ...]:
+    """The fields to ask about; raises `UserError` where something is not possible."""
     if unknown := [name for name in settings.seekers if name not in SEEKERS]:
         raise ConfigError(f"seeker: found {unknown[0]}; expected {', '.join(SEEKERS)}")
     known = ", ".join(dialogues.fields) or "no field at all"
@@ -184,8 +185,13 @@ def _checked(settings: Settings, dialogues: Dialogues) -> tuple[str, ...]:
         raise ConfigError("dialogues: expected a seeker, a round, needs shared by 1 item or more, and a seed from 0 up")
     if settings.take is not None and settings.take < 1:
         raise ConfigError(f"take: found {settings.take}; expected 1 dialogue or more")
-    if not 2 <= settings.parts <= len(dialogues.ids):
-        raise ConfigError(f"parts: found {settings.parts}; expected 2 to {len(dialogues.ids)}, the dialogues")
+    if settings.parts < 2:
+        raise ConfigError(f"parts: found {settings.parts}; expected 2 or more")
+    if len(dialogues.ids) < settings.parts:
+        raise DataError(
+            f"{directory}: found {plural(len(dialogues.ids), 'dialogue')}; expected {settings.parts} or more: they are "
+            f"put into {settings.parts} parts, and recommenders learn from the other ones"
+        )
     return ask
 
 

@@ -85,9 +85,10 @@ def read_dialogues(directory: Path) -> Dialogues:
     rows = {name: row for row, name in enumerate(known)}
     fields = _fields(known, directory / ITEMS)
     ids: dict[str, int] = {}
-    turns, unknown = [], 0
+    turns, unknown, stands = [], 0, dict[tuple[int, int], int]()
     file = directory / TURNS
-    for number, line in enumerate(_text(file).splitlines(), 1):
+    text = _text(file)
+    for number, line in enumerate(text.removesuffix("\n").split("\n") if text else (), 1):  # texts hold other ends
         where = f"{file}, line {number}"
         found = _json(line, where)
         named = dict.fromkeys(_words(found, "rec", where))
@@ -95,6 +96,8 @@ def read_dialogues(directory: Path) -> Dialogues:
         unknown += len(named) - len(targets)
         dialogue = ids.setdefault(str(_cell(found, "dialog_id", where, (str, int))), len(ids))
         turn = _cell(found, "turn_id", where, (int,))
+        if (first := stands.setdefault((dialogue, turn), number)) < number:
+            raise DataError(f"{where}: found turn {turn} of its dialogue, as in line {first}; expected each turn once")
         turns.append(Turn(dialogue, turn, _words(found, "context", where), targets))
     if not turns:
         raise DataError(f"{file}: found no line; expected one per turn in which something was recommended")
@@ -156,6 +159,8 @@ def _text(file: Path) -> str:
         raise DataError(
             f"{file}: found no file ({fault.strerror}); expected dialogues: {ITEMS} and {TURNS}, see docs/dialogues.md"
         ) from None
+    except UnicodeDecodeError:
+        raise DataError(f"{file}: found what is not UTF-8; expected JSON in UTF-8, see docs/dialogues.md") from None
     except ValueError as fault:
         raise DataError(f"{file}: {fault}") from None
 

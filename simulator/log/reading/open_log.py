@@ -35,6 +35,7 @@ CHUNK_ROWS = 50_000
 
 
 _SEALED = {
+    "assignments": "SELECT seal_id FROM seals WHERE kind = 'assignments' LIMIT 1",
     "lessons": "SELECT seal_id FROM seals WHERE kind = 'lessons' LIMIT 1",
     "presentations": """SELECT seal_id FROM seals WHERE kind = 'rows' AND covers LIKE '%"presentations"%' LIMIT 1""",
 }

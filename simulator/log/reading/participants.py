@@ -20,6 +20,7 @@ from groundlings.simulator.log.assignment_rows import assignments, ties_by_arm
 from groundlings.simulator.log.begun import Change, read_accepted
 from groundlings.simulator.log.intervention_rows import read_interventions
 from groundlings.simulator.log.measured_agents import are_measured, persona_of, stored
+from groundlings.simulator.log.parts import RESTORE
 from groundlings.simulator.log.reading.open_log import OpenLog
 
 _ACTION = re.compile(r"[a-z][a-z0-9_]*")
@@ -196,18 +197,34 @@ class ParticipantReader(OpenLog):
         return [row[0] for chunk in chunks for row in chunk]
 
     def assignment(self) -> Assignment | None:
-        """Which arm each agent lives in, and where its ties do; None where ties cross no arms."""
+        """Which arm each agent lives in, and where its ties do; None where ties cross no arms.
+
+        Raises:
+            RunDirectoryError: The log has lost the table, or some of its rows, or one says something impossible.
+        """
         if not self.columns_of(assignments.name):
             return None
         arms = {row["arm_id"]: row["name"] for row in self._rows("SELECT arm_id, name FROM arms ORDER BY position")}
         places, names = {arm_id: place for place, arm_id in enumerate(arms)}, tuple(arms.values())
         found = [row for chunk in self._chunks(_ASSIGNED) for row in chunk]
-        return Assignment(
-            arms=names,
-            homes=np.array([places[arm_id] for arm_id, _, _ in found], dtype=np.int64),
-            clusters=np.array([cluster for _, cluster, _ in found], dtype=np.int64),
-            ties=np.array([ties_by_arm(ties, names) for _, _, ties in found], dtype=np.int64),
-        )
+        agents = self._rows("SELECT count(*) AS agents FROM agents")[0]["agents"]
+        if len(found) != agents:
+            raise RunDirectoryError(
+                f"{self}: the log is damaged: assignments has {len(found):,} rows, expected one for each of {agents:,} "
+                f"agents; {RESTORE}"
+            )
+        try:
+            return Assignment(
+                arms=names,
+                homes=np.array([places[arm_id] for arm_id, _, _ in found], dtype=np.int64),
+                clusters=np.array([cluster for _, cluster, _ in found], dtype=np.int64),
+                ties=np.array([ties_by_arm(ties, names) for _, _, ties in found], dtype=np.int64),
+            )
+        except (KeyError, TypeError, ValueError):
+            raise RunDirectoryError(
+                f"{self}: the log is damaged: a row of assignments is of an arm that is not there, or does not say how "
+                f"many ties live in each arm; {RESTORE}"
+            ) from None
 
     def users_who_came(self, most: int) -> list[str]:
         """The data set's own ids of the first people of the log who had a session."""

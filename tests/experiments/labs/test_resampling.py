@@ -59,6 +59,11 @@ def test_the_interval_of_a_mean_is_that_of_the_textbook():
     assert (low, high) == pytest.approx((values.mean() - reach, values.mean() + reach), abs=0.03)
 
 
+def test_one_person_has_a_figure_and_no_interval():
+    found = Resamples.draw(1, 50, np.random.default_rng(4)).mean(np.array([0.5]), np.ones(1, dtype=np.bool_))
+    assert (found[0], *interval(found)) == (0.5, None, None)
+
+
 def test_people_who_are_not_judged_do_not_matter():
     resamples = Resamples.draw(10, 50, np.random.default_rng(4))
     who = np.arange(10) < 5

@@ -120,6 +120,23 @@ def test_a_changed_assignment_is_noticed(made, tmp_path, statement, fault):
         assert fault in str(check_log(run, log, most_rows=None))
 
 
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("DELETE FROM assignments WHERE agent_id = 1", "assignments has 39 rows, expected one for each of 40 agents"),
+        ("UPDATE assignments SET arm_id = 99", "a row of assignments is of an arm that is not there"),
+        ("UPDATE assignments SET ties = '{}'", "does not say how many ties live in each arm"),
+        ("DROP TABLE assignments", "no such table: assignments"),
+    ],
+)
+def test_who_lives_where_is_never_told_of_a_damaged_log(made, tmp_path, statement, said):
+    run = shutil.copytree(made.directory, tmp_path / "run")
+    with closing(sqlite3.connect(run / "log.db")) as log, log:
+        log.execute(statement)
+    with LogReader(run) as log, pytest.raises(RunDirectoryError, match=f"{said}.*restore it from a copy"):
+        log.assignment()
+
+
 TURNS = {"kind": "language", "social": {"ties": {"generator": "watts_strogatz", "neighbours": 4}, "turns": {}}}
 
 

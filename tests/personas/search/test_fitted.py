@@ -111,6 +111,9 @@ def test_looks_and_clicks_are_those_of_the_click_model(seed, depth):
     assert chances == pytest.approx(model.conditional(ResultPages(documents, clicks)))
 
 
+STOP = fitted_search().model_dump(mode="json")["stop"]
+
+
 def test_what_a_stop_depends_on_by_hand():
     clicks = np.array([[True, False, True], [False, False, False]])
     assert stop_features(np.array([0, 3]), clicks, np.array([0, 4])) == pytest.approx(
@@ -124,6 +127,14 @@ def test_what_a_stop_depends_on_by_hand():
         ({"examination": [[1.0], [0.5, 0.2]]}, "examination of a position_based model of 2 ranks has 1 columns"),
         ({"examination": [[1.0], [1.5]]}, "holds what is no probability"),
         ({"stop": {}}, "expected intercept, number"),
+        (
+            {"stop": {**STOP, "clicks": {**STOP["clicks"], "value": 1e308}}},
+            r"stop\.clicks is 1e\+308, expected log-odds",
+        ),
+        (
+            {"fitted_on": {**fitted_search().fitted_on.model_dump(), "people": -5}},
+            r"fitted_on\.people: input should be",
+        ),
         ({"format": "another"}, "format"),
         ({"level": {**fitted_search().level.model_dump(), "value": 1.0}}, "level is 1"),
     ],
