@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import current_thread, main_thread
@@ -24,7 +25,6 @@ _SETTINGS = (
     "SET integer_division = true",  # as in SQLite and PostgreSQL
     "SET default_null_order = 'nulls_first_on_asc_last_on_desc'",  # as in SQLite
     "SET memory_limit = '1GB'",
-    "SET enable_progress_bar = false",  # of `python -c`, a prompt or a notebook it would draw over what is printed
     "SET enable_external_access = false",
     "SET lock_configuration = true",
 )
@@ -50,6 +50,9 @@ class QueryEngine:
         """What an answer needs beyond DuckDB's share of the memory."""
         self.connection: duckdb.DuckDBPyConnection = duckdb.connect(":memory:")
         self.connection.execute(f"SET temp_directory = {quoted(self._spilled.name)}")
+        with suppress(duckdb.InvalidInputException):  # a notebook without ipywidgets, where it has no bar to draw
+            # Of `python -c`, a prompt or a notebook it would draw over what is printed.
+            self.connection.execute("SET enable_progress_bar = false")
         for setting in (*(() if threads is None else (f"SET threads = {threads}",)), *_SETTINGS):
             self.connection.execute(setting)
 

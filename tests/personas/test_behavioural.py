@@ -207,7 +207,7 @@ def test_a_population_of_one_can_be_calibrated(toy, toy_split, toy_taste):
 def test_a_sample_of_the_candidates_gives_the_level_of_all(make_mind, monkeypatch):
     options = {"random_click_rate": 0.1, "utility": "met"}
     whole = make_mind(**options).describe()["click_constant"]
-    monkeypatch.setattr("groundlings.personas.minds.click_model._CANDIDATES", 30)  # of 60 items
+    monkeypatch.setattr("groundlings.personas.minds.click_model.CANDIDATES", 30)  # of 60 items
     sampled = make_mind(**options).describe()["click_constant"]
     assert whole != sampled
     assert sampled == pytest.approx(whole, abs=0.15)

@@ -296,7 +296,11 @@ def test_a_changed_lesson_is_seen_in_seals_and_digest(experiment, tmp_path, stat
         log.execute(statement)
     with LogReader(done.directory) as log:
         assert log.check_seals().faults == (fault,)
-        assert log.digest() != done.digest
+        if statement.startswith("DROP"):
+            with pytest.raises(RunDirectoryError, match="no such table: lessons"):
+                log.digest()
+        else:
+            assert log.digest() != done.digest
 
 
 def test_the_same_question_is_asked_once_even_at_the_same_moment_and_one_that_was_trained_before_asks_nothing():
