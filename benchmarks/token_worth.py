@@ -16,15 +16,17 @@ asking, processor seconds those of this start.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from groundlings.environments.datasets import load_dataset
-from groundlings.environments.errors import GroundlingsError
+from groundlings.environments.errors import ConfigError, GroundlingsError, shown
+from groundlings.experiments.archive.directory import write_json
+from groundlings.experiments.archive.tables import check_place
 from groundlings.experiments.cli.intervals import ends
 from groundlings.experiments.config.loading import load_as
 from groundlings.experiments.labs.distil.student_file import StudentFile, read_student
@@ -43,15 +45,17 @@ def main() -> int:
     """Ask, weigh and print; the exit status."""
     arguments = _arguments()
     try:
+        if arguments.out is not None:
+            check_place(arguments.out, "--out")
         config = load_as(TrainMindConfig, arguments.config, [f"population.size={arguments.people}", *arguments.set])
-        students = dict(map(_student, arguments.student))
+        minds, students = _minds(config, arguments), _students(arguments.student)
         ground = Ground(config, load_dataset(config.dataset, base=config.base))
-        found = weigh_tokens(ground, _minds(config, arguments), students, _tell)
+        found = weigh_tokens(ground, minds, students, _tell)
     except GroundlingsError as error:
         print(error, file=sys.stderr)
         return 1
     if arguments.out is not None:
-        arguments.out.write_text(json.dumps(found.as_dict(), indent=1))
+        write_json(arguments.out, found.as_dict())
     _print(found, ground.dataset.name)
     return 0
 
@@ -80,12 +84,22 @@ def _minds(config: TrainMindConfig, arguments: argparse.Namespace) -> list[Asked
     if arguments.trained is not None:
         trained = ModelConfig(embedded=EmbeddedOptions(path=arguments.trained.absolute()), store=kept)
         minds.append(Asked("calibrated, trained", trained, config.question))
+    names = [each.name for each in minds]
+    for name in arguments.mind or ():
+        if name not in names:
+            raise ConfigError(f"--mind: found {shown(name)}; expected {'; '.join(names)} (one more with --trained)")
     return [each for each in minds if arguments.mind is None or each.name in arguments.mind]
 
 
-def _student(told: str) -> tuple[str, StudentFile]:
-    name, _, path = told.rpartition("=")
-    return name or "student", read_student(Path(path))
+def _students(told: Sequence[str]) -> dict[str, StudentFile]:
+    found: dict[str, StudentFile] = {}
+    for each in told:
+        name, _, path = each.rpartition("=")
+        name = name or "student"
+        if name in found:
+            raise ConfigError(f"--student: found {shown(name)} twice; expected a name of its own for each")
+        found[name] = read_student(Path(path))
+    return found
 
 
 def _tell(mind: str, done: int, total: int) -> None:

@@ -37,3 +37,10 @@ class Assignment:
         """Share of each agent's ties that live in each arm, shape (n_agents, n_arms); NaN for agents without ties."""
         known = self.ties.sum(axis=1, keepdims=True)
         return np.divide(self.ties, known, out=np.full(self.ties.shape, np.nan), where=known > 0)
+
+
+def in_percent(across: float) -> str:
+    """A share of ties in words; some are never none, and not all are never all."""
+    if 0 < across < 0.01:
+        return "less than 1 %"
+    return "more than 99 %" if 0.99 < across < 1 else f"{100 * across:.0f} %"

@@ -12,7 +12,7 @@ from groundlings.experiments.config.designs import SplitDesign, assigned_arms, s
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.clusters import clusters_of
 from groundlings.personas.population import Population
-from groundlings.simulator.assignment import Assignment
+from groundlings.simulator.assignment import Assignment, in_percent
 
 _FEWEST = 2
 """Clusters per arm: one alone says nothing of how much clusters differ."""
@@ -71,15 +71,15 @@ def _ties_by_arm(ties: Ties, users: IntArray, homes: IntArray, n_arms: int) -> I
 
 
 def crossing_line(assignment: Assignment | None, design: object) -> tuple[str, ...]:
-    """What is to be known of ties that join agents of different arms, in a line; () where none may.
+    """What is to be known of ties that join agents of different arms, in a line; () where none do.
 
     Args:
         assignment: Who lives where; None where ties cross no arms.
         design: As configured.
     """
-    if assignment is None or np.isnan(assignment.across) or not isinstance(design, SplitDesign):
+    if assignment is None or not assignment.across > 0 or not isinstance(design, SplitDesign):
         return ()
-    share = f"design: {100 * assignment.across:.0f} % of the ties join agents of different arms"
+    share = f"design: {in_percent(assignment.across)} of the ties join agents of different arms"
     if design.by == "clusters":
         return (f"{share}, although clusters of them were assigned; `compare` estimates what these ties carry",)
     return (

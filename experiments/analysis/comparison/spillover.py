@@ -13,6 +13,7 @@ from groundlings.experiments.analysis.comparison.verdict import Check
 from groundlings.experiments.config.designs import SplitDesign
 from groundlings.experiments.labs.interference.estimates import Estimates, estimate
 from groundlings.experiments.labs.resampling import Resamples
+from groundlings.simulator.assignment import in_percent
 
 _TIMES, _SEED = 1000, 0
 
@@ -47,7 +48,7 @@ def spillover(outcomes: Outcomes, metric: str) -> Spillover | None:
         metric: The primary metric.
     """
     assignment, design = outcomes.assignment, outcomes.design
-    if assignment is None or not isinstance(design, SplitDesign) or np.isnan(assignment.across):
+    if assignment is None or not isinstance(design, SplitDesign) or not assignment.across > 0:
         return None
     homes, number = assignment.homes, int(assignment.clusters.max()) + 1
     values = np.column_stack([arm.values(metric) for arm in outcomes.arms])
@@ -69,6 +70,7 @@ def ties_check(outcomes: Outcomes) -> tuple[Check, ...]:
     assignment, design = outcomes.assignment, outcomes.design
     if assignment is None or not isinstance(design, SplitDesign) or np.isnan(assignment.across):
         return ()
-    said = f"{100 * assignment.across:.0f} % of them join agents of different arms, who hear of each other's lists"
+    said = f"{in_percent(assignment.across)} of them join agents of different arms"
+    said += ", who hear of each other's lists" if assignment.across else ""
     status: Literal["passed", "failed"] = "failed" if assignment.across else "passed"
     return (Check("ties join agents of one arm", status, said, spoils=design.by == "agents"),)

@@ -18,6 +18,7 @@ from groundlings.experiments.analysis.report.formatting import count, decimal, s
 from groundlings.experiments.archive.directory import read_manifest
 from groundlings.experiments.labs.interference.estimates import Estimate as Interference
 from groundlings.experiments.labs.interference.estimates import Estimates
+from groundlings.simulator.assignment import in_percent
 
 WORD_OF_MOUTH_NAME = "word_of_mouth.json"
 
@@ -46,7 +47,7 @@ def social_lines(directory: Path) -> tuple[str, ...]:
         if content["digest"] != read_manifest(directory)["digest"]:
             return (f"{WORD_OF_MOUTH_NAME} is of another run than this one, so what ties did is not told",)
         return tuple(_lines(content))
-    except (OSError, ValueError, KeyError, TypeError) as fault:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as fault:
         raise RunDirectoryError(
             f"{path}: not a file of `groundlings word-of-mouth --json` ({fault!r}); write it anew, or remove it"
         ) from None
@@ -60,7 +61,7 @@ def spillover_lines(comparison: Comparison) -> tuple[str, ...]:
     metric = comparison.metrics[comparison.plan.primary]
     assigned = "clusters of agents" if found.by == "clusters" else "agents"
     first = (
-        f"{100 * found.across:.0f} % of the ties join agents of different arms ({assigned} were assigned; there are "
+        f"{in_percent(found.across)} of the ties join agents of different arms ({assigned} were assigned; there are "
         f"{count(found.clusters)} clusters); estimates are by least squares, intervals 95 % over clusters"
     )
     return (first, *(_carried(name, each, metric, comparison.baseline) for name, each in found.arms.items()))

@@ -158,7 +158,7 @@ def read_record(path: Path) -> Record:
     try:
         record = json.loads(bounded_text(path))
         known = all(key in record["about"] for key in ("config", "dataset", "dataset_hash", "files", "name", "seed"))
-    except (OSError, ValueError, KeyError, TypeError) as fault:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as fault:
         raise DataError(f"{path}: cannot be read as the record of a training ({fault}); train anew") from None
     if not known:
         raise DataError(f"{path}: is no record of a training; expected what `groundlings train-mind` writes")

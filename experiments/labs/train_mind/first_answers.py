@@ -59,7 +59,7 @@ def first_answers(directory: Path, identity: str) -> tuple[Said, Told] | None:
             Said(_numbers(said["scores"]), *(int(said[key]) for key in ("asked", "unreadable", "tokens"))),
             Told(_numbers(told["histories"]), _numbers(told["titles"]), Completions(**completions)),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
         raise DataError(
             f"{path}: cannot be read as what the model said before its training ({fault}); {_ANEW}"
         ) from None

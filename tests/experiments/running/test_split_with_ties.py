@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,9 +20,12 @@ from groundlings.experiments.analysis.comparison.pilot import run_pilot
 from groundlings.experiments.analysis.comparison.split import cluster_values
 from groundlings.experiments.analysis.report.social_sentences import spillover_lines
 from groundlings.experiments.archive.log_check import check_log
+from groundlings.experiments.config.designs import SplitDesign
 from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running.assigning import crossing_line
 from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.run import resume_experiment, run_experiment
+from groundlings.simulator.assignment import Assignment, in_percent
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.writer import LogWriter
 
@@ -135,6 +139,15 @@ def test_who_lives_where_is_never_told_of_a_damaged_log(made, tmp_path, statemen
         log.execute(statement)
     with LogReader(run) as log, pytest.raises(RunDirectoryError, match=f"{said}.*restore it from a copy"):
         log.assignment()
+
+
+def test_ties_that_cross_no_arms_are_no_warning_and_some_that_do_are_never_none():
+    within = Assignment(("a", "b"), np.array([0, 1]), np.array([0, 1]), np.array([[2, 0], [0, 2]]))
+    assert crossing_line(within, SplitDesign(kind="split")) == ()
+    one_of_400 = replace(within, ties=np.array([[199, 1], [0, 200]]))
+    (line,) = crossing_line(one_of_400, SplitDesign(kind="split"))
+    assert line.startswith("design: less than 1 % of the ties join agents of different arms")
+    assert in_percent(0.997) == "more than 99 %"
 
 
 TURNS = {"kind": "language", "social": {"ties": {"generator": "watts_strogatz", "neighbours": 4}, "turns": {}}}

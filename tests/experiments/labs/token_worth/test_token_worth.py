@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -187,3 +189,20 @@ def test_a_student_takes_no_tokens_and_one_of_other_data_is_refused(monkeypatch,
     assert line.per_1000(gain(line, NOTHING)) is None
     with pytest.raises(ConfigError, match=r"the student is of other data than toy; distil it from this data"):
         weigh(monkeypatch, ground, Model(()), (), {"student": student_of(ground, 2.0, "another")})
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--mind", "verdct"], "--mind: found 'verdct'; expected verdict; graded; calibrated"),
+        (["--mind", "calibrated, trained"], "one more with --trained"),
+        (["--out", "nowhere/figures.json"], "--out: there is no directory nowhere"),
+    ],
+)
+def test_the_table_is_asked_for_as_it_can_be_made_before_anybody_is_asked(options, said, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(Path(__file__).parents[4])
+    token_worth = import_module("benchmarks.token_worth")
+    monkeypatch.setattr("sys.argv", ["token_worth", *options])
+    monkeypatch.setattr(token_worth, "load_dataset", lambda *_, **__: pytest.fail("data were read first"))
+    assert token_worth.main() == 1
+    assert said in capsys.readouterr().err

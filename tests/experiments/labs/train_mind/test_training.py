@@ -270,6 +270,7 @@ def test_whoever_goes_on_does_not_ask_again_what_the_model_said_before(ground, m
     for content, fault in (
         (json.dumps(said | {"identity": "other"}), "another file"),
         ('{"said": 1}', "cannot be read"),
+        ("[" * 100_000, "cannot be read"),
     ):
         kept.write_text(content)
         with pytest.raises(DataError, match=rf"first_answers\.json: .*{fault}"):
