@@ -11,6 +11,7 @@ recommended next: the turn's targets. Other keys are not read.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ _ID = ""
 
 Fields = Mapping[str, tuple[tuple[str, ...], ...]]
 """Name of a list of words -> the words of each item."""
+
+_ESCAPED_HALF, _HALF = re.compile(r"\\ud", re.IGNORECASE), re.compile("[\ud800-\udfff]")
+"""What JSON may be whose texts hold half a character, and the half itself."""
 
 _YEAR = re.compile(r"(?P<title>.*\S)\s*\((?P<year>\d{4})\)")
 
@@ -111,7 +115,11 @@ def _known(file: Path) -> tuple[dict[str, Mapping[str, Any]], int]:
         raise DataError(f"{file}: found {shown(found)}; expected id -> what is known of an item")
     known: dict[str, Mapping[str, Any]] = {}
     for item_id, cells in found.items():
-        known.setdefault(_cell(cells, "name", f"{file}, item {shown(item_id)}", (str,)), {**cells, _ID: item_id})
+        where = f"{file}, item {shown(item_id)}"
+        name = _cell(cells, "name", where, (str,))
+        if not name.strip():
+            raise DataError(f"{where}, name: found {shown(name)}; expected what dialogues call it")
+        known.setdefault(name, {**cells, _ID: item_id})
     return known, len(found) - len(known)
 
 
@@ -154,7 +162,7 @@ def _catalog(known: Mapping[str, Mapping[str, Any]], fields: Fields) -> Catalog:
 
 def _text(file: Path) -> str:
     try:
-        return bounded_text(file)
+        return bounded_text(file).removeprefix("\ufeff")
     except OSError as fault:
         raise DataError(
             f"{file}: found no file ({fault.strerror}); expected dialogues: {ITEMS} and {TURNS}, see docs/dialogues.md"
@@ -167,9 +175,12 @@ def _text(file: Path) -> str:
 
 def _json(text: str, where: str) -> Any:
     try:
-        return read_plain_json(text)
+        found = read_plain_json(text)
     except UnreadableReply as fault:
         raise DataError(f"{where}: found no JSON ({fault})") from None
+    if _ESCAPED_HALF.search(text) and _HALF.search(json.dumps(found, ensure_ascii=False)):
+        raise DataError(f"{where}: found half a character (\\ud800 to \\udfff without the other half); expected text")
+    return found
 
 
 def _cell(found: Any, key: str, where: str, kinds: tuple[type, ...]) -> Any:

@@ -50,7 +50,7 @@ def _print_leaks(findings: Findings, console: Console) -> None:
     console.print(
         f"judged    {plural(findings.targets, 'target')} in {plural(findings.turns, 'turn')} of "
         f"{plural(findings.judged, 'dialogue')}; 95 % intervals over dialogues. Asked about, in this order: "
-        f"{escape(', '.join(findings.ask))}."
+        f"{escape(', '.join(findings.ask)) or 'nothing, for items have no list of words'}."
     )
     if findings.model:
         console.print(f"model     {escape(findings.model)}")
