@@ -7,18 +7,18 @@ from contextlib import suppress
 from pathlib import Path
 
 from groundlings.environments.errors import ConfigError, UserError
+from groundlings.experiments.archive.tables import check_place
 
 
 def refuse_taken(out: Path, what: str, *readers: Callable[[Path], object]) -> None:
-    """Raise `ConfigError`, before anything is fitted, where a file lies at `out` that is no earlier one of its kind.
+    """Raise `ConfigError`, before anything is fitted, where no file can be written at `out`, or another lies there.
 
     Args:
         out: Where the file is to be written.
         what: Names its kind, such as "calibration".
         readers: Read files that may be replaced; each raises `UserError` at another file.
     """
-    if out.is_dir():
-        raise ConfigError(f"--out {out}: this is a directory; name a file")
+    check_place(out, "--out")
     if not out.exists():
         return
     for read in readers:

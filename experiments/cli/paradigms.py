@@ -29,11 +29,12 @@ def paradigms(run: RunArgument, out: OutOption = None, as_json: JsonOption = Fal
     from groundlings.experiments.labs.paradigms.tables import csv_of_arms, csv_of_groups
     from groundlings.experiments.labs.paradigms.terminal import print_findings
 
+    if out is not None:
+        _make(out)
     findings = compare_paradigms(run)
     if out is None:
         refuse_strange(run)
     directory = out or run
-    directory.mkdir(parents=True, exist_ok=True)
     write_text(directory / "paradigms.csv", csv_of_arms(findings))
     write_text(directory / "paradigms_groups.csv", csv_of_groups(findings))
     write_text(directory / "paradigms.html", render_page(findings))
@@ -45,3 +46,13 @@ def paradigms(run: RunArgument, out: OutOption = None, as_json: JsonOption = Fal
     for name in ("paradigms.csv", "paradigms_groups.csv", "paradigms.html"):
         console.print(f"written  {escape(str(directory / name))}", soft_wrap=True)
         tell_formulas(directory / name, console)
+
+
+def _make(out: Path) -> None:
+    """Make a directory where there is none, before anything is computed for it."""
+    from groundlings.environments.errors import ConfigError
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise ConfigError(f"--out {out}: cannot be made a directory ({fault.strerror}); name another one") from None

@@ -35,11 +35,14 @@ def search_sessions(
 ) -> None:
     """Predict clicks and stops in logged search sessions by rules, regressions and click models, people left out."""
     from groundlings.experiments.archive.directory import write_json, write_text
+    from groundlings.experiments.archive.tables import check_place
     from groundlings.experiments.cli.fitted_out import refuse_taken
     from groundlings.experiments.labs.search_sessions.lab import examine_sessions
     from groundlings.experiments.labs.search_sessions.terminal import print_findings
     from groundlings.personas.search.fitted import read_fitted_search
 
+    if json is not None:
+        check_place(json, "--json")
     if out is not None:
         refuse_taken(out, "file of fitted search", read_fitted_search)
     console = Terminal()

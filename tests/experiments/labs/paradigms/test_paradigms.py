@@ -209,6 +209,16 @@ def test_of_a_few_users_nothing_is_called_clear(findings):
     assert "clearly" not in sentence
 
 
+def test_a_file_in_the_place_of_its_directory_is_refused_before_anything_is_computed(run, tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    alone = typer.Typer()
+    alone.command()(paradigms)
+    refused = CliRunner().invoke(alone, [str(run), "--out", str(tmp_path / "mine")]).exception
+    assert isinstance(refused, ConfigError)
+    assert "cannot be made a directory" in str(refused)
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
 def test_the_command_prints_tables_and_writes_csv_and_page(findings, run, tmp_path):
     alone = typer.Typer()
     alone.command()(paradigms)

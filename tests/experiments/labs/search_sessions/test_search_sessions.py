@@ -290,3 +290,13 @@ def test_the_code_of_the_page_runs():
     known: dict[str, object] = {}
     exec(code, known)
     assert known["model"].click_probabilities(known["pages"]).shape == (2, 3)
+
+
+@pytest.mark.parametrize("option", ["--json", "--out"])
+def test_where_nothing_can_be_written_is_said_before_anything_is_read(tmp_path, option):
+    alone = typer.Typer()
+    alone.command()(search_sessions)
+    place = str(tmp_path / "nowhere" / "file.json")
+    refused = CliRunner().invoke(alone, [str(tmp_path / "no log.json"), option, place]).exception
+    assert isinstance(refused, ConfigError)
+    assert str(refused).startswith(f"{option}: there is no directory {tmp_path / 'nowhere'}")
