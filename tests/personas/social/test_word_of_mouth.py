@@ -191,8 +191,3 @@ def test_a_run_that_was_cut_short_is_resumed_with_what_was_heard(start, tmp_path
         with pytest.raises(RunDirectoryError, match="out of luck"):
             run_experiment(start(mind=ALL_OF_IT), tmp_path / "run")
     assert resume_experiment(tmp_path / "run").digest == whole
-
-
-def test_arms_that_share_agents_are_refused(start):
-    with pytest.raises(ConfigError, match="ties join agents who see different lists"):
-        start(design={"kind": "split"})
