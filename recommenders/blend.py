@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Literal
 
 import numpy as np
@@ -11,6 +10,7 @@ from pydantic import Field
 from groundlings.environments.arrays import NO_ITEM, FloatArray, IntArray, ItemArray
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.ranking import Ranking, RankingRequest
+from groundlings.environments.side_by_side import side_by_side
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.wrapping import OuterRecommender
 
@@ -58,7 +58,7 @@ class BlendRecommender(OuterRecommender):
 
     async def rank(self, request: RankingRequest) -> Ranking:
         """See `AsyncRecommender.rank`; all of them are asked at once."""
-        lists = await asyncio.gather(*(part.rank(request) for part in self.of))
+        lists = await side_by_side(part.rank(request) for part in self.of)
         joined = _interleaved if self.how == "interleaved" else _weighted
         items, scores = joined([each.items for each in lists], self.weights, request.size)
         explored = np.zeros(items.shape, dtype=np.bool_)

@@ -114,3 +114,17 @@ def really_different(rates: FloatArray) -> list[tuple[int, int]]:
         if low is not None and high is not None and (low > 0 or high < 0):
             found.append((first, second))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure and its 95 % interval over people; ends are None where there is none."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+    @classmethod
+    def of(cls, resampled: FloatArray, least: float = -np.inf, most: float = np.inf) -> Figure:
+        """From the figure and its resamples, shape (1 + times,)."""
+        return cls(float(resampled[0]), *interval(resampled, least, most))

@@ -9,24 +9,10 @@ import numpy as np
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.labs.dialogues.rounds import ACCEPTED, UNREADABLE, Conversation
-from groundlings.experiments.labs.resampling import Resamples, interval
+from groundlings.experiments.labs.resampling import Figure, Resamples
 
 AMONG = (1, 10, 50)
 """Recall@1, @10 and @50."""
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A figure and its 95 % interval over dialogues; ends are None where there is none."""
-
-    value: float
-    low: float | None
-    high: float | None
-
-    @classmethod
-    def of(cls, resampled: FloatArray, least: float = 0.0) -> Figure:
-        """From the figure and its resamples, shape (1 + times,); `least` is the lower bound of the figure."""
-        return cls(float(resampled[0]), *interval(resampled, least, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,4 +117,4 @@ class Tally:
 
 def _figures(resampled: FloatArray, least: float = 0.0) -> tuple[Figure, ...]:
     """Of columns as `AMONG`, shape (1 + times, len(AMONG))."""
-    return tuple(Figure.of(column, least) for column in resampled.T)
+    return tuple(Figure.of(column, least, 1.0) for column in resampled.T)

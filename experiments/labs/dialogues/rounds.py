@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +11,7 @@ import scipy.sparse as sp
 from groundlings.environments.arrays import NO_ITEM, IntArray, ItemArray
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import RankingRequest
+from groundlings.environments.side_by_side import side_by_side
 from groundlings.experiments.labs.dialogues.leaks import names_any
 from groundlings.experiments.labs.dialogues.reading import Dialogues, Turn
 from groundlings.experiments.labs.dialogues.seekers import Answer, Asked, Seeker
@@ -81,7 +81,7 @@ class Stage:
                 self._list(talks[row], listed, asked)
             if number + 1 < self.rounds and system.reads_queries:  # whoever hears no words is told none
                 going_on = [talks[row] for row in rows.tolist() if not talks[row].over]
-                await asyncio.gather(*(self._answer(seeker, talk, asked) for talk in going_on))
+                await side_by_side(self._answer(seeker, talk, asked) for talk in going_on)
         return talks
 
     def _list(self, talk: Conversation, listed: ItemArray, asked: str | None) -> None:

@@ -11,9 +11,10 @@ from rich.table import Table
 
 from groundlings.environments.words import plural
 from groundlings.experiments.analysis.report.formatting import decimal, signed
-from groundlings.experiments.labs.dialogues.figures import AMONG, Figure, Row
+from groundlings.experiments.labs.dialogues.figures import AMONG, Row
 from groundlings.experiments.labs.dialogues.lab import Findings
 from groundlings.experiments.labs.dialogues.seekers import BY_MODEL, LEAKY
+from groundlings.experiments.labs.resampling import Figure
 from groundlings.experiments.terminal import escape
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from groundlings.environments.arrays import BoolArray, FloatArray
 from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.random_streams import name_key
-from groundlings.experiments.labs.resampling import Resamples, interval
+from groundlings.experiments.labs.resampling import Figure, Resamples
 from groundlings.experiments.labs.ties.choice import choice_weights
 from groundlings.experiments.labs.ties.pairs import (
     HeldOut,
@@ -29,20 +29,6 @@ from groundlings.experiments.labs.ties.tables import TiedHistories
 
 NEIGHBOURS = (50, 200, 1000)
 """How many neighbours item kNN keeps: as shipped, and more, because ties may only make up for what few of them miss."""
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A figure and its 95 % interval over people; ends are None where there is none."""
-
-    value: float
-    low: float | None
-    high: float | None
-
-    @classmethod
-    def of(cls, resampled: FloatArray, least: float = -np.inf, most: float = np.inf) -> Figure:
-        """From the figure and its resamples, shape (1 + times,)."""
-        return cls(float(resampled[0]), *interval(resampled, least, most))
 
 
 @dataclass(frozen=True, slots=True)
