@@ -11,7 +11,7 @@ from groundlings.experiments.terminal import Terminal, escape
 
 if TYPE_CHECKING:
     from groundlings.experiments.labs.resampling import Figure
-from groundlings.experiments.labs.ties.lab import Findings
+    from groundlings.experiments.labs.ties.lab import Findings
 
 HistoriesArgument = Annotated[
     Path, typer.Argument(metavar="HISTORIES", help="A table with the columns user and item (CSV, TSV or Parquet).")
