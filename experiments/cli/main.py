@@ -238,48 +238,32 @@ def _mount() -> None:
         word_of_mouth,
     )
 
-    app.command("schema", rich_help_panel=RUN)(schema.schema)
-    app.command("agent", rich_help_panel=COMPARE)(agent.agent)
-    app.command("compare", rich_help_panel=COMPARE)(compare.compare)
-    app.command("paradigms", rich_help_panel=COMPARE)(paradigms.paradigms)
-    app.command("power", rich_help_panel=RUN)(compare.power)
-    app.command("calibrate", rich_help_panel=BELIEVE)(calibrate.calibrate)
-    app.command("fidelity", rich_help_panel=BELIEVE)(fidelity.fidelity)
-    app.command("validate", rich_help_panel=BELIEVE)(validate.validate)
-    app.command("truth", rich_help_panel=BELIEVE)(truth.truth)
-    app.command("conversation", rich_help_panel=COMPARE)(conversation.conversation)
-    app.command("dialogues", rich_help_panel=BELIEVE)(dialogues.dialogues)
-    app.command("interference", rich_help_panel=BELIEVE)(interference.interference)
-    app.command("off-policy", rich_help_panel=BELIEVE)(off_policy.off_policy)
-    app.command("search-sessions", rich_help_panel=BELIEVE)(search_sessions.search_sessions)
-    app.command("ties", rich_help_panel=BELIEVE)(ties.ties)
-    app.command("train-mind", rich_help_panel=MODELS)(train_mind.train_mind)
-    app.command("distil", rich_help_panel=MODELS)(distil.distil)
-    app.command("warmup", rich_help_panel=BELIEVE)(warmup.warmup)
-    app.command("word-of-mouth", rich_help_panel=COMPARE)(word_of_mouth.word_of_mouth)
-    app.command("ui", rich_help_panel=COMPARE)(ui.ui)
+    commands = {
+        RUN: (schema.schema, compare.power),
+        COMPARE: (
+            *(agent.agent, compare.compare, paradigms.paradigms, conversation.conversation),
+            *(word_of_mouth.word_of_mouth, ui.ui),
+        ),
+        BELIEVE: (
+            *(calibrate.calibrate, fidelity.fidelity, validate.validate, truth.truth, dialogues.dialogues),
+            *(interference.interference, off_policy.off_policy, search_sessions.search_sessions, ties.ties),
+            warmup.warmup,
+        ),
+        MODELS: (train_mind.train_mind, distil.distil),
+    }
+    for panel, functions in commands.items():
+        for function in functions:
+            app.command(function.__name__.replace("_", "-"), rich_help_panel=panel)(function)
     app.add_typer(exports.app, cls=Commands)
-    app.add_typer(runs.app, name="runs", cls=Commands, rich_help_panel=COMPARE, help="Runs: list, show, diff, delete.")
-    app.add_typer(
-        data.app,
-        name="data",
-        cls=Commands,
-        rich_help_panel=DATA,
-        help="Your own data: propose a mapping, write the training part.",
-    )
-    app.add_typer(
-        datasets.app, name="datasets", cls=Commands, rich_help_panel=DATA, help="Data sets: list, fetch, show."
-    )
-    app.add_typer(
-        personas.app, name="personas", cls=Commands, rich_help_panel=DATA, help="The personas of an experiment."
-    )
-    app.add_typer(
-        model.app,
-        name="model",
-        cls=Commands,
-        rich_help_panel=MODELS,
-        help="Language models: serve the embedded one, probe an endpoint.",
-    )
+    groups = {
+        "runs": (runs.app, COMPARE, "Runs: list, show, diff, delete."),
+        "data": (data.app, DATA, "Your own data: propose a mapping, write the training part."),
+        "datasets": (datasets.app, DATA, "Data sets: list, fetch, show."),
+        "personas": (personas.app, DATA, "The personas of an experiment."),
+        "model": (model.app, MODELS, "Language models: serve the embedded one, probe an endpoint."),
+    }
+    for name, (group, panel, text) in groups.items():
+        app.add_typer(group, name=name, cls=Commands, rich_help_panel=panel, help=text)
 
 
 _show_in_file = warnings.showwarning

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from groundlings.environments.arrays import BoolArray, FloatArray
+from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.experiments.analysis.comparison.control_variate import (
     adjusted_by_controls,
     controls,
@@ -42,7 +42,9 @@ from groundlings.experiments.config.interventions import in_words
 from groundlings.experiments.config.returning import arms_change_sessions
 from groundlings.experiments.config.schema import PlanConfig
 from groundlings.simulator.assignment import Assignment
+from groundlings.simulator.interventions import Intervention
 from groundlings.simulator.log.reader import LogReader
+from groundlings.simulator.log.reading.participants import LoggedArm
 from groundlings.simulator.lost_pages import MAX_UNREADABLE
 
 if TYPE_CHECKING:
@@ -172,81 +174,133 @@ def read_outcomes(
         ConfigError: A metric of the file cannot be imported any more, or does not fit what is in the log.
     """
     row = log.run()
-    run, config = {name: row[name] for name in _FACTS}, row["config"]
+    config, declared = row["config"], row["config"].get("plan")
     changes = log.logged_interventions()
-    if asked := in_words([each for each in changes if each.origin == "live"]):
-        run["changed_while_it_ran"] = asked
-    swaps = [each for each in sorted(changes, key=lambda each: -each.day) if each.kind == "recommender"]
-    if swaps:
-        run["other_recommender_from_day"] = {each.arm: each.day + 1 for each in swaps}  # the first of each arm
-    declared, design = config.get("plan"), design_of(config)
     if measured is None:
         wanted = metrics_of(config, actions=log.action_names()) if metrics is None else metrics
-        measured = RunTotals(log, float(run["like_from"]), wanted)
-    wanted = measured.metrics
-    agents, named = measured.agents, by_name(wanted)
-    cut_short = log.agents_cut_short()
-    found = log.logged_arms()
-    histories = {arm["name"]: arm.get("history", "all") for arm in config.get("arms", ())}
-    preference = None
+        measured = RunTotals(log, float(row["like_from"]), wanted)
+    design, found, preference = design_of(config), log.logged_arms(), None
     if isinstance(design, InterleavingDesign):
-        first, second, *_ = found
+        preference = read_preference(log, (found[0].name, found[1].name))
         found = found[2:]  # nobody has a session in the two alone
-        preference = read_preference(log, (first.name, second.name))
-    names, user_ids = [arm.name for arm in found], log.user_ids()
+    names, user_ids, assignment = [arm.name for arm in found], log.user_ids(), log.assignment()
     personas = LoggedPersonas(log).columns()
-    shares, homes, assignment = (1.0,) * len(found), None, log.assignment()
-    if isinstance(design, SplitDesign):
-        shares = shares_of(design, names)
-        homes = assigned_arms(int(run["seed"]), user_ids, shares) if assignment is None else assignment.homes
+    homes = _homes(design, names, int(row["seed"]), user_ids, assignment)
     surplus = read_click_surplus(log) if declared and declared.get("take_out_luck") else None
-    before = known_before(personas)
-    bought = log.purchases_known() if any(metric.money for metric in wanted) else None
-    missing = read_lost(log, [arm.arm_id for arm in found], run["mind"])
-    lessons = read_lessons(log, config)
-    arms: list[ArmOutcomes] = []
-    for place, arm in enumerate(found):
-        lost = cut_short.agent_id[cut_short.arm_id == arm.arm_id]
-        policy: list[Any] = [arm.recommender, arm.options, histories.get(arm.name, "all")]
-        policy += [[each.day, each.kind, each.detail] for each in changes if each.arm == arm.name]
-        totals, days = measured.of(arm.arm_id), measured.by_day(arm.arm_id)
-        known = not (arms and arms[0].lost.lost) and not missing[arm.arm_id].lost
-        same = bool(arms) and known and _same(days, arms[0].days) and log.same_slots(found[0].arm_id, arm.arm_id)
-        arms.append(
-            ArmOutcomes(
-                name=arm.name,
-                policy=json.dumps(policy, sort_keys=True),
-                bound=arm.sees_hidden_preference,
-                totals=totals,
-                days=days,
-                completed=np.asarray(~agents.isin(lost)),
-                assigned=np.ones(len(agents), dtype=np.bool_) if homes is None else homes == place,
-                share=shares[place],
-                identical=same,
-                control_variates=None
-                if surplus is None
-                else controls(_a_session(surplus[surplus.arm_id == arm.arm_id], totals, agents), before),
-                metrics=named,
-                lost=missing[arm.arm_id],
-                lessons=lessons.get(arm.arm_id),
-                purchases=None if bought is None else bought.get(arm.arm_id, (0, 0, 0)),
-            )
-        )
+    arms = _Arms(log, measured, config, changes, found, homes, surplus, known_before(personas)).outcomes()
     plan = None if declared is None else PlanConfig.model_validate(declared)
     caps = {} if plan is None else _caps(plan, arms)
+    counts = {"agents": len(measured.agents), "came": measured.came, "days": measured.n_days}
     return Outcomes(
-        run={**run, "agents": len(agents), "came": measured.came, "days": measured.n_days},
+        run={**{name: row[name] for name in _FACTS}, **_changed_by_hand(changes), **counts},
         plan=plan,
         design=design,
-        estimator=estimator_of(design, int(run["seed"]), names, user_ids, personas, assignment),
-        arms=tuple(replace(arm, caps=caps) for arm in arms) if caps else tuple(arms),
+        estimator=estimator_of(design, int(row["seed"]), names, user_ids, personas, assignment),
+        arms=tuple(replace(arm, caps=caps) for arm in arms) if caps else arms,
         personas=personas,
         preference=preference,
-        metrics=wanted,
+        metrics=measured.metrics,
         max_unreadable=limit_of(config),
         arms_change_sessions=arms_change_sessions(config),
         assignment=assignment,
     )
+
+
+def _changed_by_hand(changes: Sequence[Intervention]) -> dict[str, Any]:
+    """What interventions add to the facts of a run."""
+    facts: dict[str, Any] = {}
+    if asked := in_words([each for each in changes if each.origin == "live"]):
+        facts["changed_while_it_ran"] = asked
+    swaps = [each for each in sorted(changes, key=lambda each: -each.day) if each.kind == "recommender"]
+    if swaps:
+        facts["other_recommender_from_day"] = {each.arm: each.day + 1 for each in swaps}  # the first of each arm
+    return facts
+
+
+def _homes(
+    design: ParallelDesign | SplitDesign | InterleavingDesign,
+    arms: Sequence[str],
+    seed: int,
+    user_ids: Sequence[str],
+    assignment: Assignment | None,
+) -> tuple[IntArray | None, tuple[float, ...]]:
+    """The arm that each agent is to live in, shape (n_agents,), and the share of each; None: in every arm."""
+    if not isinstance(design, SplitDesign):
+        return None, (1.0,) * len(arms)
+    shares = shares_of(design, arms)
+    return assigned_arms(seed, user_ids, shares) if assignment is None else assignment.homes, shares
+
+
+@dataclass(frozen=True, slots=True)
+class _Arms:
+    """Reads the outcomes of all arms: what is asked of the log once, for all of them.
+
+    Attributes:
+        log: The run's.
+        measured: Its totals.
+        config: Its experiment file.
+        changes: Its interventions.
+        logged: The arms that people met.
+        homes: As of `_homes`.
+        surplus: As of `read_click_surplus`; None where luck is not taken out.
+        before: As of `known_before`.
+    """
+
+    log: LogReader
+    measured: RunTotals
+    config: Mapping[str, Any]
+    changes: Sequence[Intervention]
+    logged: Sequence[LoggedArm]
+    homes: tuple[IntArray | None, tuple[float, ...]]
+    surplus: pd.DataFrame | None
+    before: FloatArray | None
+
+    def outcomes(self) -> tuple[ArmOutcomes, ...]:
+        """Of each arm, in the order of the YAML."""
+        metrics, agents = self.measured.metrics, self.measured.agents
+        named, cut_short = by_name(metrics), self.log.agents_cut_short()
+        missing = read_lost(self.log, [arm.arm_id for arm in self.logged], self.log.run()["mind"])
+        lessons = read_lessons(self.log, self.config)
+        bought = self.log.purchases_known() if any(metric.money for metric in metrics) else None
+        homes, shares = self.homes
+        arms: list[ArmOutcomes] = []
+        for place, arm in enumerate(self.logged):
+            totals, days = self.measured.of(arm.arm_id), self.measured.by_day(arm.arm_id)
+            known = not (arms and arms[0].lost.lost) and not missing[arm.arm_id].lost
+            same = bool(arms) and known and _same(days, arms[0].days)
+            arms.append(
+                ArmOutcomes(
+                    name=arm.name,
+                    policy=self._policy(arm),
+                    bound=arm.sees_hidden_preference,
+                    totals=totals,
+                    days=days,
+                    completed=np.asarray(~agents.isin(cut_short.agent_id[cut_short.arm_id == arm.arm_id])),
+                    assigned=np.ones(len(agents), dtype=np.bool_) if homes is None else homes == place,
+                    share=shares[place],
+                    identical=same and self.log.same_slots(self.logged[0].arm_id, arm.arm_id),
+                    control_variates=self._controls(arm, totals),
+                    metrics=named,
+                    lost=missing[arm.arm_id],
+                    lessons=lessons.get(arm.arm_id),
+                    purchases=None if bought is None else bought.get(arm.arm_id, (0, 0, 0)),
+                )
+            )
+        return tuple(arms)
+
+    def _policy(self, arm: LoggedArm) -> str:
+        """As of `ArmOutcomes.policy`."""
+        histories = {each["name"]: each.get("history", "all") for each in self.config.get("arms", ())}
+        policy: list[Any] = [arm.recommender, arm.options, histories.get(arm.name, "all")]
+        policy += [[each.day, each.kind, each.detail] for each in self.changes if each.arm == arm.name]
+        return json.dumps(policy, sort_keys=True)
+
+    def _controls(self, arm: LoggedArm, totals: Totals) -> FloatArray | None:
+        """As of `ArmOutcomes.control_variates`."""
+        if self.surplus is None:
+            return None
+        ours = self.surplus[self.surplus.arm_id == arm.arm_id]
+        return controls(_a_session(ours, totals, self.measured.agents), self.before)
 
 
 def _caps(plan: PlanConfig, arms: Sequence[ArmOutcomes]) -> dict[str, float]:
