@@ -66,6 +66,7 @@ def dialogues(
     """Go on with logged dialogues, with seekers who know their target (leaky, as in iEvaLM) and seekers who do not."""
     from groundlings.experiments.archive.directory import write_json
     from groundlings.experiments.archive.tables import check_place
+    from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.labs.dialogues.lab import Settings, examine_dialogues, model_in
     from groundlings.experiments.labs.dialogues.terminal import print_findings
 
@@ -82,7 +83,8 @@ def dialogues(
         model=model_in(model),
     )
     console = Terminal()
-    findings = examine_dialogues(directory, settings)
+    with TerminalProgress(console) as progress:
+        findings = examine_dialogues(directory, settings, progress=progress)
     print_findings(findings, console)
     if json is not None:
         write_json(json, findings.as_dict())

@@ -34,7 +34,14 @@ def settings_named(said: str) -> list[tuple[str, Any]]:
 
 
 def explanation(
-    fault: Fault, attempts: int, *, where: str, model: str | None, served: Sequence[str] | None, form: str
+    fault: Fault,
+    attempts: int,
+    *,
+    where: str,
+    model: str | None,
+    served: Sequence[str] | None,
+    form: str,
+    key: str = "mind.model",
 ) -> str:
     """The message, without secrets.
 
@@ -45,52 +52,53 @@ def explanation(
         model: The model's name there, as far as it is known.
         served: The models it lists; None where it has not been asked yet or does not say.
         form: The form that replies are asked for in.
+        key: Where the model's configuration stands in its file.
     """
     if fault.refused:
-        return f"{where}: {fault.what}; start the server or mend base_url"
+        return f"{where}: {fault.what}; start the server or mend {key}.base_url"
     if fault.untrusted:
         return (
-            f"{where}: {fault.what}; mend base_url or the server's certificate, or name the file of the authority that "
-            "signed it in the environment variable SSL_CERT_FILE"
+            f"{where}: {fault.what}; mend {key}.base_url or the server's certificate, or name the file of the "
+            "authority that signed it in the environment variable SSL_CERT_FILE"
         )
     if fault.concerns == "account":
         return (
             f"{where}: the account is empty ({fault.what}); pay in, or name the variable of another key as "
-            "api_key_env, and go on with groundlings run --resume"
+            f"{key}.api_key_env"
         )
     if fault.concerns == "key" or fault.status == 403:
-        return f"{where} refuses the key ({fault.what}); set the environment variable named by api_key_env"
+        return f"{where} refuses the key ({fault.what}); set the environment variable named by {key}.api_key_env"
     if fault.status == 404:
-        return _unknown(fault, where, model, served or ())
+        return _unknown(fault, where, model, served or (), key)
     if fault.status is not None and fault.status // 100 == _REDIRECTION:
-        return f"{where} sends elsewhere ({fault.what}), and no request follows: mend base_url"
+        return f"{where} sends elsewhere ({fault.what}), and no request follows: mend {key}.base_url"
     if fault.transient:
         told = f"{where}: gave up after {attempts} attempts, the last one failed with: {fault.what}"
-        return f"{told}. {_without_form(form)}" if fault.status in (500, 501) and form != "none" else told
+        return f"{told}. {_without_form(form, key)}" if fault.status in (500, 501) and form != "none" else told
     settings = settings_named(fault.what)
     if settings:
-        named = " or ".join(f"mind.model.{key}: {str(value).lower()}" for key, value in settings)
+        named = " or ".join(f"{key}.{name}: {str(value).lower()}" for name, value in settings)
         return f"{where} refuses the request: {fault.what}. It may want {named}; {_CHECK}"
-    hint = f"{_without_form(form)}; {_CHECK}" if form != "none" else _CHECK
+    hint = f"{_without_form(form, key)}; {_CHECK}" if form != "none" else _CHECK
     return f"{where} refuses the request: {fault.what}. {hint}"
 
 
-def form_lost(fault: Fault, where: str, form: str) -> str:
-    """The message where a server no longer takes the form that earlier replies of the run came in."""
+def form_lost(fault: Fault, where: str, form: str, key: str) -> str:
+    """The message where a server no longer takes the form of earlier replies of the run; see `explanation`."""
     return (
         f"{where} refuses the form {form}, in which earlier replies of this run came: {fault.what}. Replies in another "
-        "form would not compare with them: start a new run with mind.model.structured: none, which asks all arms alike"
+        f"form would not compare with them: start a new run with {key}.structured: none, which asks all arms alike"
     )
 
 
-def _without_form(form: str) -> str:
-    return f"Replies are asked for in the form {form}; mind.model.structured: none asks without"
+def _without_form(form: str, key: str) -> str:
+    return f"Replies are asked for in the form {form}; {key}.structured: none asks without"
 
 
-def _unknown(fault: Fault, where: str, model: str | None, served: Sequence[str]) -> str:
+def _unknown(fault: Fault, where: str, model: str | None, served: Sequence[str], key: str) -> str:
     near = [] if model in served else get_close_matches(model or "", served, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return (
         f"{where} does not know the model {model!r} or the address ({fault.what}).{hint} "
-        f"Models it lists: {names_of(served)}. Mend model or base_url"
+        f"Models it lists: {names_of(served)}. Mend {key}.model or {key}.base_url"
     )

@@ -186,10 +186,7 @@ class BudgetedModel:
         """
         while reached := self._exceeded(self.spent + self._set_aside + most):
             if not self._set_aside.calls:
-                raise BudgetExhausted(
-                    f"budget: {reached}{self._by_estimate()}; everything decided so far is in the log. "
-                    f"Raise {self._key}.budget to go on"
-                )
+                raise BudgetExhausted(f"budget: {reached}{self._by_estimate()}. Raise {self._key}.budget to go on")
             self._settled.clear()
             await self._settled.wait()
         self._set_aside += most

@@ -70,7 +70,7 @@ async def _stored(
 ) -> ChatModel:
     settings = config.later_keys
     if options.mode == "replay":
-        return StoredModel(store, None, replay_name(store, config.model), options.replicate, settings)
+        return StoredModel(store, None, replay_name(store, config.model, key), options.replicate, settings)
     if options.mode == "record" and spent is None:
         refuse_used(store)
     model = await _provider(config, progress, base, spent, key, forms_so_far, tell)
@@ -94,7 +94,7 @@ async def _provider(
         case "embedded":
             model = await _embedded(config, progress, base)
         case "endpoint":
-            model = await _pool(config, forms_so_far, tell)
+            model = await _pool(config, key, forms_so_far, tell)
         case "vllm":
             from groundlings.simulator.language.offline import OfflineModel
 
@@ -161,7 +161,7 @@ async def own_weights(progress: ProgressHook | None = None) -> Path:
     return await asyncio.to_thread(faster_copy, fetched, "SmolLM2-135M-Instruct.Q8_0.gguf")
 
 
-async def _pool(config: ModelConfig, forms_so_far: frozenset[str], tell: Tell) -> ChatModel:
+async def _pool(config: ModelConfig, key: str, forms_so_far: frozenset[str], tell: Tell) -> ChatModel:
     from groundlings.simulator.language.connection import Connection
     from groundlings.simulator.language.pool import EndpointPool
     from groundlings.simulator.language.rate_limit import Pace
@@ -171,17 +171,17 @@ async def _pool(config: ModelConfig, forms_so_far: frozenset[str], tell: Tell) -
         listed = (EndpointOptions(base_url=config.base_url),)
     # All keys before the first connection: a missing one leaves nothing open.
     variables = [each.api_key_env or config.api_key_env for each in listed]
-    keys = [key_in(variable) for variable in variables]
-    for remark in dict.fromkeys(map(remark_on_key, variables, keys)):
+    keys = [key_in(variable, key) for variable in variables]
+    for remark in dict.fromkeys(remark_on_key(*each, key) for each in zip(variables, keys, strict=True)):
         if remark:
             tell(remark)
-    headers = [headers_in(config.headers_env if each.headers_env is None else each.headers_env) for each in listed]
+    headers = [headers_in(config.headers_env if each.headers_env is None else each.headers_env, key) for each in listed]
     pool = EndpointPool(
         [
             Connection(
                 base_url=each.base_url,
                 model=each.model or config.model,
-                api_key=key,
+                api_key=secret,
                 timeout_seconds=config.timeout_seconds,
                 concurrency=each.concurrency or config.concurrency,
                 structured=config.structured,
@@ -195,8 +195,9 @@ async def _pool(config: ModelConfig, forms_so_far: frozenset[str], tell: Tell) -
                 headers=sent,
                 strip_thinking=config.thinking == "strip",
                 forms_so_far=forms_so_far,
+                key=key,
             )
-            for each, key, sent in zip(listed, keys, headers, strict=True)
+            for each, secret, sent in zip(listed, keys, headers, strict=True)
         ],
         max_attempts=config.max_attempts,
         outage_seconds=config.outage_seconds,
@@ -211,22 +212,30 @@ async def _pool(config: ModelConfig, forms_so_far: frozenset[str], tell: Tell) -
     return pool
 
 
-def key_in(variable: str | None) -> str | None:
+def key_in(variable: str | None, key: str = "mind.model") -> str | None:
     """The key that an environment variable holds; None where no variable is named.
+
+    Args:
+        variable: Its name.
+        key: Where the configuration stands in its file, for messages.
 
     Raises:
         ConfigError: It is not set, or holds what cannot be a key.
     """
-    return None if variable is None else _value_of(variable, "api_key_env")
+    return None if variable is None else _value_of(variable, f"{key}.api_key_env")
 
 
-def headers_in(variables: Mapping[str, str]) -> dict[str, str]:
+def headers_in(variables: Mapping[str, str], key: str = "mind.model") -> dict[str, str]:
     """Headers and their values, which environment variables hold.
+
+    Args:
+        variables: Header -> name of the variable.
+        key: As for `key_in`.
 
     Raises:
         ConfigError: One is not set, or holds what cannot be a header's value.
     """
-    return {header: _value_of(variable, f"headers_env: {header}") for header, variable in variables.items()}
+    return {header: _value_of(variable, f"{key}.headers_env: {header}") for header, variable in variables.items()}
 
 
 def _value_of(variable: str, where: str) -> str:

@@ -276,14 +276,14 @@ def canonical(request: ChatRequest, model: str, replicate: int = 0, settings: Ma
     return json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-def replay_name(store: CallStore, wanted: str | None) -> str:
-    """Whose replies are replayed: the model that was named, else the only one in the store."""
+def replay_name(store: CallStore, wanted: str | None, key: str = "mind.model") -> str:
+    """Whose replies are replayed: the model that was named as `key`.model, else the only one in the store."""
     held = store.models()
     if wanted is not None:
         return wanted
     if len(held) != 1:
         raise ConfigError(
-            f"{store.path}: holds replies of {', '.join(held) or 'no model'}; name one of them as mind.model.model"
+            f"{store.path}: holds replies of {', '.join(held) or 'no model'}; name one of them as {key}.model"
         )
     return held[0]
 

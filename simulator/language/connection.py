@@ -52,6 +52,7 @@ class Connection:
         strip_thinking: Whether a thinking block is cut from the beginning of a reply.
         forms_so_far: The forms in which an interrupted run got its replies; empty where it begins.
         max_reply_bytes: Longest answer that is read.
+        key: Where its configuration stands in its file, for messages.
     """
 
     def __init__(
@@ -70,10 +71,12 @@ class Connection:
         strip_thinking: bool = False,
         forms_so_far: frozenset[str] = frozenset(),
         max_reply_bytes: int = MOST_BYTES,
+        key: str = "mind.model",
     ) -> None:
         refuse_remote(base_url)
         self.base_url = base_url
         self.model = model
+        self.key = key
         self.concurrency = concurrency
         self.places = asyncio.Semaphore(concurrency)
         self.health = Health(timeout_seconds)
@@ -99,7 +102,7 @@ class Connection:
         Raises:
             ConfigError: No model was named and the server does not serve exactly one.
         """
-        self.model = self.model or only_model(found, self.base_url)
+        self.model = self.model or only_model(found, self.base_url, self.key)
         self.capabilities = found
         self._dialect = found.dialect
         self._forms.know(found.dialect)
@@ -182,7 +185,7 @@ class Connection:
             if self._forms.refused(request):
                 self.replies.remarks.append(
                     f"model server {self.base_url} refuses the reply form {form} ({fault_of(error).what}): all arms "
-                    "are asked without one; mind.model.structured: none saves the attempt"
+                    f"are asked without one; {self.key}.structured: none saves the attempt"
                 )
         return reply
 
@@ -225,7 +228,7 @@ class Connection:
         if request is None:
             where = f"{where} (asked for /models)"
         elif not fault.transient and self._forms.has_taken(request) and words.tells_of_form(fault.what):
-            return advice.form_lost(fault, where, self._forms.of(request))
+            return advice.form_lost(fault, where, self._forms.of(request), self.key)
         return advice.explanation(
             fault,
             attempts,
@@ -233,4 +236,5 @@ class Connection:
             model=self.model,
             served=self.capabilities.models if self.capabilities else None,
             form=self._forms.of(request) if request else "none",
+            key=self.key,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from yarl import URL
 
 _MOST_CHARACTERS_OF_A_FAULT = 200
+_MOST_BYTES_OF_A_FAULT = 64_000
 
 
 class JsonPost:
@@ -40,8 +42,8 @@ class JsonPost:
         """
         import aiohttp
 
-        from groundlings.simulator.language.answer_body import body_of
-        from groundlings.simulator.language.faults import GarbledReply
+        from groundlings.simulator.language.answer_body import beginning_of, body_of
+        from groundlings.simulator.language.faults import BadStatus, GarbledReply, fault_of
 
         refuse_remote(url)
         content = json.dumps(body, ensure_ascii=False).encode()
@@ -61,18 +63,48 @@ class JsonPost:
                     proxy=proxy,
                 ) as answer,
             ):
-                status = answer.status
-                said = await body_of(answer, MOST_BYTES) if status == 200 else b""
+                if answer.status == 200:
+                    return (await body_of(answer, MOST_BYTES)).decode(errors="backslashreplace")
+                said = ""
+                with suppress(OSError, ValueError, aiohttp.ClientError):  # its status counts, however it ends
+                    said = (await beginning_of(answer, _MOST_BYTES_OF_A_FAULT)).decode(errors="replace")
+                refusal = BadStatus(answer.status, said, answer.headers)
         except TimeoutError:
-            raise ProviderError(f"{url}: no whole answer within {seconds:g} seconds; is the server running?") from None
+            raise ProviderError(
+                f"{url}: no whole answer within {seconds:g} seconds; see whether the server is up, or give it longer"
+            ) from None
         except GarbledReply as fault:
             raise ProviderError(f"{url}: answered with {fault}") from None
         except (OSError, ValueError, aiohttp.ClientError) as fault:
-            why = printable(str(fault) or type(fault).__name__, limit=_MOST_CHARACTERS_OF_A_FAULT)
-            raise ProviderError(f"{url}: no whole answer ({why}); is the server running?") from None
-        if status != 200:
-            raise ProviderError(f"{url}: answered with status {status}; expected 200")
-        return said.decode(errors="backslashreplace")
+            raise ProviderError(f"{url}: {_in_words(fault)}") from None
+        says = fault_of(refusal).what.removeprefix(f"HTTP {refusal.status}: ")
+        raise ProviderError(f"{url}: answered with status {refusal.status}; expected 200 (found: {says})")
+
+
+def _in_words(error: Exception) -> str:
+    """Why there is no whole answer, and what to do."""
+    import ssl
+
+    import aiohttp
+
+    from groundlings.simulator.language.faults import fault_of
+
+    cause = error.__cause__ if isinstance(error.__cause__, OSError) else error  # aiohttp's own has lost its details
+    fault = fault_of(cause)
+    if fault.refused:
+        return f"{fault.what}; start the server or mend url"
+    if fault.untrusted:
+        return (
+            f"{fault.what}; mend the certificate, or name the file of the authority that signed it in the environment "
+            "variable SSL_CERT_FILE"
+        )
+    told = error.message if type(error) is aiohttp.ClientResponseError else str(cause)
+    said = printable(" ".join(told.split()) or type(error).__name__, limit=_MOST_CHARACTERS_OF_A_FAULT)
+    if isinstance(cause, ssl.SSLError):
+        return f"no encrypted connection ({said}); see whether the server speaks https, and mend url"
+    if type(error) is aiohttp.ClientResponseError:
+        return f"found what is no answer of HTTP ({said}); see what listens there, and mend url"
+    return f"no whole answer ({said}); see why the server closes the connection"
 
 
 def _plain(url: str) -> URL:

@@ -27,13 +27,19 @@ _SEPARATORS = re.compile(r"[\W_]+")
 _NO_SEPARATORS = {code: None for code in range(128) if not chr(code).isalnum()}
 
 
-def remark_on_key(variable: str | None, key: str | None) -> str:
-    """What to say of a key that is too short to be looked for, "" where there is nothing to say."""
+def remark_on_key(variable: str | None, key: str | None, where: str = "mind.model") -> str:
+    """What to say of a key that is too short to be looked for, "" where there is nothing to say.
+
+    Args:
+        variable: The environment variable that holds it.
+        key: The key.
+        where: Where the model's configuration stands in its file.
+    """
     if not key or len(key) >= SHORTEST_KEY:
         return ""
     return (
-        f"api_key_env: {variable} holds fewer than {SHORTEST_KEY} characters, too few to be told from ordinary words: "
-        "should a server repeat this key, it stays in the log. A server without keys needs no api_key_env"
+        f"{where}.api_key_env: {variable} holds fewer than {SHORTEST_KEY} characters, too few to be told from ordinary "
+        "words: should a server repeat this key, it stays in the log. A server without keys needs no api_key_env"
     )
 
 

@@ -70,8 +70,8 @@ def keeps_no_list(error: BadStatus | GarbledReply) -> bool:
     return isinstance(error, GarbledReply) or error.status in _KEEPS_NO_LIST
 
 
-def only_model(found: Capabilities, base_url: str) -> str:
-    """The one model that is served.
+def only_model(found: Capabilities, base_url: str, key: str = "mind.model") -> str:
+    """The one model that is served; `key` is where the configuration stands in its file.
 
     Raises:
         ConfigError: None is served, or several.
@@ -80,7 +80,7 @@ def only_model(found: Capabilities, base_url: str) -> str:
         why = f"gives no list of models ({found.no_list})" if found.no_list else "serves"
         listed = "" if found.no_list else f" {names_of(found.models)}"
         raise ConfigError(
-            f"model: none was named, and {base_url}, asked for /models, {why}{listed}; name one as mind.model.model"
+            f"model: none was named, and {base_url}, asked for /models, {why}{listed}; name one as {key}.model"
         )
     return found.models[0]
 

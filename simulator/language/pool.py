@@ -195,8 +195,8 @@ class EndpointPool:
             last = f" ({last})" if last else ""
             when = f"within the {seconds:g} seconds that it may take" if str(late) else f"within {seconds:g} seconds"
             raise ProviderError(
-                f"model server {url}: no answer to be had at first contact {when}{last}; see "
-                "whether it is up, mend base_url, or give it longer with mind.model.first_contact_seconds"
+                f"model server {url}: no answer to be had at first contact {when}{last}; see whether it is up, "
+                f"mend {connection.key}.base_url, or give it longer with {connection.key}.first_contact_seconds"
             ) from None
         connection.know(found)
 

@@ -37,8 +37,9 @@ from groundlings.experiments.labs.dialogues.seekers import (
     TellerOfTitles,
 )
 from groundlings.experiments.labs.dialogues.systems import BASELINE, SYSTEMS, Material, build_system, fit
-from groundlings.experiments.labs.dialogues.worded import WordedSeeker
+from groundlings.experiments.labs.dialogues.worded import TEMPERATURE, WordedSeeker
 from groundlings.experiments.labs.resampling import Resamples
+from groundlings.experiments.running.events import SILENT, Progress, on_download, on_note
 from groundlings.simulator.language.build import build_chat_model
 from groundlings.simulator.language.config import ModelConfig
 
@@ -56,8 +57,20 @@ class ModelFile(Section):
 
 
 def model_in(path: Path | None) -> ModelFile:
-    """What a file says whose keys are those of `mind.model`; the embedded model without a file."""
-    return ModelFile() if path is None else load_as(ModelFile, path, read_as=lambda content: {"model": content})
+    """What a file says whose keys are those of `mind.model`; the embedded model without a file.
+
+    Raises:
+        ConfigError: It cannot be read, or names a temperature that no seeker is asked at.
+    """
+    if path is None:
+        return ModelFile()
+    found = load_as(ModelFile, path, read_as=lambda content: {"model": content})
+    if "temperature" in found.model.model_fields_set and found.model.temperature != TEMPERATURE:
+        raise ConfigError(
+            f"{path}: temperature: found {found.model.temperature:g}; expected {TEMPERATURE:g} or none, because "
+            "seekers are asked at that one. For a server that takes none but its own, write send_temperature: false"
+        )
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +137,16 @@ class Findings:
         return asdict(self)
 
 
-def examine_dialogues(directory: Path, settings: Settings, model: ChatModel | None = None) -> Findings:
+def examine_dialogues(
+    directory: Path, settings: Settings, model: ChatModel | None = None, progress: Progress = SILENT
+) -> Findings:
     """Go on with logged dialogues.
 
     Args:
         directory: The dialogues; see `reading`.
         settings: How they are gone on with.
         model: Who words the seekers of `BY_MODEL`; that of the settings if absent.
+        progress: Is told of a download, and of what is to be known of the model's server.
 
     Raises:
         ConfigError: A setting is not possible.
@@ -145,7 +161,7 @@ def examine_dialogues(directory: Path, settings: Settings, model: ChatModel | No
     material = Material(dialogues, settings.parts, settings.seed)
     stage = Stage(material, ask, settings.rounds, settings.seed)
     systems = tuple(dict.fromkeys((BASELINE, *settings.systems)))
-    talks, asked = asyncio.run(_talks(stage, settings, systems, turns, model))
+    talks, asked = asyncio.run(_talks(stage, settings, systems, turns, model, progress))
     judged = sorted({turn.dialogue for turn in turns})
     resamples = Resamples.draw(len(judged), RESAMPLES, np.random.default_rng(settings.seed))
     tallies = {pair: Tally(some, judged, resamples) for pair, some in talks.items()}
@@ -208,12 +224,23 @@ Talks = dict[tuple[str, str], list[Conversation]]
 
 
 async def _talks(
-    stage: Stage, settings: Settings, systems: Sequence[str], turns: Sequence[Turn], given: ChatModel | None
+    stage: Stage,
+    settings: Settings,
+    systems: Sequence[str],
+    turns: Sequence[Turn],
+    given: ChatModel | None,
+    progress: Progress,
 ) -> tuple[Talks, str]:
     """All conversations, and who worded them."""
     model = given
     if model is None and set(settings.seekers) & set(BY_MODEL):
-        model = await build_chat_model(settings.model.model, base=settings.model.base, key="--model")
+        model = await build_chat_model(
+            settings.model.model,
+            on_download(progress),
+            base=settings.model.base,
+            key="--model",
+            tell=on_note(progress),
+        )
     try:
         seekers = {name: _seeker(name, stage, settings, model) for name in dict.fromkeys(settings.seekers)}
         talks: Talks = {(seeker, system): [] for seeker in seekers for system in systems}

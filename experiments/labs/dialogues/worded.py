@@ -15,6 +15,9 @@ from groundlings.recommenders.language.asking import Asker, Question
 NO_WISHES = "nothing in particular"
 """What a seeker is told that has no wish which may be told."""
 
+TEMPERATURE = 0.0
+"""At which seekers are asked."""
+
 _HEARD_CHARACTERS = 400
 """Of what was said before, per message."""
 
@@ -30,7 +33,7 @@ _SCHEMA: Mapping[str, Any] = {
 
 
 class WordedSeeker:
-    """One question to a model per round, at temperature 0; whether an item is accepted is computed, not asked.
+    """One question to a model per round, at `TEMPERATURE`; whether an item is accepted is computed, not asked.
 
     Args:
         dialogues: What items are called.
@@ -47,7 +50,7 @@ class WordedSeeker:
     ) -> None:
         self._names, self._wishes, self._seed = dialogues.names, wishes, seed
         self._prompt = read_prompt(__package__, "seeker")
-        self._asker = Asker(model, Sampling(0.0, max_tokens))
+        self._asker = Asker(model, Sampling(TEMPERATURE, max_tokens))
 
     async def answer(self, asked: Asked) -> Answer | None:
         """See `Seeker.answer`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,7 @@ from groundlings.environments.errors import ConfigError, ProviderError
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.run import run_experiment
+from groundlings.simulator.language.json_post import JsonPost
 from groundlings.simulator.log.reader import LogReader
 
 pytestmark = pytest.mark.usefixtures("quick_report")
@@ -107,6 +109,30 @@ def test_a_server_that_drips_is_given_up_after_the_time_for_a_whole_answer(serve
     server.answers[:] = [b" "] * 1000
     with pytest.raises(ProviderError, match=r"within 0\.3 seconds"):
         run_experiment(config(server.url, seconds=0.3), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (b"SSH-2.0-x\r\n", r"no answer of HTTP.*SSH.*mend url"),
+        (b'HTTP/1.1 422 x\r\nContent-Length: 27\r\n\r\n{"detail": "user: missing"}', "422; .*user: missing"),
+        (b"HTTP/1.1 302 x\r\nLocation: http://other.invalid/\r\n\r\n", "302; .*leads to http://other.invalid/"),
+        (b"HTTP/1.1 500 x\r\nContent-Length: 99\r\n\r\noops", "status 500"),
+        (b"", "closes the connection"),
+    ],
+)
+def test_what_is_no_answer_is_told_by_what_came(answer, says):
+    async def asked():
+        async def answers(reader, writer):
+            await reader.read(1)
+            writer.write(answer)
+            writer.close()
+
+        async with await asyncio.start_server(answers, "127.0.0.1", 0) as running:
+            await JsonPost()(f"http://127.0.0.1:{running.sockets[0].getsockname()[1]}/", {}, 5.0)
+
+    with pytest.raises(ProviderError, match=says):
+        asyncio.run(asked())
 
 
 @pytest.mark.parametrize("status", [201, 206, 302])

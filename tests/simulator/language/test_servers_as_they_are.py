@@ -210,6 +210,22 @@ def test_a_run_does_not_guess_but_says_which_setting_is_wanted(mock, request_, k
     assert "groundlings model check" in str(error)
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (401, "bad key"), (402, "pay"), (403, "bad key"), (404, "what?"), (400, "max_tokens"), (400, "response_format"),
+        (302, ""), (418, "teapot"),
+    ],
+)  # fmt: skip
+def test_a_message_names_the_section_that_the_model_was_asked_for_in(mock, request_, answer):
+    status, said = answer
+    server = mock.status(status, '{"error":{"message":"' + said + '"}}')
+    ((error,), _) = mock.outcome(server, request_, max_attempts=1, structured="json_schema", key="arms[1].model")
+    assert type(error) is ProviderError
+    assert "arms[1].model." in str(error)
+    assert "mind.model" not in str(error)
+
+
 def _thinker(mock, needs):
     async def handler(request):
         body = await request.json()

@@ -19,11 +19,11 @@ from typer.testing import CliRunner
 
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.chat import ChatRequest
-from groundlings.environments.errors import ConfigError, DataError
+from groundlings.environments.errors import ConfigError, DataError, ProviderError
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.experiments.cli.dialogues import dialogues as command
-from groundlings.experiments.labs.dialogues.lab import Findings, Settings, examine_dialogues
+from groundlings.experiments.labs.dialogues.lab import Findings, Settings, examine_dialogues, model_in
 from groundlings.experiments.labs.dialogues.leaks import without_leaks
 from groundlings.experiments.labs.dialogues.reading import read_dialogues
 from groundlings.experiments.labs.dialogues.rounds import Stage
@@ -242,6 +242,16 @@ def test_an_answer_that_cannot_be_read_ends_the_conversation_and_is_counted(tmp_
     assert row.unreadable == row.turns
     assert row.answers == 0
     assert row.rounds[0].recall == row.rounds[4].recall
+
+
+def test_a_temperature_that_no_seeker_is_asked_at_is_refused_and_what_a_server_wants_is_told(tmp_path: Path) -> None:
+    (tmp_path / "model.yaml").write_text("provider: scripted\ntemperature: 1\n")
+    with pytest.raises(ConfigError, match=r"temperature: found 1; expected 0"):
+        model_in(tmp_path / "model.yaml")
+    (tmp_path / "model.yaml").write_text("provider: endpoint\nbase_url: http://127.0.0.1:9/v1\nmax_attempts: 1\n")
+    named = settings(seekers=("need_worded",), model=model_in(tmp_path / "model.yaml"))
+    with pytest.raises(ProviderError, match=r"connection refused.*mend --model\.base_url"):
+        examine_dialogues(shop(tmp_path, talks(6)), named)
 
 
 def test_the_command_marks_what_leaks_and_writes_its_figures(tmp_path: Path) -> None:
