@@ -59,6 +59,33 @@ def test_later_requests_differ_from_the_first_by_their_bodies_alone(mock, reques
     assert {name: value for name, value in first.items() if second[name] != value}.keys() == {"Content-Length"}
 
 
+def test_whatever_comes_of_a_later_request_is_told_as_of_the_first(mock, request_):
+    """Later requests go past the session: they meet the same faults, and those behind them a connection that works."""
+
+    async def announced(request):
+        request.transport.write(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+        return await mock.answer(request)
+
+    async def no_http(request):
+        request.transport.write(b"HELLO\r\n\r\n")
+        return await mock.hang(request)
+
+    async def scenario():
+        async with mock.Server(mock.answer, mock.reset, mock.half, mock.status(503), no_http, announced) as server:
+            model = EndpointModel(base_url=server.url, model="mock-1", timeout_seconds=5.0)
+            try:
+                replies = [await model.ask(request_), await model.ask(request_)]
+                server.script.append(mock.hang)
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(model.ask(request_), 0.05)
+                return [*replies, await model.ask(request_)]
+            finally:
+                await model.close()
+
+    replies = asyncio.run(scenario())
+    assert [(each.text, each.attempts) for each in replies] == [('{"ok":true}', number) for number in (1, 5, 1)]
+
+
 def test_a_compressed_reply_is_unpacked(mock, request_):
     async def packed(_request):
         response = web.json_response(mock.completion())
