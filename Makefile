@@ -23,7 +23,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 # `make -j` changes nothing: each target uses the cores itself, and mixed output helps nobody.
 .NOTPARALLEL:
-.PHONY: help install demo paradigms test check notebooks fuzz kills mutate check-aa check-exposures truth train-mind consumers neighbours bench bench-logging bench-scheduling bench-reading bench-tokens bench-token-worth bench-saturation bench-ray bench-recommenders bench-million social-laws growth test-vllm
+.PHONY: help install demo paradigms test check notebooks fuzz kills mutate check-aa check-exposures truth train-mind consumers neighbours bench bench-logging bench-scheduling bench-reading bench-tokens bench-token-worth bench-selection bench-saturation bench-ray bench-recommenders bench-million social-laws growth test-vllm
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -108,6 +108,9 @@ bench-tokens: $(STAMP) ## count calls and tokens a page of a language agent besi
 
 bench-token-worth: $(STAMP) ## weigh what verdict, graded, calibrated and distilled minds add to real choices, per 1,000 tokens
 	$(BIN)/python -m benchmarks.token_worth $(ARGS)
+
+bench-selection: $(STAMP) ## train the embedded model on all, hard and diverse moments, and compare them on the same people (an hour of one core)
+	$(BIN)/python -m benchmarks.selection $(ARGS)
 
 bench-saturation: $(STAMP) ## measure decisions a second beside a bare loop that asks the same model server
 	$(BIN)/python -m benchmarks.saturation $(ARGS)

@@ -32,10 +32,10 @@ def keep_first_answers(directory: Path, identity: str, said: Said, told: Told) -
     """
     content = {
         "identity": identity,
-        "said": {**asdict(said), "scores": _plain(said.scores)},
+        "said": {**asdict(said), "scores": plain_scores(said.scores)},
         "told": {
-            "histories": _plain(told.histories),
-            "titles": _plain(told.titles),
+            "histories": plain_scores(told.histories),
+            "titles": plain_scores(told.titles),
             "completions": asdict(told.completions),
         },
     }
@@ -56,8 +56,8 @@ def first_answers(directory: Path, identity: str) -> tuple[Said, Told] | None:
         of, said, told = kept["identity"], kept["said"], kept["told"]
         completions = {key: (int(first), int(second)) for key, (first, second) in told["completions"].items()}
         found = (
-            Said(_numbers(said["scores"]), *(int(said[key]) for key in ("asked", "unreadable", "tokens"))),
-            Told(_numbers(told["histories"]), _numbers(told["titles"]), Completions(**completions)),
+            Said(scores_of(said["scores"]), *(int(said[key]) for key in ("asked", "unreadable", "tokens"))),
+            Told(scores_of(told["histories"]), scores_of(told["titles"]), Completions(**completions)),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
         raise DataError(
@@ -68,10 +68,11 @@ def first_answers(directory: Path, identity: str) -> tuple[Said, Told] | None:
     return found
 
 
-def _plain(scores: Mapping[str, FloatArray]) -> dict[str, Any]:
-    """Lists of numbers, None where an answer could not be read."""
+def plain_scores(scores: Mapping[str, FloatArray]) -> dict[str, Any]:
+    """Scores as JSON has them: lists of numbers, None where an answer could not be read."""
     return {name: np.where(np.isnan(each), np.array(None), each).tolist() for name, each in scores.items()}
 
 
-def _numbers(lists: Mapping[str, Any]) -> dict[str, FloatArray]:
+def scores_of(lists: Mapping[str, Any]) -> dict[str, FloatArray]:
+    """The scores that `plain_scores` made lists of."""
     return {name: np.array(each, dtype=np.float64) for name, each in lists.items()}

@@ -97,7 +97,7 @@ def train_mind(
     dataset = load_dataset(config.dataset, on_download(progress), notify=on_note(progress), base=config.base)
     ground = Ground(config, dataset)
     material = draw_material(ground, new_items(ground))
-    base = config.base / config.base_model if config.base_model else _embedded_weights(progress)
+    base = base_of(config, progress)
     model, tokenizer = read_model(base)
     bench = _Bench(ground, material, model.to(device), tokenizer, base, directory, progress)
     findings = bench.run(resume=resume)
@@ -163,10 +163,10 @@ class _Bench:
 
     def _ask(self, network: Network) -> tuple[Said, Told]:
         """What a network says of all groups, and of whom is learned from."""
-        from groundlings.experiments.labs.train_mind.scoring import ask_network
+        from groundlings.experiments.labs.train_mind.scoring import ask_network, groups_of
 
         probe = MemoryProbe(self._material, self._prompts, self._ground.chance("titles of the probe"))
-        return ask_network(network, self._prompts, self._material), probe.ask(network)
+        return ask_network(network, self._prompts, groups_of(self._material)), probe.ask(network)
 
     def _train(self, *, resume: bool) -> tuple[Trained, Any]:
         """What the training took, and the model with its adapter merged; the adapter itself is written."""
@@ -285,7 +285,10 @@ class _Bench:
         }
 
 
-def _embedded_weights(progress: Progress) -> Path:
+def base_of(config: TrainMindConfig, progress: Progress = SILENT) -> Path:
+    """The weights that a training starts from; those of the embedded model are fetched where the file names none."""
     from groundlings.simulator.language.weights import fetch_weights
 
+    if config.base_model:
+        return config.base / config.base_model
     return asyncio.run(fetch_weights(progress=on_download(progress)))

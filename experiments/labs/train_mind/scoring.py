@@ -53,18 +53,17 @@ def groups_of(material: Material) -> dict[str, Scenes]:
 def ask_network(
     network: Network,
     prompts: Mapping[str, Prompts],
-    material: Material,
+    groups: Mapping[str, Scenes],
     on_scenes: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Said:
-    """The answers of a network to the questions about all groups.
+    """The answers of a network to the questions about some groups.
 
     Args:
         network: Who is asked.
         prompts: Group -> the words of its questions.
-        material: The scenes.
+        groups: Group -> its scenes, as `groups_of` names them.
         on_scenes: Told how many scenes are done, of how many.
     """
-    groups = groups_of(material)
     total, done, asked, unreadable, tokens = sum(map(len, groups.values())), 0, 0, 0, 0
     scores: dict[str, FloatArray] = {}
     for name, scenes in groups.items():

@@ -181,7 +181,7 @@ class Table:
         test = self._scenes["test five"]
         pair, single = both["test five"] @ found[0], other["test five"]
         single = np.where(np.isnan(pair), np.nan, single)  # both are of the same scenes
-        gain = self._mean(test, _hits(pair, test)) - self._mean(test, _hits(single, test))
+        gain = self._mean(test, hits(pair, test)) - self._mean(test, hits(single, test))
         slope = choice_weights(differences[:, 1:], users, self._tuning.weights[:1])[0, 0]
         saved = self._mean(test, _losses(single / spread[1] * slope, test)) - self._mean(test, _losses(pair, test))
         return Weight(
@@ -208,7 +208,7 @@ class Table:
         yes = (scores["test lists"] > level) & lists.lists.listed
         share = np.where(unread_lists | np.isnan(level), np.nan, yes.sum(axis=1) / lists.lists.listed.sum(axis=1))
         return {
-            "top-1": (self._mean(five, _hits(scores["test five"], five)), unread),
+            "top-1": (self._mean(five, hits(scores["test five"], five)), unread),
             "log-loss": (self._mean(five, -(logs * real).sum(axis=1)), unread),
             "calibration": (self._calibration(np.exp(logs), real, five.users), unread),
             "list AUC": (self._mean(lists, auc), int(unread_lists.sum())),
@@ -256,7 +256,7 @@ class Table:
         return Row(scorer, figure, value, *interval(values, 0, _MOST.get(figure, 1)), *gain, left_out)
 
 
-def _hits(scores: FloatArray, scenes: Scenes) -> FloatArray:
+def hits(scores: FloatArray, scenes: Scenes) -> FloatArray:
     """The share of the highest scores that is the real item's, shape (n,), NaN where a score is unknown."""
     best = scores == scores.max(axis=1, keepdims=True)
     found = (best & scenes.lists.positive).any(axis=1) / np.maximum(best.sum(axis=1), 1)

@@ -78,7 +78,7 @@ def weigh(
         groups, statistics = groups_of(material), material.groups.statistics
         questions = questions_of(ground.dataset, groups, statistics, ground.config.question)
         prompts = {group: Prompts(tokenizer, each) for group, each in questions.items()}
-        said = ask_network(network, prompts, material, partial(on_scenes, name))
+        said = ask_network(network, prompts, groups, partial(on_scenes, name))
         taste = next((each for rows, each in tastes if rows is statistics), None) or taste_of(ground, material)
         tastes = [(statistics, taste)]
         known: dict[str, Scores] = dict(baselines(ground, material, taste))

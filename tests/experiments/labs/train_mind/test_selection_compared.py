@@ -1,0 +1,67 @@
+"""The benchmark of ways of choosing: each training is asked the same, and differences are of the same people."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from groundlings.environments.errors import DataError
+from groundlings.experiments.labs.train_mind.config import CHECKPOINT
+from groundlings.experiments.labs.train_mind.scenes import Ground
+from groundlings.experiments.labs.train_mind.scoring import POPULARITY, groups_of
+
+
+@pytest.fixture
+def compared(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[4])
+    return import_module("benchmarks.selection")
+
+
+def test_each_training_is_kept_and_asked_the_same(compared, ground, base_model, tmp_path):
+    bench = compared.Bench(ground, base_model, tmp_path)
+    told = {arm: bench.told(arm) for arm in (compared.Arm("all", 1), compared.Arm("hard", 1), None)}
+    assert {each["asked"] for each in told.values()} == {
+        sum(int(each.lists.listed.sum()) for each in bench.groups.values())
+    }
+    first, hard = (told[compared.Arm(way, 1)] for way in ("all", "hard"))
+    assert hard["selection"]["difficulty_taken"] > first["selection"]["difficulty_taken"]
+    assert hard["selection"]["taken"] == first["selection"]["taken"] == 16
+    assert not np.array_equal(hard["scores"][compared.FIVE], first["scores"][compared.FIVE])
+    assert not list(tmp_path.rglob(CHECKPOINT))
+
+    class NoBase:
+        name = base_model.name
+
+    again = compared.Bench(ground, NoBase(), tmp_path)
+    assert np.array_equal(
+        again.told(None)["scores"][compared.LISTS], told[None]["scores"][compared.LISTS], equal_nan=True
+    )
+    other = Ground(ground.config.model_copy(update={"list_items": 6}), ground.dataset)
+    with pytest.raises(DataError, match=r"untrained\.json: is of other options.*delete it"):
+        compared.Bench(other, NoBase(), tmp_path).told(None)
+
+
+def test_a_difference_is_of_the_same_people(compared, material):
+    groups = {name: groups_of(material)[name] for name in (compared.FIVE, compared.LISTS)}
+    comparison = compared.Comparison(groups, 100, np.random.default_rng(1))
+    right = {name: np.where(each.lists.listed, each.lists.positive * 1.0, np.nan) for name, each in groups.items()}
+    figures, wrong = comparison.by_person(right), {name: -scores for name, scores in right.items()}
+    assert set(figures[compared.AUC]) == set(figures[compared.TOP_1]) == {1.0}
+    half = comparison.by_person(wrong)
+    assert comparison.mean([figures[compared.AUC] - half[compared.AUC]]) == "1.000 [1.000, 1.000]"
+    assert comparison.mean([figures[compared.AUC], half[compared.AUC]]) == "0.500 [0.500, 0.500]"
+    unread = dict(right)
+    unread[compared.LISTS] = right[compared.LISTS].copy()
+    unread[compared.LISTS][0, 0] = np.nan
+    assert np.isnan(comparison.by_person(unread)[compared.AUC]).sum() == 1
+
+
+def test_popularity_needs_no_training(compared, ground, tmp_path):
+    bench = compared.Bench(ground, tmp_path, tmp_path)
+    scores = bench.rivals()[POPULARITY][compared.FIVE]
+    items = bench.groups[compared.FIVE].lists.items
+    counts = bench._statistics.item_counts
+    assert np.allclose(scores, np.log1p(counts[items]))
