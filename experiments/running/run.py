@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack, ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from groundlings.environments.cleaning import logger
 from groundlings.environments.errors import TooMuchUnreadable
 from groundlings.experiments.analysis.comparison.held_out import HELD_OUT_HASH, HeldOut, write_held_out
-from groundlings.experiments.analysis.measuring import Measured, measure
+from groundlings.experiments.analysis.measuring import Figures, Measured, measure, read_figures
 from groundlings.experiments.analysis.metrics import Summary
 from groundlings.experiments.analysis.metrics.background import BACKGROUND_HASH, measure_background, write_background
 from groundlings.experiments.analysis.metrics.fit_counts import fit_counts_hash
@@ -213,17 +214,32 @@ def _measured(
 ) -> Outcome:
     written_hash = write_held_out(directory, held_out)
     with LogReader(directory) as log:
-        fingerprint = log.digest()
         told = _word_of_mouth(plan, log)
         lies_behind = measure_background(plan.split.train, plan.population.users, log, plan.item_groups, told)
         background = write_background(directory, lies_behind)
-        replies = {"reply_forms": replies_by_form(log), "calls_with_estimated_tokens": calls_with_estimates(log)}
-        about = manifest(plan, log.run(), log.accepted_changes(), fingerprint, seconds)
+        with _figures_beside(plan, directory, log) as figures:
+            fingerprint = log.digest()
+            replies = {"reply_forms": replies_by_form(log), "calls_with_estimated_tokens": calls_with_estimates(log)}
+            about = manifest(plan, log.run(), log.accepted_changes(), fingerprint, seconds)
         written = {**about, **replies, HELD_OUT_HASH: written_hash, BACKGROUND_HASH: background}
         written.update(fit_counts_hash(directory))
         if sampled:
             written["language_sample"] = dict(sampled)
     write_manifest(directory, written)  # it is sealed in the log, which nobody reads at that moment
+    known = None if figures is None else figures.result()  # what fails there fails once the run has its manifest
     with LogReader(directory) as log:
-        found = measure(directory, log, metrics=plan.metrics, most_rows=0, told=on_measuring(progress))
+        found = measure(directory, log, plan.metrics, most_rows=0, told=on_measuring(progress), figures=known)
         return Outcome(directory, found.summary, fingerprint, found)
+
+
+@contextmanager
+def _figures_beside(plan: Plan, directory: Path, log: LogReader) -> Iterator[Future[Figures] | None]:
+    """The figures of a log, which a second core reads until the context ends.
+
+    None where the run was finished before: files beside its log are held against a manifest that is about to change.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="groundlings-figures") as beside:
+        if (directory / files.MANIFEST_NAME).is_file():
+            yield None
+        else:
+            yield beside.submit(read_figures, log, plan.metrics)
