@@ -213,9 +213,10 @@ def _of_one_moment(history: Interactions, of_each: bool) -> bool:
     """Whether there are rows to be told apart by time, of each user or altogether, and no time tells any two apart."""
     if not of_each:
         return len(history) > 1 and bool((history.timestamps == history.timestamps[0]).all())
-    order = by_user_and_time(history)
-    together = np.diff(history.users[order]) == 0
-    return bool(together.any() and not np.diff(history.timestamps[order])[together].any())
+    any_of = np.zeros(history.n_users, dtype=np.int64)
+    any_of[history.users] = history.timestamps  # one of each user's times, whichever
+    several = np.bincount(history.users).max(initial=0) > 1
+    return bool(several and (history.timestamps == any_of[history.users]).all())
 
 
 def _comes_later(train: Interactions, test: Interactions) -> bool:

@@ -1,8 +1,8 @@
 """Which items lie close together in people's histories, and what comes after what.
 
 Two counts carry three features: how often one item comes after another, at most `AHEAD` steps later, and how often
-two are at most `WINDOW` steps apart, whichever comes first. `groundlings.personas.taste.item_tables` keeps of them what
-the features need.
+two are at most `WINDOW` steps apart, whichever comes first. Each pair of steps is counted once, and read from both of
+its ends. `groundlings.personas.taste.item_tables` keeps of the counts what the features need.
 """
 
 from __future__ import annotations
@@ -66,13 +66,45 @@ def weigh(users: IntArray, items: IntArray, weights: FloatArray, train: Interact
 
 
 @dataclass(frozen=True, slots=True)
+class NearCounts:
+    """How often items lie near each other in histories, shape (n_items, n_items) each.
+
+    Attributes:
+        following: How often the item of a row comes at most `AHEAD` steps after that of a column.
+        after, before: How often it comes at most `WINDOW` steps after that of a column, and before it.
+    """
+
+    following: sp.csr_array
+    after: sp.csr_array
+    before: sp.csr_array
+
+    def near(self, items: slice) -> sp.csr_array:
+        """How often each of some items is at most `WINDOW` steps from each item, shape (n, n_items)."""
+        return sp.csr_array(self.after[items] + self.before[items])
+
+    def parts(self) -> Iterator[slice]:
+        """Items a few at a time, so that what is made of their counts stays small."""
+        return parts_of(np.diff(self.after.indptr) + np.diff(self.before.indptr), _PAIRS_AT_ONCE)
+
+
+def count_near(
+    users: IntArray, items: IntArray, n_items: int, *, ahead: int = AHEAD, window: int = WINDOW
+) -> NearCounts:
+    """Count what lies near each other in some histories, as `histories` gives them."""
+    steps = Steps.of(users, items, n_items)
+    following = steps.earlier(1, ahead)
+    after = sp.csr_array(following + steps.earlier(ahead + 1, window))
+    return NearCounts(following, after, sp.csr_array(after.T.tocsr()))
+
+
+@dataclass(frozen=True, slots=True)
 class Steps:
     """Histories one behind the other.
 
     Attributes:
         n_items: Size of the catalog.
         walk: The item of each step, shape (n_steps,).
-        before, after: Steps of the same history before and after each step, shape (n_steps,).
+        before: Steps of the same history before each step, shape (n_steps,).
         places: All steps, those of an item together and items ascending, shape (n_steps,).
         starts: Where the places of each item begin, shape (n_items + 1,).
     """
@@ -80,7 +112,6 @@ class Steps:
     n_items: int
     walk: NDArray[np.int32]
     before: IntArray
-    after: IntArray
     places: IntArray
     starts: IntArray
 
@@ -89,50 +120,31 @@ class Steps:
         """The steps of some histories, as `histories` gives them."""
         lengths = np.bincount(users)
         begins = (np.cumsum(lengths) - lengths)[users]
-        before = np.arange(len(users)) - begins
         starts = np.concatenate([[0], np.cumsum(np.bincount(items, minlength=n_items))])
-        return cls(n_items, items.astype(np.int32), before, lengths[users] - 1 - before, order_of(items), starts)
+        return cls(n_items, items.astype(np.int32), np.arange(len(users)) - begins, order_of(items), starts)
 
-    def pairs(self, reach: int) -> int:
-        """How often two items are at most so many steps apart, each pair counted from both ends."""
-        return int((np.minimum(self.before, reach) + np.minimum(self.after, reach)).sum())
-
-    def parts(self, reach: int) -> list[slice]:
-        """Items a few at a time, so that what is counted together stays small."""
-        work = np.minimum(self.before, reach) + np.minimum(self.after, reach)
+    def earlier(self, nearest: int, farthest: int) -> sp.csr_array:
+        """How often the item of a column stands so many steps before that of a row, shape (n_items, n_items)."""
+        work = np.maximum(np.minimum(self.before, farthest) - nearest + 1, 0)
         done = np.concatenate([[0], np.cumsum(work[self.places])])[self.starts]
-        return list(parts_of(np.diff(done), _PAIRS_AT_ONCE))
+        counted = [self._earlier(part, nearest, farthest) for part in parts_of(np.diff(done), _PAIRS_AT_ONCE)]
+        return sp.csr_array(sp.vstack(counted, format="csr"))
 
-    def around(self, items: slice, before: int, after: int) -> sp.csr_array:
-        """How often each item is at most so many steps before or after each of some items, shape (n, n_items)."""
+    def _earlier(self, items: slice, nearest: int, farthest: int) -> sp.csr_array:
+        """The rows of some items, shape (n, n_items)."""
         shape = (items.stop - items.start, self.n_items)
-        whole = shape[0] * shape[1]
         places = self.places[self.starts[items.start] : self.starts[items.stop]]
         rows = np.repeat(np.arange(shape[0]), np.diff(self.starts[items.start : items.stop + 1]))
         numbers = rows * shape[1]
-        cells: Cells = numbers.astype(np.uint32) if whole <= _SHORT else numbers
-        found: list[Cells] = [
-            *self._at_distance(places, cells, np.minimum(self.before[places], before), -1),
-            *self._at_distance(places, cells, np.minimum(self.after[places], after), 1),
-        ]
-        joined: Cells = np.concatenate(found) if found else cells[:0]
-        return _counted(joined, shape)
-
-    def _at_distance(self, places: IntArray, cells: Cells, room: IntArray, way: int) -> Iterator[Cells]:
-        """The cell of each pair of a step and one before (`way` -1) or after it, those of one distance together.
-
-        Args:
-            places: Steps.
-            cells: Where the row of each step's item begins in the table.
-            room: How many others are to be looked at from each step.
-            way: -1 or 1.
-        """
+        cells: Cells = numbers.astype(np.uint32) if shape[0] * shape[1] <= _SHORT else numbers
+        room = np.minimum(self.before[places], farthest)
         farthest_first = order_of(room)[::-1]
         places, cells = places[farthest_first], cells[farthest_first]
         enough = len(room) - np.cumsum(np.bincount(room))[:-1]
-        for distance, some in enumerate(enough.tolist(), start=1):
-            others = self.walk[places[:some] + way * distance]
-            yield cells[:some] + others.astype(cells.dtype)
+        found: list[Cells] = [cells[:0]]
+        for distance, some in enumerate(enough[nearest - 1 :].tolist(), start=nearest):
+            found.append(cells[:some] + self.walk[places[:some] - distance].astype(cells.dtype))
+        return _counted(np.concatenate(found), shape)
 
 
 def _counted(cells: Cells, shape: tuple[int, int]) -> sp.csr_array:
@@ -152,15 +164,3 @@ def _counted(cells: Cells, shape: tuple[int, int]) -> sp.csr_array:
     ends = np.searchsorted(distinct, (np.arange(1, shape[0]) * shape[1]).astype(cells.dtype))
     bounds = np.concatenate([[0], ends, [len(distinct)]]).astype(np.int32)
     return sp.csr_array((counts, (distinct % cells.dtype.type(shape[1])).astype(np.int32), bounds), shape=shape)
-
-
-def count_neighbours(users: IntArray, items: IntArray, n_items: int) -> sp.csr_array:
-    """How often two items lie at most `WINDOW` steps apart, shape (n_items, n_items), symmetric."""
-    steps = Steps.of(users, items, n_items)
-    return sp.csr_array(sp.vstack([steps.around(part, WINDOW, WINDOW) for part in steps.parts(WINDOW)], format="csr"))
-
-
-def count_following(users: IntArray, items: IntArray, n_items: int, steps: int = AHEAD) -> sp.csr_array:
-    """How often the item of a column comes at most `steps` after that of a row, shape (n_items, n_items)."""
-    walked = Steps.of(users, items, n_items)
-    return sp.csr_array(sp.vstack([walked.around(part, 0, steps) for part in walked.parts(steps)], format="csr"))

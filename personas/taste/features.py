@@ -27,6 +27,7 @@ from groundlings.personas.profile import measure_genre_lifts
 from groundlings.personas.taste.co_occurrence import COUNT_PRIOR, WINDOW, histories, weigh
 from groundlings.personas.taste.item_tables import ItemTables, measure_tables
 from groundlings.personas.taste.many_users import MANY, sampled_users
+from groundlings.personas.taste.popular_items import PopularItems
 from groundlings.personas.taste.similar_users import SimilarUsers, latest_users
 from groundlings.personas.taste.sparse_rows import PairedTable, narrow, parts_of, row_products, scaled_columns
 
@@ -66,7 +67,6 @@ _SEASON_PRIOR = 2.0
 _POPULAR_PRIOR = 10.0
 _SHARE_FLOOR = 0.002
 _CELLS_AT_ONCE = 4_000_000
-_MOST_FLAGS = 2**25
 
 
 @dataclass(frozen=True)
@@ -203,17 +203,23 @@ class Evidence:
 
     def _shares_by_history(self, users: IntArray, items: IntArray) -> Features:
         """Share of similar users that have an item of so many users that it takes less to look into their histories."""
-        people, rows = (users, np.arange(len(users))) if self.n_users <= MANY else np.unique(users, return_inverse=True)
-        others, weights = self.similar.of(people)
+        others, weights = self.similar.of(users)
+        have, known = np.empty(others.shape, dtype=np.float32), self._flags.hold(items)
+        have[known] = self._flags.have(others[known], items[known])
+        if not known.all():
+            have[~known] = self._searched(users[~known], items[~known])
+        return np.einsum("nw,nw->n", weights, have).astype(np.float32)
+
+    def _searched(self, users: IntArray, items: IntArray) -> Features:
+        """1 where a similar user's history holds the item of a pair, shape (n_pairs, width)."""
         width = self.similar.width
-        if self._flags is not None:
-            places, flags = self._flags
-            have = flags[others, places[items][:, None]].astype(np.float32)
-        elif self.n_users <= MANY:
-            have = self.met[others.ravel(), np.repeat(items, width)]
+        if self.n_users <= MANY:
+            have = self.met[self.similar.of(users)[0].ravel(), np.repeat(items, width)]
         else:  # the histories of a user's similar users lie far apart, and are brought together once for all items
-            have = self.met[others.ravel()][(rows[:, None] * width + np.arange(width)).ravel(), np.repeat(items, width)]
-        return np.einsum("nw,nw->n", weights[rows], np.asarray(have).reshape(-1, width)).astype(np.float32)
+            people, rows = np.unique(users, return_inverse=True)
+            histories = self.met[self.similar.of(people)[0].ravel()]
+            have = histories[(rows[:, None] * width + np.arange(width)).ravel(), np.repeat(items, width)]
+        return np.asarray(have).reshape(-1, width)
 
     def _sequence(self, users: IntArray) -> Features:
         """log of a mixture, over the latest items, of P(following | item) smoothed towards the overall share."""
@@ -250,17 +256,10 @@ class Evidence:
         return np.diff(self.latest_users.indptr) == np.rint(np.expm1(self.popularity.astype(np.float64)))
 
     @cached_property
-    def _flags(self) -> tuple[IntArray, BoolArray] | None:
-        """Who has the items of so many users: a column of each such item, and flags of shape (n_users, n_columns).
-
-        To look a flag up takes a fraction of a search in a history. None where flags would take too much memory.
-        """
+    def _flags(self) -> PopularItems:
+        """Who has the items of so many users that not all of them are listed, those of the most users first."""
         many = np.flatnonzero(~self._all_listed)
-        if self.n_users > MANY or self.n_users * len(many) > _MOST_FLAGS:
-            return None
-        places = np.zeros(self.n_items, dtype=np.int64)
-        places[many] = np.arange(len(many))
-        return places, self.met[:, many].astype(np.bool_).toarray()
+        return PopularItems(self.met, many[np.argsort(-self.popularity[many], kind="stable")])
 
     @cached_property
     def _following(self) -> PairedTable:

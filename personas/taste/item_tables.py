@@ -21,7 +21,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from groundlings.environments.arrays import FloatArray, IntArray
-from groundlings.personas.taste.co_occurrence import AHEAD, COUNT_PRIOR, WINDOW, Steps
+from groundlings.personas.taste.co_occurrence import AHEAD, COUNT_PRIOR, WINDOW, count_near
 from groundlings.personas.taste.leading_vectors import leading_eigenvectors
 from groundlings.personas.taste.sparse_rows import keep_largest
 
@@ -80,13 +80,13 @@ def measure_tables(
     before, after = np.minimum(rank, AHEAD), np.minimum(age, AHEAD)
     degree, coming = _summed(items, after, n_items), _summed(items, before, n_items) + 1
     nearby = _summed(items, np.minimum(rank, WINDOW) + np.minimum(age, WINDOW), n_items)
-    steps, width = Steps.of(users, items, n_items), table_width(n_items)
+    counts, width = count_near(users, items, n_items), table_width(n_items)
     following, rest, associations, information = [], [], [], []
-    for part in steps.parts(WINDOW):
-        kept, left = _following(steps.around(part, AHEAD, 0), degree, width)
+    for part in counts.parts():
+        kept, left = _following(sp.csr_array(counts.following[part]), degree, width)
         following.append(kept)
         rest.append(left)
-        near = steps.around(part, WINDOW, WINDOW)
+        near = counts.near(part)
         expected = _expected(near, nearby, part)
         associations.append(_associated(near, expected, nearby, width))
         information.append(_informed(near, expected, width))

@@ -169,7 +169,8 @@ class Taste:
     def get_ready(self, users: IntArray) -> None:
         """Find and keep the similar users of some, and whatever else is worked out once, for all processes to share."""
         self.evidence.similar.find(users)
-        self.known_pairs.of(users[:1], np.zeros(len(users[:1]), dtype=np.int64))
+        popular = int(self.evidence.popularity.argmax())  # flags of such items are made then, too
+        self.known_pairs.of(users[:1], np.full(len(users[:1]), popular))
 
     def ready_ahead(self, users: IntArray) -> AbstractContextManager[None]:
         """Find the similar users of some beside whatever else is done; see `SimilarUsers.found_ahead`."""

@@ -11,7 +11,7 @@ from groundlings.environments.errors import DataError
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.people import People
 from groundlings.environments.split import people_in_thirds
-from groundlings.personas.taste.co_occurrence import count_following, count_neighbours
+from groundlings.personas.taste.co_occurrence import count_near
 from groundlings.personas.taste.features import FEATURES
 from groundlings.personas.taste.model import FAMILIES, WITHOUT_DATA, estimate, fit_taste
 from groundlings.personas.taste.negative_sampling import choose_labels
@@ -123,9 +123,9 @@ def test_busy_people_find_more_of_everything(crowd):
 
 def test_what_follows_is_told_from_what_went_before():
     users, items = np.repeat(np.arange(3), 4), np.tile([0, 1, 2, 3], 3)
-    following = count_following(users, items, 4, steps=2).toarray()
-    assert np.array_equal(following, 3 * (np.eye(4, k=1) + np.eye(4, k=2)))
-    assert np.array_equal(count_neighbours(users, items, 4).toarray(), 3 * (1 - np.eye(4)))
+    counts = count_near(users, items, 4, ahead=2)
+    assert np.array_equal(counts.following.toarray(), 3 * (np.eye(4, k=-1) + np.eye(4, k=-2)))
+    assert np.array_equal(counts.near(slice(0, 4)).toarray(), 3 * (1 - np.eye(4)))
 
 
 def test_pairs_are_scored_as_in_whole_rows(toy_taste):

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from groundlings.environments.interactions import Interactions
-from groundlings.personas.taste import features, item_tables, similar_users, star_features
-from groundlings.personas.taste.co_occurrence import AHEAD, COUNT_PRIOR, count_following, count_neighbours, histories
+from groundlings.personas.taste import item_tables, popular_items, similar_users, star_features
+from groundlings.personas.taste.co_occurrence import AHEAD, COUNT_PRIOR, WINDOW, count_near, histories
 from groundlings.personas.taste.features import FEATURES, measure_evidence
 from groundlings.personas.taste.item_tables import embed, measure_tables
 from groundlings.personas.taste.leading_vectors import leading_eigenvectors
@@ -142,9 +142,10 @@ def test_who_has_an_item_of_very_many_users_is_looked_up_as_it_is_searched(toy, 
     monkeypatch.setattr(similar_users, "MOST_RECENT", 5)  # most items have more users than are listed
     users, items = np.repeat(np.arange(90), 60), np.tile(np.arange(60), 90)
     looked_up = measure_evidence(toy_split.train, toy.catalog).column_of_pairs("people", users, items)
-    monkeypatch.setattr(features, "_MOST_FLAGS", 0)
-    searched = measure_evidence(toy_split.train, toy.catalog).column_of_pairs("people", users, items)
-    assert looked_up.tobytes() == searched.tobytes()
+    for room in (0, 90):  # flags of no item, and of eight
+        monkeypatch.setattr(popular_items, "MOST_BYTES", room)
+        searched = measure_evidence(toy_split.train, toy.catalog).column_of_pairs("people", users, items)
+        assert looked_up.tobytes() == searched.tobytes()
     assert len(np.unique(searched)) > 100
 
 
@@ -155,11 +156,11 @@ def tables_of(rows):
 def test_whole_tables_hold_all_that_was_counted(crowd):
     users, items, _ = histories(crowd)
     tables = tables_of(crowd)
-    following = count_following(users, items, 80).toarray()
-    near = count_neighbours(users, items, 80).toarray()
-    assert np.array_equal(tables.following.toarray(), following.T)
-    assert np.array_equal(tables.degree, following.sum(axis=1))
-    assert np.allclose(tables.share, (following.sum(axis=0) + 1) / (following.sum() + 80))
+    counts = count_near(users, items, 80)
+    following, near = counts.following.toarray(), counts.near(slice(0, 80)).toarray()
+    assert np.array_equal(tables.following.toarray(), following)
+    assert np.array_equal(tables.degree, following.sum(axis=0))
+    assert np.allclose(tables.share, (following.sum(axis=1) + 1) / (following.sum() + 80))
     expected = np.outer(near.sum(axis=1), near.sum(axis=0)) / near.sum()
     with np.errstate(divide="ignore"):
         said = np.where(near > 0, np.log((near + COUNT_PRIOR) / (expected + COUNT_PRIOR)), 0)
@@ -169,12 +170,15 @@ def test_whole_tables_hold_all_that_was_counted(crowd):
 def test_counts_are_those_of_a_walk_through_each_history(crowd, monkeypatch):
     monkeypatch.setattr("groundlings.personas.taste.co_occurrence._PAIRS_AT_ONCE", 500)
     users, items, _ = histories(crowd)
-    counted = np.zeros((80, 80))
+    following, near = np.zeros((80, 80)), np.zeros((80, 80))
     for user in range(300):
         own = items[users == user]
         for place in range(len(own)):
-            np.add.at(counted, (own[place], own[place + 1 : place + 1 + AHEAD]), 1)
-    assert np.array_equal(count_following(users, items, 80).toarray(), counted)
+            np.add.at(following, (own[place + 1 : place + 1 + AHEAD], own[place]), 1)
+            np.add.at(near, (own[place + 1 : place + 1 + WINDOW], own[place]), 1)
+    counts = count_near(users, items, 80)
+    assert np.array_equal(counts.following.toarray(), following)
+    assert np.array_equal(counts.near(slice(10, 80)).toarray(), (near + near.T)[10:])
 
 
 def test_what_a_narrow_table_leaves_out_is_kept_as_a_mean(crowd, monkeypatch):
