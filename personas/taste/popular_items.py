@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from groundlings.environments.arrays import BoolArray, IntArray
 
@@ -40,7 +41,7 @@ class PopularItems:
         """Whether items have flags, shape (n,)."""
         return self._place[items] >= 0
 
-    def have(self, users: IntArray, items: IntArray) -> BoolArray:
+    def have(self, users: NDArray[np.integer], items: IntArray) -> BoolArray:
         """Whether some users have an item that has flags, one item per row of users, shape (n, width)."""
         byte, bit = np.divmod(self._place[items][:, None], _BITS)
         first_bit = np.left_shift(self._bits[users, byte], bit.astype(np.uint8))

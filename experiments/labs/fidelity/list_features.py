@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from groundlings.environments.arrays import NO_ITEM, FloatArray, IntArray, ItemArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.interactions import Interactions
-from groundlings.personas.taste.co_occurrence import COUNT_PRIOR, count_following, histories, weigh
+from groundlings.personas.taste.co_occurrence import COUNT_PRIOR, Steps, histories, weigh
 from groundlings.personas.taste.features import FEATURES
 from groundlings.personas.taste.model import Taste
 
@@ -192,7 +192,7 @@ class ListFeatures:
     def _soon(self) -> sp.csr_array:
         """P(an item comes at most `SOON` steps after another), shrunk, shape (n_items, n_items)."""
         users, items, _ = histories(self.train)
-        counts = count_following(users, items, self.train.n_items, SOON)
+        counts = sp.csr_array(Steps.of(users, items, self.train.n_items).earlier(1, SOON).T.tocsr())
         return sp.csr_array(sp.diags_array(1 / (counts.sum(axis=1) + COUNT_PRIOR)) @ counts).astype(np.float32)
 
     def _periods_of(self, times: IntArray) -> IntArray:
