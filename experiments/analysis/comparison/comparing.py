@@ -32,6 +32,7 @@ from groundlings.experiments.analysis.comparison.objectives import signs_of, tur
 from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Outcomes, by_name, read_outcomes
 from groundlings.experiments.analysis.comparison.primary_effect import Headlines, headlines
 from groundlings.experiments.analysis.comparison.real_behaviour import (
+    RealBehaviour,
     audiences_differ,
     beside,
     contradiction,
@@ -171,32 +172,10 @@ class _Comparer:
         headline, alone = self.found.by_arm[arm.name], self.found.alone[arm.name]
         ours, theirs = arm.values(plan.primary), base.values(plan.primary)
         checks = (*check_arm(arm, self.outcomes, plan, alone), *skewness_check(arm, self.outcomes, plan))
-        estimator = self.outcomes.estimator
-        signs = signs_of(plan, arm.metrics)
-        guardrails = _guardrails(self.runs, arm.name, plan, signs)
-        better = signs[plan.primary] * (headline.effect.difference or 0.0) > 0
+        guardrails = _guardrails(self.runs, arm.name, plan, signs_of(plan, arm.metrics))
         real = real_behaviour(self.held_out, arm.name, headline.effect, arm.metrics[plan.primary])
-        judgement = judge(
-            Evidence(
-                clear=headline.clear,
-                identical=headline.identical,
-                unclear=_unclear(headline, arm, base),
-                same_sign=None if variants is None else variants.same_sign,
-                harmed=tuple(arm.metrics[guard.metric].label.lower() for guard in guardrails if guard.state == "harmed")
-                if better
-                else (),
-                declared=self.outcomes.plan is not None,
-                checks=(*self.checks, *checks),
-                gate=None if self.gate is None else self.gate.opens,
-                truth=None if self.truth is None or self.truth.fits is False else self.truth.passed,
-                contradicted=contradiction(real, base.name),
-                audiences_differ=""
-                if self.held_out is None
-                else audiences_differ(self.held_out.audiences, arm.name, base.name),
-                extrapolated=extrapolation_decides(self.held_out, arm.name, arm.metrics[plan.primary]),
-            )
-        )
-        segments, contrasts = effects_by_segment(ours, theirs, self.levels, estimator)
+        judgement = judge(self._evidence(arm, headline, guardrails, checks, real, variants))
+        segments, contrasts = effects_by_segment(ours, theirs, self.levels, self.outcomes.estimator)
         metric = arm.metrics[plan.primary]
         by_day = [
             self._in_all(arm.name, partial(_on_day, metric=metric, day=day))
@@ -219,6 +198,36 @@ class _Comparer:
             checks=checks,
             real=real,
             basis=judgement.basis,
+        )
+
+    def _evidence(
+        self,
+        arm: ArmOutcomes,
+        headline: Headline,
+        guardrails: Sequence[Guardrail],
+        checks: Sequence[Check],
+        real: RealBehaviour | None,
+        variants: Variants | None,
+    ) -> Evidence:
+        """What speaks for and against an arm's effect."""
+        base, metric = self.outcomes.baseline, arm.metrics[self.plan.primary]
+        better = signs_of(self.plan, arm.metrics)[self.plan.primary] * (headline.effect.difference or 0.0) > 0
+        harmed = [arm.metrics[guard.metric].label.lower() for guard in guardrails if guard.state == "harmed"]
+        return Evidence(
+            clear=headline.clear,
+            identical=headline.identical,
+            unclear=_unclear(headline, arm, base),
+            same_sign=None if variants is None else variants.same_sign,
+            harmed=tuple(harmed) if better else (),
+            declared=self.outcomes.plan is not None,
+            checks=(*self.checks, *checks),
+            gate=None if self.gate is None else self.gate.opens,
+            truth=None if self.truth is None or self.truth.fits is False else self.truth.passed,
+            contradicted=contradiction(real, base.name),
+            audiences_differ=""
+            if self.held_out is None
+            else audiences_differ(self.held_out.audiences, arm.name, base.name),
+            extrapolated=extrapolation_decides(self.held_out, arm.name, metric),
         )
 
     def _in_all(self, arm: str, gap: Gap) -> Difference:
