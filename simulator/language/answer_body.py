@@ -8,7 +8,6 @@ from contextlib import suppress
 import aiohttp
 
 from groundlings.simulator.language.faults import GarbledReply, OversizedReply
-from groundlings.simulator.language.lane import LaneAnswer
 
 ACCEPTED_ENCODINGS = "gzip, deflate"
 """What `unpacked` can undo, as the header that tells servers so."""
@@ -20,7 +19,7 @@ _NOT_ASKED_FOR = frozenset({"br", "zstd", "compress", "x-compress", "dcb", "dcz"
 _MOST_ENCODINGS = 2
 
 
-async def body_of(answer: aiohttp.ClientResponse | LaneAnswer, most_bytes: int) -> bytes:
+async def body_of(answer: aiohttp.ClientResponse, most_bytes: int) -> bytes:
     """The body, unpacked.
 
     Raises:
@@ -34,7 +33,7 @@ async def body_of(answer: aiohttp.ClientResponse | LaneAnswer, most_bytes: int) 
     return unpacked(content, answer.headers.get("content-encoding", ""), most_bytes)
 
 
-async def beginning_of(answer: aiohttp.ClientResponse | LaneAnswer, most_bytes: int) -> bytes:
+async def beginning_of(answer: aiohttp.ClientResponse, most_bytes: int) -> bytes:
     """As much of the body as fits, unpacked as far as it can be: enough to tell people what a server said."""
     content, whole = await _read(answer, most_bytes)
     if not whole:
@@ -103,13 +102,11 @@ def _within(content: bytes, window_bits: int, most_bytes: int, whole: bool) -> b
     return found[:most_bytes]
 
 
-async def _read(answer: aiohttp.ClientResponse | LaneAnswer, most_bytes: int) -> tuple[bytes, bool]:
+async def _read(answer: aiohttp.ClientResponse, most_bytes: int) -> tuple[bytes, bool]:
     """The body as it comes, and whether that is all of it; of a longer one at least `most_bytes`."""
     parts: list[bytes] = []
     left = most_bytes
-    content = answer.content
-    while not content.at_eof():
-        part = await content.readany()
+    async for part in answer.content.iter_any():
         parts.append(part)
         left -= len(part)
         if left < 0:

@@ -2,8 +2,7 @@
 
 The client and its transports put together headers, addresses, cookies and redirects anew for every request, which takes
 several times as long as sending it. Here all requests to one address differ in their bodies only: the client makes and
-sends the first one, and `AiohttpTransport.exchange` sends the later ones with the same headers, past the client, and
-past aiohttp's session where no proxy of the environment may be in between (`Lane`).
+sends the first one, and `AiohttpTransport.exchange` sends the later ones with the same headers, past the client.
 """
 
 from __future__ import annotations
@@ -25,7 +24,6 @@ from groundlings.environments.errors import ProviderError
 from groundlings.simulator.language.answer_body import ACCEPTED_ENCODINGS, beginning_of, body_of
 from groundlings.simulator.language.answer_limits import MOST_BYTES
 from groundlings.simulator.language.faults import BadStatus
-from groundlings.simulator.language.lane import Lane, LaneAnswer
 from groundlings.simulator.language.remote_guard import written_out
 
 _KEEP_ALIVE_SECONDS = 5.0
@@ -33,7 +31,7 @@ _SUCCESS, _NO_SUCCESS = 200, 300
 _MOST_BYTES_OF_AN_ERROR = 64_000
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class RequestTemplate:
     """What all requests to one address share: everything but the body, in the form that aiohttp takes."""
 
@@ -111,7 +109,6 @@ class AiohttpTransport(openai.DefaultAioHttpClient):
         self._trusts_environment = trust_env
         self._most_bytes = most_bytes
         self._session: aiohttp.ClientSession | None = None
-        self._lanes: dict[RequestTemplate, Lane] = {}
 
     async def send(self, request: httpx2.Request, **_options: Any) -> httpx2.Response:
         """See `httpx2.AsyncClient.send`; the whole body is read.
@@ -131,21 +128,13 @@ class AiohttpTransport(openai.DefaultAioHttpClient):
         """
         if self._session is None:
             self._session = self._open()
-        lane = self._lanes.get(template)
-        if lane is not None and body is not None:
-            return await lane.exchange(body, self._content)
         async with self._session.request(
             template.first.method, template.address, headers=template.headers, data=body, allow_redirects=False
         ) as answer:
-            if not self._trusts_environment:
-                self._lanes[template] = Lane(self._session, answer)
-            return await self._content(answer)
-
-    async def _content(self, answer: aiohttp.ClientResponse | LaneAnswer) -> bytes:
-        if not _SUCCESS <= answer.status < _NO_SUCCESS:
-            said = await beginning_of(answer, min(_MOST_BYTES_OF_AN_ERROR, self._most_bytes))
-            raise BadStatus(answer.status, said.decode(errors="replace"), dict(answer.headers))
-        return await body_of(answer, self._most_bytes)
+            if not _SUCCESS <= answer.status < _NO_SUCCESS:
+                said = await beginning_of(answer, min(_MOST_BYTES_OF_AN_ERROR, self._most_bytes))
+                raise BadStatus(answer.status, said.decode(errors="replace"), dict(answer.headers))
+            return await body_of(answer, self._most_bytes)
 
     async def aclose(self) -> None:
         """Drop the connections; closing twice is harmless."""

@@ -60,7 +60,7 @@ def test_later_requests_differ_from_the_first_by_their_bodies_alone(mock, reques
 
 
 def test_whatever_comes_of_a_later_request_is_told_as_of_the_first(mock, request_):
-    """Later requests go past the session: they meet the same faults, and those behind them a connection that works."""
+    """Later requests go past the client: they meet the same faults, and those behind them a connection that works."""
 
     async def announced(request):
         request.transport.write(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
@@ -247,7 +247,7 @@ def test_nothing_listening_is_told_at_first_contact(request_):
 
     async def scenario():
         model = EndpointModel(base_url=url, model="m", max_attempts=50)
-        with pytest.raises(ProviderError, match=r"nothing listens there; start the server or mend base_url"):
+        with pytest.raises(ProviderError, match=r"nothing listens there; start the server or mend mind\.model\.base_url"):
             await model.ask(request_)
         await model.close()
 
