@@ -247,7 +247,7 @@ def test_nothing_listening_is_told_at_first_contact(request_):
 
     async def scenario():
         model = EndpointModel(base_url=url, model="m", max_attempts=50)
-        with pytest.raises(ProviderError, match=r"nothing listens there; start the server or mend mind\.model\.base_url"):
+        with pytest.raises(ProviderError, match=r"nothing listens there; .* mend mind\.model\.base_url"):
             await model.ask(request_)
         await model.close()
 
