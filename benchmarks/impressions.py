@@ -29,7 +29,7 @@ from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import Plan, build_plan
 from groundlings.experiments.running.simulating import simulate
-from groundlings.simulator.engines.pool import why_no_fork
+from groundlings.simulator.engines.forked import why_no_fork
 from groundlings.simulator.log.parquet import ParquetStore
 from groundlings.simulator.log.store import LOG_NAME
 from groundlings.simulator.log.tables import metadata

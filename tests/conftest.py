@@ -15,6 +15,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -116,6 +117,8 @@ def in_process(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]
             patch.setattr(warnings, "showwarning", warnings.showwarning)
             # What a command does for its own short life would have this process keep what nobody needs any more.
             patch.setattr("groundlings.experiments.cli.main.collect_seldom", lambda: None)
+            # What is loaded here need not be loaded in another process meanwhile.
+            patch.setattr("groundlings.experiments.cli.main.drawing_beside", nullcontext)
             with pytest.raises(SystemExit) as left:
                 main()
             out, errors = (stream.buffer.getvalue().decode() for stream in streams)  # type: ignore[attr-defined]

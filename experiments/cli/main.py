@@ -28,7 +28,7 @@ from groundlings.experiments.cli.faults import errors, fault_of_memory, out_of_m
 from groundlings.experiments.cli.help_pages import BELIEVE, COMPARE, DATA, MODELS, RUN, Commands
 from groundlings.experiments.cli.options import ConfigArgument, Hours, Rate, RunArgument, SeedOption, SetOption, Version
 from groundlings.experiments.cli.signals import Stopped
-from groundlings.experiments.cli.startup import collect_seldom, load_mesa
+from groundlings.experiments.cli.startup import collect_seldom, drawing_beside, load_mesa
 from groundlings.experiments.cli.streams import patient_streams
 from groundlings.experiments.terminal import Terminal, escape, say
 
@@ -131,13 +131,15 @@ def run(
         raise ConfigError("run: give either --json or --quiet")
     if live:
         check_installed()
+    configured = None if config is None else load_config(config, changes or (), seed)
     with (
+        drawing_beside(),
         TerminalProgress(Terminal(stderr=as_json, quiet=quiet)) as progress,
         LiveFile(opening_a_page(progress) if live else progress) as told,
     ):
         try:
-            if config is not None:
-                outcome = run_as_configured(load_config(config, changes or (), seed), out, told)
+            if configured is not None:
+                outcome = run_as_configured(configured, out, told)
             elif resume is not None:
                 outcome = go_on_with(resume, told, resuming=Resuming(accept_changes, data))
         except (UserError, BudgetExhausted, TooMuchUnreadable, KeyboardInterrupt):
@@ -165,7 +167,9 @@ def report(
     from groundlings.experiments.cli.run_output import measured_again, print_measured
 
     console = Terminal()
-    print_measured(measured_again(directory, fidelity, truth), console)
+    with drawing_beside():
+        found = measured_again(directory, fidelity, truth)
+    print_measured(found, console)
     console.print(f"report  {escape(str(directory / 'report.html'))}", soft_wrap=True)
 
 

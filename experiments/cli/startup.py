@@ -1,8 +1,9 @@
-"""What lets a command start sooner."""
+"""What lets a command start sooner, and end sooner."""
 
 from __future__ import annotations
 
 import gc
+from contextlib import AbstractContextManager
 from importlib import import_module
 
 _OBJECTS_BEFORE_COLLECTING = 100_000
@@ -18,3 +19,10 @@ def collect_seldom() -> None:
 def load_mesa() -> None:
     """Load Mesa first, because it then looks through all frames and modules, and there are few as yet."""
     import_module("groundlings.simulator.session_schedule")
+
+
+def drawing_beside() -> AbstractContextManager[None]:
+    """Let another process import what pictures need meanwhile, and draw them; see `report.studio`."""
+    from groundlings.experiments.analysis.report import studio
+
+    return studio.drawing_beside()

@@ -19,7 +19,8 @@ from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.registry import parts_of
 from groundlings.simulator.arm import Arm
 from groundlings.simulator.engines.engine import IN_PROCESS, Engine, may_wait, not_ours
-from groundlings.simulator.engines.pool import WorkerPool, why_no_fork
+from groundlings.simulator.engines.forked import why_no_fork
+from groundlings.simulator.engines.pool import WorkerPool
 
 if TYPE_CHECKING:
     from groundlings.experiments.running.plan import Plan

@@ -27,7 +27,8 @@ from groundlings.simulator.engines.client_messages import (
     ToClient,
     packed_together,
 )
-from groundlings.simulator.engines.worker import Answer, become_worker, portable
+from groundlings.simulator.engines.forked import become_worker
+from groundlings.simulator.engines.worker import Answer, portable
 from groundlings.simulator.language.admission import AdmittedModel, Result, Wanted, layers
 from groundlings.simulator.language.client_seat import Seat, ServesClients
 from groundlings.simulator.shards import Occasion, Outcome

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
-import warnings
 from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -31,7 +29,7 @@ from groundlings.simulator.engines.client_messages import (
     ToClient,
     unpacked_together,
 )
-from groundlings.simulator.engines.pool import ending
+from groundlings.simulator.engines.forked import ending, fork
 from groundlings.simulator.engines.stopped import StoppedWorkers
 from groundlings.simulator.engines.worker import ATTEMPTS, Answer, portable
 from groundlings.simulator.language.admission import ClientLost, NoAnswer, Result, Wanted, admitted, layers
@@ -258,24 +256,17 @@ class Clientele:
 
     def _hire(self, seat: int) -> None:
         """Fork a client for a seat."""
-        ours, its = multiprocessing.Pipe()
-        not_its = [ours, *(client.connection for client in self._hired)]
         places = Seat(seat, self._clients, self._tell).share(self._concurrency)
-        process = multiprocessing.get_context("fork").Process(
-            target=ask_for_sessions,
-            args=(its, not_its, self._life, self._occasion, seat, self._clients, places),
-            daemon=True,
+        process, connection = fork(
+            ask_for_sessions,
+            self._life,
+            self._occasion,
+            seat,
+            self._clients,
+            places,
+            beside=[client.connection for client in self._hired],
         )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # see `pool`
-            try:
-                process.start()
-            except OSError:
-                ours.close()
-                raise
-            finally:
-                its.close()
-        client = _Client(seat, places, process, ours)
+        client = _Client(seat, places, process, connection)
         self._hired.append(client)
         reader = Thread(target=self._read, args=(client,), daemon=True, name=f"groundlings-client-{seat}")
         self._readers.append(reader)

@@ -5,20 +5,16 @@ the recommender has learnt, minds, stock and history are pages of memory that th
 takes milliseconds however large they are. Only what happened comes back: of large shards the rows, laid out, or files
 that hold them, of small ones the records. The log is written here and by nobody else.
 
-Fork is safe here for these reasons, and offered where they hold (`why_no_fork`). A worker computes and nothing else: it
-neither prints nor touches a database, and ends without running what was registered for the end. It uses one thread
-for linear algebra and OpenMP, because the threads of this process do not exist in it. It ends when this process does,
-however that ends.
+Fork is safe here for these reasons, and offered where they hold (`forked.why_no_fork`). A worker computes and nothing
+else: it neither prints nor touches a database, and ends without running what was registered for the end. It uses one
+thread for linear algebra and OpenMP, because the threads of this process do not exist in it. It ends when this process
+does, however that ends.
 """
 
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
-import signal
-import sys
-import warnings
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +28,7 @@ from groundlings.environments.sessions import Sessions
 from groundlings.personas.mind import GetsReady
 from groundlings.simulator.engines.crew import outcomes_of
 from groundlings.simulator.engines.engine import IN_PROCESS
+from groundlings.simulator.engines.forked import ending, fork
 from groundlings.simulator.engines.stopped import StoppedWorkers
 from groundlings.simulator.engines.worker import ATTEMPTS, Answer, Begins, simulate_what_is_asked, unpacked
 from groundlings.simulator.log.shard_rows import Counts
@@ -47,15 +44,6 @@ _LOOKS_SECONDS = 5.0
 
 _WINDOW = 4
 """Shards per worker that may wait for an earlier one."""
-
-
-def why_no_fork() -> str | None:
-    """Why worker processes are not offered here; None where they are."""
-    if sys.platform != "linux":  # elsewhere system libraries do not survive a fork
-        return f"worker processes are forked, which is safe on Linux alone, found {sys.platform}"
-    if multiprocessing.current_process().daemon:
-        return "this process is a worker of another program, and may have none of its own"
-    return None
 
 
 class WorkerPool:
@@ -250,22 +238,9 @@ class _Crew:
 
     def _hire(self) -> None:
         """Fork a worker."""
-        ours, its = multiprocessing.Pipe()
-        not_its = [ours, *(worker.connection for worker in self._workers)]
-        process = multiprocessing.get_context("fork").Process(
-            target=simulate_what_is_asked, args=(its, not_its, self._life, self._occasion), daemon=True
-        )
-        with warnings.catch_warnings():
-            # From Python 3.12 on each fork beside threads warns; the module says why this one is safe.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            try:
-                process.start()
-            except OSError:
-                ours.close()
-                raise
-            finally:
-                its.close()
-        worker = _Worker(process, ours)
+        beside = [worker.connection for worker in self._workers]
+        process, connection = fork(simulate_what_is_asked, self._life, self._occasion, beside=beside)
+        worker = _Worker(process, connection)
         self._workers.append(worker)
         self._read(worker)
 
@@ -314,13 +289,3 @@ class _Crew:
             f"{len(occasion)}). Where the system kills what takes too much memory, fewer workers help "
             "(execution.workers), or execution.engine: process; then resume the run: everything decided so far is kept"
         )
-
-
-def ending(code: int | None) -> str:
-    """How a process ended, as a predicate."""
-    if code is not None and code < 0:
-        try:
-            return f"was killed ({signal.Signals(-code).name})"
-        except ValueError:
-            return f"was killed (signal {-code})"
-    return f"ended by itself (exit status {code})"

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
 import pickle
-import signal
 import traceback
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing.connection import Connection
-from threading import Thread
 from typing import Any, TypeVar
 
 from groundlings.environments.sessions import Sessions
+from groundlings.simulator.engines.forked import become_worker
 from groundlings.simulator.log.row_layout import Origin
 from groundlings.simulator.log.shard_rows import Counts
 from groundlings.simulator.session import CohortRecord
@@ -76,25 +74,6 @@ def simulate_what_is_asked(
             else:
                 answer = simulated(asked, partial(_work, occasion, asked), held)
             connection.send_bytes(packed(answer))
-
-
-def become_worker(not_ours: Iterable[Connection], life: tuple[int, int]) -> None:
-    """What a forked process does first: it lets go of what is the parent's, and ends when the parent does.
-
-    Args:
-        not_ours, life: As `simulate_what_is_asked` takes them.
-    """
-    # Ctrl-C reaches every process of a terminal, and the parent decides what it means; its own handlers, and the
-    # descriptor that wakes its event loop, are copies that must not be used.
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for name in (signal.SIGTERM, signal.SIGHUP):
-        if callable(signal.getsignal(name)):
-            signal.signal(name, signal.SIG_DFL)
-    for each in not_ours:
-        each.close()
-    os.close(life[1])
-    Thread(target=_end_with_parent, args=(life[0],), daemon=True).start()
 
 
 def simulated(number: int, work: Callable[[], Outcome | Simulated], held: dict[int, Simulated]) -> Answer:
@@ -187,8 +166,3 @@ class _Unpacker(pickle.Unpickler):
 
 
 _SESSIONS = "sessions"
-
-
-def _end_with_parent(life: int) -> None:
-    os.read(life, 1)  # nothing is ever written: this returns when the last copy of the other end is closed
-    os._exit(1)

@@ -29,7 +29,6 @@ from groundlings.experiments.analysis.report import (
 )
 from groundlings.experiments.analysis.report.glossary import glossary
 from groundlings.experiments.analysis.report.palette import styles
-from groundlings.experiments.analysis.report.pictures import draw_keys
 from groundlings.experiments.analysis.report.sections.answer import answer_section
 from groundlings.experiments.analysis.report.sections.believe import believe_section
 from groundlings.experiments.analysis.report.sections.details import details_section
@@ -40,7 +39,7 @@ from groundlings.experiments.analysis.report.sections.results import results_sec
 from groundlings.experiments.analysis.report.sections.whom import whom_section
 from groundlings.experiments.analysis.report.sections.why import why_section
 from groundlings.experiments.analysis.report.skeleton import frame, page_environment
-from groundlings.experiments.analysis.report.svg import settings
+from groundlings.experiments.analysis.report.studio import Order, draw_all
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.archive.log_check import SOME_ROWS, check_log, warn_of_changes
 from groundlings.simulator.log.reader import LogReader
@@ -98,14 +97,16 @@ def _write_page(material: Material, told: Callable[[int, int], None] | None) -> 
     pictures = [picture for section in sections for picture in section.pictures]
     note = f"{formatting.opening(summary, material.split)} {formatting.NOT_VALIDATED.capitalize()}."
     context = common_context(material)
-    with settings():
-        context["pictures"] = {}
-        for number, picture in enumerate(pictures):
-            tell(len(SECTIONS) + round(len(SECTIONS) * number / len(pictures)), 2 * len(SECTIONS))
-            drawn = picture.drawn()
-            files.write_bytes(run_dir / f"{picture.name}.png", picture.png(drawn, note))
-            context["pictures"][picture.name] = picture.inline(drawn)
-        context["keys"] = draw_keys(pictures, material.style)
+    drawings = draw_all(
+        Order(pictures, material.style, note),
+        lambda done: tell(len(SECTIONS) + round(len(SECTIONS) * done / len(pictures)), 2 * len(SECTIONS)),
+    )
+    for picture, drawn in zip(pictures, drawings.pictures, strict=True):
+        files.write_bytes(run_dir / f"{picture.name}.png", drawn.png)
+    context["pictures"] = {
+        picture.name: drawn.inline for picture, drawn in zip(pictures, drawings.pictures, strict=True)
+    }
+    context["keys"] = drawings.keys
     for section in sections:
         if shared := context.keys() & section.context.keys():
             raise RuntimeError(f"two sections of the report give templates the same names: {sorted(shared)}")

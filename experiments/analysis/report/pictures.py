@@ -20,6 +20,19 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
+class Drawn:
+    """A picture as it is written.
+
+    Attributes:
+        png: The sheet, a file.
+        inline: Each panel as SVG for the page.
+    """
+
+    png: bytes
+    inline: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """Panels that belong together: side by side in a PNG, wrapping in the page.
 
@@ -36,6 +49,11 @@ class Picture:
     panels: tuple[Panel, ...]
     columns: int
     size: tuple[float, float]
+
+    def written(self, note: str) -> Drawn:
+        """For page and sheet, each panel drawn once; a note stands below the sheet."""
+        drawn = self.drawn()
+        return Drawn(self.png(drawn, note), self.inline(drawn))
 
     def drawn(self) -> list[Drawing]:
         """The panels, once for page and sheet."""
