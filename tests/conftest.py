@@ -83,6 +83,22 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
     return ByFileOrFolder(config, log)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_objects_to_look_through() -> None:
+    """Leaves what earlier files made out of later collections.
+
+    A worker holds millions of objects in the end, and statsmodels, irspack and pytest ask for full collections: up to
+    nine seconds each.
+    """
+    gc.collect(1)
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Spares the end of a worker the same: pytest collects five times before it lets go."""
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a finished run of four arms (`small_log.py`); read it, never write it."""
