@@ -160,12 +160,12 @@ def _headline(
         smallest=None if declared is None else declared.smallest_effect * abs(mean_interval(theirs).mean or 0.0),
         pooled=_pooled(arm, base, plan.primary, estimator),
         identical=arm.identical,
-        unvaried=_unvaried(effect, ours, theirs),
+        unvaried=is_unvaried(effect, ours, theirs),
     )
 
 
-def _unvaried(effect: Difference, ours: FloatArray, theirs: FloatArray) -> bool:
-    """Whether the standard error is nothing but rounding."""
+def is_unvaried(effect: Difference, ours: FloatArray, theirs: FloatArray) -> bool:
+    """Whether the standard error of a difference between two arms' values is nothing but rounding."""
     if effect.standard_error is None:
         return False
     scale = max(float(np.nanmax(np.abs(side), initial=0.0)) for side in (ours, theirs))

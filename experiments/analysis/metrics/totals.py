@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from groundlings.environments.arrays import FloatArray
+from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.values import MetricReader
+from groundlings.simulator.log.parts import RESTORE
 from groundlings.simulator.log.reader import TOTALS, LogReader
 
 if TYPE_CHECKING:
@@ -58,6 +60,9 @@ class RunTotals:
         agents: The log's numbers of the agents, in its order.
         n_days: Days with a session, from the first to the last.
         missing: Name of a metric that cannot be told -> why.
+
+    Raises:
+        RunDirectoryError: A session belongs to an agent or an arm that is not there: its figures would be left out.
     """
 
     def __init__(self, log: LogReader, like_from: float, metrics: Sequence[Metric]) -> None:
@@ -66,6 +71,11 @@ class RunTotals:
         self.metrics = tuple(metrics)
         self.sessions = log.session_totals(like_from)
         self.agents = pd.Index(log.agent_ids(), dtype="int64")
+        for column, known in (("agent_id", self.agents), ("arm_id", [arm.arm_id for arm in log.logged_arms()])):
+            for lost in np.setdiff1d(self.sessions[column].unique(), known)[:1]:
+                raise RunDirectoryError(
+                    f"{log}: the log is damaged: sessions.{column} holds {lost}, which nothing has; {RESTORE}"
+                )
         self.n_days = int(self.sessions.day.max()) + 1 if len(self.sessions) else 0
         reader = MetricReader(log)
         own = [metric for metric in metrics if not metric.shipped]

@@ -14,6 +14,7 @@ from typing import Any
 from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import RunDirectoryError, shown
 from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
+from groundlings.experiments.analysis.comparison.verdict import UNVARIED
 from groundlings.experiments.analysis.report.formatting import plural
 from groundlings.experiments.labs.past_tests.slope import Slope
 from groundlings.experiments.labs.past_tests.tests_file import LARGEST, Scale
@@ -105,7 +106,7 @@ def _slope(content: dict[str, Any]) -> Slope:
 
 def correct(comparison: Comparison, past: PastTests) -> list[Corrected]:
     """The primary effect of each arm, corrected by past tests."""
-    return [_correct(arm, comparison.plan.primary, past) for arm in comparison.arms]
+    return [_correct(arm, comparison.baseline, comparison.plan.primary, past) for arm in comparison.arms]
 
 
 def as_plain(corrected: Sequence[Corrected]) -> list[dict[str, Any]]:
@@ -113,7 +114,7 @@ def as_plain(corrected: Sequence[Corrected]) -> list[dict[str, Any]]:
     return [asdict(each) for each in corrected]
 
 
-def _correct(arm: ArmFindings, metric: str, past: PastTests) -> Corrected:
+def _correct(arm: ArmFindings, baseline: str, metric: str, past: PastTests) -> Corrected:
     relative = past.scale == "relative"
     found = arm.headline.lift if relative else arm.headline.effect
     effect = arm.headline.lift.mean if relative else arm.headline.effect.difference
@@ -122,6 +123,10 @@ def _correct(arm: ArmFindings, metric: str, past: PastTests) -> Corrected:
         return Corrected(arm.name, metric, effect, None, None, None, words)
     if effect is None or found.standard_error is None:
         words = f"{arm.name}: the simulated effect has no interval: not corrected"
+        return Corrected(arm.name, metric, effect, None, None, None, words)
+    if arm.headline.identical or arm.headline.unvaried:
+        why = f"identical to {baseline}" if arm.headline.identical else UNVARIED
+        words = f"{arm.name}: {why}, so the simulated effect has no error: not corrected"
         return Corrected(arm.name, metric, effect, None, None, None, words)
     expected, error = past.slope.predict(effect, found.standard_error)
     low, high = expected - past.slope.quantile * error, expected + past.slope.quantile * error

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from groundlings.environments.errors import DataError, RunDirectoryError, shown
 from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Outcomes, read_outcomes
+from groundlings.experiments.analysis.comparison.primary_effect import is_unvaried
+from groundlings.experiments.analysis.comparison.verdict import UNVARIED
 from groundlings.experiments.analysis.metrics.registry import metrics_of
 from groundlings.experiments.archive.cells import runs_in
 from groundlings.experiments.archive.integrity import reading
@@ -71,7 +73,9 @@ def counterpart(test: PastTest, outcomes: Outcomes, scale: Scale) -> Simulated:
     """The simulated effect of a test.
 
     Raises:
-        DataError: The run has no such arm or metric, or the effect cannot be told.
+        DataError: The run has no such arm or metric, or the effect cannot be told: from too few agents, or from arms
+            that are copies of each other or differ by the same amount for everybody, whose error of 0 would be taken
+            for certainty.
     """
     baseline = outcomes.baseline if test.baseline is None else _arm(test, test.baseline, outcomes)
     arm = _arm(test, test.arm, outcomes)
@@ -83,16 +87,22 @@ def counterpart(test: PastTest, outcomes: Outcomes, scale: Scale) -> Simulated:
             f"{test.where}: the run has no metric {shown(test.metric)}; it has {', '.join(known)}; correct the cell"
         )
     sides = arm.values(test.metric), baseline.values(test.metric)
+    gap = outcomes.estimator.difference(*sides)
+    effect, error, agents = gap.difference, gap.standard_error, gap.n
     if scale == "relative":
         lift = outcomes.estimator.lift(*sides)
         effect, error, agents = lift.mean, lift.standard_error, lift.n
-    else:
-        found = outcomes.estimator.difference(*sides)
-        effect, error, agents = found.difference, found.standard_error, found.n
     if effect is None or error is None:
         raise DataError(
             f"{test.where}: the {scale} effect on {test.metric} cannot be told from {agents} agents with a value in "
             "both arms (or the baseline's mean is 0); simulate more agents, or leave the test out"
+        )
+    if is_unvaried(gap, *sides):
+        copies = all(each.identical or each is outcomes.baseline for each in (arm, baseline))
+        why = "they are identical, equal in every slot of every session" if copies else UNVARIED
+        raise DataError(
+            f"{test.where}: {shown(arm.name)} against {shown(baseline.name)} tells nothing of {test.metric}: {why}; "
+            "name arms that differ, or leave the test out"
         )
     changes = () if outcomes.changes is None else tuple(outcomes.changes.faults)
     return Simulated(effect, error, agents, str(outcomes.run["run_id"]), changes)

@@ -229,7 +229,7 @@ class FrameReader(ParticipantReader):
             _known(name, fields, "columns")
         wanted = {name: fields[name] for name in names}
         # The unary plus keeps SQLite from an index of sessions; see `in_order`.
-        conditions = [*conditions, *(() if arm is None else (f"+sessions.arm_id = {self._arm_id(arm)}",))]
+        conditions = [*conditions, *(() if arm is None else (_of_arm(self._arm_id(arm)),))]
         here = {column: self.columns_of(column) for column in {table.name, "sessions"}}
         present = {name: each for name, each in wanted.items() if _stands_in(each, here)}
         sql = in_order(table.name, key, [each.sql for each in present.values()] or ["1"], "", conditions)
@@ -257,6 +257,11 @@ class FrameReader(ParticipantReader):
         return {number: name for chunk in found for number, name in chunk}
 
 
+def _of_arm(arm_id: int) -> str:
+    """SQL that is true of the rows of an arm, and of those of no arm, which are refused."""
+    return f"(+sessions.arm_id = {arm_id} OR sessions.arm_id IS NULL)"
+
+
 def _stands_in(each: _Field, here: Mapping[str, frozenset[str]]) -> bool:
     columns = here.get(str(each.column.table.name), frozenset())
     return each.sql.startswith("(") or each.column.name in columns
@@ -271,7 +276,7 @@ def _listed(columns: object) -> list[Any]:
 
 
 class _Nameless(LookupError):
-    """A row belongs to one of another table that is not there."""
+    """A row belongs to one of another table that is not there, or says not to which."""
 
 
 def _known(name: object, names: Iterable[str], what: str) -> None:
@@ -288,6 +293,8 @@ def _typed(rows: list[Row], fields: Mapping[str, _Field], labels: Mapping[str, M
     cells: list[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [() for _ in fields]
     columns = {}
     for (name, field), column in zip(fields.items(), cells, strict=True):
+        if not field.column.nullable and None in column:
+            raise _Nameless(f"a row holds nothing as {field.column}, or what it belongs to is not there")
         if field.named_by is not None:
             label = labels[field.named_by]
             columns[name] = _texts([None if number is None else _label(label, number, field) for number in column])

@@ -14,7 +14,7 @@ from groundlings.simulator.log.canonical import kinds_of
 from groundlings.simulator.log.columnar import columnar
 from groundlings.simulator.log.columns import Row
 from groundlings.simulator.log.reading import open_log
-from groundlings.simulator.log.reading.batches import one_state, rechunked, tables_of
+from groundlings.simulator.log.reading.batches import one_state, rechunked, refused, tables_of
 from groundlings.simulator.log.reading.impression_tables import (
     OUTCOMES,
     Outcome,
@@ -174,12 +174,25 @@ class StreamReader(OpenLog):
     def _by_arm(self, sql: str) -> Iterator[tuple[int, list[Row]]]:
         for chunk in self._chunks(sql):
             for arm_id, rows in groupby(chunk, key=itemgetter(0)):
+                if arm_id is None:
+                    raise refused("arm_id", _NOTHING)
                 yield arm_id, [row[1:] for row in rows]
 
 
+_NEVER_EMPTY = frozenset({"arm_id", "user_id", "item_id"})
+_NOTHING = "found nothing, or a row of another table that is not there"
+
+
 def _by_arm(batches: Iterable[pa.Table]) -> Iterator[tuple[int, pa.Table]]:
-    """The rows of each arm apart; the first column says whose they are."""
+    """The rows of each arm apart; the first column says whose they are.
+
+    Raises:
+        sqlite3.OperationalError: A row belongs to a session, a person or an item that is not there.
+    """
     for batch in batches:
+        for name in _NEVER_EMPTY & {*batch.column_names}:
+            if batch.column(name).null_count:
+                raise refused(name, _NOTHING)
         arms = batch.column(0).to_numpy()
         ends = [*(np.flatnonzero(np.diff(arms)) + 1).tolist(), len(arms)]
         for begin, end in zip([0, *ends], ends, strict=False):
@@ -202,13 +215,11 @@ def _impressions(columns: Iterable[str], outcome: Outcome | None = None, action:
     """The query behind `StreamReader.impression_batches` where DuckDB is to look for an action."""
     wanted = [IMPRESSION_COLUMNS[name] for name in columns]
     joins = [
-        f" CROSS JOIN {table}"
-        for table, key in (("agents", "agent_id"), ("items", "item_id"))
+        f" LEFT JOIN {table} ON {table}.{key} = {of}.{key}"
+        for table, key, of in (("agents", "agent_id", "sessions"), ("items", "item_id", "impressions"))
         if any(column.startswith(f"{table}.") for column in wanted)
     ]
     conditions = [
-        *("agents.agent_id = sessions.agent_id" for join in joins if "agents" in join),
-        *("items.item_id = impressions.item_id" for join in joins if "items" in join),
         *((f"impressions.{OUTCOMES[outcome]}",) if outcome else ()),
         *((f"EXISTS {given('1', action)}",) if action else ()),
     ]
@@ -229,15 +240,16 @@ def in_order(
 ) -> str:
     """A query for rows of a table with their session, in the order of the table's key.
 
-    CROSS JOIN keeps SQLite from starting at an index of sessions: it walks the large table in the order of its key,
-    which is the order of happening, and sorts nothing. To PostgreSQL it means no more than JOIN.
+    LEFT JOIN keeps SQLite from starting at an index of sessions: it walks the large table in the order of its key,
+    which is the order of happening, and sorts nothing. A row whose session is not there is not left out in silence:
+    whatever is selected of its session is NULL, which whoever reads it refuses.
 
     Args:
         table: `sessions`, or a table that hangs on it.
         key: Columns of its key.
         columns: Expressions to select.
-        joins: Further CROSS JOINs.
-        conditions: What ties those to the rest, and what is wanted.
+        joins: Further LEFT JOINs, and what ties them to the rest.
+        conditions: What is wanted.
     """
     order = ", ".join(f"{table}.{column}" for column in key)
     return f"{_joined(table, columns, joins, conditions)} ORDER BY {order}"
@@ -245,8 +257,6 @@ def in_order(
 
 def _joined(table: str, columns: Sequence[str], joins: str = "", conditions: Sequence[str] = ()) -> str:
     """As `in_order`, in no order that is said."""
-    origin, link = ("sessions", []) if table == "sessions" else (
-        f"{table} CROSS JOIN sessions", [f"sessions.session_id = {table}.session_id"]
-    )  # fmt: skip
-    where = " AND ".join([*link, *conditions])
+    origin = table if table == "sessions" else f"{table} LEFT JOIN sessions ON sessions.session_id = {table}.session_id"
+    where = " AND ".join(conditions)
     return f"SELECT {', '.join(columns)} FROM {origin}{joins}{f' WHERE {where}' if where else ''}"

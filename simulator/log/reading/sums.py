@@ -17,6 +17,7 @@ import numpy as np
 from sqlalchemy import text
 
 from groundlings.environments.errors import RunDirectoryError
+from groundlings.simulator.log.parts import RESTORE
 from groundlings.simulator.log.reading.open_log import OpenLog
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ FROM impressions
 WHERE impression_id > :impression AND session_id <= :last
 GROUP BY session_id
 """
+
+_DONE = "SELECT run_id FROM runs WHERE status = 'done'"
 
 _ENDED = "SELECT arm_id, ended_by, count(*) AS sessions FROM sessions GROUP BY arm_id, ended_by"
 
@@ -197,9 +200,10 @@ class SumReader(OpenLog):
             like_from: From this many stars on, a rating is a like.
 
         Raises:
-            RunDirectoryError: A satisfaction or a rating in the log is no finite number.
+            RunDirectoryError: A satisfaction or a rating in the log is no finite number, or a row belongs to nobody.
         """
-        return self._totalled(self._ask_all(_SESSIONS), self._ask_all(_IMPRESSIONS, like_from=like_from))
+        done = any(self._rows(_DONE))  # asked first: a run may end while it is read
+        return self._totalled(self._ask_all(_SESSIONS), self._ask_all(_IMPRESSIONS, like_from=like_from), done)
 
     def newer_session_totals(self, like_from: float, after: ReadUpTo) -> tuple[pd.DataFrame, ReadUpTo]:
         """As `session_totals`, of the sessions that were written since an earlier look, and how far this one reached.
@@ -219,11 +223,12 @@ class SumReader(OpenLog):
         newest = sums.pop("impression_id").max() if len(sums) else after.impression
         return self._totalled(sessions, sums), ReadUpTo(last, int(newest))
 
-    def _totalled(self, sessions: pd.DataFrame, sums: pd.DataFrame) -> pd.DataFrame:
+    def _totalled(self, sessions: pd.DataFrame, sums: pd.DataFrame, done: bool = False) -> pd.DataFrame:
         # Joined here and not in SQL: SQLite would build an index over the sums first.
         from groundlings.environments.environment import LOST
 
         frame = sessions.merge(sums, on="session_id", how="left")
+        self._refuse_strays(frame, sums, done)
         self._refuse_no_numbers(frame)
         whole = ~frame.pop("ended_by").isin([reason.value for reason in LOST])
         begun = whole | (frame.pages > 1)
@@ -232,6 +237,17 @@ class SumReader(OpenLog):
             frame[f"{part}_{total}"] = frame[total].where(kept, 0)
         frame[list(TOTALS)] = frame[list(TOTALS)].astype(np.float64).fillna(0.0)
         return frame
+
+    def _refuse_strays(self, frame: pd.DataFrame, sums: pd.DataFrame, done: bool) -> None:
+        """Of a session that a run writes meanwhile, impressions may be there before it: it is later than all others."""
+        here = sums if done else sums[sums.session_id <= (frame.session_id.max() if len(frame) else 0)]
+        if sums.session_id.isna().any() or len(here) != int(frame.shown.notna().sum()):
+            raise RunDirectoryError(
+                f"{self}: the log is damaged: impressions.session_id holds a number that no session has; {RESTORE}"
+            )
+        for column in ("arm_id", "agent_id"):
+            if frame[column].isna().any():
+                raise RunDirectoryError(f"{self}: the log is damaged: a session holds nothing as {column}; {RESTORE}")
 
     def _refuse_no_numbers(self, frame: pd.DataFrame) -> None:
         """No run writes them: minds say finite numbers, and the environment refuses others."""
@@ -242,7 +258,7 @@ class SumReader(OpenLog):
                 where = "sessions.satisfaction" if column == "satisfaction" else "a rating in impressions"
                 raise RunDirectoryError(
                     f"{self}: the log is damaged: {where} of session {first.session_id} (day {first.day + 1}) is "
-                    f"{first[column]}, expected a finite number; it was left as it is, restore it from a copy"
+                    f"{first[column]}, expected a finite number; {RESTORE}"
                 )
 
     def session_days(self) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 from collections import deque
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from groundlings.environments.errors import RunDirectoryError
+from groundlings.experiments.analysis.metrics.totals import RunTotals
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.run import run_experiment
 from groundlings.simulator.log.reader import IMPRESSION_COLUMNS, LogReader, ReadUpTo, Spent
@@ -116,3 +118,42 @@ def test_every_method_answers_or_names_the_damage_and_says_what_to_do(made, tmp_
 def test_what_a_caller_asks_wrongly_blames_no_log(made):
     with LogReader(made) as log, pytest.raises(KeyError):
         list(log.impression_chunks(["nothing"]))
+
+
+def loosened(log, table, column):
+    """Take away that a column holds something in every row, as a copy by another tool does."""
+    log.execute("PRAGMA writable_schema = ON")
+    (sql,) = log.execute("SELECT sql FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+    anew = re.sub(rf"(?m)^(\s*{column} \w+) NOT NULL,", r"\1,", sql)
+    log.execute("UPDATE sqlite_master SET sql = ? WHERE name = ?", (anew, table))
+    log.commit()
+
+
+FIGURES = {"session_totals"}
+FRAMES = {"sessions", "impressions", "events", "interactions"}
+CHUNKS = {"impression_chunks", "impression_batches"}
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value", "refusing"),
+    [
+        ("sessions", "agent_id", "NULL", FRAMES | CHUNKS | FIGURES),
+        ("sessions", "agent_id", 999, FRAMES | CHUNKS),
+        ("sessions", "arm_id", "NULL", FRAMES | CHUNKS | FIGURES | {"table_chunks", "table_batches"}),
+        ("impressions", "session_id", 999, CHUNKS | FIGURES | {"impressions"}),
+        ("impressions", "item_id", "NULL", {"impressions", "impression_chunks"}),
+        ("events", "session_id", 999, {"events", "table_chunks", "table_batches"}),
+    ],
+)
+def test_a_row_that_belongs_to_nobody_is_told_and_not_left_out(made, tmp_path, table, column, value, refusing):
+    run = shutil.copytree(made, tmp_path / "run")
+    with closing(sqlite3.connect(run / "log.db")) as log:
+        loosened(log, table, column)
+    with closing(sqlite3.connect(run / "log.db")) as log, log:
+        log.execute(f"UPDATE {table} SET {column} = {value} WHERE rowid = 2")
+    told = ask_everything(run)
+    assert {name for name in refusing if not isinstance(told[name], RunDirectoryError)} == set()
+    assert [str(fault) for fault in told.values() if fault and "restore it from a copy" not in str(fault)] == []
+    if table == "sessions":
+        with LogReader(run) as log, pytest.raises(RunDirectoryError, match="restore it from a copy"):
+            RunTotals(log, 4.0, ())

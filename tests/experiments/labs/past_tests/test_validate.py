@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -16,8 +16,8 @@ from groundlings.experiments.analysis.comparison.outcomes import read_outcomes
 from groundlings.experiments.cli.compare import compare as compare_command
 from groundlings.experiments.cli.validate import validate as validate_command
 from groundlings.experiments.config.loading import load_config
-from groundlings.experiments.labs.past_tests.correction import read_past_tests
-from groundlings.experiments.labs.past_tests.counterpart import read_run
+from groundlings.experiments.labs.past_tests.correction import PastTests, correct, read_past_tests
+from groundlings.experiments.labs.past_tests.counterpart import counterpart, read_run
 from groundlings.experiments.labs.past_tests.lab import FILE_NAME
 from groundlings.experiments.labs.past_tests.slope import Slope
 from groundlings.experiments.labs.past_tests.tests_file import read_columns, read_tests
@@ -211,6 +211,31 @@ def test_what_cannot_be_matched_is_named_with_its_line(table, folder, tmp_path, 
     told = printed(validate_command, path, "--scale", "relative", "--out", tmp_path / "out")
     for word in words:
         assert word in told
+
+
+@pytest.mark.parametrize("scale", ["relative", "absolute"])
+def test_a_copy_of_an_arm_tells_nothing_and_is_no_effect_without_error(folder, tmp_path, scale):
+    run = read_run(folder / "run-1", "the table")
+    copy = replace(run.baseline, name="copy", identical=True)
+    twin = replace(run.arms[1], name="twin")
+    copied = replace(run, arms=(*run.arms, copy, twin))
+    (tmp_path / "tests.csv").write_text(
+        f"{HEADER},baseline\na,copy,likes_per_session,.1,0,.2,run,\na,twin,likes_per_session,.1,0,.2,run,ease\n"
+    )
+    first, second = read_tests(tmp_path / "tests.csv", {}, scale)
+    with pytest.raises(DataError, match=r"line 2: 'copy' against 'popular' tells nothing of .*: they are identical, "):
+        counterpart(first, copied, scale)
+    with pytest.raises(DataError, match=r"line 3: 'twin' against 'ease' tells nothing of .*: every user did the same"):
+        counterpart(second, copied, scale)
+
+
+def test_the_effect_of_a_copy_is_not_corrected(folder):
+    found = compare_runs(folder / "run-1").findings
+    headline = replace(found.arms[0].headline, identical=True)
+    same = replace(found, arms=(replace(found.arms[0], headline=headline),))
+    (corrected,) = correct(same, PastTests(Slope(**GOOD), "relative", (found.plan.primary,)))
+    assert corrected.expected is None
+    assert corrected.words == "ease: identical to popular, so the simulated effect has no error: not corrected"
 
 
 @pytest.mark.parametrize(
