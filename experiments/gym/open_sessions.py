@@ -7,7 +7,6 @@ the one of day r in a run with the same seed, if the same is shown.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
@@ -24,6 +23,7 @@ from groundlings.environments.page import Page
 from groundlings.environments.random_streams import Draws, row_keys
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.environments.sessions import Sessions
+from groundlings.environments.side_by_side import side_by_side
 from groundlings.personas.mind import Mind, PageTurn
 from groundlings.recommenders.policies.observation import SessionSoFar
 from groundlings.simulator.session import LoggedTurn, answered
@@ -165,7 +165,7 @@ class OpenSessions:
         return found
 
     async def _all(self, cohorts: list[IntArray], items: ItemArray) -> list[tuple[LoggedTurn, FeedState]]:
-        return await asyncio.gather(*(self._page(rows, items[rows]) for rows in cohorts))
+        return await side_by_side(self._page(rows, items[rows]) for rows in cohorts)
 
     async def _page(self, rows: IntArray, items: ItemArray) -> tuple[LoggedTurn, FeedState]:
         """The next page of a cohort: what was done, and which sessions go on."""

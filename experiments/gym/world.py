@@ -44,10 +44,21 @@ class OwnLoop:
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="groundlings")
         self._runner: asyncio.Runner = self._thread.submit(asyncio.Runner).result()
+        self._loop = self._thread.submit(self._runner.get_loop).result()
 
     def wait(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
-        """What a coroutine returns."""
-        return self._thread.submit(self._runner.run, coroutine).result()
+        """What a coroutine returns; it is ended where whoever waits is interrupted (Ctrl-C)."""
+        running = self._thread.submit(self._runner.run, coroutine)
+        try:
+            return running.result()
+        except BaseException:
+            if not running.done():
+                self._loop.call_soon_threadsafe(self._end_all)
+            raise
+
+    def _end_all(self) -> None:
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
 
     def close(self) -> None:
         """End the loop and its thread."""

@@ -100,6 +100,10 @@ class _Client:
         self._put(Leave(ticket, outcome), urgent=True)
         return await self._answer(ticket) if isinstance(outcome, ChatReply) else None
 
+    def leave_late(self, ticket: int, reply: ChatReply) -> None:
+        """See `Gate.leave_late`."""
+        self._put(Leave(ticket, reply), urgent=True)
+
     def _settle_in(self, seat: Seat) -> ChatModel:
         """Make the mind ask from here; how it does."""
         mind = self._occasion.snapshot.mind

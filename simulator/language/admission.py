@@ -17,6 +17,10 @@ from groundlings.environments.chat import ChatModel, ChatReply, ChatRequest
 from groundlings.environments.errors import UnanswerablePrompt
 from groundlings.simulator.language.budget import BudgetedModel, Spent, most_of
 from groundlings.simulator.language.call_store import StoredModel
+from groundlings.simulator.language.late_replies import kept_if_late
+
+_LATE_SECONDS = 3.0
+"""See `late_replies`; less than the other process waits for a client to end."""
 
 Result = ChatReply | UnanswerablePrompt | None
 """What came of an admitted request: a reply, a refusal for good, or nothing (it was cancelled, or failed)."""
@@ -56,6 +60,10 @@ class Gate(Protocol):
         """Say what came of an admitted request; another reply where the store keeps an earlier one."""
         ...
 
+    def leave_late(self, ticket: int, reply: ChatReply) -> None:
+        """Say that an admitted request was answered, though nobody waits for it any more."""
+        ...
+
 
 class AdmittedModel:
     """A model as a client process asks it: with admission, and by its own connections.
@@ -80,21 +88,32 @@ class AdmittedModel:
         ticket, kept = await self._gate.enter(self._wanted(request))
         if kept is not None:
             return kept
-        assert self._servers is not None  # a store without servers admits nobody
         outcome: Result = None
+        late: list[ChatReply] = []
         try:
-            outcome = await self._servers.ask(request)
+            outcome = await self._answered(request, late)
         except UnanswerablePrompt as refusal:
             outcome = refusal
             raise
         finally:
-            other = await self._gate.leave(ticket, outcome)
+            if late:
+                self._gate.leave_late(ticket, *late)
+            else:
+                other = await self._gate.leave(ticket, outcome)
         return other or outcome
 
     async def close(self) -> None:
         """See `ChatModel.close`; the budget and the store are closed by whoever keeps them."""
         if self._servers is not None:
             await self._servers.close()
+
+    async def _answered(self, request: ChatRequest, late: list[ChatReply]) -> ChatReply:
+        """The servers' reply; one that comes when nobody waits for it is put into `late`, if a store is to keep it."""
+        servers = self._servers
+        assert servers is not None  # a store without servers admits nobody
+        if self._store is None:
+            return await servers.ask(request)
+        return await kept_if_late(lambda: servers.ask(request), late.append, _LATE_SECONDS)
 
     def _wanted(self, request: ChatRequest) -> Wanted:
         most = None if self._budget is None else most_of(request)

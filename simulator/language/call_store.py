@@ -26,6 +26,7 @@ from weakref import WeakValueDictionary
 from groundlings.environments.chat import ChatModel, ChatReply, ChatRequest, fingerprint_of
 from groundlings.environments.cleaning import printable
 from groundlings.environments.errors import ConfigError, DataError, RunDirectoryError, UnanswerablePrompt, shown
+from groundlings.simulator.language.late_replies import kept_if_late
 
 Mode = Literal["record", "replay", "cache"]
 
@@ -243,7 +244,7 @@ class StoredModel:
             if send is None:
                 raise DataError(_missing(self._store, text, key))
             try:
-                reply = await send()
+                reply = await kept_if_late(send, lambda late: self._store.put(key, text, late))
             except UnanswerablePrompt as refusal:
                 self._store.put_refusal(key, text, refusal)
                 raise

@@ -18,6 +18,7 @@ from groundlings.environments.random_streams import name_key
 from groundlings.simulator.language.client_seat import Seat
 from groundlings.simulator.language.connection import Connection
 from groundlings.simulator.language.faults import BadStatus, Fault, GarbledReply, back_off_seconds, fault_of
+from groundlings.simulator.language.late_replies import on_its_way
 from groundlings.simulator.language.model_list import Capabilities
 from groundlings.simulator.language.request_body import control_question
 from groundlings.simulator.language.waiting import Notices, Tell, no_one, told_while_waiting
@@ -191,8 +192,7 @@ class EndpointPool:
                         probe, key=lambda: 0, tokens=0, only=connection, until=deadline.when()
                     )
         except TimeoutError as late:
-            last = str(late) or connection.health.last_fault
-            last = f" ({last})" if last else ""
+            last = f" ({said})" if (said := str(late) or connection.health.last_fault) else ""
             when = f"within the {seconds:g} seconds that it may take" if str(late) else f"within {seconds:g} seconds"
             raise ProviderError(
                 f"model server {url}: no answer to be had at first contact {when}{last}; see whether it is up, "
@@ -259,7 +259,8 @@ class EndpointPool:
                 async with asyncio.timeout(connection.health.patience_seconds(attempt)) as deadline:
                     self._deadlines.add(deadline)
                     try:
-                        return await send(connection)
+                        with on_its_way():
+                            return await send(connection)
                     finally:
                         self._deadlines.discard(deadline)
                         self._excuse(connection, deadline)

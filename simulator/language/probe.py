@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 import time
@@ -14,6 +13,7 @@ from typing import Any
 from groundlings.environments.chat import ChatReply, ChatRequest, Message
 from groundlings.environments.errors import ProviderError, UnreadableReply
 from groundlings.environments.replies import read_plain_json
+from groundlings.environments.side_by_side import side_by_side
 from groundlings.simulator.language.config import ModelConfig
 from groundlings.simulator.language.connection import Connection
 from groundlings.simulator.language.pool import EndpointPool
@@ -267,12 +267,7 @@ def _rate(at_once: int) -> _Work:
                 replies.append(await ask(replace(_FREE, messages=messages, seed=number)))
 
         began = time.perf_counter()
-        asking = [asyncio.create_task(asks(first)) for first in range(at_once)]
-        try:
-            await asyncio.gather(*asking)
-        finally:
-            for task in asking:
-                task.cancel()
+        await side_by_side(map(asks, range(at_once)))
         rate = len(replies) / (time.perf_counter() - began)
         each = [sum(counts) / len(replies) for counts in zip(*map(_tokens, replies), strict=True)]
         return Finding(

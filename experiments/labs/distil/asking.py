@@ -10,6 +10,7 @@ import numpy as np
 
 from groundlings.environments.arrays import BoolArray, FloatArray
 from groundlings.environments.dataset import Dataset
+from groundlings.environments.side_by_side import side_by_side
 from groundlings.experiments.labs.distil.teacher_table import Answer, TeacherTable, prompt_hash
 from groundlings.experiments.labs.fidelity.scenes import Scenes
 from groundlings.experiments.labs.unreadable_answers import refuse_unreadable
@@ -91,12 +92,7 @@ class Teacher:
                 scores[row, slot] = await self._answer(group, row, slot, chosen_by)
 
         # A person's pairs stand together: prefix caches find all but the item.
-        tasks = [asyncio.create_task(about(row, slot)) for row, slot in np.argwhere(which).tolist()]
-        try:
-            await asyncio.gather(*tasks)
-        finally:
-            for each in tasks:
-                each.cancel()
+        await side_by_side(about(row, slot) for row, slot in np.argwhere(which).tolist())
         return scores
 
     def finish(self) -> None:
