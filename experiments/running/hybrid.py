@@ -39,8 +39,8 @@ from groundlings.simulator.log.resume_reader import PastRun, read_resumption
 from groundlings.simulator.log.spending import AGENT, Spending, spent_in
 from groundlings.simulator.log.store import named_faults, on_disk, store_at
 
-_LIMIT = "mind.max_unreadable"
-"""Where a language mind says how much may be lost."""
+_KEYS = {f"mind.{key}": f"mind.language.{key}" for key in ("max_unreadable", "model.")}
+"""Keys of a language mind, and where they stand in the file of a hybrid one."""
 
 
 def spent_by_run(directory: Path) -> Spending:
@@ -137,7 +137,10 @@ async def _live(
         try:
             await simulate(part, run_row(part), store, progress, accept=accept, known=past.interventions)
         except TooMuchUnreadable as fault:  # in the part's own configuration the mind is the language mind
-            raise TooMuchUnreadable(str(fault).replace(_LIMIT, "mind.language.max_unreadable")) from None
+            said = str(fault)
+            for key, place in _KEYS.items():
+                said = said.replace(key, place)
+            raise TooMuchUnreadable(said) from None
     with LogReader(place) as log:
         return log.digest()
 

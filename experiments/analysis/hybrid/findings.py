@@ -130,7 +130,8 @@ _SPENT = ("calls", "prompt_tokens", "completion_tokens")
 
 
 def _lost(part: LogReader) -> list[LostPages]:
-    return list(read_lost(part, [arm.arm_id for arm in part.logged_arms()], part.run()["mind"]).values())
+    arms = [arm.arm_id for arm in part.logged_arms()]
+    return list(read_lost(part, arms, part.run()["mind"], "mind.language.model").values())
 
 
 def _estimate(both: BothMinds, metric: str, arm: str, baseline: str | None = None) -> HybridEstimate:

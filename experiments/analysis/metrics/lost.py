@@ -135,13 +135,16 @@ def explained(said: str, causes: Sequence[Cause]) -> str:
     return f"{said}: {', '.join(named)}; {advice}"
 
 
-def read_lost(log: LogReader, arm_ids: Iterable[int], mind: Mapping[str, Any]) -> dict[int, LostPages]:
+def read_lost(
+    log: LogReader, arm_ids: Iterable[int], mind: Mapping[str, Any], model: str = "mind.model"
+) -> dict[int, LostPages]:
     """The lost pages of each arm.
 
     Args:
         log: The run's.
         arm_ids: The arms wanted.
         mind: `runs.mind`.
+        model: Key path of the model that was asked.
     """
     one_each = mind.get("kind") == "language" and dict(mind.get("options") or {}).get("decision") == "verdict"
     noun = "replies" if one_each else "pages"
@@ -150,7 +153,7 @@ def read_lost(log: LogReader, arm_ids: Iterable[int], mind: Mapping[str, Any]) -
     for arm_id in arm_ids:
         rows = [] if frame is None else _records(frame[frame.arm_id == arm_id])
         refused = sum(row["kind"] == "unanswerable" for row in rows)
-        causes = merged([cause_of(row) for row in rows])
+        causes = merged([cause_of(row, model) for row in rows])
         found[arm_id] = LostPages(pages.get(arm_id, 0), len(rows) - refused, refused, causes, noun)
     return found
 

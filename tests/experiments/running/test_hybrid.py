@@ -284,7 +284,9 @@ def test_people_in_a_sample_live_in_every_arm():
 
 def test_a_sample_that_nobody_can_read_stops_the_run_and_names_the_key_to_change(tmp_path, monkeypatch):
     monkeypatch.setattr("groundlings.simulator.language.scripted.legal_reply", lambda _: "I would rather not say.")
-    with pytest.raises(TooMuchUnreadable, match=r"mind\.language\.max_unreadable"):
+    named = r"mind\.language\.model\.structured.*mind\.language\.max_unreadable"
+    with pytest.raises(TooMuchUnreadable, match=named) as said:
         run_experiment(config_of(), tmp_path / "run")
+    assert "mind.model" not in str(said.value)
     with LogReader(tmp_path / "run") as log:
         assert log.run()["status"] == "done", "what the behavioural mind did is kept"
