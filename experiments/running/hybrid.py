@@ -138,8 +138,8 @@ async def _live(
             await simulate(part, run_row(part), store, progress, accept=accept, known=past.interventions)
         except TooMuchUnreadable as fault:  # in the part's own configuration the mind is the language mind
             said = str(fault)
-            for key, place in _KEYS.items():
-                said = said.replace(key, place)
+            for key, whole in _KEYS.items():
+                said = said.replace(key, whole)
             raise TooMuchUnreadable(said) from None
     with LogReader(place) as log:
         return log.digest()

@@ -53,6 +53,11 @@ class Row:
     naming: int
     rounds: tuple[Round, ...]
 
+    @property
+    def nothing_read(self) -> bool:
+        """Whether the seeker was asked and no answer could be read: nothing is known of rounds after the first."""
+        return self.unreadable > 0 and not self.answers
+
 
 @dataclass(frozen=True, slots=True)
 class Worth:

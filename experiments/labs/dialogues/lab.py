@@ -115,7 +115,7 @@ class Findings:
         shared_by: So many items fit all that a seeker without a leak tells of a target.
         model: Who words the seekers of `BY_MODEL`; empty where none of them was tried.
         rows: Every seeker with every recommender.
-        worths: What leaks are worth, where a seeker and the one without its leak were both tried.
+        worths: What leaks are worth, where a seeker and the one without its leak were both tried and could be read.
     """
 
     items: int
@@ -165,6 +165,10 @@ def examine_dialogues(
     judged = sorted({turn.dialogue for turn in turns})
     resamples = Resamples.draw(len(judged), RESAMPLES, np.random.default_rng(settings.seed))
     tallies = {pair: Tally(some, judged, resamples) for pair, some in talks.items()}
+    rows = {
+        (seeker, system): tally.row(seeker, system, tallies[seeker, BASELINE])
+        for (seeker, system), tally in tallies.items()
+    }
     return Findings(
         items=len(dialogues.catalog),
         dialogues=len(dialogues.ids),
@@ -177,12 +181,13 @@ def examine_dialogues(
         ask=ask,
         shared_by=settings.shared_by,
         model=asked,
-        rows=tuple(tally.row(seeker, system, tallies[seeker, BASELINE]) for (seeker, system), tally in tallies.items()),
+        rows=tuple(rows.values()),
         worths=tuple(
             tallies[leaky, system].worth(leaky, without, system, tallies[without, system])
             for leaky, without in WITHOUT_LEAK.items()
             for system in systems
             if {leaky, without} <= set(settings.seekers)
+            and not (rows[leaky, system].nothing_read or rows[without, system].nothing_read)
         ),
     )
 

@@ -82,9 +82,13 @@ def _counts(rows: Sequence[Row]) -> list[str]:
     accepted = ", ".join(f"{escape(row.system)} {row.accepted:.1%}" for row in rows)
     answers, naming = sum(row.answers for row in rows), sum(row.naming for row in rows)
     lines = [f"ended with a target listed: {accepted}", f"answers that name a target: {naming:,} of {answers:,}"]
-    if unreadable := sum(row.unreadable for row in rows):
-        turns = sum(row.turns for row in rows)
-        lines.append(f"ended by an answer that could not be read: {unreadable:,} of {turns:,} conversations")
+    lost = [f"{escape(row.system)} {row.unreadable:,} of {row.turns:,} conversations" for row in rows if row.unreadable]
+    if lost:
+        lines.append(f"ended by an answer that could not be read: {', '.join(lost)}")
+    if nothing := ", ".join(escape(row.system) for row in rows if row.nothing_read):
+        lines.append(
+            f"no answer to {nothing} could be read: rounds after the first, and what the leak is worth, are not known"
+        )
     return lines
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import typer
+from rich.console import Console
 from typer.testing import CliRunner
 
 from groundlings.environments.catalog import Catalog
@@ -38,6 +39,7 @@ from groundlings.experiments.labs.dialogues.seekers import (
     SharedNeed,
 )
 from groundlings.experiments.labs.dialogues.systems import Material
+from groundlings.experiments.labs.dialogues.terminal import print_findings
 from groundlings.recommenders.base import Recommender
 from groundlings.simulator.language.scripted import ScriptedModel
 
@@ -242,6 +244,14 @@ def test_an_answer_that_cannot_be_read_ends_the_conversation_and_is_counted(tmp_
     assert row.unreadable == row.turns
     assert row.answers == 0
     assert row.rounds[0].recall == row.rounds[4].recall
+    assert row.nothing_read
+    both = examine_dialogues(shop(tmp_path, talks(6)), settings(seekers=BY_MODEL), model)
+    assert [worth.system for worth in both.worths] == ["popular"], "nobody knows what an unread leak is worth"
+    console = Console(width=160, record=True)
+    print_findings(both, console)
+    said = console.export_text()
+    assert "could not be read: bm25 9 of 9 conversations" in said
+    assert "no answer to bm25 could be read" in said
 
 
 def test_a_temperature_that_no_seeker_is_asked_at_is_refused_and_what_a_server_wants_is_told(tmp_path: Path) -> None:
