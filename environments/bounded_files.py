@@ -11,7 +11,7 @@ MOST_BYTES = 2**26
 
 
 def bounded_text(path: Path, most_bytes: int = MOST_BYTES, *, regular: bool = False) -> str:
-    """The text of a file in UTF-8.
+    """The text of a file in UTF-8, without the byte order mark that some editors write before it.
 
     Args:
         path: Of the file.
@@ -30,7 +30,7 @@ def bounded_text(path: Path, most_bytes: int = MOST_BYTES, *, regular: bool = Fa
         content = file.read(most_bytes + 1)
     if len(content) > most_bytes:
         raise ValueError(f"found more than {most_bytes:,} bytes, expected {most_bytes:,} at most")
-    return content.decode("utf-8")
+    return content.decode("utf-8-sig")
 
 
 def _without_waiting(path: str, flags: int) -> int:

@@ -13,7 +13,9 @@ from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.datasets.tables import Table
 from groundlings.environments.errors import DataError, RunDirectoryError
 from groundlings.experiments.analysis.comparison.fidelity_gate import find_gate
+from groundlings.personas.search.fitted import read_fitted_search
 from groundlings.personas.taste.calibration import read_calibration
+from tests.fitted_search import written
 
 LONG = "x" * 300
 
@@ -59,6 +61,13 @@ def test_a_long_file_in_the_place_of_settings_or_results_is_named(tmp_path, monk
         read_calibration(path)
     with pytest.raises(RunDirectoryError, match="more than 1,000 bytes"):
         find_gate(tmp_path, path, "hash", {})
+
+
+def test_a_byte_order_mark_is_no_part_of_a_file_that_an_editor_saved(tmp_path):
+    plain, marked = tmp_path / "plain.json", tmp_path / "marked.json"
+    written(plain)
+    marked.write_text(plain.read_text(encoding="utf-8"), encoding="utf-8-sig")
+    assert read_fitted_search(marked) == read_fitted_search(plain)
 
 
 def test_a_file_that_is_nested_without_end_is_none_of_the_labs(tmp_path):

@@ -162,7 +162,7 @@ def _catalog(known: Mapping[str, Mapping[str, Any]], fields: Fields) -> Catalog:
 
 def _text(file: Path) -> str:
     try:
-        return bounded_text(file).removeprefix("\ufeff")
+        return bounded_text(file)
     except OSError as fault:
         raise DataError(
             f"{file}: found no file ({fault.strerror}); expected dialogues: {ITEMS} and {TURNS}, see docs/dialogues.md"

@@ -31,15 +31,16 @@ def read_search_log(path: Path) -> SearchLog:
     Raises:
         DataError: The file is missing, or says something impossible.
     """
+    is_json = path.suffix.lower() == ".json"
     try:
-        if path.suffix == ".json":
-            return SearchLog.of([*_of_json(read_plain_json(path.read_text(encoding="utf-8")))])
+        if is_json:
+            return SearchLog.of([*_of_json(read_plain_json(path.read_text(encoding="utf-8-sig")))])
         with path.open(encoding="utf-8-sig", newline="") as lines:
             return SearchLog.of([*_of_table(csv.DictReader(lines, strict=True))])
     except OSError as fault:
         raise DataError(f"{path}: {fault.strerror or fault}; name a file of search sessions") from fault
     except (UnicodeDecodeError, UnreadableReply, csv.Error) as fault:
-        kind = "JSON" if path.suffix == ".json" else "a table in CSV"
+        kind = "JSON" if is_json else "a table in CSV"
         raise DataError(f"{path}: found what is not {kind} in UTF-8 ({fault}); see docs/search.md") from fault
     except DataError as fault:
         raise DataError(f"{path}: {fault}") from fault

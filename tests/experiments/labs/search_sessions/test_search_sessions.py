@@ -95,6 +95,9 @@ def test_both_forms_are_read_as_the_same_log(tmp_path):
     pages = made(3)
     from_table = read_search_log(as_table(pages, tmp_path / "log.csv"))
     assert from_table.pages == read_search_log(as_json(pages, tmp_path / "log.json")).pages == tuple(pages)
+    marked = tmp_path / "LOG.JSON"  # as an editor writes it: a byte order mark, and letters of any case
+    marked.write_text((tmp_path / "log.json").read_text(encoding="utf-8"), encoding="utf-8-sig")
+    assert read_search_log(marked).pages == tuple(pages)
     assert from_table.n_people == 3
     assert from_table.last.sum() == 9, "three sessions of each"
     assert from_table.number[from_table.last].max() <= 2
