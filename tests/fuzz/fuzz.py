@@ -38,7 +38,7 @@ from yaml_files import yaml_files
 from groundlings.environments.errors import BudgetExhausted, UserError
 
 SECONDS_A_FILE = 60
-"""Many times what one of these tiny runs takes: whoever is still at it hangs."""
+"""Of the processor: many times what one of these tiny runs takes, however busy the machine is."""
 MEMORY_BYTES = 8 << 30
 """Address space: an absurd size is to be refused, not tried."""
 LONGEST_MESSAGE = 6000
@@ -59,7 +59,7 @@ def main() -> int:
     parser.add_argument("--only", metavar="CAMPAIGN[:NUMBER]", help="one campaign, or one file with its traceback")
     given = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, resource.RLIM_INFINITY))
-    signal.signal(signal.SIGALRM, _too_long)
+    signal.signal(signal.SIGPROF, _too_long)
     tally: Counter[tuple[str, str]] = Counter()
     kinds: Counter[tuple[str, str]] = Counter()
     found = 0
@@ -87,8 +87,8 @@ def _one(world: World, campaign: Campaign, number: int, seed: int, loud: bool) -
     """How a file was spoilt, and what came of it."""
     luck = random.Random(f"{seed}:{campaign.name}:{number}")
     kind, work = campaign.spoil(number, luck)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS_A_FILE)
-    faulthandler.dump_traceback_later(5 * SECONDS_A_FILE, exit=True)  # for what no signal interrupts
+    signal.setitimer(signal.ITIMER_PROF, SECONDS_A_FILE)
+    faulthandler.dump_traceback_later(20 * SECONDS_A_FILE, exit=True)  # for what waits, and what no signal interrupts
     try:
         outcome = work()
     except (UserError, BudgetExhausted) as error:
@@ -105,7 +105,7 @@ def _one(world: World, campaign: Campaign, number: int, seed: int, loud: bool) -
         if loud:
             traceback.print_exc()
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         faulthandler.cancel_dump_traceback_later()
     harmed = world.harmed()
     return kind, f"FOUND harm done to {harmed}" if harmed else outcome
@@ -125,7 +125,7 @@ def _campaigns(world: World, yaml: int, data: int, replies: int) -> list[Campaig
 
 
 def _too_long(*_: object) -> None:
-    raise TooLong(f"still at it after {SECONDS_A_FILE} seconds")
+    raise TooLong(f"still at it after {SECONDS_A_FILE} seconds of the processor")
 
 
 if __name__ == "__main__":

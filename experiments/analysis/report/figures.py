@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _LONGEST_NAME = 20
+_LETTERS_OF_LABEL, _LETTERS_OF_UNIT = 11, 16
+"""An inch, of the two sizes of text above a panel."""
+_ABOVE_AXES = 6 / 72
+"""Inches between the axes and the unit."""
 _LINE_OF_LABEL = 0.09
 """Height of a line's name, as a part of the height of a panel."""
 
@@ -115,21 +120,34 @@ def draw_key(axes: Axes, look: Style) -> None:
 
 
 def title(axes: Axes, label: str, unit: str) -> None:
-    """What a panel shows, and in which unit; of several lines, the first ones stand above the unit."""
-    lines = [printable(line) for line in unit.split("\n")]
+    """What a panel shows, and in which unit; of several lines, the first ones stand above the unit.
+
+    No line is longer than the picture is wide; `svg.Drawing` moves those to the left that would reach over its edge.
+    """
+    from matplotlib.transforms import ScaledTranslation
+
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    lines = _lines(unit, figure.get_figwidth() * _LETTERS_OF_UNIT)
+    heading = "\n".join(_lines(label, figure.get_figwidth() * _LETTERS_OF_LABEL))
     pad = 18 + 11 * (len(lines) - 1)
-    axes.set_title(printable(label), loc="left", fontsize=10.5, fontweight="bold", color=LIGHT["ink"], pad=pad)
-    axes.annotate(
+    axes.set_title(heading, loc="left", fontsize=10.5, fontweight="bold", color=LIGHT["ink"], pad=pad).set_in_layout(
+        False
+    )
+    axes.text(
+        0.0,
+        1.0,
         "\n".join(lines),
-        (0.0, 1.0),
-        xycoords="axes fraction",
-        xytext=(0, 6),
-        textcoords="offset points",
+        transform=axes.transAxes + ScaledTranslation(0, _ABOVE_AXES, figure.dpi_scale_trans),
         fontsize=8.5,
         va="bottom" if len(lines) > 1 else "baseline",
         color=LIGHT["muted"],
-        annotation_clip=False,
-    )
+    ).set_in_layout(False)
+
+
+def _lines(text: str, width: float) -> list[str]:
+    """The lines of a text, cleaned, each of at most so many letters."""
+    return [part for line in text.split("\n") for part in textwrap.wrap(printable(line), int(width)) or [""]]
 
 
 def reach(found: Sequence[Estimate]) -> FloatArray:

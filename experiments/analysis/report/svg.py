@@ -47,6 +47,7 @@ _SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: it can be read aloud, searched and scaled
     "svg.hashsalt": "groundlings",
     "text.parse_math": False,  # an arm may be called "$x"
+    "text.hinting": "none",  # letters of a PNG are as wide as those of the SVG, by which both are laid out
     "font.family": "sans-serif",
     "font.size": 9.0,
     "axes.spines.top": False,
@@ -227,6 +228,20 @@ def _lay_out(figure: Figure, renderer: RendererSVG) -> None:
     width, height = whole.width - left - right, whole.height - bottom - top
     if width > 0 and height > 0:  # else there is more around the axes than the picture has room for
         axes.set_position((left / whole.width, bottom / whole.height, width / whole.width, height / whole.height))
+    _pull_in(axes, renderer, whole.width - pad)
+
+
+def _pull_in(axes: Axes, renderer: RendererSVG, edge: float) -> None:
+    """Move headings to the left by what reaches over the right edge: they may stand above the names of rows.
+
+    They take no part in the layout, or a long one would take the width that names and numbers beside the axes need.
+    """
+    from matplotlib.text import Text
+
+    above = [text for text in axes.get_children() if isinstance(text, Text) and not text.get_in_layout()]
+    over = max((text.get_window_extent(renderer).x1 - edge for text in above), default=0.0)
+    for text in above if over > 0 else ():
+        text.set_x(text.get_position()[0] - over / axes.bbox.width)
 
 
 def _document(figure: Figure, prepare: Callable[[Figure, RendererSVG], None] | None = None) -> str:

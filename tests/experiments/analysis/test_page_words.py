@@ -22,12 +22,12 @@ from groundlings.experiments.analysis.metrics import METRICS, summarise
 from groundlings.experiments.analysis.metrics.pages import Survival
 from groundlings.experiments.analysis.report import verdict_sentences as words
 from groundlings.experiments.analysis.report.claims import fidelity_claims, truth_claims
-from groundlings.experiments.analysis.report.figures import draw_survival
+from groundlings.experiments.analysis.report.figures import draw_survival, short, title
 from groundlings.experiments.analysis.report.formatting import opening, share_interval
 from groundlings.experiments.analysis.report.palette import styles
 from groundlings.experiments.analysis.report.returning import draw_retention
 from groundlings.experiments.analysis.report.sections.details import plain_facts
-from groundlings.experiments.analysis.report.svg import svg
+from groundlings.experiments.analysis.report.svg import Drawing, svg
 from groundlings.experiments.analysis.report.takeaways import daily_takeaway, survival_takeaway
 from groundlings.experiments.analysis.report.verdict_figures import draw_people
 from groundlings.experiments.analysis.retention import RetentionPoint, Share
@@ -128,6 +128,16 @@ def test_panels_of_retention_have_one_scale(summary):
 def test_a_million_users_are_a_short_curve(summary):
     values = {"chance": np.random.default_rng(0).gamma(2.0, size=200_000)}
     assert len(svg(lambda axes: draw_people(axes, values, METRICS[0], styles(summary)), "n", "l", 4, 3)) < 60_000
+
+
+def test_no_letter_of_a_picture_is_cut_at_its_edges():
+    def draw(axes):
+        title(axes, "Right abstentions", "share of conversations about a need that nothing meets")
+        axes.set_yticks([0, 1], [short("A" * 30), "popular"])
+
+    pixels = Drawing(draw, 3.6, 1.3).pixels()
+    assert (pixels[:, [0, -1]] == pixels[0, 0]).all()
+    assert (pixels != pixels[0, 0]).any()
 
 
 def test_titles_say_what_the_figure_shows(comparison):
