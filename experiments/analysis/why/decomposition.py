@@ -37,6 +37,8 @@ from groundlings.experiments.analysis.why.target import Target
 LENGTH, RELEVANCE, PLACEMENT = "length", "relevance", "placement"
 
 _MOST_DECIMALS = 6
+_ROUNDING = 1e-12
+"""Of what was added up, what may be left where nothing is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,16 +141,22 @@ def _arm(side: Side, base: Side, counts: StepCounts, target: Target) -> ArmParts
     )  # fmt: skip
     ours, theirs = _completed(ours, theirs)
     shares = shapley(ours, theirs)  # shape (n_factors, 1 + n_filled): of everybody, then without each part
+    before = float(np.prod(theirs[:, 0], axis=0).sum())
+    sizes = np.abs(shares).sum(axis=0) + abs(before)
+    shares, total = (_rounded(each, sizes) for each in (shares, shares.sum(axis=0)))
     agents = int((taken[0] | taken[1]).sum())
     names = _names(target.steps)
     parts = tuple(
         Part(name, signed_estimate(float(share[0]), share[1:], agents))
         for name, share in zip(names, shares, strict=True)
     )
-    total = shares.sum(axis=0)
-    before = float(np.prod(theirs[:, 0], axis=0).sum())
     effect = signed_estimate(float(total[0]), total[1:], agents)
     return ArmParts(side.name, side.bound, side.identical, effect, before, parts, None, agents)
+
+
+def _rounded(found: FloatArray, sizes: FloatArray) -> FloatArray:
+    """Without what is left of sums that are nothing: it has an interval of its own, and would be told from chance."""
+    return np.where(np.abs(found) < _ROUNDING * sizes, 0.0, found)
 
 
 def _divisor(side: Side, target: Target, n_agents: int) -> FloatArray:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast, get_args
 
+from groundlings.environments.conversation.talk_actions import ACCEPT
 from groundlings.environments.feedback import default_counted
 from groundlings.environments.interactions import Kind
 from groundlings.environments.shop_actions import ADD_TO_CART, PAID, PURCHASE
@@ -57,11 +58,19 @@ def steps_of(config: Mapping[str, Any], actions: LoggedActions | None, like_from
         bought = words.did("purchase").capitalize()
         found.append(Step(PURCHASE, bought, ADD_TO_CART if ADD_TO_CART in names else before))
     if actions is not None and actions.interaction not in ("click", ADD_TO_CART, PURCHASE):
-        found.append(Step(actions.interaction, actions.interaction.replace("_", " ").capitalize(), before))
+        found.append(Step(actions.interaction, _did(actions.interaction).capitalize(), before))
     if actions is None or actions.opinion is not None:
         note = "" if actions is not None and actions.opinion == "like" else f"rated {like_from:g} or more"
         found.append(Step(LIKES, words.did("like").capitalize(), before, note=note))
     return found
+
+
+def _did(action: str) -> str:
+    """What was done, in the past tense; the verb of an environment's own action is known by its name alone."""
+    if action == ACCEPT:
+        return "accepted"
+    name = action.replace("_", " ")
+    return f"answered with \N{LEFT DOUBLE QUOTATION MARK}{name}\N{RIGHT DOUBLE QUOTATION MARK}"
 
 
 def kinds_of(steps: list[Step], money: bool) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from groundlings.environments.errors import ConfigError
 from groundlings.experiments.analysis.people.story import story
 from groundlings.experiments.analysis.report.stories import tally_words
 from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.python_api.why_frames import why_frame
 from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.run import resume_experiment, run_experiment
 from groundlings.experiments.running.supplied import Supplied
@@ -61,7 +62,8 @@ def test_asking_meets_more_needs_with_fewer_items_named(whole):
 def test_every_word_and_act_is_in_the_log(whole):
     with LogReader(whole.directory) as log:
         events, sessions, impressions = log.events(), log.sessions(), log.impressions()
-        learnt = log.interactions()
+        learnt, parts = log.interactions(), why_frame(log, "parts")
+    assert set(parts["measured"]) == {"Items accepted per session"}
     per_kind = events.groupby("kind").size()
     assert per_kind["suitable_items"] == per_kind["best_worth"] == len(sessions)
     assert per_kind["accept"] + per_kind["refuse"] == len(impressions)
