@@ -6,7 +6,6 @@ import shutil
 import sqlite3
 from dataclasses import replace
 from itertools import zip_longest
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -25,10 +24,7 @@ from groundlings.experiments.analysis.metrics import METRICS, summarise
 from groundlings.experiments.analysis.report import write_report
 from groundlings.experiments.analysis.report.why_sentences import arm_sentence, sampled
 from groundlings.experiments.analysis.why import explain
-from groundlings.experiments.analysis.why.decomposition import decompose
-from groundlings.experiments.analysis.why.reading import PageCounts, Side, StepCounts
 from groundlings.experiments.analysis.why.shapley import shapley
-from groundlings.experiments.analysis.why.target import Target
 from groundlings.simulator.log.reader import LogReader
 
 FACTORS = st.integers(1, 5).flatmap(
@@ -85,27 +81,6 @@ def test_a_factor_that_alone_differs_carries_the_whole_difference(sides, place):
     only[place] = ours[place]
     shares = shapley(only, theirs)
     assert np.delete(shares, place) == pytest.approx(0, abs=1e-6)
-
-
-def test_what_is_left_of_sums_is_no_effect():
-    """Everybody takes one item in both arms, after fewer pages in one of them."""
-
-    def side(name, lengths):
-        agents = np.repeat(np.arange(len(lengths)), lengths)
-        pages = np.concatenate([np.arange(length) for length in lengths])
-        taken = np.concatenate([np.arange(length) == length - 1 for length in lengths]).astype(np.float64)
-        rows = PageCounts(agents, pages, {"shown": np.ones(len(pages)), "accept": taken})
-        return Side(name, False, False, np.ones(len(lengths)), np.ones(len(lengths)), rows, rows, {})
-
-    sides = (
-        side("first", [1 + agent % 6 for agent in range(25)]),
-        side("second", [1 + agent % 9 for agent in range(25)]),
-    )
-    counts = StepCounts(sides, (0, 1), (), None, 1, 25, False)
-    target = Target("", "Items accepted per session", "", 2, ("shown", "accept"), missing="no count")
-    (arm,) = decompose(counts, target, SimpleNamespace(arms=())).arms
-    assert (arm.effect.mean, arm.effect.low, arm.effect.high) == (0.0, 0.0, 0.0)
-    assert arm.parts[0].effect.mean > 0.1
 
 
 @pytest.mark.parametrize("primary", ["likes_per_session", "view_ratio"])

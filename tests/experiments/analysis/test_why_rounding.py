@@ -1,0 +1,32 @@
+"""Arms that differ in nothing are told apart by no rounding."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from groundlings.experiments.analysis.why.decomposition import decompose
+from groundlings.experiments.analysis.why.reading import PageCounts, Side, StepCounts
+from groundlings.experiments.analysis.why.target import Target
+
+
+def test_what_is_left_of_sums_is_no_effect():
+    """Everybody takes one item in both arms, after fewer pages in one of them."""
+
+    def side(name, lengths):
+        agents = np.repeat(np.arange(len(lengths)), lengths)
+        pages = np.concatenate([np.arange(length) for length in lengths])
+        taken = np.concatenate([np.arange(length) == length - 1 for length in lengths]).astype(np.float64)
+        rows = PageCounts(agents, pages, {"shown": np.ones(len(pages)), "accept": taken})
+        return Side(name, False, False, np.ones(len(lengths)), np.ones(len(lengths)), rows, rows, {})
+
+    sides = (
+        side("first", [1 + agent % 6 for agent in range(25)]),
+        side("second", [1 + agent % 9 for agent in range(25)]),
+    )
+    counts = StepCounts(sides, (0, 1), (), None, 1, 25, False)
+    target = Target("", "Items accepted per session", "", 2, ("shown", "accept"), missing="no count")
+    (arm,) = decompose(counts, target, SimpleNamespace(arms=())).arms
+    assert (arm.effect.mean, arm.effect.low, arm.effect.high) == (0.0, 0.0, 0.0)
+    assert arm.parts[0].effect.mean > 0.1
