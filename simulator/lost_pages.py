@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from groundlings.environments.errors import TooMuchUnreadable
 
 if TYPE_CHECKING:
-    from groundlings.simulator.effects import Effects
     from groundlings.simulator.shards import Outcome
 
 MAX_UNREADABLE = 0.2
@@ -50,7 +49,7 @@ class LostPageWatch:
         """
         async for outcome in outcomes:
             yield outcome
-            fault = self._counted(outcome.effects)
+            fault = self.counted(outcome.effects.pages, outcome.effects.lost)
             if fault is not None:
                 break
         else:
@@ -60,10 +59,10 @@ class LostPageWatch:
             yield outcome
             outcome = await anext(outcomes)
 
-    def _counted(self, effects: Effects) -> TooMuchUnreadable | None:
-        """Count a cohort's pages; the reason to stop where too many are lost."""
-        self.pages += effects.pages
-        self.lost += effects.lost
+    def counted(self, pages: int, lost: int) -> TooMuchUnreadable | None:
+        """Count some more pages; the reason to stop where too many are lost."""
+        self.pages += pages
+        self.lost += lost
         if self.lost and self.pages >= _FEWEST_PAGES and lower_bound(self.lost, self.pages) > self.limit:
             return TooMuchUnreadable(self._words(self.lost, self.pages))
         return None

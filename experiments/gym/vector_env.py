@@ -11,9 +11,10 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from groundlings.environments.arrays import NO_ITEM, BoolArray, IntArray
-from groundlings.environments.errors import ConfigError, shown
+from groundlings.environments.errors import ConfigError, TooMuchUnreadable, shown
 from groundlings.experiments.gym.world import World
 from groundlings.recommenders.policies.pages import items_at, without_places
+from groundlings.simulator.lost_pages import LostPageWatch
 
 Observations = NDArray[np.float32]
 
@@ -59,6 +60,7 @@ class SessionsVectorEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
         self._candidates = np.full((num_envs, world.size), NO_ITEM, dtype=np.int32)
         self._free: BoolArray = np.zeros(self._candidates.shape, dtype=np.bool_)
         self._seeded = False
+        self._watch = LostPageWatch(getattr(world.plan.config.mind, "max_unreadable", 1.0))
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -90,11 +92,19 @@ class SessionsVectorEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
 
         Raises:
             ConfigError: No session has begun, the world is closed, or an action is none of `action_space`.
+            TooMuchUnreadable: More pages are lost than the experiment's `mind.max_unreadable` allows, beyond chance.
         """
         if self.closed or not self._seeded:
             raise ConfigError(f"step: {'the world is closed' if self.closed else 'no session has begun'}; {_FIRST}")
         places, unused = self.world.places(actions, self._candidates, self._free)
-        outcome = self._sessions.show(items_at(places, self._candidates))
+        items = items_at(places, self._candidates)
+        outcome = self._sessions.show(items)
+        asked = int((items[:, 0] != NO_ITEM).sum())
+        if fault := self._watch.counted(asked, int(outcome.lost.sum())):
+            raise TooMuchUnreadable(
+                f"{fault}. A policy would learn from rewards that nobody knows: see what the server can do with "
+                "groundlings model check, or choose another model"
+            )
         reward = self.world.reward.of(outcome)
         unknown = np.isnan(reward)
         info = _for_all({"unused": unused, "no_reward": unknown}, self.num_envs)

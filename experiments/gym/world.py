@@ -22,6 +22,7 @@ from groundlings.environments.plugins import nearest
 from groundlings.experiments.config.schema import ArmConfig, ExperimentConfig
 from groundlings.experiments.gym.open_sessions import OpenSessions
 from groundlings.experiments.gym.reward import Reward
+from groundlings.experiments.running.events import Printing
 from groundlings.experiments.running.plan import Plan, prepare
 from groundlings.experiments.running.supplied import Supplied
 from groundlings.recommenders.base import Recommender
@@ -123,7 +124,7 @@ class World:
         _check_options(action, candidates, width, unknown)
         loop, stack = OwnLoop(), AsyncExitStack()
         try:
-            plan = loop.wait(prepare(config, stack, supplied=supplied))
+            plan = loop.wait(prepare(config, stack, supplied=supplied, progress=Printing()))
             feed = _site(plan, candidates)
             found = _retriever(plan, retriever)
             return cls(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-from groundlings.environments.errors import ConfigError
+from groundlings.environments.errors import ConfigError, TooMuchUnreadable
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.experiment import Experiment
 from groundlings.experiments.gym.world import World, world_of
@@ -205,6 +205,11 @@ def test_rewards_that_nobody_knows_are_flagged_and_lost_pages_end_a_session(made
     assert lost.any()
     assert (reward[lost] == 0).all()
     assert (truncated[lost] & ~left[lost]).all()
+    watched = SessionsVectorEnv(made({"mind": {**mind, "max_unreadable": 0.1}}), 30)
+    watched.reset(seed=1)
+    watched.step(np.tile(np.arange(SLOTS), (30, 1)))  # so few pages may be lost by chance
+    with pytest.raises(TooMuchUnreadable, match=r"pages are lost.*mind\.max_unreadable allows 10 %.*nobody knows"):
+        watched.step(np.tile(np.arange(SLOTS), (30, 1)))
 
 
 @pytest.mark.parametrize(
