@@ -1,6 +1,6 @@
 """Does a choice of moments teach more than all of them? One training for each, weighed on the same people.
 
-    python -m benchmarks.selection --out DIR [--scenes 96] [--people 80] [--draws 1] [--set KEY=VALUE]...
+    python -m benchmarks.selection --out DIR [--scenes 96] [--people 80] [--draws 1] [--again 0] [--set KEY=VALUE]...
 
 `examples.choose` is `all`, `hard` and `diverse` in turn, and nothing else differs: the same people may be learned from,
 as many moments are taken, and the training has the same options and seed. Draw 2 does the same with other moments, an
@@ -9,7 +9,7 @@ of the test third, in each draw the same people with the same questions: a choic
 
 The figure that decides is the list AUC; top-1 of the choices among five stands beside it. Each is also given less that
 of `all` for the same people, and as the mean over the draws, with 95 % intervals over people. These do not hold how far
-another training of the same kind would lie: that is what a second draw shows.
+another training of the same kind would lie. A second draw shows it, and `--again 1` the cheaper one of `all` alone.
 
 What a model said is kept in DIR, one file per training. A second start asks only what is missing, and goes on with a
 training that was interrupted.
@@ -22,27 +22,20 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
-from groundlings.environments.arrays import FloatArray, IntArray
+from benchmarks.selection_table import ALL, FIVE, LISTS, WAYS, Arm, Comparison, print_table
+from groundlings.environments.arrays import FloatArray
 from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.datasets import load_dataset
 from groundlings.environments.errors import DataError, GroundlingsError
 from groundlings.experiments.archive.directory import write_json
-from groundlings.experiments.cli.intervals import ends
 from groundlings.experiments.config.loading import load_as, with_effect
-from groundlings.experiments.labs.fidelity.people import mean_by_person
-from groundlings.experiments.labs.fidelity.scenes import Scenes
-from groundlings.experiments.labs.fidelity.thresholds import list_auc
-from groundlings.experiments.labs.resampling import Resamples, interval, pooled
-from groundlings.experiments.labs.train_mind.config import CHECKPOINT, ExamplesConfig, TrainMindConfig
+from groundlings.experiments.labs.train_mind.config import CHECKPOINT, TrainMindConfig
 from groundlings.experiments.labs.train_mind.examples import questions_of_training
 from groundlings.experiments.labs.train_mind.first_answers import plain_scores, scores_of
 from groundlings.experiments.labs.train_mind.installed import check_installed
@@ -50,7 +43,6 @@ from groundlings.experiments.labs.train_mind.lab import base_of
 from groundlings.experiments.labs.train_mind.scenes import Ground, draw_learned, draw_material, new_items
 from groundlings.experiments.labs.train_mind.scoring import KNN_LATEST, POPULARITY, Scores, ask_network, groups_of
 from groundlings.experiments.labs.train_mind.selection import cheap_scores
-from groundlings.experiments.labs.train_mind.table import hits
 from groundlings.experiments.labs.train_mind.token_trees import Prompts, answer_tokens
 
 if TYPE_CHECKING:
@@ -60,23 +52,7 @@ CONFIG = Path(__file__).parents[1] / "experiments" / "configs" / "train_mind.yam
 CHANGES = ("choice.scenes=1", "examples.targets=4", "examples.others=8")
 """Of the file; they make a moment and a person's questions cheaper."""
 
-WAYS: tuple[str, ...] = get_args(ExamplesConfig.model_fields["choose"].annotation)
-FIVE, LISTS = "test five", "test lists"
-AUC, TOP_1 = "list AUC", "top-1"
-ALL, UNTRAINED = "all", "untrained"
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One training: a way of choosing, and which draw of moments."""
-
-    way: str
-    draw: int
-
-    @property
-    def name(self) -> str:
-        """Such as "hard-1"."""
-        return f"{self.way}-{self.draw}"
+UNTRAINED = "untrained"
 
 
 class Bench:
@@ -197,44 +173,6 @@ def read_told(path: Path, identity: str) -> dict[str, Any]:
     return dict(told)
 
 
-class Comparison:
-    """Figures of scorers on the same people and resamples.
-
-    Args:
-        groups: What was asked.
-        times: Resamples of people.
-        chance: Random numbers of the resamples.
-    """
-
-    def __init__(self, groups: Mapping[str, Scenes], times: int, chance: np.random.Generator) -> None:
-        self._groups, self._people = groups, np.unique(groups[FIVE].users)
-        self._resamples = Resamples.draw(len(self._people), times, chance)
-
-    def by_person(self, scores: Scores) -> dict[str, FloatArray]:
-        """Figure -> its value for each person, NaN where an answer could not be read."""
-        five, lists = self._groups[FIVE], self._groups[LISTS]
-        unread = (np.isnan(scores[LISTS]) & lists.lists.listed).any(axis=1)
-        each = {
-            AUC: (lists.users, np.where(unread, np.nan, list_auc(scores[LISTS], lists.lists))),
-            TOP_1: (five.users, hits(scores[FIVE], five)),
-        }
-        return {figure: self._of_people(users, values) for figure, (users, values) in each.items()}
-
-    def _of_people(self, users: IntArray, values: FloatArray) -> FloatArray:
-        known = ~np.isnan(values)
-        return mean_by_person(users[known], values[known], self._people)
-
-    def mean(self, draws: Sequence[FloatArray]) -> str:
-        """The mean over people and then over draws, with its interval.
-
-        Args:
-            draws: One value per person, of each draw.
-        """
-        everybody = np.ones(len(self._people), dtype=np.bool_)
-        found = pooled([self._resamples.mean(values, everybody) for values in draws])
-        return ends(None if np.isnan(found[0]) else float(found[0]), *interval(found))
-
-
 def main() -> int:
     """Train, ask, compare and print; the exit status."""
     arguments = _arguments()
@@ -246,13 +184,16 @@ def main() -> int:
         arguments.out.mkdir(parents=True, exist_ok=True)
         bench = Bench(ground, base_of(config), arguments.out)
         arms = [Arm(way, draw) for draw in range(1, arguments.draws + 1) for way in WAYS]
+        arms += [Arm(ALL, arguments.draws + number) for number in range(1, arguments.again + 1)]
         told = {arm: bench.told(arm) for arm in arms}
         untrained = bench.told(None)
     except GroundlingsError as error:
         print(error, file=sys.stderr)
         return 1
     comparison = Comparison(bench.groups, config.bootstrap, ground.chance("people"))
-    _print(comparison, bench, told, untrained, ground.dataset.name)
+    print_table(comparison, told, {**bench.rivals(), UNTRAINED: untrained["scores"]}, arguments.draws)
+    for name, each in {**{arm.name: each for arm, each in told.items()}, UNTRAINED: untrained}.items():
+        print(f"{name}: {each['unreadable']:,} of {each['asked']:,} unreadable, {each['cpu_seconds']:,.0f} CPU seconds")
     return 0
 
 
@@ -263,43 +204,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--scenes", type=int, default=96, help="moments that each model learns from")
     parser.add_argument("--people", type=int, default=80, help="of the test third, who are asked about")
     parser.add_argument("--draws", type=int, default=1, help="trainings for each way of choosing")
+    parser.add_argument("--again", type=int, default=0, help="further trainings of `all` alone, each of other moments")
     parser.add_argument("--out", type=Path, required=True, help="keep there what was said")
     return parser.parse_args()
-
-
-def _print(
-    comparison: Comparison, bench: Bench, told: Mapping[Arm, dict[str, Any]], untrained: dict[str, Any], dataset: str
-) -> None:
-    size = max(each.draw for each in told)
-    title = f"{len(bench.groups[LISTS])} people of {dataset}, a list and a choice among five each"
-    table = Table(title=title, title_justify="left")
-    for column in ("scorer", "people", "items", "difficulty", "last losses", AUC, "less all", TOP_1, "less all"):
-        table.add_column(column)
-    measured = {arm: comparison.by_person(each["scores"]) for arm, each in told.items()}
-    for name, scores in {**bench.rivals(), UNTRAINED: untrained["scores"]}.items():
-        figures = comparison.by_person(scores)
-        table.add_row(name, *[""] * 4, comparison.mean([figures[AUC]]), "", comparison.mean([figures[TOP_1]]), "")
-    for arm, each in told.items():
-        chosen, last = each["selection"], each["training"]["last"]
-        learned = (str(each["people"]), str(chosen["items"]), f"{chosen['difficulty_taken']:.2f}", f"{last:.2f}")
-        table.add_row(arm.name, *learned, *_cells(comparison, measured, arm.way, [arm.draw]))
-    for way in WAYS if size > 1 else ():
-        table.add_row(f"{way}, mean", *[""] * 4, *_cells(comparison, measured, way, range(1, size + 1)))
-    Console(width=200).print(table)
-    for name, each in {**{arm.name: each for arm, each in told.items()}, UNTRAINED: untrained}.items():
-        print(f"{name}: {each['unreadable']:,} of {each['asked']:,} unreadable, {each['cpu_seconds']:,.0f} CPU seconds")
-
-
-def _cells(
-    comparison: Comparison, measured: Mapping[Arm, Mapping[str, FloatArray]], way: str, draws: Sequence[int]
-) -> list[str]:
-    """Each figure of a way of choosing, and less that of `all`."""
-    cells = []
-    for figure in (AUC, TOP_1):
-        own, base = ([measured[Arm(each, draw)][figure] for draw in draws] for each in (way, ALL))
-        less = [one - other for one, other in zip(own, base, strict=True)]
-        cells += [comparison.mean(own), "" if way == ALL else comparison.mean(less)]
-    return cells
 
 
 def _plain(trained: Trained) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from groundlings.experiments.labs.train_mind.config import CHECKPOINT
 from groundlings.experiments.labs.train_mind.scenes import Ground
 from groundlings.experiments.labs.train_mind.scoring import POPULARITY, groups_of
 
+AUC, TOP_1 = "list AUC", "top-1"
+
 
 @pytest.fixture
 def compared(monkeypatch):
@@ -46,14 +48,14 @@ def test_a_difference_is_of_the_same_people(compared, material):
     comparison = compared.Comparison(groups, 100, np.random.default_rng(1))
     right = {name: np.where(each.lists.listed, each.lists.positive * 1.0, np.nan) for name, each in groups.items()}
     figures, wrong = comparison.by_person(right), {name: -scores for name, scores in right.items()}
-    assert set(figures[compared.AUC]) == set(figures[compared.TOP_1]) == {1.0}
+    assert set(figures[AUC]) == set(figures[TOP_1]) == {1.0}
     half = comparison.by_person(wrong)
-    assert comparison.mean([figures[compared.AUC] - half[compared.AUC]]) == "1.000 [1.000, 1.000]"
-    assert comparison.mean([figures[compared.AUC], half[compared.AUC]]) == "0.500 [0.500, 0.500]"
+    assert comparison.mean([figures[AUC] - half[AUC]]) == "1.000 [1.000, 1.000]"
+    assert comparison.mean([figures[AUC], half[AUC]]) == "0.500 [0.500, 0.500]"
     unread = dict(right)
     unread[compared.LISTS] = right[compared.LISTS].copy()
     unread[compared.LISTS][0, 0] = np.nan
-    assert np.isnan(comparison.by_person(unread)[compared.AUC]).sum() == 1
+    assert np.isnan(comparison.by_person(unread)[AUC]).sum() == 1
 
 
 def test_popularity_needs_no_training(compared, ground, tmp_path):
@@ -62,3 +64,18 @@ def test_popularity_needs_no_training(compared, ground, tmp_path):
     items = bench.groups[compared.FIVE].lists.items
     counts = bench._statistics.item_counts
     assert np.allclose(scores, np.log1p(counts[items]))
+
+
+def test_the_table_holds_each_training_against_its_like(compared, material, capsys):
+    groups = {name: groups_of(material)[name] for name in (compared.FIVE, compared.LISTS)}
+    comparison = compared.Comparison(groups, 100, np.random.default_rng(1))
+    right = {name: np.where(each.lists.listed, each.lists.positive * 1.0, np.nan) for name, each in groups.items()}
+    wrong = {name: -scores for name, scores in right.items()}
+    about = {"people": 3, "selection": {"items": 5, "difficulty_taken": 1.5}, "training": {"last": 2.0}}
+    told = {compared.Arm("all", 1): wrong, compared.Arm("hard", 1): right, compared.Arm("all", 2): right}
+    compared.print_table(comparison, {arm: {**about, "scores": each} for arm, each in told.items()}, {}, draws=1)
+    rows = {line.split("│")[1].strip(): line for line in capsys.readouterr().out.splitlines() if "│" in line}
+    assert list(rows) == ["all-1", "hard-1", "all-2", "all-2 less all-1"]
+    assert rows["all-1"].count("0.000 [0.000, 0.000]") == 2
+    assert rows["hard-1"].count("1.000 [1.000, 1.000]") == 4
+    assert rows["all-2 less all-1"].count("1.000 [1.000, 1.000]") == 2
