@@ -1,6 +1,6 @@
 """Does a choice of moments teach more than all of them? One training for each, weighed on the same people.
 
-    python -m benchmarks.selection --out DIR [--scenes 96] [--people 80] [--draws 1] [--again 0] [--set KEY=VALUE]...
+    python -m benchmarks.selection --out DIR [--scenes 96] [--people 80] [--draws 1] [--again 0] [--model NAME=DIR]...
 
 `examples.choose` is `all`, `hard` and `diverse` in turn, and nothing else differs: the same people may be learned from,
 as many moments are taken, and the training has the same options and seed. Draw 2 does the same with other moments, an
@@ -11,6 +11,8 @@ The figure that decides is the list AUC; top-1 of the choices among five stands 
 of `all` for the same people, and as the mean over the draws, with 95 % intervals over people. These do not hold how far
 another training of the same kind would lie. A second draw shows it, and `--again 1` the cheaper one of `all` alone.
 
+`--model` asks a model that was trained before the same questions; its people are held against the record beside it.
+
 What a model said is kept in DIR, one file per training. A second start asks only what is missing, and goes on with a
 training that was interrupted.
 """
@@ -20,6 +22,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import re
 import sys
 import time
 from dataclasses import asdict, replace
@@ -32,10 +35,11 @@ from benchmarks.selection_table import ALL, FIVE, LISTS, WAYS, Arm, Comparison, 
 from groundlings.environments.arrays import FloatArray
 from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.datasets import load_dataset
-from groundlings.environments.errors import DataError, GroundlingsError
+from groundlings.environments.errors import ConfigError, DataError, GroundlingsError, shown
 from groundlings.experiments.archive.directory import write_json
 from groundlings.experiments.config.loading import load_as, with_effect
 from groundlings.experiments.labs.train_mind.config import CHECKPOINT, TrainMindConfig
+from groundlings.experiments.labs.train_mind.evaluation import check_strangers, find_model
 from groundlings.experiments.labs.train_mind.examples import questions_of_training
 from groundlings.experiments.labs.train_mind.first_answers import plain_scores, scores_of
 from groundlings.experiments.labs.train_mind.installed import check_installed
@@ -79,29 +83,35 @@ class Bench:
                 scores[group] = np.where(scenes.lists.listed, both[..., column], np.nan)
         return dict(found)
 
-    def told(self, arm: Arm | None) -> dict[str, Any]:
-        """What the model of an arm says, from its file where there is one; of None the untrained model.
+    def told(self, name: str, source: Arm | Path) -> dict[str, Any]:
+        """What a model says, from its file where there is one.
+
+        Args:
+            name: Of the file.
+            source: The training that makes the model, or a model that is there.
 
         Raises:
             DataError: The file is damaged, or of other options, data or weights.
         """
-        name = UNTRAINED if arm is None else arm.name
         path = self._directory / f"{name}.json"
-        identity = self._identity(name)
+        identity = self._identity(name, source)
         if path.exists():
             return read_told(path, identity)
         _say(f"{name}: begins")
         began = time.process_time()
-        known, model, tokenizer = self._untrained() if arm is None else self._trained(arm, identity)
+        known, model, tokenizer = self._trained(source, identity) if isinstance(source, Arm) else self._there(source)
         content = {"identity": identity, **known, **self._answers(model, tokenizer)}
         write_json(path, content | {"cpu_seconds": round(time.process_time() - began, 1)})
         (self._directory / name / CHECKPOINT).unlink(missing_ok=True)
         return read_told(path, identity)
 
-    def _untrained(self) -> tuple[dict[str, Any], Any, Any]:
+    def _there(self, source: Path) -> tuple[dict[str, Any], Any, Any]:
+        """A model that is there, and its tokenizer; refused if it learned from those who would be asked about."""
         from groundlings.experiments.labs.train_mind.network import read_model
 
-        return {}, *read_model(self._base)
+        path, record = find_model(source)
+        check_strangers(self._ground, path, record)
+        return {}, *read_model(path)
 
     def _trained(self, arm: Arm, identity: str) -> tuple[dict[str, Any], Any, Any]:
         """What a training took and learned from, its model, and the tokenizer."""
@@ -143,10 +153,11 @@ class Bench:
         said = ask_network(network, prompts, self.groups)
         return asdict(said) | {"scores": plain_scores(said.scores)}
 
-    def _identity(self, name: str) -> str:
+    def _identity(self, name: str, source: Arm | Path) -> str:
         """What answers must have been made from to stand in the same table."""
         known = with_effect(self._ground.config) | {"bootstrap": None}
-        content = json.dumps([name, known, self._ground.dataset.fingerprint, self._base.name], sort_keys=True)
+        model = self._base.name if isinstance(source, Arm) or source == self._base else str(source)
+        content = json.dumps([name, known, self._ground.dataset.fingerprint, model], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
 
@@ -182,17 +193,20 @@ def main() -> int:
         config = load_as(TrainMindConfig, arguments.config, [*changes, *arguments.set])
         ground = Ground(config, load_dataset(config.dataset, base=config.base))
         arguments.out.mkdir(parents=True, exist_ok=True)
-        bench = Bench(ground, base_of(config), arguments.out)
+        base = base_of(config)
+        others = {UNTRAINED: base, **_models(arguments.model)}
+        bench = Bench(ground, base, arguments.out)
         arms = [Arm(way, draw) for draw in range(1, arguments.draws + 1) for way in WAYS]
         arms += [Arm(ALL, arguments.draws + number) for number in range(1, arguments.again + 1)]
-        told = {arm: bench.told(arm) for arm in arms}
-        untrained = bench.told(None)
+        told = {arm: bench.told(arm.name, arm) for arm in arms}
+        there = {name: bench.told(name, source) for name, source in others.items()}
     except GroundlingsError as error:
         print(error, file=sys.stderr)
         return 1
     comparison = Comparison(bench.groups, config.bootstrap, ground.chance("people"))
-    print_table(comparison, told, {**bench.rivals(), UNTRAINED: untrained["scores"]}, arguments.draws)
-    for name, each in {**{arm.name: each for arm, each in told.items()}, UNTRAINED: untrained}.items():
+    scores = {name: each["scores"] for name, each in there.items()}
+    print_table(comparison, told, {**bench.rivals(), **scores}, arguments.draws)
+    for name, each in {**{arm.name: each for arm, each in told.items()}, **there}.items():
         print(f"{name}: {each['unreadable']:,} of {each['asked']:,} unreadable, {each['cpu_seconds']:,.0f} CPU seconds")
     return 0
 
@@ -205,8 +219,24 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--people", type=int, default=80, help="of the test third, who are asked about")
     parser.add_argument("--draws", type=int, default=1, help="trainings for each way of choosing")
     parser.add_argument("--again", type=int, default=0, help="further trainings of `all` alone, each of other moments")
+    parser.add_argument("--model", action="append", default=[], metavar="NAME=DIR", help="ask this trained model, too")
     parser.add_argument("--out", type=Path, required=True, help="keep there what was said")
     return parser.parse_args()
+
+
+def _models(told: list[str]) -> dict[str, Path]:
+    """Name -> place of the models of `--model`."""
+    found: dict[str, Path] = {}
+    for each in told:
+        name, _, place = each.partition("=")
+        taken = name in found or name == UNTRAINED or name.rpartition("-")[0] in WAYS
+        if taken or not place or not re.fullmatch(r"[\w.-]+", name):
+            raise ConfigError(
+                f"--model: found {shown(each)}; expected NAME=DIR with a name of letters, digits, dots and dashes that "
+                "no other model has"
+            )
+        found[name] = Path(place).absolute()
+    return found
 
 
 def _plain(trained: Trained) -> dict[str, Any]:

@@ -100,10 +100,13 @@ def print_table(
     table = Table(title=title, title_justify="left")
     for column in ("scorer", "people", "items", "difficulty", "last losses", AUC, "less all", TOP_1, "less all"):
         table.add_column(column)
-    measured = {arm: comparison.by_person(each["scores"]) for arm, each in told.items()}
+    measured: dict[Arm | str, dict[str, FloatArray]] = {}
     for name, scores in others.items():
-        figures = comparison.by_person(scores)
-        table.add_row(name, *[""] * 4, comparison.mean([figures[AUC]]), "", comparison.mean([figures[TOP_1]]), "")
+        measured[name] = comparison.by_person(scores)
+    for arm, each in told.items():
+        measured[arm] = comparison.by_person(each["scores"])
+    for name in others:
+        table.add_row(name, *[""] * 4, *_cells(comparison, measured, [name], [Arm(ALL, 1)]))
     for arm, each in told.items():
         chosen, last = each["selection"], each["training"]["last"]
         learned = (str(each["people"]), str(chosen["items"]), f"{chosen['difficulty_taken']:.2f}", f"{last:.2f}")
@@ -120,12 +123,15 @@ def print_table(
 
 
 def _cells(
-    comparison: Comparison, measured: Mapping[Arm, Mapping[str, FloatArray]], arms: Sequence[Arm], less: Sequence[Arm]
+    comparison: Comparison,
+    measured: Mapping[Arm | str, Mapping[str, FloatArray]],
+    scorers: Sequence[Arm | str],
+    less: Sequence[Arm | str],
 ) -> list[str]:
-    """The list AUC and top-1 of some arms, each followed by its difference to other arms, one for one, where given."""
+    """The list AUC and top-1 of some scorers, each followed by its difference to others, one for one, where given."""
     cells = []
     for figure in (AUC, TOP_1):
-        own, base = ([measured[arm][figure] for arm in some] for some in (arms, less))
+        own, base = ([measured[each][figure] for each in some] for some in (scorers, less))
         differences = [one - other for one, other in zip(own, base, strict=False)]
         cells += [comparison.mean(own), comparison.mean(differences) if less else ""]
     return cells

@@ -80,7 +80,7 @@ def evaluate_mind(config: TrainMindConfig, model: Path, progress: Progress = SIL
     progress.event(LabStep(0, steps, "scenes"))
     dataset = load_dataset(config.dataset, on_download(progress), notify=on_note(progress), base=config.base)
     ground = Ground(config, dataset)
-    _check_strangers(ground, path, record)
+    check_strangers(ground, path, record)
     material = draw_material(ground, new_items(ground))
     materials = {"all": material, **draw_slices(ground, material)}
     new = learned_about_new(ground, record)
@@ -169,8 +169,12 @@ def _same_data(ground: Ground, record: Record | None) -> bool:
     return record is not None and record["about"]["dataset_hash"] == ground.dataset.fingerprint
 
 
-def _check_strangers(ground: Ground, path: Path, record: Record | None) -> None:
-    """Refuse to ask about people or moments that the model may have learned from."""
+def check_strangers(ground: Ground, path: Path, record: Record | None) -> None:
+    """Refuse to ask about people or moments that the model may have learned from.
+
+    Raises:
+        ConfigError: They may be such.
+    """
     if record is None or not _same_data(ground, record):
         return
     then, config = _config_of(record), ground.config

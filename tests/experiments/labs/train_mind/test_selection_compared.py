@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from groundlings.environments.errors import DataError
+from groundlings.environments.errors import ConfigError, DataError
 from groundlings.experiments.labs.train_mind.config import CHECKPOINT
 from groundlings.experiments.labs.train_mind.scenes import Ground
 from groundlings.experiments.labs.train_mind.scoring import POPULARITY, groups_of
@@ -22,25 +22,20 @@ def compared(monkeypatch):
     return import_module("benchmarks.selection")
 
 
-def test_each_training_is_kept_and_asked_the_same(compared, ground, base_model, tmp_path):
+def test_each_training_is_kept_and_asked_the_same(compared, ground, base_model, tmp_path, monkeypatch):
     bench = compared.Bench(ground, base_model, tmp_path)
-    hard, untrained = bench.told(compared.Arm("hard", 1)), bench.told(None)
+    hard, untrained = bench.told("hard-1", compared.Arm("hard", 1)), bench.told("untrained", base_model)
     questions = sum(int(each.lists.listed.sum()) for each in bench.groups.values())
     assert hard["asked"] == untrained["asked"] == questions
     assert hard["selection"]["choose"] == "hard"
     assert hard["selection"]["taken"] == 16
     assert not list(tmp_path.rglob(CHECKPOINT))
-
-    class NoBase:
-        name = base_model.name
-
-    again = compared.Bench(ground, NoBase(), tmp_path)
-    assert np.array_equal(
-        again.told(None)["scores"][compared.LISTS], untrained["scores"][compared.LISTS], equal_nan=True
-    )
+    monkeypatch.setattr(compared.Bench, "_there", lambda *_: pytest.fail("the model was asked again"))
+    again = compared.Bench(ground, base_model, tmp_path).told("untrained", base_model)
+    assert np.array_equal(again["scores"][compared.LISTS], untrained["scores"][compared.LISTS], equal_nan=True)
     other = Ground(ground.config.model_copy(update={"list_items": 6}), ground.dataset)
     with pytest.raises(DataError, match=r"untrained\.json: is of other options.*delete it"):
-        compared.Bench(other, NoBase(), tmp_path).told(None)
+        compared.Bench(other, base_model, tmp_path).told("untrained", base_model)
 
 
 def test_a_difference_is_of_the_same_people(compared, material):
@@ -79,3 +74,9 @@ def test_the_table_holds_each_training_against_its_like(compared, material, caps
     assert rows["all-1"].count("0.000 [0.000, 0.000]") == 2
     assert rows["hard-1"].count("1.000 [1.000, 1.000]") == 4
     assert rows["all-2 less all-1"].count("1.000 [1.000, 1.000]") == 2
+
+
+@pytest.mark.parametrize("wrong", ["all-1=x", "untrained=x", "mine", "=x", "a/b=x"])
+def test_a_model_needs_a_name_of_its_own(compared, wrong):
+    with pytest.raises(ConfigError, match=r"--model: found .*expected NAME=DIR"):
+        compared._models([wrong])
