@@ -9,13 +9,14 @@ The arm and the call order are therefore never part of a key.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from groundlings.environments.arrays import FloatArray
+from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.earlier_names import tell_earlier_name
 
 _Words = NDArray[np.uint64]
@@ -51,6 +52,17 @@ def name_key(*names: object) -> int:
     """A stable integer in [0, 2**63) for names: the same on every machine, process and Python version."""
     text = "\x1f".join(map(str, names))
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
+
+
+def name_keys(names: Sequence[object], last: Iterable[str]) -> IntArray:
+    """`name_key(*names, each)` for each of the last names, shape (n,); what stands before them is hashed once."""
+    begun = hashlib.blake2b("".join(f"{name}\x1f" for name in names).encode(), digest_size=8)
+    digests = []
+    for each in last:
+        hashed = begun.copy()
+        hashed.update(each.encode())
+        digests.append(hashed.digest())
+    return (np.frombuffer(b"".join(digests), dtype=">u8") >> 1).astype(np.int64)
 
 
 def row_keys(root: int, *columns: NDArray[np.integer]) -> _Words:

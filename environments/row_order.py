@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from groundlings.environments.arrays import IntArray
 from groundlings.environments.interactions import Interactions
-from groundlings.environments.random_streams import name_key, row_keys
+from groundlings.environments.random_streams import name_key, name_keys, row_keys
 from groundlings.environments.sorting import order_of
 
 
@@ -32,8 +32,8 @@ def keys_of(
         user_ids, item_ids: The data set's own, in the order of user and item numbers.
         purpose: What the words are for; other purposes give other words.
     """
-    users = np.array([name_key(each) for each in user_ids], dtype=np.int64)
-    items = np.array([name_key(each) for each in item_ids], dtype=np.int64)
+    users = name_keys((), user_ids)
+    items = name_keys((), item_ids)
     return row_keys(name_key("rows", *purpose), users[rows.users], items[rows.items], rows.timestamps)
 
 

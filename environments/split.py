@@ -12,7 +12,7 @@ from groundlings.environments.arrays import BoolArray, IntArray
 from groundlings.environments.dataset import HELD_OUT, LEFT_OUT, TRAINING, Dataset
 from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.interactions import Interactions
-from groundlings.environments.random_streams import name_key
+from groundlings.environments.random_streams import name_keys
 from groundlings.environments.row_order import by_user_and_time, keys_of, seeded_order
 
 TemporalKind = Literal["per_user_temporal", "global_temporal"]
@@ -263,7 +263,7 @@ def people_in_thirds(user_ids: tuple[str, ...], salt: str) -> IntArray:
     Returns:
         Shape (n_users,): 0 for fitting, 1 for validation, 2 for the test third that no fitting may touch.
     """
-    return np.array([name_key("third", salt, user_id) % 3 for user_id in user_ids], dtype=np.int64)
+    return name_keys(("third", salt), user_ids) % 3
 
 
 def test_people(user_ids: tuple[str, ...], salt: str) -> BoolArray:

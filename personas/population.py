@@ -16,7 +16,7 @@ from groundlings.environments.dataset import Dataset, RatingScale
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.interactions import DISLIKE, KINDS, Interactions
 from groundlings.environments.people import People
-from groundlings.environments.random_streams import name_key
+from groundlings.environments.random_streams import name_keys
 from groundlings.environments.sorting import order_of_two
 from groundlings.personas.acts import Act, acts_of
 from groundlings.personas.description import describe_person
@@ -247,7 +247,7 @@ def build_population(
         )
     chosen = available
     if size != "all":
-        keys = [name_key("person", seed, dataset.people.user_ids[user]) for user in available]
+        keys = name_keys(("person", seed), (dataset.people.user_ids[user] for user in available.tolist()))
         chosen = available[np.argsort(keys, kind="stable")][:size]
     return Population(
         users=np.sort(chosen).astype(np.int64),

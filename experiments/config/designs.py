@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from groundlings.environments.arrays import IntArray
-from groundlings.environments.random_streams import name_key
+from groundlings.environments.random_streams import name_keys
 
 if TYPE_CHECKING:
     from groundlings.experiments.config.schema import ArmConfig
@@ -122,7 +122,7 @@ def assigned_arms(seed: int, user_ids: Sequence[str], shares: Sequence[float]) -
         user_ids: The data set's own id of each agent.
         shares: Of the people, one per arm, adding up to 1.
     """
-    uniform = np.array([name_key("assignment", seed, user_id) for user_id in user_ids], dtype=np.float64) / 2.0**63
+    uniform = name_keys(("assignment", seed), user_ids).astype(np.float64) / 2.0**63
     return np.minimum(np.searchsorted(np.cumsum(shares), uniform, side="right"), len(shares) - 1).astype(np.int64)
 
 

@@ -258,18 +258,22 @@ class Evidence:
     @cached_property
     def _flags(self) -> PopularItems:
         """Who has the items of so many users that not all of them are listed, those of the most users first."""
-        many = np.flatnonzero(~self._all_listed)
-        return PopularItems(self.met, many[np.argsort(-self.popularity[many], kind="stable")])
+        return PopularItems(self.met, self._popular_first[~self._all_listed[self._popular_first]])
+
+    @cached_property
+    def _popular_first(self) -> IntArray:
+        """All items, those of the most users first: recommenders show them often."""
+        return np.argsort(-self.popularity, kind="stable")
 
     @cached_property
     def _following(self) -> PairedTable:
         """The table of what follows, for pairs."""
-        return PairedTable(self.tables.following)
+        return PairedTable(self.tables.following, self._popular_first)
 
     @cached_property
     def _associations(self) -> PairedTable:
         """The table of associations, for pairs."""
-        return PairedTable(self.tables.associations)
+        return PairedTable(self.tables.associations, self._popular_first)
 
     @cached_property
     def _followed(self) -> sp.csr_array:

@@ -14,6 +14,9 @@ from groundlings.environments.sorting import order_of, pair_keys
 _SPARE = 12
 """Places for each stored cell of a table that is kept full: six times the bytes, whatever the size of the catalog."""
 
+_MOST_CELLS = 2**23
+"""Places of the rows that are kept of another table: 32 MB."""
+
 
 def matrix_of(
     values: NDArray[np.float32], rows: NDArray[np.integer], columns: NDArray[np.integer], shape: tuple[int, int]
@@ -38,23 +41,38 @@ def row_products(left: sp.csr_array, right: sp.csr_array) -> NDArray[np.float32]
 class PairedTable:
     """A table whose rows are multiplied with rows of other matrices, again and again.
 
-    A full table is kept with a number at every place as well, so that a short row beside a long one takes as many steps
-    as it has cells, and not as many as both have.
+    Of a full table all rows, and of another one those that are asked about often, are kept with a number at every place
+    as well, so that a short row beside a long one takes as many steps as it has cells, and not as many as both have.
 
     Args:
         table: Shape (n, m).
+        often: Rows that are asked about often, the most often first.
     """
 
-    def __init__(self, table: sp.csr_array) -> None:
+    def __init__(self, table: sp.csr_array, often: IntArray | None = None) -> None:
         self._table = table
-        cells = table.shape[0] * table.shape[1]
-        self._places = table.toarray() if 0 < cells <= _SPARE * table.nnz else None
+        rows, columns = table.shape
+        full = rows * columns <= _SPARE * table.nnz
+        some = np.zeros(0, dtype=np.int64) if often is None else often[: _MOST_CELLS // max(columns, 1)]
+        kept = np.arange(rows) if full else some
+        self._place = np.full(rows, -1)
+        self._place[kept] = np.arange(len(kept))
+        self._numbers = table[kept].toarray() if len(kept) else np.zeros((0, columns), dtype=np.float32)
 
     def products(self, left: sp.csr_array, rows: IntArray) -> NDArray[np.float32]:
         """`row_products(left, table[rows])`, to the last bit, shape (n_rows,)."""
-        if self._places is None:
-            return row_products(left, self._table[rows])
-        values = left.data * self._places[np.repeat(rows, np.diff(left.indptr)), left.indices]
+        places = self._place[rows]
+        kept = places >= 0
+        if kept.all():
+            return self._looked_up(left, places)
+        found = np.empty(len(rows), dtype=np.float32)
+        found[kept] = self._looked_up(left[kept], places[kept])
+        found[~kept] = row_products(left[~kept], self._table[rows[~kept]])
+        return found
+
+    def _looked_up(self, left: sp.csr_array, places: IntArray) -> NDArray[np.float32]:
+        """The products with rows that lie at some places among the numbers."""
+        values = left.data * self._numbers[np.repeat(places, np.diff(left.indptr)), left.indices]
         # As of sparse rows, no zeros: how a floating-point sum is rounded depends on how many numbers it has.
         counted = values != 0
         bounds = np.concatenate([[0], np.cumsum(counted)])[left.indptr]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from groundlings.environments.random_streams import Draws, name_key
+from groundlings.environments.random_streams import Draws, name_key, name_keys
 
 ITEMS = np.arange(200)
 
@@ -59,6 +59,8 @@ def test_another_purpose_root_day_item_or_agent_gives_independent_draws(other):
 def test_numbers_stay_what_they_are():
     """Pinned: a change here changes every result ever logged with the same seed."""
     assert name_key("click") == PINNED_KEY
+    assert name_keys((), ["click"]).tolist() == [PINNED_KEY]
+    assert name_keys(("third", 5), ["a", "é", ""]).tolist() == [name_key("third", 5, each) for each in ("a", "é", "")]
     np.testing.assert_array_equal(draws(2).uniform("click"), PINNED_SESSIONS)
     np.testing.assert_array_equal(draws(2).uniform("click", np.array([0, 1681])[None]), PINNED_ITEMS)
 

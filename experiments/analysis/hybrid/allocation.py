@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from groundlings.environments.arrays import FloatArray, IntArray
-from groundlings.environments.random_streams import name_key
+from groundlings.environments.random_streams import name_keys
 from groundlings.experiments.analysis.compare import CONFIDENCE
 
 FEWEST = 2
@@ -71,7 +71,7 @@ def drawn(user_ids: Sequence[str], strata: IntArray, seed: int) -> IntArray:
 
     A larger sample holds every smaller one. The lottery is of the seed, and of nobody's behaviour.
     """
-    tickets = np.array([name_key("hybrid sample", seed, user) for user in user_ids], dtype=np.int64)
+    tickets = name_keys(("hybrid sample", seed), user_ids)
     order = np.lexsort((tickets, strata))
     place = np.empty(len(order), dtype=np.int64)
     starts = np.searchsorted(strata[order], strata[order])

@@ -13,7 +13,7 @@ import numpy as np
 
 from groundlings.environments.arrays import BoolArray, FloatArray
 from groundlings.environments.errors import ConfigError, DataError
-from groundlings.environments.random_streams import name_key
+from groundlings.environments.random_streams import name_keys
 from groundlings.experiments.labs.resampling import Figure, Resamples
 from groundlings.experiments.labs.ties.choice import choice_weights
 from groundlings.experiments.labs.ties.pairs import (
@@ -112,7 +112,7 @@ def measure_ties(
     chance = np.random.default_rng(seed)
     held_out = hold_out(data.met, chance)
     pairs = held_out.pairs
-    half = np.array([name_key("ties", seed, user) % 2 == 1 for user in data.user_ids], dtype=np.bool_)
+    half = name_keys(("ties", seed), data.user_ids) % 2 == 1
     judged = half[pairs.users]
     if judged.all() or not judged.any():
         raise DataError(f"found {len(pairs)} pairs, all of one half of the people; expected longer histories")

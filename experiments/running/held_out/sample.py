@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from groundlings.environments.arrays import IntArray
-from groundlings.environments.random_streams import name_key
+from groundlings.environments.random_streams import name_keys
 from groundlings.environments.split import Split
 from groundlings.personas.population import Population
 
@@ -56,8 +56,8 @@ def choose_sample(
     relevant = sp.csr_array(split.test.matrix[users]) if repeats else new
     usable = np.flatnonzero(np.diff(relevant.indptr))
     ids = population.people.user_ids
-    order = sorted(usable, key=lambda row: name_key("held out", seed, ids[users[row]]))
-    rows = np.sort(np.array(order[:MOST_PEOPLE], dtype=np.int64))
+    keys = name_keys(("held out", seed), (ids[user] for user in users[usable].tolist()))
+    rows = np.sort(usable[np.argsort(keys, kind="stable")[:MOST_PEOPLE]])
     wanted, unknown = sp.csr_array(relevant[rows]), sp.csr_array(new[rows])
     return Sample(users[rows], wanted, unknown, len(usable), _browsing(users, ids, seed))
 
@@ -72,5 +72,5 @@ def _new_pairs(split: Split, users: IntArray) -> sp.csr_array:
 
 def _browsing(users: IntArray, ids: tuple[str, ...], seed: int) -> IntArray:
     """`BROWSING_PEOPLE` of the users, ascending: those that come first by a hash of seed and id."""
-    order = sorted(users.tolist(), key=lambda user: name_key("browsing", seed, ids[user]))
-    return np.sort(np.array(order[:BROWSING_PEOPLE], dtype=np.int64))
+    keys = name_keys(("browsing", seed), (ids[user] for user in users.tolist()))
+    return np.sort(users[np.argsort(keys, kind="stable")[:BROWSING_PEOPLE]])
