@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -14,6 +15,7 @@ from groundlings.simulator.log.columnar import ColumnarConnection, columnar
 from groundlings.simulator.log.faults import other_tables
 from groundlings.simulator.log.migrations import SCHEMA_VERSION, schema_version
 from groundlings.simulator.log.parts import Part
+from groundlings.simulator.log.reading.ahead import read_ahead
 from groundlings.simulator.log.reading.batches import streamed
 from groundlings.simulator.log.session_records import (
     EVENTS,
@@ -171,13 +173,9 @@ class Sessions:
         return not lacking
 
     def _parts(self, log: ColumnarConnection) -> Iterator[Cluster]:
-        for together in _clusters(log.parts()):
-            tables = {name: [part for part in together if part.name == name] for name in LARGE}
-            sessions = _read(log, tables["sessions"], SESSION_COLUMNS)
-            if sessions is None:
-                continue
-            shown = _read(log, tables["impressions"], SHOWN_COLUMNS)
-            yield cluster_of(sessions, shown, _read(log, tables["events"], ACTED_COLUMNS), self._names)
+        with closing(read_ahead(_tables(log, log.parts()))) as read:
+            for sessions, shown, acted in read:
+                yield cluster_of(sessions, shown, acted, self._names)
 
 
 class _Stream:
@@ -228,6 +226,19 @@ def _clusters(known: Sequence[Part]) -> Iterator[list[Part]]:
         waiting.append(part)
     if waiting:
         yield waiting
+
+
+def _tables(
+    log: ColumnarConnection, known: Sequence[Part]
+) -> Iterator[tuple[pa.Table, pa.Table | None, pa.Table | None]]:
+    """The rows of sessions, impressions and events that belong together, a few parts of each at a time."""
+    for together in _clusters(known):
+        sessions, shown, acted = (
+            _read(log, [part for part in together if part.name == name], columns)
+            for name, columns in zip(LARGE, (SESSION_COLUMNS, SHOWN_COLUMNS, ACTED_COLUMNS), strict=True)
+        )
+        if sessions is not None:
+            yield sessions, shown, acted
 
 
 def _read(log: ColumnarConnection, parts: Sequence[Part], columns: Sequence[str]) -> pa.Table | None:

@@ -8,9 +8,7 @@ more: those of finished runs. Whatever this reader refuses, `sqlite3` reads, or 
 from __future__ import annotations
 
 import sqlite3
-from collections import deque
-from collections.abc import Generator, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, text
 
 from groundlings.simulator.log.columnar import columnar
+from groundlings.simulator.log.reading.ahead import read_ahead
 from groundlings.simulator.log.reading.batches import truths
 
 if TYPE_CHECKING:
@@ -32,9 +31,6 @@ _DRIVER = "adbc_driver_sqlite"
 
 _ROWS = 16_384
 """Rows of a batch."""
-
-_AHEAD = 2
-"""Batches that are read while whoever asked works on the one before."""
 
 _KINDS = {"int64": "0", "double": "0.0", "string": "''"}
 """Arrow's types of columns, and a value of each in SQL."""
@@ -74,7 +70,7 @@ class SqliteColumns:
                     if found != kind:
                         raise NotAsColumns(f"{name} holds {found}, expected {kind}")
                 before = 1  # the row that says the kinds
-                with closing(_read_ahead(_validated(reader))) as batches:
+                with closing(read_ahead(_validated(reader))) as batches:
                     for batch in batches:
                         if len(batch) > before:
                             yield pa.RecordBatch.from_arrays(
@@ -150,18 +146,6 @@ def _validated(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
     for batch in reader:
         batch.validate(full=True)  # of text, that it is UTF-8
         yield batch
-
-
-def _read_ahead(batches: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, None]:
-    """The same batches, the next ones read by a thread meanwhile: driver and SQLite hold no lock of Python's.
-
-    What reading raises is raised for the batch that could not be read. The thread has ended when this has.
-    """
-    with ThreadPoolExecutor(1, thread_name_prefix="groundlings-log") as thread:
-        coming = deque(thread.submit(next, batches, None) for _ in range(_AHEAD))
-        while (batch := coming.popleft().result()) is not None:
-            coming.append(thread.submit(next, batches, None))
-            yield batch
 
 
 def _with_kinds(query: str, kinds: Mapping[str, pa.DataType]) -> str:
