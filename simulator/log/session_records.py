@@ -164,7 +164,11 @@ class Places:
         """The place of each; -1 for a number that nothing has."""
         if not len(self.ids):
             return np.full(len(numbers), -1)
-        rows = np.minimum(np.searchsorted(self.ids, numbers), len(self.ids) - 1)
+        first, last = int(self.ids[0]), len(self.ids) - 1
+        if int(self.ids[-1]) - first == last:  # as runs number things: without a gap, so that nothing is searched for
+            rows = np.clip(numbers - first, 0, last)
+        else:
+            rows = np.minimum(np.searchsorted(self.ids, numbers), last)
         return np.where(self.ids[rows] == numbers, self.places[rows], -1)
 
 
