@@ -150,8 +150,8 @@ class Steps:
 def _counted(cells: Cells, shape: tuple[int, int]) -> sp.csr_array:
     """How often each cell occurs, columns ascending; cells are numbered row by row."""
     if shape[0] * shape[1] <= _CELLS_FOR_A_PAIR * len(cells):
-        counted = np.bincount(cells, minlength=shape[0] * shape[1])
-        places = np.flatnonzero(counted)
+        counted = np.bincount(cells.astype(np.int64), minlength=shape[0] * shape[1])
+        places = np.flatnonzero(counted != 0)  # of truth values it takes a third of the time
         bounds = np.searchsorted(places, np.arange(shape[0] + 1) * shape[1]).astype(np.int32)
         columns = places - np.repeat(np.arange(shape[0]) * shape[1], np.diff(bounds))
         return sp.csr_array((counted[places].astype(np.float32), columns.astype(np.int32), bounds), shape=shape)

@@ -88,7 +88,8 @@ class SimilarUsers:
         if self._ahead is not None:
             ahead, self._ahead = self._ahead, None
             ahead.result()
-        self._find_missing(users, Event())
+        if not self._known[users].all():
+            self._find_missing(users, Event())
 
     @contextmanager
     def found_ahead(self, users: IntArray) -> Iterator[None]:
