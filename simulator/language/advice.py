@@ -66,8 +66,13 @@ def explanation(
             f"{where}: the account is empty ({fault.what}); pay in, or name the variable of another key as "
             f"{key}.api_key_env"
         )
-    if fault.concerns == "key" or fault.status == 403:
+    if fault.concerns == "key":
         return f"{where} refuses the key ({fault.what}); set the environment variable named by {key}.api_key_env"
+    if fault.status == 403:  # it does not say what it dislikes: that may be a firewall before the server
+        return (
+            f"{where} refuses the key, or all that comes from here ({fault.what}); set the environment variable named "
+            f"by {key}.api_key_env, or see what stands before the server"
+        )
     if fault.status == 404:
         return _unknown(fault, where, model, served or (), key)
     if fault.status is not None and fault.status // 100 == _REDIRECTION:

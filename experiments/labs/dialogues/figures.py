@@ -38,7 +38,7 @@ class Row:
         seeker, system: Their names.
         turns: How many conversations there were.
         accepted: Share of them that end because a target was listed.
-        unreadable: How many end because an answer could not be read.
+        unreadable: How many end because an answer could not be read, or the server refused one.
         answers: Of the seeker; none to a recommender that reads no words.
         naming: Those that name a target.
         rounds: One per round.

@@ -32,7 +32,7 @@ class Conversation:
         wanted: What the seeker said about what is wanted.
         ranks: Of each target in the list of each round, from 1, 0 where it is not in it. A conversation that is over
             keeps its last list.
-        over: Why it is over: a target was listed, or an answer could not be read; empty while it goes on.
+        over: Why it is over: a target was listed, or an answer was not read or refused; empty while it goes on.
         answers: How often the seeker was answered in words that could be read.
         naming: Answers that name a target.
     """

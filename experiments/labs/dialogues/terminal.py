@@ -84,7 +84,7 @@ def _counts(rows: Sequence[Row]) -> list[str]:
     lines = [f"ended with a target listed: {accepted}", f"answers that name a target: {naming:,} of {answers:,}"]
     lost = [f"{escape(row.system)} {row.unreadable:,} of {row.turns:,} conversations" for row in rows if row.unreadable]
     if lost:
-        lines.append(f"ended by an answer that could not be read: {', '.join(lost)}")
+        lines.append(f"ended by an answer that could not be read or was refused: {', '.join(lost)}")
     if nothing := ", ".join(escape(row.system) for row in rows if row.nothing_read):
         lines.append(
             f"no answer to {nothing} could be read: rounds after the first, and what the leak is worth, are not known"

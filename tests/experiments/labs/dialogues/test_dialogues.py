@@ -250,7 +250,7 @@ def test_an_answer_that_cannot_be_read_ends_the_conversation_and_is_counted(tmp_
     console = Console(width=160, record=True)
     print_findings(both, console)
     said = console.export_text()
-    assert "could not be read: bm25 9 of 9 conversations" in said
+    assert "could not be read or was refused: bm25 9 of 9 conversations" in said
     assert "no answer to bm25 could be read" in said
 
 
