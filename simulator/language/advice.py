@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
 
+from groundlings.environments.words import plural
 from groundlings.simulator.language.faults import Fault
 from groundlings.simulator.language.model_list import names_of
 from groundlings.simulator.language.provider_words import tells_of_form
@@ -78,7 +79,7 @@ def explanation(
     if fault.status is not None and fault.status // 100 == _REDIRECTION:
         return f"{where} sends elsewhere ({fault.what}), and no request follows: mend {key}.base_url"
     if fault.transient:
-        told = f"{where}: gave up after {attempts} attempts, the last one failed with: {fault.what}"
+        told = f"{where}: gave up after {plural(attempts, 'attempt')}, the last one failed with: {fault.what}"
         return f"{told}. {_without_form(form, key)}" if fault.status in (500, 501) and form != "none" else told
     settings = settings_named(fault.what)
     if settings:

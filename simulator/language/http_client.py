@@ -147,7 +147,11 @@ def _cause(error: BaseException) -> BaseException:
     """What broke the connection, at the bottom of what the client and its transport made of it."""
     while isinstance(cause := error.__cause__ or error.__context__, _OF_THE_WIRE):
         error = cause
-    return error if isinstance(error, OSError) else ConnectionError(type(error).__name__)
+    if isinstance(error, OSError):
+        return error
+    name = type(error).__name__
+    no_http = isinstance(error, aiohttp.http_exceptions.BadStatusLine)
+    return ConnectionError(f"{name}: what came is no answer of HTTP" if no_http else name)
 
 
 _OF_THE_WIRE = (OSError, aiohttp.ClientError, aiohttp.http_exceptions.HttpProcessingError)

@@ -16,6 +16,7 @@ from groundlings.environments.errors import ConfigError, ProviderError
 from groundlings.experiments.cli.model import app
 from groundlings.simulator.language.build import build_chat_model
 from groundlings.simulator.language.config import ModelConfig
+from groundlings.simulator.language.endpoint import EndpointModel
 from groundlings.simulator.language.probe import examine
 
 KEY = "sk-very-secret-0123456789"
@@ -224,6 +225,25 @@ def test_a_message_names_the_section_that_the_model_was_asked_for_in(mock, reque
     assert type(error) is ProviderError
     assert "arms[1].model." in str(error)
     assert "mind.model" not in str(error)
+
+
+def test_who_does_not_speak_http_is_told_so(request_):
+    async def asked():
+        async def answers(reader, writer):
+            await reader.read(1)
+            writer.write(b"SSH-2.0-x\r\n")
+            writer.close()
+
+        async with await asyncio.start_server(answers, "127.0.0.1", 0) as running:
+            port = running.sockets[0].getsockname()[1]
+            model = EndpointModel(base_url=f"http://127.0.0.1:{port}/v1", model="mock-1", max_attempts=1)
+            try:
+                await model.ask(request_)
+            finally:
+                await model.close()
+
+    with pytest.raises(ProviderError, match=r"after 1 attempt, .*what came is no answer of HTTP"):
+        asyncio.run(asked())
 
 
 def _thinker(mock, needs):
