@@ -17,7 +17,13 @@ from groundlings.experiments.config.schema import BehaviouralSection, Calibrated
 from groundlings.personas.mind import KnowsPreference, Mind
 from groundlings.personas.minds.browsing_parameters import named_exposures
 from groundlings.personas.minds.conversing import CONVERSATION_ACTIONS
-from groundlings.personas.search.searching import check_searching, check_width, named_fitted
+from groundlings.personas.search.searching import (
+    can_search,
+    check_catalog,
+    check_searching,
+    check_width,
+    named_fitted,
+)
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.oracle import Preference
 from groundlings.simulator.arm import Arm
@@ -102,6 +108,8 @@ def _check_search(plan: Plan) -> None:
     if plan.supplied.mind is not None or not isinstance(section, BehaviouralSection):
         return
     check_searching(section.search, plan.environment.schema)
+    if can_search(plan.environment.schema):
+        check_catalog(plan.dataset.catalog)
     fitted = named_fitted(section.search, plan.minds.base_directory)
     page_size = plan.environment.describe().get("page_size")
     if fitted is not None and isinstance(page_size, int):

@@ -23,6 +23,7 @@ import numpy as np
 
 from groundlings.environments.actions import ActionSchema
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
+from groundlings.environments.catalog import Catalog
 from groundlings.environments.decision import Decision
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.search_site import QUERY, SEARCH, SOURCE
@@ -50,6 +51,8 @@ class Searching:
     ) -> None:
         self._options = options
         self._needs = Needs(population, options)
+        if self._needs.without == len(population):
+            raise _nothing_to_look_for()
         self._fitted = fitted
         self._rules = None if fitted is None else fitted.rules
         self._shift, rate = 0.0, REFORMULATION_RATE
@@ -137,6 +140,20 @@ def check_searching(options: SearchOptions | None, schema: ActionSchema | None) 
             "mind.search: it says how people search, and no query can be made in this environment; write "
             "environment: search, or take the key out"
         )
+
+
+def check_catalog(catalog: Catalog) -> None:
+    """Raise `ConfigError` where items have nothing by which anybody could look for them."""
+    if not any(catalog.genres) and not any(catalog.texts):
+        raise _nothing_to_look_for()
+
+
+def _nothing_to_look_for() -> ConfigError:
+    return ConfigError(
+        "mind.search: people look for categories of items and for words that some of their texts share, and no history "
+        "has any of these, so nobody would search; name columns of categories or texts in the data set, or write "
+        "environment: feed"
+    )
 
 
 def check_width(known: int, n_slots: int) -> None:

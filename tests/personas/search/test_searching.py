@@ -25,6 +25,7 @@ from groundlings.personas.population import build_population
 from groundlings.personas.search.attributes import Attributes, Titles
 from groundlings.personas.search.needs import Needs
 from groundlings.personas.search.options import SearchOptions
+from groundlings.personas.search.searching import Searching, check_catalog
 
 SCHEMA = search_schema(RatingScale().values)
 
@@ -174,3 +175,12 @@ def test_a_catalog_of_titles_alone_has_no_attributes():
     catalog = groceries([[0]]).catalog
     bare = replace(catalog, genres=((),) * 7, texts=(None,) * 7)
     assert Attributes.of(bare, Titles(bare.titles)).names == ()
+    with pytest.raises(ConfigError, match=r"mind\.search: .* nobody would search; name columns"):
+        check_catalog(bare)
+    check_catalog(catalog)
+
+
+def test_people_of_whom_none_has_anything_to_look_for_are_refused():
+    """The title of each item is all that there is of it, and a title is no query."""
+    with pytest.raises(ConfigError, match="nobody would search"):
+        Searching(SearchOptions(), groceries([[3], [3]]), None, lambda users, _: np.zeros(len(users)))
