@@ -38,7 +38,7 @@ def write(source: LogSource, directory: Path) -> Written:
             )
     if not any(ratings.rows.values()):
         raise DataError(
-            f"{source.directory}: nobody rated in this run, and a MovieLens file holds nothing but ratings; "
+            "nobody rated in this run, and a MovieLens file holds nothing but ratings; "
             "export to lenskit or recbole, which carry opened items, or to parquet"
         )
     with ArmTables(directory, source.arms, "movies.csv", ",", MOVIES) as movies:

@@ -161,8 +161,8 @@ def fit_content_taste(
     met = sp.csr_array(labels.matrix[people][:, hidden])
     if met.nnz < FEWEST_LABELS:
         raise DataError(
-            f"content taste: the hidden items were met {met.nnz} times, expected at least {FEWEST_LABELS}; "
-            "hide more of them"
+            f"content taste: the hidden items were met {met.nnz} times, expected at least {FEWEST_LABELS} to fit on; "
+            "hide more items (`cold.share` of a warm-up file), or use data with more interactions"
         )
     values, answers, weights = _labelled(unfitted, met, people, hidden, np.random.default_rng(seed))
     centre, scale = centre_and_scale(values)

@@ -61,7 +61,7 @@ def test_an_item_that_it_was_not_made_for_is_refused(world):
 def test_too_few_meetings_are_refused(world):
     dataset, train, new, hidden, _ = world
     nothing = dataset.interactions.take(np.zeros(len(dataset.interactions), dtype=bool))
-    with pytest.raises(DataError, match="met 0 times, expected at least"):
+    with pytest.raises(DataError, match=r"met 0 times, expected at least .*`cold.share`"):
         fit_content_taste(
             train, measure_content(dataset.catalog), new, labels=nothing, hidden=hidden, people=np.arange(20), seed=1
         )
