@@ -6,8 +6,8 @@ template, style sheet and script of the same name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ from groundlings.experiments.analysis.report.sections.results import results_sec
 from groundlings.experiments.analysis.report.sections.whom import whom_section
 from groundlings.experiments.analysis.report.sections.why import why_section
 from groundlings.experiments.analysis.report.skeleton import frame, page_environment
-from groundlings.experiments.analysis.report.studio import Order, draw_all
+from groundlings.experiments.analysis.report.studio import Order
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.archive.log_check import SOME_ROWS, check_log, warn_of_changes
 from groundlings.simulator.log.reader import LogReader
@@ -90,23 +90,16 @@ def write_report(
 def _write_page(material: Material, told: Callable[[int, int], None] | None) -> Path:
     run_dir, summary = material.run_dir, material.summary
     tell = told or (lambda *_: None)
-    sections = []
-    for number, section in enumerate(_made(material)):
-        tell(number, 2 * len(SECTIONS))
-        sections.append(section)
-    pictures = [picture for section in sections for picture in section.pictures]
     note = f"{formatting.opening(summary, material.split)} {formatting.NOT_VALIDATED.capitalize()}."
+    order = Order(material.style, note)
+    sections = _made(material, order, lambda done: tell(done, 2 * len(SECTIONS)))
     context = common_context(material)
-    drawings = draw_all(
-        Order(pictures, material.style, note),
-        lambda done: tell(len(SECTIONS) + round(len(SECTIONS) * done / len(pictures)), 2 * len(SECTIONS)),
-    )
-    for picture, drawn in zip(pictures, drawings.pictures, strict=True):
+    drawings = order.drawn(lambda done, of: tell(len(SECTIONS) + round(len(SECTIONS) * done / of), 2 * len(SECTIONS)))
+    context["pictures"], context["keys"] = {}, drawings.keys
+    for picture in (picture for section in sections for picture in section.pictures):
+        drawn = drawings.pictures[picture.name]
         files.write_bytes(run_dir / f"{picture.name}.png", drawn.png)
-    context["pictures"] = {
-        picture.name: drawn.inline for picture, drawn in zip(pictures, drawings.pictures, strict=True)
-    }
-    context["keys"] = drawings.keys
+        context["pictures"][picture.name] = drawn.inline
     for section in sections:
         if shared := context.keys() & section.context.keys():
             raise RuntimeError(f"two sections of the report give templates the same names: {sorted(shared)}")
@@ -121,13 +114,22 @@ def _write_page(material: Material, told: Callable[[int, int], None] | None) -> 
     return path
 
 
-def _made(material: Material) -> Iterator[Section]:
-    """The sections of the page in their order; of each thread that makes them the log has a connection."""
+def _made(material: Material, order: Order, told: Callable[[int], None]) -> list[Section]:
+    """The sections of the page in their order; of each thread that makes them the log has a connection.
+
+    Args:
+        material: What they look at.
+        order: Is told of the pictures of each section that is made.
+        told: Is called with how many sections are made.
+    """
     with ThreadPoolExecutor(_THREADS) as threads:
-        made = [threads.submit(make, material) for _, make in SECTIONS.values()]
+        making = [threads.submit(make, material) for _, make in SECTIONS.values()]
         try:
-            for section in made:
-                yield section.result()
+            for done, section in enumerate(as_completed(making)):
+                told(done)
+                if section.exception() is None:
+                    order.add(section.result().pictures)
+            return [section.result() for section in making]
         finally:
             threads.shutdown(wait=False, cancel_futures=True)
 

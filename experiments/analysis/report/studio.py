@@ -6,18 +6,19 @@ cores as there are. Pictures are the same wherever they are drawn, and nothing d
 hand back is drawn by whoever asked, who so meets each fault itself.
 
 Fork is safe here because a studio is opened before the command has threads, and has none when it forks helpers of its
-own; it neither prints nor touches a database.
+own but one that waits for the command's end; it neither prints nor touches a database.
 """
 
 from __future__ import annotations
 
 import os
 import pickle
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 
 from groundlings.environments.cleaning import logger
@@ -27,25 +28,10 @@ from groundlings.experiments.analysis.report.pictures import Drawn, Panel, Pictu
 from groundlings.experiments.analysis.report.svg import settings
 from groundlings.simulator.engines.forked import become_worker, ending, fork, why_no_fork
 
-_MOST_PROCESSES = 4
+_MOST_HELPERS = 4
 """A report has some seven pictures, and drawing the largest of them takes a quarter of the time."""
 
 _logger = logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What is to be drawn for a page.
-
-    Attributes:
-        pictures: In the order of the page.
-        style: Arm name -> how it is drawn.
-        note: Below each sheet.
-    """
-
-    pictures: Sequence[Picture]
-    style: Mapping[str, Style]
-    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,32 +39,50 @@ class Drawings:
     """What was drawn for a page.
 
     Attributes:
-        pictures: In the order of the page.
+        pictures: By name.
         keys: As `draw_keys` makes them.
     """
 
-    pictures: Sequence[Drawn]
+    pictures: Mapping[str, Drawn]
     keys: Mapping[str, Mapping[str, str]]
 
 
-def draw_all(order: Order, told: Callable[[int], None] = lambda _: None) -> Drawings:
-    """Draw what a page needs: in the studio where one is open, here otherwise.
+class Order:
+    """The pictures of a page: a studio draws each as soon as it is added; without one they are drawn at the end.
 
     Args:
-        order: What.
-        told: Is called with how many pictures are drawn; where a studio draws, at its end.
+        style: Arm name -> how it is drawn.
+        note: Below each sheet.
     """
-    studio = _OPEN.get()
-    drawings = None if studio is None else studio.drawn(order)
-    if drawings is None:
-        with settings():
-            pictures = []
-            for number, picture in enumerate(order.pictures):
-                told(number)
-                pictures.append(picture.written(order.note))
-            drawings = Drawings(pictures, draw_keys(order.pictures, order.style))
-    told(len(order.pictures))
-    return drawings
+
+    def __init__(self, style: Mapping[str, Style], note: str) -> None:
+        self._style, self._note = style, note
+        self._pictures: list[Picture] = []
+        self._studio = _OPEN.get()
+
+    def add(self, pictures: Sequence[Picture]) -> None:
+        """Order further pictures."""
+        self._pictures += pictures
+        if self._studio is not None:
+            for picture in pictures:
+                self._studio.send((picture, self._note))
+
+    def drawn(self, told: Callable[[int, int], None] = lambda *_: None) -> Drawings:
+        """All that was ordered.
+
+        Args:
+            told: Is called with how many pictures are drawn, and how many there are; where a studio draws, at its end.
+        """
+        drawings = None if self._studio is None else self._studio.finished(self._style)
+        if drawings is None:
+            with settings():
+                pictures = {}
+                for number, picture in enumerate(self._pictures):
+                    told(number, len(self._pictures))
+                    pictures[picture.name] = picture.written(self._note)
+                drawings = Drawings(pictures, draw_keys(self._pictures, self._style))
+        told(1, 1)
+        return drawings
 
 
 @contextmanager
@@ -107,18 +111,29 @@ class Studio:
     def __init__(self) -> None:
         self._life = os.pipe()
         self.process, self._connection = fork(_draw_what_is_sent, self._life, may_fork=True)
+        self._works = True
 
-    def drawn(self, order: Order) -> Drawings | None:
-        """What was ordered; None where the studio could not draw it, or has ended."""
+    def send(self, message: _Message) -> None:
+        """Have a picture drawn; nothing where the studio has ended."""
+        if not self._works:
+            return
         try:
-            self._connection.send(order)
+            self._connection.send(message)
+        except OSError:
+            self._lost()
+        except (pickle.PicklingError, AttributeError, TypeError) as fault:  # what `pickle` raises
+            self._works = False
+            _logger.info("pictures are drawn in this process: they cannot be sent to another (%s)", fault)
+
+    def finished(self, style: Mapping[str, Style]) -> Drawings | None:
+        """What was sent since the last time, drawn; None where the studio could not, or has ended."""
+        self.send(style)
+        if not self._works:
+            return None
+        try:
             drawings: Drawings = self._connection.recv()
         except (EOFError, OSError):
-            self.process.join()
-            _logger.warning("pictures are drawn in this process: the one for them %s", ending(self.process.exitcode))
-            return None
-        except (pickle.PicklingError, AttributeError, TypeError) as fault:  # what `pickle` raises
-            _logger.info("pictures are drawn in this process: they cannot be sent to another (%s)", fault)
+            self._lost()
             return None
         return drawings
 
@@ -131,65 +146,62 @@ class Studio:
         for end in self._life:
             os.close(end)
 
+    def _lost(self) -> None:
+        self._works = False
+        self.process.join()
+        _logger.warning("pictures are drawn in this process: the one for them %s", ending(self.process.exitcode))
+
 
 _OPEN: ContextVar[Studio | None] = ContextVar("_OPEN", default=None)
+
+_Message = tuple[Picture, str] | Mapping[str, Style]
+"""A picture and the note below it; or, after the last picture, the style of the page."""
 
 
 def _draw_what_is_sent(connection: Connection, not_ours: Sequence[Connection], life: tuple[int, int]) -> None:
     """The life of a studio, until nobody asks any more or something fails: whoever asks then draws, and meets it."""
     become_worker(not_ours, life)
     with suppress(Exception), settings():
-        _nothing().written("A first picture imports all that pictures need.")
+        nothing = Panel("", lambda _: None)
+        Picture("", "Empty", (nothing,), 1, (1.0, 1.0)).written("A first picture imports all that pictures need.")
         while True:
-            order: Order = connection.recv()
-            connection.send(_side_by_side(order))
+            connection.send(_drawn_by_helpers(connection))
 
 
-def _nothing() -> Picture:
-    return Picture("", "Empty", (Panel("", lambda _: None),), columns=1, size=(1.0, 1.0))
-
-
-def _side_by_side(order: Order) -> Drawings:
-    """Everything that is ordered, by this process and by helpers that it forks.
-
-    Each takes from a pipe the number of the picture that it draws next. Helpers have the pictures without being sent
-    them.
+def _drawn_by_helpers(connection: Connection) -> Drawings:
+    """All pictures up to the next style that comes, each drawn by a process of its own.
 
     Raises:
-        EOFError: A helper failed.
+        EOFError: A helper failed, or nobody asks any more.
     """
-    largest_first = sorted(range(len(order.pictures)), key=lambda number: -len(order.pictures[number].panels))
-    tickets, box = os.pipe()
-    os.write(box, bytes(largest_first))
-    os.close(box)
-    life = os.pipe()
-    helpers: list[tuple[ForkProcess, Connection]] = []
-    for _ in range(min(usable_cores(), _MOST_PROCESSES) - 1):
-        beside = [connection for _, connection in helpers]
-        helpers.append(fork(_help, life, tickets, order, beside=beside))
-    keys = draw_keys(order.pictures, order.style)
-    drawn = _taken(tickets, order)
-    for process, connection in helpers:
-        drawn |= connection.recv()
-        process.join()
-        connection.close()
-    for end in (tickets, *life):
-        os.close(end)
-    return Drawings([drawn[number] for number in range(len(order.pictures))], keys)
+    ordered: list[Picture] = []
+    waiting: deque[tuple[Picture, str]] = deque()
+    helpers: dict[Connection, tuple[ForkProcess, Picture]] = {}
+    drawn: dict[str, Drawn] = {}
+    keys: Mapping[str, Mapping[str, str]] | None = None
+    while keys is None or waiting or helpers:
+        while waiting and len(helpers) < min(usable_cores(), _MOST_HELPERS):
+            picture, note = waiting.popleft()
+            process, its = fork(_draw_one, picture, note, beside=[connection, *helpers])
+            helpers[its] = process, picture
+        ready = wait([*helpers, *([connection] if keys is None else [])])
+        for its in [each for each in helpers if each in ready]:
+            process, picture = helpers.pop(its)
+            drawn[picture.name] = its.recv()
+            process.join()
+            its.close()
+        if connection in ready:
+            message: _Message = connection.recv()
+            if isinstance(message, tuple):
+                waiting.append(message)
+                ordered.append(message[0])
+            else:
+                keys = draw_keys(ordered, message)
+    return Drawings(drawn, keys)
 
 
-def _help(
-    connection: Connection, not_ours: Sequence[Connection], life: tuple[int, int], tickets: int, order: Order
-) -> None:
-    become_worker(not_ours, life)
+def _draw_one(connection: Connection, not_ours: Sequence[Connection], picture: Picture, note: str) -> None:
+    for each in not_ours:
+        each.close()
     with suppress(Exception):
-        connection.send(_taken(tickets, order))
-
-
-def _taken(tickets: int, order: Order) -> dict[int, Drawn]:
-    """Number of each picture that fell to this process -> what it drew."""
-    drawn = {}
-    while ticket := os.read(tickets, 1):
-        (number,) = ticket
-        drawn[number] = order.pictures[number].written(order.note)
-    return drawn
+        connection.send(picture.written(note))

@@ -11,7 +11,7 @@ import pytest
 
 from groundlings.experiments.analysis.report.palette import Style
 from groundlings.experiments.analysis.report.pictures import Panel, Picture
-from groundlings.experiments.analysis.report.studio import Order, Studio, draw_all, drawing_beside
+from groundlings.experiments.analysis.report.studio import Drawings, Order, Studio, drawing_beside
 
 STUDIO = "groundlings.experiments.analysis.report.studio"
 
@@ -24,13 +24,16 @@ def no_line(_: Any) -> None:
     raise ZeroDivisionError("this picture cannot be drawn")
 
 
-def order(*draw: Callable[[Any], None]) -> Order:
+def drawn(*draw: Callable[[Any], None]) -> Drawings:
+    """A picture for each of some ways to draw, the first of one panel, the second of two."""
+    order = Order({"popular": Style("baseline", "o", "-", hollow=False)}, "A note.")
     panels = tuple(Panel("a line", each) for each in draw)
-    pictures = [Picture(f"picture-{n}", "A title", panels[: n + 1], 1, (1.0, 0.8)) for n in range(len(panels))]
-    return Order(pictures, {"popular": Style("baseline", "o", "-", hollow=False)}, "A note.")
+    for n in range(len(panels)):
+        order.add([Picture(f"picture-{n}", "A title", panels[: n + 1], 1, (1.0, 0.8))])
+    return order.drawn()
 
 
-LINES = order(*(partial(line, height=float(height)) for height in (1, 2)))
+LINES = [partial(line, height=float(height)) for height in (1, 2)]
 
 
 @pytest.fixture
@@ -51,23 +54,24 @@ def studio(monkeypatch: pytest.MonkeyPatch) -> list[Studio]:
 def test_pictures_are_the_same_wherever_they_are_drawn_and_however_often(
     studio: list[Studio], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = draw_all(LINES)
+    here = drawn(*LINES)
     with drawing_beside():
         monkeypatch.setattr(Picture, "written", None)  # too late for the studio
-        assert draw_all(LINES) == draw_all(LINES) == here
+        assert drawn(*LINES) == drawn(*LINES) == here
+    assert len(here.pictures) == 2
     assert len(studio) == 1
 
 
 def test_what_a_studio_cannot_draw_is_drawn_here(studio: list[Studio], caplog: pytest.LogCaptureFixture) -> None:
-    unsent = order(lambda axes: line(axes, 1.0))
+    here = drawn(LINES[0])
     with drawing_beside():
-        assert draw_all(unsent) == draw_all(order(partial(line, height=1.0)))
-        with pytest.raises(ZeroDivisionError, match="cannot be drawn"):
-            draw_all(order(partial(line, height=1.0), no_line))
+        assert drawn(lambda axes: line(axes, 1.0)) == here  # it cannot be sent
+    with drawing_beside(), pytest.raises(ZeroDivisionError, match="cannot be drawn"):
+        drawn(LINES[0], no_line)
     with drawing_beside(), caplog.at_level(logging.WARNING):
-        studio[1].process.kill()
-        assert len(draw_all(LINES).pictures) == 2
-    assert "the one for them was killed (SIGKILL)" in caplog.text
+        studio[-1].process.kill()
+        assert drawn(LINES[0]) == drawn(LINES[0]) == here
+    assert caplog.text.count("the one for them was killed (SIGKILL)") == 1
 
 
 def test_there_is_none_where_there_is_one_core(studio: list[Studio], monkeypatch: pytest.MonkeyPatch) -> None:
