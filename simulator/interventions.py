@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 Kind: TypeAlias = Literal["recommender", "site", "withdraw", "restore", "prompt"]
 Origin: TypeAlias = Literal["file", "live"]
 
+_MOST_NAMED = 5
+"""Items in a line of words."""
+
 
 @dataclass(frozen=True, slots=True)
 class Intervention:
@@ -94,3 +97,29 @@ class Interventions:
         """The next day on which an arm gets another recommender; `days` where none is known."""
         known = (each.day for each in self._known if each.arm == arm and each.kind == "recommender" and each.day > day)
         return min(known, default=days)
+
+
+def told(change: Intervention) -> str:
+    """What an intervention changes, in words that name neither arm nor day."""
+    detail = change.detail
+    match change.kind:
+        case "withdraw" | "restore":
+            items = [str(item) for item in detail["items"]]
+            more = f" and {len(items) - _MOST_NAMED} more" if len(items) > _MOST_NAMED else ""
+            word = "withdrawn" if change.kind == "withdraw" else "restored"
+            return f"{'items' if len(items) > 1 else 'item'} {', '.join(items[:_MOST_NAMED])}{more} {word}"
+        case "recommender":
+            return f"{detail['recommender']} makes the lists"
+        case "site":
+            return ", ".join(f"{name} is {value}" for name, value in detail.items())
+        case "prompt":
+            return f"prompts in the wording {detail['wording']}"
+
+
+def in_words(changes: Sequence[Intervention]) -> list[str]:
+    """A line per change, for all of its arms together: "from day 3 on in als, knn: item 50 withdrawn"."""
+    found: dict[tuple[int, str], list[str]] = {}
+    for change in sorted(changes, key=lambda change: (change.day, change.origin, change.place)):
+        asked = " (asked for while it ran)" if change.origin == "live" else ""
+        found.setdefault((change.day, f"{told(change)}{asked}"), []).append(change.arm)
+    return [f"from day {day + 1} on in {', '.join(arms)}: {what}" for (day, what), arms in found.items()]

@@ -11,7 +11,6 @@ from typing import Any
 from pydantic import BaseModel
 
 from groundlings.environments.dataset import Dataset
-from groundlings.experiments.config.loading import config_hash, dump_config
 
 PACKAGES = "packages."
 """Begins the names of versions in `runs.identity`: another patch release is told and changes nothing."""
@@ -70,6 +69,8 @@ def origin_row(name: str, seed: int, config: BaseModel, dataset: Dataset) -> dic
         config: All of it.
         dataset: The people and items that it is about.
     """
+    from groundlings.experiments.config.loading import config_hash, dump_config  # whoever reads a log needs no file
+
     return {
         "run_id": f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
         "experiment": name,

@@ -15,16 +15,13 @@ from groundlings.experiments.config.minds import LanguageMindConfig
 from groundlings.experiments.config.section import Section
 from groundlings.personas.minds.language.config import Wording
 from groundlings.recommenders.rule_options import ItemId
-from groundlings.simulator.interventions import Intervention, Kind
+from groundlings.simulator.interventions import Kind
 
 if TYPE_CHECKING:
     from groundlings.experiments.config.schema import ArmConfig, ExperimentConfig
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """What an intervention can change, as its keys are called."""
-
-_MOST_NAMED = 5
-"""Items in a message."""
 
 
 class NewRecommender(Section):
@@ -194,29 +191,3 @@ def check_interventions(changes: Sequence[InterventionConfig], config: Experimen
     """Raise `ValueError` where one of an experiment's interventions does not suit it."""
     for number, change in enumerate(changes):
         check_intervention(change, config, f"interventions[{number}]")
-
-
-def told(change: Intervention) -> str:
-    """What an intervention changes, in words that name neither arm nor day."""
-    detail = change.detail
-    match change.kind:
-        case "withdraw" | "restore":
-            items = [str(item) for item in detail["items"]]
-            more = f" and {len(items) - _MOST_NAMED} more" if len(items) > _MOST_NAMED else ""
-            word = "withdrawn" if change.kind == "withdraw" else "restored"
-            return f"{'items' if len(items) > 1 else 'item'} {', '.join(items[:_MOST_NAMED])}{more} {word}"
-        case "recommender":
-            return f"{detail['recommender']} makes the lists"
-        case "site":
-            return ", ".join(f"{name} is {value}" for name, value in detail.items())
-        case "prompt":
-            return f"prompts in the wording {detail['wording']}"
-
-
-def in_words(changes: Sequence[Intervention]) -> list[str]:
-    """A line per change, for all of its arms together: "from day 3 on in als, knn: item 50 withdrawn"."""
-    found: dict[tuple[int, str], list[str]] = {}
-    for change in sorted(changes, key=lambda change: (change.day, change.origin, change.place)):
-        asked = " (asked for while it ran)" if change.origin == "live" else ""
-        found.setdefault((change.day, f"{told(change)}{asked}"), []).append(change.arm)
-    return [f"from day {day + 1} on in {', '.join(arms)}: {what}" for (day, what), arms in found.items()]

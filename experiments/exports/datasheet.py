@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 from groundlings.environments.cleaning import printable, printable_json
 from groundlings.environments.words import plural
 from groundlings.experiments.analysis.metrics.lost import altogether
-from groundlings.experiments.config.interventions import in_words
 from groundlings.experiments.exports.registry import Format, Written
 from groundlings.experiments.exports.source import LogSource
-from groundlings.simulator.interventions import Intervention
+from groundlings.simulator.interventions import Intervention, in_words
 
 if TYPE_CHECKING:
     from groundlings.experiments.analysis.metrics.lost_lessons import Lessons

@@ -18,7 +18,6 @@ from groundlings.environments.split import tied_cuts
 from groundlings.environments.words import plural
 from groundlings.experiments.analysis.metrics.registry import absent_metrics
 from groundlings.experiments.config.designs import SplitDesign, shares_of
-from groundlings.experiments.config.interventions import in_words
 from groundlings.experiments.config.minds import ConversingLanguageMindConfig, models_of_minds
 from groundlings.experiments.config.schema import CalibratedMindConfig, LanguageMindConfig, PluginMindConfig
 from groundlings.experiments.config.variants import cells_of
@@ -32,6 +31,7 @@ from groundlings.experiments.running.plan import Plan
 from groundlings.experiments.running.sizes import personas_line, sessions_at_most, size_warning, store_line
 from groundlings.experiments.terminal import escape
 from groundlings.recommenders.random_order import RandomOrderRecommender
+from groundlings.simulator.interventions import in_words
 from groundlings.simulator.language.budget import amount
 from groundlings.simulator.session import browse
 

@@ -22,13 +22,13 @@ from groundlings.environments.cleaning import printable
 from groundlings.environments.errors import ConfigError, RunDirectoryError, UserError, shown
 from groundlings.environments.plugins import nearest
 from groundlings.experiments.config.complaints import Key, checked
-from groundlings.experiments.config.interventions import InterventionConfig, check_intervention, in_words
+from groundlings.experiments.config.interventions import InterventionConfig, check_intervention
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.events import Note, Progress
 from groundlings.experiments.running.interventions import check_change, lived_arms, of_arms
 from groundlings.experiments.running.plan import Plan
 from groundlings.recommenders.registry import RECOMMENDERS
-from groundlings.simulator.interventions import Intervention
+from groundlings.simulator.interventions import Intervention, in_words
 
 REQUESTS_NAME = "interventions.jsonl"
 

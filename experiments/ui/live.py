@@ -10,9 +10,9 @@ from threading import Lock
 
 from groundlings.environments.errors import GroundlingsError
 from groundlings.experiments.analysis.live_effects import LiveEffects, LiveFigures
-from groundlings.experiments.config.interventions import in_words
 from groundlings.experiments.running.events import BETWEEN_ARMS
 from groundlings.experiments.running.live_file import LiveState, Stage
+from groundlings.simulator.interventions import in_words
 from groundlings.simulator.log.reader import LogReader
 
 AT_MOST = 0.02

@@ -56,13 +56,17 @@ def test_a_check_loads_nothing_that_only_a_run_or_its_report_needs(tmp_path: Pat
     assert loaded_by(code, tmp_path) & needless == set()
 
 
-def test_a_digest_loads_nothing_that_simulates_or_reads_an_experiment_file(tmp_path: Path) -> None:
+def test_who_reads_a_log_loads_nothing_that_simulates_or_reads_an_experiment_file(tmp_path: Path) -> None:
     code = (
-        "import sys; sys.argv = ['groundlings', 'digest', 'nowhere']\n"
+        "import sys\n"
         "from groundlings.experiments.cli.main import main\n"
-        "try: main()\n"
-        "except SystemExit as end: assert end.code == 2, end\n"
-        "rooms = ('groundlings.experiments.running', 'groundlings.experiments.config')\n"
-        "assert not [name for name in sys.modules if name.startswith(rooms)]"
+        "def loaded_by(command, *rooms):\n"
+        "    sys.argv = ['groundlings', command, 'nowhere']\n"
+        "    try: main()\n"
+        "    except SystemExit as end: assert end.code == 2, end\n"
+        "    return [name for name in sys.modules if name.startswith(rooms)]\n"
+        "running = 'groundlings.experiments.running'\n"
+        "assert not loaded_by('digest', running, 'groundlings.experiments.config')\n"
+        "assert not loaded_by('report', running, 'groundlings.experiments.config.schema')\n"
     )
     assert "sqlalchemy" in loaded_by(code, tmp_path)

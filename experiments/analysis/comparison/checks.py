@@ -20,8 +20,8 @@ from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Ou
 from groundlings.experiments.analysis.comparison.preference import Preference
 from groundlings.experiments.analysis.comparison.segments import welch_anova_p_value
 from groundlings.experiments.analysis.comparison.verdict import Check
+from groundlings.experiments.config.decision_plan import PlanConfig
 from groundlings.experiments.config.designs import ParallelDesign, SplitDesign
-from groundlings.experiments.config.schema import PlanConfig
 
 _LOST_ALARM = 0.05
 _LOST_APART = 0.1

@@ -60,7 +60,7 @@ from groundlings.experiments.analysis.hybrid.findings import find_hybrid
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.lost import altogether
 from groundlings.experiments.archive.log_check import check_log
-from groundlings.experiments.config.schema import PlanConfig
+from groundlings.experiments.config.decision_plan import PlanConfig
 from groundlings.simulator.log.reader import LogReader
 
 

@@ -20,8 +20,8 @@ from groundlings.experiments.analysis.comparison.verdict import Check, Word
 from groundlings.experiments.analysis.hybrid.findings import HybridFindings
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.lost import LostPages
+from groundlings.experiments.config.decision_plan import PlanConfig
 from groundlings.experiments.config.designs import InterleavingDesign, ParallelDesign, SplitDesign
-from groundlings.experiments.config.schema import PlanConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.analysis.comparison.estimators import Paired
 from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Outcomes
 from groundlings.experiments.analysis.comparison.verdict import Check
-from groundlings.experiments.config.schema import PlanConfig
+from groundlings.experiments.config.decision_plan import PlanConfig
 
 FEWEST_A_SQUARED_SKEWNESS = 355
 """Agents needed for a mean per squared skewness of what is averaged (Kohavi et al. 2014)."""

@@ -33,8 +33,8 @@ from groundlings.experiments.analysis.comparison.objective_effects import (
 from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Outcomes
 from groundlings.experiments.analysis.comparison.primary_effect import sequential_reach
 from groundlings.experiments.analysis.metrics.declaration import Metric
+from groundlings.experiments.config.decision_plan import PlanConfig
 from groundlings.experiments.config.objectives import ObjectiveConfig
-from groundlings.experiments.config.schema import PlanConfig
 
 
 def weigh(outcomes: Outcomes, plan: PlanConfig, arms: Sequence[ArmOutcomes]) -> Objectives | None:

@@ -30,6 +30,7 @@ from groundlings.experiments.analysis.metrics.lost_lessons import Lessons, read_
 from groundlings.experiments.analysis.metrics.registry import metrics_of
 from groundlings.experiments.analysis.metrics.totals import RunTotals, Totals
 from groundlings.experiments.archive.log_check import LogCheck
+from groundlings.experiments.config.decision_plan import PlanConfig
 from groundlings.experiments.config.designs import (
     InterleavingDesign,
     ParallelDesign,
@@ -38,11 +39,9 @@ from groundlings.experiments.config.designs import (
     design_of,
     shares_of,
 )
-from groundlings.experiments.config.interventions import in_words
 from groundlings.experiments.config.returning import arms_change_sessions
-from groundlings.experiments.config.schema import PlanConfig
 from groundlings.simulator.assignment import Assignment
-from groundlings.simulator.interventions import Intervention
+from groundlings.simulator.interventions import Intervention, in_words
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.reading.participants import LoggedArm
 from groundlings.simulator.lost_pages import MAX_UNREADABLE

@@ -17,7 +17,7 @@ from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Ou
 from groundlings.experiments.analysis.comparison.power import beyond_interval
 from groundlings.experiments.analysis.comparison.sequential import TUNED_FOR, boundaries, sequence_reach
 from groundlings.experiments.analysis.comparison.several_runs import in_every_run, pooled, runs_decide
-from groundlings.experiments.config.schema import PlanConfig
+from groundlings.experiments.config.decision_plan import PlanConfig
 
 _ROUNDING = 1e-12
 """Of a figure: a standard error below it comes from adding up, not from agents that differ."""

@@ -23,7 +23,7 @@ from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Ou
 from groundlings.experiments.analysis.comparison.primary_effect import sequential_reach
 from groundlings.experiments.analysis.comparison.several_runs import mean_over_runs, pooled
 from groundlings.experiments.analysis.comparison.standings import Pair, Standing
-from groundlings.experiments.config.schema import PlanConfig
+from groundlings.experiments.config.decision_plan import PlanConfig
 
 _MIDDLE = (0.025, 0.975)
 

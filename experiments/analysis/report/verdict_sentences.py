@@ -18,8 +18,8 @@ from groundlings.experiments.analysis.report.formatting import (
     plural,
     signed,
 )
+from groundlings.experiments.config.decision_plan import PlanConfig
 from groundlings.experiments.config.designs import InterleavingDesign, SplitDesign
-from groundlings.experiments.config.schema import PlanConfig
 
 _ADJUSTED = " Every outcome is adjusted by a control variate (clicks less expected clicks)."
 _STOPPING = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -12,7 +13,6 @@ from rich.table import Table
 from groundlings.experiments.analysis.answer.sizes import chance, ranked
 from groundlings.experiments.analysis.answer.values import Row
 from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
-from groundlings.experiments.analysis.comparison.pilot import Pilot
 from groundlings.experiments.analysis.comparison.verdict import Check
 from groundlings.experiments.analysis.report import real_sentences
 from groundlings.experiments.analysis.report import verdict_sentences as say
@@ -20,6 +20,9 @@ from groundlings.experiments.analysis.report.formatting import NOTHING, audience
 from groundlings.experiments.analysis.report.hybrid_terminal import print_hybrid
 from groundlings.experiments.analysis.report.objective_terminal import print_objectives
 from groundlings.experiments.terminal import escape
+
+if TYPE_CHECKING:
+    from groundlings.experiments.analysis.comparison.pilot import Pilot
 
 COLOURS = {"validated": "bold green", "indicative": "bold yellow", "not supported": "bold red"}
 _MARKS = {"passed": "[green]\N{CHECK MARK}[/]", "failed": "[red]\N{MULTIPLICATION X}[/]", "not run": "[yellow]?[/]"}

@@ -24,7 +24,7 @@ from groundlings.experiments.analysis.report.sections.material import Material, 
 from groundlings.experiments.analysis.report.svg import Draw
 from groundlings.experiments.analysis.report.takeaways import daily_takeaway, retention_takeaway, survival_takeaway
 from groundlings.experiments.analysis.report.verdict_figures import draw_daily
-from groundlings.experiments.config.interventions import in_words
+from groundlings.simulator.interventions import in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
