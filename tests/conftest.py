@@ -62,6 +62,15 @@ TOGETHER = tuple(f"tests/experiments/labs/{lab}/" for lab in ("fidelity", "truth
 APART = ("tests/notebooks/test_notebooks.py", "tests/experiments/running/test_resume.py")
 """Files that take long and whose tests share nothing."""
 
+FIRST = (*APART, "tests/fuzz/", "tests/simulator/language/test_embedded.py", *TOGETHER, "tests/experiments/running/")
+"""What workers begin with: what takes long, and what forks its process, which is small as yet."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Puts what is `FIRST` first, where there are several workers."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
@@ -71,6 +80,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
     """
     if config.getvalue("dist") != "loadfile":
         return None
+    config.option.loadscopereorder = False  # by the number of tests in a file; it says little of how long they take
     from xdist.scheduler import LoadFileScheduling
 
     class ByFileOrFolder(LoadFileScheduling):

@@ -325,7 +325,7 @@ def mutated(content: bytes, mutations: list[tuple[str, float, float, bytes]]) ->
 
 
 @pytest.mark.parametrize("name", ["history.csv", "items.csv", "people.csv", "history.parquet"])
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(mutations=_mutations)
 def test_whatever_happens_to_a_file_the_outcome_is_a_data_set_or_a_data_error(shop, name, mutations):
     if name.endswith("parquet"):

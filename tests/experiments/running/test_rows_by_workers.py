@@ -39,7 +39,7 @@ CASES = {
     "split with one log": {"design": {"kind": "split", "log": "shared"}},
     "interleaving": {"design": "interleaving"},
     "several sessions a day": {
-        "simulation": {"days": 2, "returns": {"churn": {"chance": 0.05}, "sessions_per_day": 3, "again": 0.5}}
+        "simulation": {"days": 2, "returns": {"churn": {"chance": 0.05}, "sessions_per_day": 2, "again": 0.5}}
     },
     "lost and refused": {
         "mind": {"kind": "scripted", "misdeeds": ["none", "illegal", "unreadable"], "click": [0, 2], "pages": 2}

@@ -18,7 +18,7 @@ from groundlings.simulator.language.adapter import BASE_NOTE, SETTINGS, TENSORS,
 from groundlings.simulator.language.build import embedded_file
 from groundlings.simulator.language.config import EmbeddedOptions
 from groundlings.simulator.language.llama_tensors import interleaved
-from groundlings.simulator.language.weight_encoding import sha256_of
+from groundlings.simulator.language.weight_encoding import faster_copy, sha256_of
 from groundlings.simulator.language.weights import Weights, cache_directory
 
 BASE = "b" * 64
@@ -127,6 +127,16 @@ def test_a_copy_is_made_once_and_another_adapter_has_another(weights, tmp_path):
     weaker = write(tmp_path / "less" / "one", base=sha256_of(weights), lora_alpha=4)
     paths = {first, made(same_name), made(weaker)}
     assert len(paths) == len({sha256_of(path) for path in paths}) == 3
+
+
+def test_a_damaged_copy_is_made_again(weights):
+    first = faster_copy(weights, "check-Q8_0.gguf")
+    whole = sha256_of(first)
+    at = first.stat().st_mtime_ns
+    assert faster_copy(weights, "check-Q8_0.gguf").stat().st_mtime_ns == at, "a good copy is kept"
+    with first.open("r+b") as stream:
+        stream.truncate(1000)
+    assert sha256_of(faster_copy(weights, "check-Q8_0.gguf")) == whole, "the same weights give the same copy"
 
 
 def test_shapes_of_another_model_are_refused(weights, tmp_path):

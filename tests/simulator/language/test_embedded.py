@@ -23,8 +23,6 @@ from groundlings.personas.minds.language.mind import LanguageMind, LanguageOptio
 from groundlings.personas.population import build_population
 from groundlings.simulator.language.build import build_chat_model
 from groundlings.simulator.language.config import EmbeddedOptions, ModelConfig
-from groundlings.simulator.language.weight_encoding import faster_copy, sha256_of
-from groundlings.simulator.language.weights import fetch_weights
 
 pytestmark = pytest.mark.embedded
 pytest.importorskip("xllamacpp")
@@ -76,9 +74,9 @@ def test_twenty_of_twenty_replies_are_read_and_legal_and_can_be_repeated(world):
         ()
     ] * 20
     assert all(decision.trace.calls[0].reply.prompt_tokens > 100 for decision in made)
-    again = decisions(world, pages[::-1][:6])
+    again = decisions(world, pages[::-1][:3])
     assert [each.trace.calls[0].reply.text for each in again] == [
-        each.trace.calls[0].reply.text for each in made[::-1][:6]
+        each.trace.calls[0].reply.text for each in made[::-1][:3]
     ]
 
 
@@ -96,20 +94,6 @@ def test_one_process_runs_one_server(world):
     shared, text = asyncio.run(scenario())
     assert shared
     assert text in ('"yes"', '"no"')
-
-
-def test_a_damaged_copy_is_made_again():
-    source = asyncio.run(fetch_weights())
-    first = faster_copy(source, "check-Q8_0.gguf")
-    whole = sha256_of(first)
-    made = first.stat().st_mtime_ns
-    assert faster_copy(source, "check-Q8_0.gguf").stat().st_mtime_ns == made, "a good copy is kept"
-    with first.open("r+b") as stream:
-        stream.truncate(1000)
-    again = faster_copy(source, "check-Q8_0.gguf")
-    assert sha256_of(again) == whole, "the same weights give the same copy"
-    again.unlink()
-    again.with_suffix(".sha256").unlink()
 
 
 def test_a_file_that_is_no_model_is_told(tmp_path):

@@ -170,7 +170,7 @@ def test_faults_change_nothing_that_is_logged(serve, mock, tmp_path, undisturbed
 
 @pytest.mark.slow
 def test_every_mix_of_faults_ends_as_if_there_had_been_none(serve, mock, tmp_path, capfd):
-    """Each fault, any two, all but one and all seven: every other request fails, each kind of the set in its turn."""
+    """Any two faults, all but one and all seven: every other request fails, each kind of the set in its turn."""
     mix, met, asked = (), set(), 0
     decide, ways = _decide(mock), _ways(mock)
 
@@ -185,7 +185,7 @@ def test_every_mix_of_faults_ends_as_if_there_had_been_none(serve, mock, tmp_pat
 
     config = _config(serve(handler).url, people=8, arms=1, timeout_seconds=0.1, max_attempts=100)
     undisturbed = run_experiment(config, tmp_path / "undisturbed")
-    for mix in (mix for size in (1, 2, len(FAULTS) - 1, len(FAULTS)) for mix in combinations(FAULTS, size)):
+    for mix in (mix for size in (2, len(FAULTS) - 1, len(FAULTS)) for mix in combinations(FAULTS, size)):
         met.clear()
         began = time.monotonic()
         outcome = run_experiment(config, tmp_path / "run")
