@@ -126,6 +126,27 @@ def quick_report(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@pytest.fixture(scope="session")
+def leave_pictures_blank() -> Callable[[pytest.MonkeyPatch], None]:
+    """Has reports written without drawing: that takes longer than a small run, and most tests read words alone."""
+
+    def patch(patched: pytest.MonkeyPatch) -> None:
+        pictures = "groundlings.experiments.analysis.report.pictures"
+        patched.setattr(f"{pictures}.Picture.drawn", lambda _: [])
+        patched.setattr(f"{pictures}.Picture.inline", lambda picture, _: ["<svg></svg>" for _ in picture.panels])
+        patched.setattr(f"{pictures}.ornaments", lambda _, names, *__: ["<svg></svg>" for _ in names])
+        patched.setattr(f"{pictures}.sheet", lambda *_: b"")
+        patched.setattr("groundlings.experiments.cli.main.drawing_beside", nullcontext)
+
+    return patch
+
+
+@pytest.fixture
+def blank_pictures(monkeypatch: pytest.MonkeyPatch, leave_pictures_blank: Callable[[pytest.MonkeyPatch], None]) -> None:
+    """Reports of this test have no pictures."""
+    leave_pictures_blank(monkeypatch)
+
+
 @pytest.fixture
 def in_process(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs the command in the test's directory as `subprocess.run` would, but in this process: nothing is imported."""

@@ -36,6 +36,7 @@ class _Stopped:
 def run_directories(world: World, total: int) -> Campaign:
     """A finished and an interrupted run, spoilt file by file."""
     cli._mount()
+    cli.drawing_beside = contextlib.nullcontext  # pictures are imported here, and seldom drawn
     stopped = world.root / "stopped"
     with contextlib.suppress(KeyboardInterrupt):
         run_experiment(ExperimentConfig.model_validate({**EARLIER, "base": world.configs}), stopped, _Stopped())

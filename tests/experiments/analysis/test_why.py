@@ -27,6 +27,8 @@ from groundlings.experiments.analysis.why import explain
 from groundlings.experiments.analysis.why.shapley import shapley
 from groundlings.simulator.log.reader import LogReader
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
 FACTORS = st.integers(1, 5).flatmap(
     lambda n: st.tuples(*(arrays(np.float64, (n, 3), elements=st.floats(0, 10)) for _ in range(2)))
 )
@@ -39,16 +41,6 @@ def why_of(directory, primary="likes_per_session", **how):
         outcomes = read_outcomes(log, [*first, *(metric for metric in METRICS if metric.name != primary)])
         comparison = compare_outcomes(outcomes, None)
         return explain(log, outcomes, comparison, **how), comparison
-
-
-@pytest.fixture(autouse=True)
-def _undrawn(monkeypatch):
-    """Pictures take longer than these runs; other tests look at them."""
-    pictures = "groundlings.experiments.analysis.report.pictures"
-    monkeypatch.setattr(f"{pictures}.Picture.drawn", lambda _: [])
-    monkeypatch.setattr(f"{pictures}.Picture.inline", lambda picture, _: ["<svg></svg>" for _ in picture.panels])
-    monkeypatch.setattr(f"{pictures}.ornaments", lambda _, names, *__: ["<svg></svg>" for _ in names])
-    monkeypatch.setattr(f"{pictures}.sheet", lambda *_: b"")
 
 
 @pytest.fixture(scope="module")

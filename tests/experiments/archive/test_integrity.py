@@ -18,6 +18,8 @@ from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.run import resume_experiment, run_experiment
 from groundlings.simulator.log.reader import LogReader
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
 SMALL = {
     "name": "small",
     "seed": 3,

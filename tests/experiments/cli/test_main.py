@@ -70,7 +70,7 @@ def refused(done: subprocess.CompletedProcess[str], *parts: str) -> None:
         assert part in done.stderr
 
 
-def test_run_report_and_digest_agree(groundlings, in_process, config, tmp_path):
+def test_run_report_and_digest_agree(groundlings, in_process, config, tmp_path, blank_pictures):
     done = groundlings("run", config(), "--out", "here")
     assert done.returncode == 0, done.stderr
     assert "random" in done.stdout

@@ -74,7 +74,9 @@ def schema(run: Path) -> str:
     return json.loads((run / "log.json").read_text())["schema"]
 
 
-def test_everything_that_reads_a_run_finds_the_same_in_either_database(server, database, on_file, tmp_path):
+def test_everything_that_reads_a_run_finds_the_same_in_either_database(
+    server, database, on_file, tmp_path, blank_pictures
+):
     with LogWriter(PostgresStore(server.url(database), "run_before_this_one")):
         pass  # so that ids of this one are large
     run = run_experiment(small(log={"url": server.url(database)}), tmp_path / "run").directory
@@ -357,7 +359,7 @@ def test_a_database_that_cannot_hold_every_title_is_refused(server, tmp_path):
 
 
 def test_the_password_is_taken_from_the_environment_and_never_written_down(
-    server, database, tmp_path, monkeypatch, capfd
+    server, database, tmp_path, monkeypatch, capfd, blank_pictures
 ):
     monkeypatch.setenv("PGPASSWORD", "correct horse")
     run = run_experiment(small(log={"url": server.over_tcp(database)}), tmp_path / "run").directory

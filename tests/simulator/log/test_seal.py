@@ -147,7 +147,7 @@ def test_a_finished_run_that_was_edited_is_not_blessed_by_resuming_it(run):
     assert (run / "manifest.json").read_bytes() == before
 
 
-def test_every_command_names_what_was_changed(run, tmp_path):
+def test_every_command_names_what_was_changed(run, tmp_path, blank_pictures):
     change(run, f"UPDATE impressions SET clicked = 1 - clicked WHERE session_id IN {EASE_DAY_2}")
     for command in (["compare"], ["report"], ["runs", "show"], ["digest"], ["run", "--resume"]):
         said = invoke([*command, str(run)])
