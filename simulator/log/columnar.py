@@ -22,7 +22,8 @@ from groundlings.simulator.log.assignment_rows import assignments
 from groundlings.simulator.log.canonical import kinds_of
 from groundlings.simulator.log.columns import Row
 from groundlings.simulator.log.lesson_rows import lessons
-from groundlings.simulator.log.parts import RESTORE, Part, fault_of, parts, refuse_claims
+from groundlings.simulator.log.part_footers import refuse_claims, refuse_disorder
+from groundlings.simulator.log.parts import RESTORE, Part, fault_of, parts
 from groundlings.simulator.log.presentation_rows import presentations
 from groundlings.simulator.log.query_engine import Asked, QueryEngine
 from groundlings.simulator.log.row_bounds import refuse_too_many
@@ -64,6 +65,7 @@ class ColumnarConnection:
         self._free: list[QueryEngine] = []
         self._stamp: tuple[int, int] | None = None
         self._parts: tuple[Part, ...] = ()
+        self._in_order: tuple[Part, ...] = ()
         self._small: dict[str, pa.Table] = {}
 
     def __getattr__(self, name: str) -> Any:
@@ -88,7 +90,19 @@ class ColumnarConnection:
             engine.connection.interrupt()
 
     def parts(self) -> tuple[Part, ...]:
-        """The parts of the log as this connection sees it, in the order of writing."""
+        """The parts of the log as this connection sees it, in the order of writing.
+
+        Raises:
+            RunDirectoryError: They do not fit together.
+        """
+        found = self.listed()
+        if found != self._in_order:
+            refuse_disorder(self.directory, found)
+            self._in_order = found
+        return found
+
+    def listed(self) -> tuple[Part, ...]:
+        """As `parts`, whatever the log lists: for whoever says what of it was changed."""
         self._look_again()
         return self._parts
 

@@ -29,7 +29,7 @@ def part_faults(
         if any(covers.get("parts") for covers in blocks):
             yield "the list of parts was taken away: the log has no table of them, and its rows lie in parts"
         return
-    known = {part.path: part for part in behind.parts()}
+    known = {part.path: part for part in behind.listed()}
     sealed = {path: (covers, digest) for covers in blocks for path, digest in covers.get("parts", {}).items()}
     for path in sorted(known.keys() - sealed.keys()):
         yield f"part {path} was added to the list of parts"

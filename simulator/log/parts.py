@@ -26,7 +26,6 @@ from groundlings.simulator.log.columns import Coded, Columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
 FOLDER = "parts"
 """Where they lie, in the directory of the run."""
@@ -53,9 +52,6 @@ parts = Table(
 _NARROW = frozenset(("day", "pages", "page", "position", "rank", "display_position", "place_row", "place_slot"))
 _ASCENDING = frozenset(("session_id", "impression_id", "event_id"))
 """Columns that grow from row to row, but for the rows of one session."""
-_MOST_ROWS, _MOST_ROWS_PER_BYTE = 2_000_000, 4
-"""A part of more rows whose bytes are fewer is not read: a run writes some ten thousand pages of a part at most, and
-equal rows without end take no room in a file and all there is in memory."""
 _OURS = re.compile(r"\d{6}\.parquet(\.part)?")
 
 
@@ -88,7 +84,9 @@ class Part:
     def path(self) -> str:
         """Where it lies in the run's directory; made of numbers alone, whatever a log says."""
         if self.name not in tables.LARGE:
-            raise RunDirectoryError(f"the list of parts names a table {self.name!r}, expected one of {tables.LARGE}")
+            raise RunDirectoryError(
+                f"the list of parts names a table {self.name!r}, expected one of {', '.join(tables.LARGE)}; {RESTORE}"
+            )
         return f"{FOLDER}/{self.name}/arm_id={self.arm_id}/day={self.day}/{self.number:06d}.parquet"
 
 
@@ -259,35 +257,6 @@ def fault_of(directory: Path, part: Part, *, whole: bool) -> str | None:
     except OSError as fault:
         return f"part {part.path} cannot be read ({fault.strerror})"
     return None
-
-
-def refuse_claims(directory: Path, part: Part, about: pq.FileMetaData) -> None:
-    """Return where a part has the rows that it is listed with, and no more than its bytes can hold.
-
-    Args:
-        directory: The run's.
-        part: As it was written.
-        about: What the footer of its file says; asked before any row is decoded.
-
-    Raises:
-        RunDirectoryError: The footer and the list of parts differ, or both claim too much.
-    """
-    groups = [about.row_group(number) for number in range(about.num_row_groups)]
-    columns = range(about.num_columns)
-    held = {sum(group.column(column).num_values for group in groups) for column in columns}
-    found = max(
-        {about.num_rows, sum(group.num_rows for group in groups), *held}, key=lambda rows: abs(rows - part.rows)
-    )
-    if found != part.rows:
-        wrong = f"part {part.path} has {found:,} rows, expected {part.rows:,}"
-    elif found > max(_MOST_ROWS, _MOST_ROWS_PER_BYTE * part.bytes):
-        wrong = (
-            f"part {part.path} claims {found:,} rows in {part.bytes:,} bytes, expected at most "
-            f"{max(_MOST_ROWS, _MOST_ROWS_PER_BYTE * part.bytes):,}; it was not read"
-        )
-    else:
-        return
-    raise RunDirectoryError(f"{directory}: {wrong}; {RESTORE}")
 
 
 def leftovers(directory: Path, known: Sequence[Part]) -> list[Path]:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.columns import Row
-from groundlings.simulator.log.parts import RESTORE, Part, fault_of, refuse_claims, schema_of
+from groundlings.simulator.log.part_footers import refuse_claims
+from groundlings.simulator.log.parts import RESTORE, Part, fault_of, schema_of
 
 if TYPE_CHECKING:
     import duckdb

@@ -127,13 +127,17 @@ def open_log(run: Path | Store) -> Engine:
         run: The run directory, the log file itself, or its store.
 
     Raises:
-        RunDirectoryError: There is no log, or it is not one of ours.
+        RunDirectoryError: There is no log, it is not one of ours, or it has lost the list of its parts.
     """
     store = store_at(run) if isinstance(run, Path) else run
+    from groundlings.simulator.log.part_footers import refuse_lost_list
+
     engine = store.for_reading()
     with named_faults(store), engine.connect() as connection:
         version = schema_version(connection)
         refuse_disguised(connection, store)
+        if 0 < version <= SCHEMA_VERSION:
+            refuse_lost_list(connection, store)
     if version == 0:
         raise RunDirectoryError(
             f"{store}: a database, but not a log of Groundlings (it has no schema_migrations table)"

@@ -263,7 +263,6 @@ def test_a_part_that_cannot_be_read_is_one_message(in_parts, harm, said):
     ("statement", "said"),
     [
         ("DELETE FROM parts WHERE part_id = 2", "was taken from the list of parts"),
-        ("DROP TABLE parts", "the list of parts was taken away"),
         ("UPDATE parts SET rows = 1 WHERE part_id = 2", "the list of parts was changed"),
         ("UPDATE parts SET sha256 = 'x' WHERE part_id = 2", "the list of parts was changed"),
         ("UPDATE parts SET day = 7 WHERE part_id = 2", "was added to the list of parts"),
@@ -274,6 +273,26 @@ def test_a_list_of_parts_that_was_changed_is_seen(in_parts, statement, said):
         connection.execute(statement)
     with LogReader(in_parts) as log:
         assert any(said in fault for fault in log.check_seals(0).faults)
+
+
+CHANGED_LISTS = {
+    "DROP TABLE parts": "the list of parts was taken away: its rows lie in parts, and none is listed; ",
+    "DELETE FROM parts": "the list of parts was taken away: its rows lie in parts, and none is listed; ",
+    "DELETE FROM parts WHERE name = 'sessions' AND day = 0": "is of sessions of which no part is listed; ",
+    "UPDATE parts SET first_session = 2 WHERE name = 'events'": "is of sessions of which no part is listed; ",
+    "UPDATE parts SET first_id = first_id + 1 WHERE name = 'events'": r"begins with row 2, expected 1; ",
+    "INSERT INTO parts SELECT part_id + 99, name, arm_id, day, number, rows, first_id, first_session, last_session, "
+    "bytes, sha256 FROM parts WHERE name = 'impressions' AND day = 0": r"begins with row 1, expected [\d,]+; ",
+}
+
+
+@pytest.mark.parametrize("statement", CHANGED_LISTS)
+def test_no_row_is_read_twice_or_left_out_where_the_list_of_parts_does_not_fit_together(in_parts, statement):
+    with sqlite3.connect(in_parts / "log.db") as connection:
+        connection.execute(statement)
+    said = f"{CHANGED_LISTS[statement]}the log was left as it is, restore it from a copy"
+    with pytest.raises(RunDirectoryError, match=said), LogReader(in_parts) as log:
+        list(log.impression_chunks(["clicked"]))
 
 
 def test_a_list_of_parts_leads_nowhere_else(in_parts):

@@ -126,10 +126,11 @@ def test_a_query_that_is_ended_from_outside_leaves_nothing_on_the_disk(as_writte
 def listed_again(run: Path, path: Path, rows: int) -> None:
     """Have the list of parts name a file as it now is, as a stranger would."""
     content = path.read_bytes()
-    where = (int(path.parent.parent.name.removeprefix("arm_id=")), int(path.parent.name.removeprefix("day=")))
+    table, arm, day = (folder.name for folder in reversed(path.parents[:3]))
+    where = (table, int(arm.removeprefix("arm_id=")), int(day.removeprefix("day=")))
     with sqlite3.connect(run / "log.db") as connection:
         connection.execute(
-            "UPDATE parts SET rows = ?, bytes = ?, sha256 = ? WHERE name = 'impressions' AND (arm_id, day) = (?, ?)",
+            "UPDATE parts SET rows = ?, bytes = ?, sha256 = ? WHERE (name, arm_id, day) = (?, ?, ?)",
             (rows, len(content), files.hash_of(content), *where),
         )
 
@@ -181,9 +182,50 @@ def test_parts_that_claim_too_much_together_are_not_decoded(in_parts, read, simu
     with sqlite3.connect(in_parts / "log.db") as connection:
         for number in (2, 3):
             connection.execute(
-                "INSERT INTO parts SELECT 100 + ?, name, arm_id, day, ?, 1500000, first_id, first_session, "
-                "last_session, bytes, sha256 FROM parts WHERE name = 'impressions' LIMIT 1",
+                "INSERT INTO parts SELECT 100 + ?, name, arm_id, day, ?, 1500000, max(first_id + rows), first_session, "
+                "last_session, bytes, sha256 FROM parts WHERE name = 'impressions'",
                 (number, number),
             )
     with LogReader(in_parts) as log, pytest.raises(RunDirectoryError, match=said):
         read(log)
+
+
+def as_another_tool_writes(run, name, change):
+    """Give a part other content, and list it as it is now."""
+    path = next((run / "parts" / name).rglob("*.parquet"))
+    table = change(pq.read_table(path))
+    pq.write_table(table, path)
+    listed_again(run, path, len(table))
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "values", "said"),
+    [
+        ("impressions", "clicked", None, "has no column clicked"),
+        ("impressions", "clicked", pa.string(), "holds string as clicked, expected bool"),
+        ("impressions", "item_id", pa.float64(), "holds double as item_id, expected int64"),
+        ("sessions", "agent_id", pa.int64(), "may hold nothing as agent_id, expected a value in every row"),
+    ],
+)
+def test_columns_of_a_part_that_no_run_writes_are_told_before_they_are_read(in_parts, name, column, values, said):
+    def change(table):
+        place = table.schema.get_field_index(column)
+        if values is None:
+            return table.rename_columns(["opened" if each == column else each for each in table.column_names])
+        return table.set_column(place, pa.field(column, values), pa.nulls(len(table), values))
+
+    as_another_tool_writes(in_parts, name, change)
+    with LogReader(in_parts) as log:
+        for read in (log.impressions, log.digest, lambda: list(log.impression_chunks(["clicked", "item_id"]))):
+            with pytest.raises(RunDirectoryError, match=rf"000001.parquet {said}; the log was left as it is, restore"):
+                read()
+
+
+def test_a_part_with_rows_of_other_sessions_is_told(in_parts):
+    def other(table):
+        place = table.schema.get_field_index("session_id")
+        return table.set_column(place, table.schema.field(place), pa.array([99] * len(table)))
+
+    as_another_tool_writes(in_parts, "events", other)
+    with LogReader(in_parts) as log, pytest.raises(RunDirectoryError, match="has rows of other sessions than those"):
+        log.events()
