@@ -16,7 +16,6 @@ from sqlalchemy import Connection, inspect, text
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.parts import RESTORE, Part, parts, schema_of
-from groundlings.simulator.log.seals import LATER
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
 _MOST_ROWS, _MOST_ROWS_PER_BYTE = 2_000_000, 4
 """A part of more rows whose bytes are fewer is not read: a run writes some ten thousand pages of a part at most, and
 equal rows without end take no room in a file and all there is in memory."""
-_LATER = frozenset(("team_arm_id", *LATER["impressions"]))
-"""Columns that parts of earlier versions lack."""
+_LATER = frozenset(("team_arm_id", "row_name", "place_row", "place_slot"))
+"""Columns that parts of earlier versions lack; `migrations.STEPS` brought them."""
 
 _SEALED = """SELECT seal_id FROM seals WHERE kind = 'rows' AND covers LIKE '%"parts":{"%' LIMIT 1"""
 
