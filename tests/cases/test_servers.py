@@ -140,7 +140,7 @@ def test_an_error_in_place_of_a_reply_is_told_in_the_servers_words(ask, kind, wo
 def test_a_redirect_says_where_it_leads_and_what_to_mend(ask):
     said = ask("moved").said
     assert "sends elsewhere (HTTP 301: it leads to https://other.example/v1/chat" in said
-    assert "mend base_url" in said
+    assert "mend mind.model.base_url" in said
     assert not any(part in said for part in ("structured", "pw@", "token", "\x1b[31m"))
 
 
