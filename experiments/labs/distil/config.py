@@ -63,7 +63,7 @@ class StudentConfig(Section):
 
     width: Annotated[int, Field(ge=1, le=256)] = 16
     """Numbers of a text vector, of an item and of a history."""
-    members: Annotated[int, Field(ge=5)] = 20
+    members: Annotated[int, Field(ge=5, le=1000)] = 20
     """Students of resampled people, by whose differences `uncertainty` chooses."""
     bins: Annotated[int, Field(ge=1, le=20)] = 5
     """Groups of equal size, by the predicted answer, whose residuals are drawn from."""
@@ -95,7 +95,7 @@ class DistilConfig(Section):
     """What reproduces its answers."""
     list_items: Annotated[int, Field(ge=2, le=40)] = 20
     """Items of a list by which the area under the ROC curve is measured, half of them really met."""
-    bootstrap: Annotated[int, Field(ge=100)] = 500
+    bootstrap: Annotated[int, Field(ge=100, le=10_000)] = 500
     """Resamples of users behind every interval."""
     base: Annotated[Path, Field(exclude=True)] = Path()
     """Not a key of the file: its directory, to which relative paths refer."""

@@ -132,7 +132,7 @@ class FidelityConfig(Section):
     experiment file with `population.synthetic` is compared with its own."""
     language: LanguageConfig | None = None
     """A language model with the behavioural features: evidence only, language only, and both. None leaves it out."""
-    bootstrap: Annotated[int, Field(ge=100)] = 500
+    bootstrap: Annotated[int, Field(ge=100, le=10_000)] = 500
     """Resamples of users for intervals without a formula."""
     base: Annotated[Path, Field(exclude=True)] = Path()
     """Not a key of the file: its directory, to which relative paths refer."""

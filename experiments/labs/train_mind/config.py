@@ -156,7 +156,7 @@ class TrainMindConfig(Section):
     """Further tables beside that of all; none if absent."""
     list_items: Annotated[int, Field(ge=2, le=40)] = 20
     """Items of a list by which the area under the ROC curve is measured, half of them really met."""
-    bootstrap: Annotated[int, Field(ge=100)] = 500
+    bootstrap: Annotated[int, Field(ge=100, le=10_000)] = 500
     """Resamples of users behind every interval."""
     base: Annotated[Path, Field(exclude=True)] = Path()
     """Not a key of the file: its directory, to which relative paths refer."""

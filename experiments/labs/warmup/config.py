@@ -59,7 +59,7 @@ class PagesConfig(Section):
     """First users of each item's pool, who are shown the item in both conditions."""
     seeds: Annotated[int, Field(ge=1)] = 2
     """Number of seeds with this comparison, from the first."""
-    page_size: Annotated[int, Field(ge=2)] = 10
+    page_size: Annotated[int, Field(ge=2, le=1000)] = 10
     """Slots of the page: the new item is in one, drawn uniformly at random, the recommender's own items in the
     others."""
 
@@ -143,7 +143,7 @@ class WarmupConfig(Section):
     """Length of the lists that are measured."""
     margin: Share = 0.01
     """Largest tolerated loss on old items, as a share of their value without warm-up."""
-    bootstrap: Annotated[int, Field(ge=100)] = 1000
+    bootstrap: Annotated[int, Field(ge=100, le=10_000)] = 1000
     """Resamples of items behind each interval."""
     base: Annotated[Path, Field(exclude=True)] = Path()
     """Not a key of the file: its directory, to which relative paths refer."""

@@ -53,6 +53,18 @@ def test_an_experiment_file_with_a_key_of_a_lab_is_still_one():
         load_as(WarmupConfig, path)
 
 
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if kind_of(path) is not ExperimentConfig], ids=lambda p: p.stem
+)
+@pytest.mark.parametrize("change", ["bootstrap", "student.members", "pages.page_size"])
+def test_a_lab_is_told_of_a_number_of_resamples_that_no_memory_holds(path, change):
+    """Before it asks anybody: the arrays of these sizes come last."""
+    section = kind_of(path).model_fields.get(change.partition(".")[0])
+    if section is not None:
+        with pytest.raises(ConfigError, match=rf"{change}: .*less than or equal to 10*"):
+            load_as(kind_of(path), path, [f"{change}=1180591620717411303424"])
+
+
 def numbers(value: Any, *above: Any) -> Iterator[tuple[Any, ...]]:
     """Where numbers stand, but for options that recommenders and environments read."""
     if isinstance(value, dict | list):
