@@ -99,7 +99,7 @@ def test_only_few_places_of_personas_make_whole_rows_and_none_on_the_way_to_a_de
         "repeats/known_items.py": 1,  # levels of users who meet items again
         "synthesis/donors.py": 1,  # of 500 users, with at most 20,000 others
         "taste/content.py": 2,  # new items, in the warm-up lab
-        "taste/features.py": 4,  # rows that bounds and labs ask for; flags of the most popular items, 32 MiB at most
+        "taste/features.py": 3,  # rows that bounds and labs ask for
         "taste/item_tables.py": 1,  # at most 256 items
         "taste/sparse_rows.py": 1,  # tables of items, on the way to a decision, where an eighth of the places is stored
     }
