@@ -118,15 +118,20 @@ class Draws:
             Shape (n,) without `what`, else the shape of `what`.
         """
         if len(self.who) == 1 and (what is None or what.size == 1):
-            word = _mix_one(int(self.who[0]) ^ _purpose_key(purpose))
-            if what is not None:
-                word = _mix_one(word ^ (int(what.item()) & _ALL_BITS))
-            return np.full(1 if what is None else what.shape, (word >> 11) * 2.0**-53)
+            one = self.one(purpose, None if what is None else int(what.item()))
+            return np.full(1 if what is None else what.shape, one)
         words = _mix(self.who ^ np.uint64(_purpose_key(purpose)))
         if what is not None:
             rows = words.reshape((-1,) + (1,) * (what.ndim - 1))
             words = _mix(rows ^ what.astype(np.uint64))
         return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+    def one(self, purpose: str, what: int | None = None, row: int = 0) -> float:
+        """`uniform` of a single row about a single thing, without arrays."""
+        word = _mix_one(int(self.who[row]) ^ _purpose_key(purpose))
+        if what is not None:
+            word = _mix_one(word ^ (what & _ALL_BITS))
+        return (word >> 11) * 2.0**-53
 
     def apart(self, purpose: str, number: int) -> Draws:
         """Draws of the same sessions that share none with these: for one list among several on the same occasion."""

@@ -27,7 +27,8 @@ async def side_by_side(work: Iterable[Coroutine[Any, Any, _Done]]) -> list[_Done
             if len(begun) % _BEGUN_AT_ONCE == 0:
                 await asyncio.sleep(0)
         return await asyncio.gather(*begun)
-    finally:
+    except BaseException:
         for task in begun:
             task.cancel()
         await asyncio.gather(*begun, return_exceptions=True)
+        raise

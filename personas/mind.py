@@ -68,10 +68,7 @@ class Situation:
     def earlier(self) -> tuple[PageTurn, ...]:
         """The earlier pages of these sessions, oldest first."""
         # Indices ascend, and a session that goes on was on every earlier page.
-        return tuple(
-            turn if len(turn.rows) == len(self.rows) else turn.take(np.searchsorted(turn.rows, self.rows))
-            for turn in self.turns
-        )
+        return tuple(_of(turn, self.rows) for turn in self.turns)
 
     def each(self) -> Iterator[Situation]:
         """The situation of each session, as if it were a cohort of its own."""
@@ -87,10 +84,19 @@ class Situation:
             )
 
 
-def turns_of(session: IntArray, turns: Sequence[PageTurn]) -> tuple[PageTurn, ...]:
-    """The pages of one session of a cohort, oldest first; `session` is its index, shape (1,)."""
-    found = ((turn, np.flatnonzero(turn.rows == session)) for turn in turns)
-    return tuple(turn.take(place) for turn, place in found if len(place))
+def by_pages_seen(n_sessions: int, turns: Sequence[PageTurn]) -> Iterator[tuple[list[int], tuple[PageTurn, ...]]]:
+    """The sessions of a cohort that saw equally many pages, and these pages, oldest first, with a row for each."""
+    seen = np.zeros(n_sessions, dtype=np.int64)
+    for turn in turns:
+        seen[turn.rows] += 1
+    for number in np.unique(seen).tolist():
+        rows = np.flatnonzero(seen == number)
+        yield rows.tolist(), tuple(_of(turn, rows) for turn in turns[:number])
+
+
+def _of(turn: PageTurn, rows: IntArray) -> PageTurn:
+    """The turn of sessions that are among its own, both in ascending order."""
+    return turn if len(turn.rows) == len(rows) else turn.take(np.searchsorted(turn.rows, rows))
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ class Question:
         purpose: With `number`, which of the session's questions this is.
         number: A page, or an item.
         more_tokens: What the reply may take beyond the model's own bound.
+        row: Whose of the draws.
     """
 
     prompt: Prompt
@@ -49,11 +50,11 @@ class Question:
     purpose: str
     number: int
     more_tokens: int = 0
+    row: int = 0
 
     def seed(self, attempt: int) -> int:
         """The sampling seed of an attempt, 0 for the first."""
-        uniform = self.draws.uniform(f"{self.purpose} {attempt}", np.array([self.number]))
-        return int(uniform[0] * _LARGEST_SEED)
+        return int(self.draws.one(f"{self.purpose} {attempt}", self.number, self.row) * _LARGEST_SEED)
 
 
 class Asker:

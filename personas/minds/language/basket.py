@@ -105,12 +105,12 @@ class Basket:
         return told
 
 
-def offer_words(page: Page, slot: int, currency: str) -> str:
+def offer_words(page: Page, row: int, slot: int, currency: str) -> str:
     """What a slot costs and whether it is promoted, behind its title; "" where nothing is known."""
     prices = page.further.get(PRICE)
     if prices is None:
         return ""
-    price, promoted = float(prices[0, slot]), bool(page.further[PROMOTED][0, slot])
+    price, promoted = float(prices[row, slot]), bool(page.further[PROMOTED][row, slot])
     words = "" if np.isnan(price) else f" - {price:.2f}{f' {currency}' if currency else ''}"
     return words + (" (promoted)" if promoted else "")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from groundlings.personas.mind import (
     PageTurn,
     Shown,
     Situation,
-    turns_of,
+    by_pages_seen,
 )
 from groundlings.personas.minds.language import logprob_decision, reflection
 from groundlings.personas.minds.language import verdict as verdict_decision
@@ -38,9 +38,9 @@ from groundlings.personas.minds.language.config import LanguageOptions, Wording
 from groundlings.personas.minds.language.hearsay import Hearsay
 from groundlings.personas.minds.language.logprob_decision import GradedPage
 from groundlings.personas.minds.language.prompt_rendering import PromptRenderer
-from groundlings.personas.minds.language.reflection import LookingBack
+from groundlings.personas.minds.language.reflection import LookingBack, Visit
 from groundlings.personas.minds.language.social_turn import SOCIAL, SocialTurn
-from groundlings.personas.minds.language.verdict import verdict
+from groundlings.personas.minds.language.verdict import Verdict, decided, verdict
 from groundlings.personas.population import Population
 from groundlings.personas.social.word_of_mouth import word_of_mouth
 
@@ -129,40 +129,56 @@ class LanguageMind:
 
     async def decide(self, situation: Situation) -> Decision:
         """See `Mind.decide`; all sessions of a cohort are asked at once, each by itself."""
-        if len(situation.sessions) == 1:
-            return await self._decide(situation)
-        return Decision.joined(await side_by_side(self._decide(each) for each in situation.each()))
-
-    async def _decide(self, situation: Situation) -> Decision:
-        """What one session does."""
         if self._turn is not None and takes_turns(situation.legal.schema):
             if situation.page.number <= SocialTurns.pages_before:
-                return await self._turn.decide(situation)
+                return await _each_alone(self._turn.decide, situation)
             situation = _on_the_site(situation)
-        view = self._renderer.render(situation)
         if self._options.decision == "verdict":
-            decision = await verdict(view, self._asker, self._options, self._prompt, self._things)
-        else:
-            decision = await GradedPage(
-                view, self._renderer, self._asker, self._options, self._prompt, self._things
-            ).decide()
+            return await self._verdicts(situation)
+        return await _each_alone(self._graded, situation)
+
+    async def _verdicts(self, situation: Situation) -> Decision:
+        """What a cohort does, from a reply to each session."""
+        here = replace(situation, turns=situation.earlier)
+
+        async def asked(row: int) -> Verdict:
+            view = self._renderer.render(here, row)
+            return await verdict(view, self._asker, self._options, self._prompt, self._things)
+
+        if len(here.sessions) == 1:  # needs no task of its own
+            return decided(here, [await asked(0)])
+        return decided(here, await side_by_side(map(asked, range(len(here.sessions)))))
+
+    async def _graded(self, situation: Situation) -> Decision:
+        """What one session does, by graded answers."""
+        view = self._renderer.render(situation)
+        page = GradedPage(view, self._renderer, self._asker, self._options, self._prompt, self._things)
+        decision = await page.decide()
         return replace(decision, trace=replace(decision.trace, moods=(view.mood,), display=view.display))
 
     async def look_back(self, sessions: Sessions, turns: tuple[PageTurn, ...]) -> Afterthoughts:
-        """See `LooksBack.look_back`."""
-        if len(sessions) == 1:
-            return await self._look_back(sessions, turns)
-        rows = [np.array([row]) for row in range(len(sessions))]
-        return Afterthoughts.joined(
-            await side_by_side(self._look_back(sessions.take(row), turns_of(row, turns)) for row in rows)
-        )
+        """See `LooksBack.look_back`; only sessions of which something is asked need a task of their own."""
+        found: list[Afterthoughts] = [Afterthoughts()] * len(sessions)
+        asking: list[tuple[int, Visit]] = []
+        for rows, pages in by_pages_seen(len(sessions), turns):
+            for place, row in enumerate(rows):
+                visit = Visit(int(sessions.agents[row]), sessions, row, pages, place)
+                if self._looking_back.asks(visit.agent):
+                    asking.append((row, visit))
+                else:
+                    found[row] = await self._look_back(visit)
+        thought = await side_by_side(self._look_back(visit) for _, visit in asking)
+        for (row, _), own in zip(asking, thought, strict=True):
+            found[row] = own
+        return Afterthoughts.joined(found)
 
-    async def _look_back(self, sessions: Sessions, turns: tuple[PageTurn, ...]) -> Afterthoughts:
+    async def _look_back(self, visit: Visit) -> Afterthoughts:
         """What stays of one session."""
+        turns = visit.turns
         if self._turn is None or not turns or not takes_turns(turns[0].decision.actions.schema):
-            return await self._looking_back.think(sessions, turns)
-        said = self._turn.memory(int(sessions.agents[0]), sessions.day, turns[0])
-        thoughts = await self._looking_back.think(sessions, _site_pages(turns))
+            return await self._looking_back.think(visit)
+        said = self._turn.memory(visit.agent, visit.sessions.day, turns[0], visit.place)
+        thoughts = await self._looking_back.think(replace(visit, turns=_site_pages(turns)))
         return replace(thoughts, memories=(*said, *thoughts.memories))
 
     def remember(self, memories: Sequence[Memory]) -> None:
@@ -211,6 +227,13 @@ class LanguageMind:
             described["agent_notes"] = self._notes.sha256
         ties = self._word_of_mouth
         return described if ties is None else {**described, "social": dict(ties.describe())}
+
+
+async def _each_alone(decide: Callable[[Situation], Coroutine[Any, Any, Decision]], situation: Situation) -> Decision:
+    """What a cohort does where each of its sessions is decided as a cohort of its own."""
+    if len(situation.sessions) == 1:
+        return await decide(situation)
+    return Decision.joined(await side_by_side(map(decide, situation.each())))
 
 
 def _site_pages(turns: tuple[PageTurn, ...]) -> tuple[PageTurn, ...]:

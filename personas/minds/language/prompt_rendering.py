@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +35,8 @@ class View:
     """One page as one agent sees it.
 
     Attributes:
-        situation: Where it stands in the simulation; a cohort of one.
+        situation: Where its cohort stands in the simulation.
+        row: Which session of the cohort is its own.
         told: All that the agent is told before it is asked something.
         mood: How it feels.
         slots: Number under which a slot is shown (from 1, top to bottom) -> the slot of the page.
@@ -42,6 +44,7 @@ class View:
     """
 
     situation: Situation
+    row: int
     told: str
     mood: Mood
     slots: dict[int, int]
@@ -78,19 +81,20 @@ class PromptRenderer:
         self._portraits: dict[int, str] = {}
         self._items: dict[int, str] = {}
 
-    def render(self, situation: Situation) -> View:
-        """The page of a situation as its agent sees it."""
-        agent, day = int(situation.sessions.agents[0]), situation.sessions.day
-        mood = self.mood(situation.earlier)
-        slots, display = self._arranged(situation)
-        first = situation.earlier[0].page if situation.earlier else situation.page
-        parts = [*self.person(agent, day, first), *self.session(situation.earlier)]
+    def render(self, situation: Situation, row: int = 0) -> View:
+        """The page of a situation as the agent of one session sees it."""
+        agent, day = int(situation.sessions.agents[row]), situation.sessions.day
+        earlier = situation.earlier
+        mood = self.mood(earlier, row)
+        slots, display = self._arranged(situation, row)
+        first = earlier[0].page if earlier else situation.page
+        parts = [*self.person(agent, day, first, row), *self.session(earlier, row)]
         parts.append(self._prompt.fill("mood", mood=mood_words(mood)))
-        lines = self._lines(situation, slots)
+        lines = self._lines(situation, row, slots)
         parts.append(self._prompt.fill("page", items="\n".join(lines)))
-        return View(situation, "\n".join(parts), mood, slots, display)
+        return View(situation, row, "\n".join(parts), mood, slots, display)
 
-    def person(self, agent: int, day: int, first_page: Page) -> list[str]:
+    def person(self, agent: int, day: int, first_page: Page, row: int = 0) -> list[str]:
         """Who the agent is, and what comes back to its mind at the first page of the session.
 
         It is recalled for the first page and stays for the session, so that the prompts of later pages begin alike.
@@ -98,27 +102,27 @@ class PromptRenderer:
         parts = [self.portrait(agent)]
         if not self._memory.kept(agent):
             return parts
-        occasion = " ".join(self.item(first_page, int(slot)) for slot in first_page.shown[0].nonzero()[0])
+        occasion = " ".join(self.item(first_page, row, slot) for slot in first_page.shown[row].nonzero()[0].tolist())
         if recalled := self._memory.recall(agent, day, occasion):
             memories = "\n".join(map(memory_line, recalled))
             parts.append(self._prompt.fill("memory", memories=memories, today=day + 1))
         return parts
 
-    def session(self, turns: tuple[PageTurn, ...]) -> list[str]:
+    def session(self, turns: Sequence[PageTurn], row: int = 0) -> list[str]:
         """The working memory: this session up to now, nothing where there is nothing to tell."""
-        lines = page_lines(turns, 0, self._options.memory.pages, self._population.catalog)
+        lines = page_lines(turns, row, self._options.memory.pages, self._population.catalog)
         return [self._prompt.fill("visit", pages="\n".join(lines))] if lines else []
 
-    def mood(self, turns: tuple[PageTurn, ...]) -> Mood:
+    def mood(self, turns: Sequence[PageTurn], row: int = 0) -> Mood:
         """How the agent feels after these pages."""
-        return mood_after(turns, 0, self._population.catalog, self._options.mood)
+        return mood_after(turns, row, self._population.catalog, self._options.mood)
 
-    def item(self, page: Page, slot: int) -> str:
+    def item(self, page: Page, row: int, slot: int) -> str:
         """What a slot shows, on one line."""
-        number = int(page.items[0, slot])
+        number = int(page.items[row, slot])
         notes = page.further.get(NOTE)
-        if notes is not None and notes[0, slot] is not None:
-            return noted_line(self._population.catalog[number], notes[0, slot], self._options.title_characters)
+        if notes is not None and notes[row, slot] is not None:
+            return noted_line(self._population.catalog[number], notes[row, slot], self._options.title_characters)
         if number not in self._items:
             item, options = self._population.catalog[number], self._options
             learnt = None if self._learnt is None else self._learnt.items.get(item.item_id)
@@ -129,20 +133,20 @@ class PromptRenderer:
             )
         return self._items[number]
 
-    def _lines(self, situation: Situation, slots: dict[int, int]) -> list[str]:
+    def _lines(self, situation: Situation, row: int, slots: dict[int, int]) -> list[str]:
         """The items of a page under their numbers, with a line before each carousel that says what it is."""
         page, offers = situation.page, situation.sessions.offers
         currency = "" if offers is None else one_line(offers.currency, len(offers.currency))
-        mentioned = None if self._ties is None else self._ties.mentioned(page, situation.sessions.users)
-        heading = SearchBox.of(situation).heading
+        friends = None if self._ties is None else _friends_words(situation, row, self._ties)
+        heading = SearchBox.of(situation, row).heading
         lines: list[str] = [heading] if heading else []
         above: int | None = None
         for number, slot in slots.items():
-            if page.places is not None and page.places.names and int(page.places.rows[0, slot]) != above:
-                above = int(page.places.rows[0, slot])
-                lines.append(row_line(page, above))
-            friends = "" if mentioned is None else friends_words(page, slot, mentioned)
-            lines.append(f"{number}. {self.item(page, slot)}{offer_words(page, slot, currency)}{friends}")
+            if page.places is not None and page.places.names and int(page.places.rows[row, slot]) != above:
+                above = int(page.places.rows[row, slot])
+                lines.append(carousel_line(page, row, above))
+            liked = "" if friends is None else friends(slot)
+            lines.append(f"{number}. {self.item(page, row, slot)}{offer_words(page, row, slot, currency)}{liked}")
         return lines
 
     def title(self, page: Page, slot: int) -> str:
@@ -167,30 +171,39 @@ class PromptRenderer:
             self._portraits[agent] = known
         return self._portraits[agent]
 
-    def _arranged(self, situation: Situation) -> tuple[dict[int, int], IntArray]:
+    def _arranged(self, situation: Situation, row: int) -> tuple[dict[int, int], IntArray]:
         """Which slot stands where: in the site's order, or from another slot on, the same one all through a session."""
-        shown = situation.page.shown[0].nonzero()[0]
-        turned = shown
-        if self._options.rotate_slots:
-            uniform = float(situation.sessions.draws.uniform("rotate")[0])
-            turned = np.roll(shown, -int(uniform * situation.page.items.shape[1]))
-            places = situation.page.places
-            if places is not None and places.names:  # a carousel keeps its place, and its items turn within it
-                each = [shown[places.rows[0, shown] == row] for row in np.unique(places.rows[0, shown])]
-                turned = np.concatenate([np.roll(row, -int(uniform * len(row))) for row in each])
+        shown = situation.page.shown[row].nonzero()[0]
         display = np.arange(situation.page.items.shape[1])
+        if not self._options.rotate_slots:
+            return {slot + 1: slot for slot in shown.tolist()}, display[None, :]
+        uniform = situation.sessions.draws.one("rotate", row=row)
+        turned = np.roll(shown, -int(uniform * len(display)))
+        places = situation.page.places
+        if places is not None and places.names:  # a carousel keeps its place, and its items turn within it
+            lines = places.rows[row, shown]
+            each = [shown[lines == line] for line in np.unique(lines)]
+            turned = np.concatenate([np.roll(line, -int(uniform * len(line))) for line in each])
         display[turned] = shown
         numbers = zip(shown.tolist(), turned.tolist(), strict=True)
         return {place + 1: slot for place, slot in numbers}, display[None, :]
 
 
-def row_line(page: Page, row: int) -> str:
+def _friends_words(situation: Situation, row: int, ties: WordOfMouth) -> Callable[[int], str]:
+    """What stands behind the item of each slot of one session about the agent's friends."""
+    own = np.array([row])
+    page = situation.page.take(own)
+    mentioned = ties.mentioned(page, situation.sessions.users[own])
+    return lambda slot: friends_words(page, slot, mentioned)
+
+
+def carousel_line(page: Page, row: int, line: int) -> str:
     """What an agent reads above a carousel: its name, and how many of its items are out of view."""
     places = page.places
     assert places is not None
-    here = page.shown[0] & (places.rows[0] == row)
-    name = places.names[int(places.named[0, here][0])]
-    hidden = int((places.scrolls[0, here] > 0).sum())
+    here = page.shown[row] & (places.rows[row] == line)
+    name = places.names[int(places.named[row, here][0])]
+    hidden = int((places.scrolls[row, here] > 0).sum())
     return (
         f"Row: {one_line(name, _NAME_CHARACTERS)}{f' (the last {hidden} come into view by scrolling)' * (hidden > 0)}"
     )

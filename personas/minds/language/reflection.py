@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from groundlings.environments.chat import CallRecord
 from groundlings.environments.sessions import Sessions
@@ -30,6 +31,25 @@ _MOST_SESSIONS = 20
 """Sessions that a thought is made of at most, the newest."""
 
 
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A finished session of a cohort.
+
+    Attributes:
+        agent: Whose.
+        sessions: Those of the cohort.
+        row: Which of them it is.
+        turns: Its pages, and those of other sessions that saw as many, oldest first.
+        place: Its row in each of them.
+    """
+
+    agent: int
+    sessions: Sessions
+    row: int
+    turns: tuple[PageTurn, ...]
+    place: int
+
+
 class LookingBack:
     """Thinks a finished session over.
 
@@ -55,28 +75,40 @@ class LookingBack:
         self._asker = asker
         self._options = options
 
-    async def think(self, sessions: Sessions, turns: tuple[PageTurn, ...]) -> Afterthoughts:
+    def asks(self, agent: int) -> bool:
+        """Whether anything may be asked when a session of an agent is over."""
+        return bool(self._options.interview.questions) or self._is_time(len(self._since(agent)) + 1)
+
+    async def think(self, visit: Visit) -> Afterthoughts:
         """What stays of a session; pages whose reply was unreadable leave nothing, because nothing is known of them."""
-        lived = tuple(turn for turn in turns if not turn.decision.unreadable[0])
+        place = visit.place
+        lived = tuple(turn for turn in visit.turns if not turn.decision.unreadable[place])
         if not lived:
             return Afterthoughts()
         catalog = self._population.catalog
         session = Memory(
-            agent=int(sessions.agents[0]),
-            day=sessions.day,
+            agent=visit.agent,
+            day=visit.sessions.day,
             kind="visit",
-            text=session_line(lived, 0, catalog),
-            importance=session_importance(lived, 0, self._population.scale),
+            text=session_line(lived, place, catalog),
+            importance=session_importance(lived, place, self._population.scale),
         )
-        thought, calls = await self._reflect(sessions, session)
-        answers, asked = await self._interview(sessions, lived, first_call=len(calls))
+        thought, calls = await self._reflect(visit, session)
+        answers, asked = await self._interview(visit, lived, first_call=len(calls))
         return Afterthoughts((session, *thought), answers, (*calls, *asked))
 
-    async def _reflect(self, sessions: Sessions, session: Memory) -> tuple[tuple[Memory, ...], tuple[CallRecord, ...]]:
+    def _since(self, agent: int) -> list[Memory]:
+        """The sessions of an agent since its last thought."""
+        return [each for each in self._memory.kept(agent) if each.kind == "visit"]
+
+    def _is_time(self, n_sessions: int) -> bool:
+        """Whether so many sessions make a thought."""
+        return 0 < self._options.reflection.every <= n_sessions
+
+    async def _reflect(self, visit: Visit, session: Memory) -> tuple[tuple[Memory, ...], tuple[CallRecord, ...]]:
         """One thought in the place of the sessions since the last one, when it is time."""
-        every = self._options.reflection.every
-        since = [*(each for each in self._memory.kept(session.agent) if each.kind == "visit"), session]
-        if not every or len(since) < every:
+        since, sessions = [*self._since(visit.agent), session], visit.sessions
+        if not self._is_time(len(since)):
             return (), ()
         characters = self._options.reflection.characters
         thoughts = [each for each in self._memory.kept(session.agent) if each.kind == "reflection"][-1:]
@@ -95,6 +127,7 @@ class LookingBack:
             draws=sessions.draws,
             purpose="reflection",
             number=sessions.day,
+            row=visit.row,
         )
         said, calls = await self._asker.ask(question, lambda text: read_thought(text, characters))
         if said is None:
@@ -103,21 +136,22 @@ class LookingBack:
         return (Memory(session.agent, sessions.day, "reflection", text, float(said.importance)),), calls
 
     async def _interview(
-        self, sessions: Sessions, lived: Sequence[PageTurn], first_call: int
+        self, visit: Visit, lived: Sequence[PageTurn], first_call: int
     ) -> tuple[tuple[Answer, ...], tuple[CallRecord, ...]]:
         """All questions at once, asked while the session is fresh; a reply that cannot be read answers none of them."""
         asked, characters = self._options.interview.questions, self._options.interview.characters
         if not asked:
             return (), ()
         listed = "\n".join(f"{number}. {one_line(text, 300)}" for number, text in enumerate(asked, start=1))
-        mood = mood_words(self._renderer.mood(tuple(lived)))
+        sessions, place = visit.sessions, visit.place
+        mood = mood_words(self._renderer.mood(lived, place))
         question = Question(
             prompt=INTERVIEW,
             shared=INTERVIEW.fill("shared", things=self._options.things, characters=characters),
             told="\n".join(
                 [
-                    *self._renderer.person(int(sessions.agents[0]), sessions.day, lived[0].page),
-                    *self._renderer.session(tuple(lived)),
+                    *self._renderer.person(visit.agent, sessions.day, lived[0].page, place),
+                    *self._renderer.session(lived, place),
                     INTERVIEW.fill("mood", mood=mood),
                     INTERVIEW.fill("ask", questions=listed),
                 ]
@@ -127,6 +161,7 @@ class LookingBack:
             purpose="interview",
             number=sessions.day,
             more_tokens=len(asked) * characters // 2,
+            row=visit.row,
         )
         said, calls = await self._asker.ask(question, lambda text: read_interview(text, len(asked), characters))
         last = first_call + len(calls) - 1

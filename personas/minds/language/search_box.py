@@ -31,12 +31,12 @@ class SearchBox:
     heading: str = ""
 
     @classmethod
-    def of(cls, situation: Situation) -> SearchBox:
-        """That of the page of one session."""
+    def of(cls, situation: Situation, row: int = 0) -> SearchBox:
+        """That of one session's page."""
         if QUERY.name not in situation.legal.schema:
             return cls()
-        offered = bool(situation.legal.offers(QUERY.name, situation.page)[0])
-        return cls(offered, _heading(situation))
+        offered = bool(situation.legal.offers(QUERY.name, situation.page)[row])
+        return cls(offered, _heading(situation, row))
 
     @property
     def form(self) -> str:
@@ -88,13 +88,13 @@ def query_words(turn: PageTurn, row: int) -> list[str]:
     return [f"searched for {one_line(queries[row], QUERY_CHARACTERS)}"]
 
 
-def _heading(situation: Situation) -> str:
+def _heading(situation: Situation, row: int) -> str:
     """What stands above the items of a page."""
-    if situation.page.further[SOURCE][0] != SEARCH:
+    if situation.page.further[SOURCE][row] != SEARCH:
         return "Suggestions:"
-    said = [turn.decision[QUERY.name][0] for turn in situation.earlier]
+    said = [turn.decision[QUERY.name][row] for turn in situation.earlier]
     asked = [query for query in said if query is not None]
     if not asked:
         return "(a search box, and nothing else)"
     words = one_line(asked[-1], QUERY_CHARACTERS)
-    return f"Results of your search for {words}:" if situation.page.shown.any() else f"No results for {words}."
+    return f"Results of your search for {words}:" if situation.page.shown[row].any() else f"No results for {words}."

@@ -105,9 +105,9 @@ class SocialTurn:
             },
         )
 
-    def memory(self, agent: int, day: int, turn: PageTurn) -> tuple[Memory, ...]:
+    def memory(self, agent: int, day: int, turn: PageTurn, row: int) -> tuple[Memory, ...]:
         """What an agent keeps of its own words; nothing where it said none."""
-        told = Told.of(agent, {name: turn.decision[name][0] for name in (POST, TO, ABOUT, SAY)})
+        told = Told.of(agent, {name: turn.decision[name][row] for name in (POST, TO, ABOUT, SAY)})
         if told is None:
             return ()
         whom = "all people you know" if told.posted else self._hearsay.named(told.to[0])

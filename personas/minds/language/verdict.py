@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +14,7 @@ from groundlings.environments.actions import Action, Illegal, lay_out
 from groundlings.environments.chat import CallRecord
 from groundlings.environments.decision import Decision
 from groundlings.environments.trace import Remark, Trace
+from groundlings.personas.mind import Situation
 from groundlings.personas.minds.language.ask import Asker, Question
 from groundlings.personas.minds.language.basket import Basket
 from groundlings.personas.minds.language.config import LanguageOptions, Wording
@@ -43,8 +45,26 @@ _WHY = (
 )
 
 
-async def verdict(view: View, asker: Asker, options: LanguageOptions, prompt: Prompt, things: str) -> Decision:
-    """Ask once and read the reply; where no reply can be read the page is lost, and no action is made up.
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of a question.
+
+    Attributes:
+        view: What the agent saw.
+        said: The reply, None where none could be read: the page is lost, and no action is made up.
+        calls: What it took.
+        basket, box: What of a shop and of a search box was asked about.
+    """
+
+    view: View
+    said: PageReply | None
+    calls: tuple[CallRecord, ...]
+    basket: Basket
+    box: SearchBox
+
+
+async def verdict(view: View, asker: Asker, options: LanguageOptions, prompt: Prompt, things: str) -> Verdict:
+    """Ask once and read the reply.
 
     Args:
         view: What the agent sees.
@@ -53,13 +73,13 @@ async def verdict(view: View, asker: Asker, options: LanguageOptions, prompt: Pr
         prompt: The words of the question.
         things: What items are called.
     """
-    situation = view.situation
+    situation, row = view.situation, view.row
     opinion = situation.legal.schema.opinion
     stars = () if opinion is None else situation.legal.values(opinion)
     likes = opinion == "like"
-    may_go_on = bool(situation.legal.offers("next_page", situation.page)[0])
+    may_go_on = bool(situation.legal.offers("next_page", situation.page)[row])
     number = situation.page.number
-    basket, box = Basket.of(situation.legal.schema), SearchBox.of(situation)
+    basket, box = Basket.of(situation.legal.schema), SearchBox.of(situation, row)
     last = box.ask(number, may_go_on=may_go_on) or prompt.fill("ask" if may_go_on else "ask_last", number=number)
     question = Question(
         prompt=prompt,
@@ -82,6 +102,7 @@ async def verdict(view: View, asker: Asker, options: LanguageOptions, prompt: Pr
         purpose="reply",
         number=number,
         more_tokens=_more_tokens(len(view.slots), basket, reasons=options.reasons),
+        row=row,
     )
     said, calls = await asker.ask(
         question,
@@ -96,9 +117,29 @@ async def verdict(view: View, asker: Asker, options: LanguageOptions, prompt: Pr
             box=box,
         ),
     )
-    if said is None:
-        return Decision.lost(situation.legal, situation.page, calls)
-    return _decision(view, said, calls, basket, box)
+    return Verdict(view, said, calls, basket, box)
+
+
+def decided(situation: Situation, verdicts: Sequence[Verdict]) -> Decision:
+    """What a cohort does, from what came of the question to each of its sessions, in their order."""
+    calls = tuple(replace(call, row=each.view.row) for each in verdicts for call in each.calls)
+    refused = {call.row: call.reply.text for call in calls if call.status == "unanswerable"}
+    actions, stray = lay_out(situation.legal.schema, situation.page, [_told(each) for each in verdicts])
+    remarks, unplaced = _reasons(verdicts)
+    trace = Trace(
+        display=np.concatenate([each.view.display for each in verdicts]),
+        feelings=_feelings(verdicts),
+        moods=tuple(each.view.mood for each in verdicts),
+        remarks=remarks,
+        calls=calls,
+    )
+    return Decision(
+        actions,
+        np.array([each.said is None for each in verdicts], dtype=np.bool_),
+        trace,
+        (*stray, *unplaced),
+        tuple(refused.get(each.view.row) for each in verdicts) if refused else (),
+    )
 
 
 @lru_cache(maxsize=256)  # pages are alike: a few forms serve a whole run
@@ -155,8 +196,11 @@ def _shared(
     )
 
 
-def _decision(view: View, said: PageReply, calls: tuple[CallRecord, ...], basket: Basket, box: SearchBox) -> Decision:
-    page = view.situation.page
+def _told(verdict: Verdict) -> list[Action]:
+    """The actions of a reply; none of one that could not be read."""
+    said, view = verdict.said, verdict.view
+    if said is None:
+        return []
 
     def slot(number: int | str) -> int:
         # A number that no slot was shown under names no item: it stays, for the site to refuse.
@@ -170,18 +214,29 @@ def _decision(view: View, said: PageReply, calls: tuple[CallRecord, ...], basket
             for number, each in said.open.items()
             if each is not None
         ]
-    told += basket.actions(said.cart, said.buy, slot)
-    told += box.actions(said.query)
+    told += verdict.basket.actions(said.cart, said.buy, slot)
+    told += verdict.box.actions(said.query)
     if said.next:
         told.append(Action("next_page"))
     told.append(Action("satisfaction", value=float(said.satisfaction)))
-    actions, stray = lay_out(view.situation.legal.schema, page, [told])
-    reasons = (said.why or {}).items()
-    remarks = tuple(Remark(0, slot(number), "reason", why) for number, why in reasons if int(number) in view.slots)
-    unplaced = tuple(
-        Illegal(0, None, f"reason for {number}", "the page shows no such slot")
-        for number, _ in reasons
-        if int(number) not in view.slots
-    )
-    trace = Trace(feelings=(said.feel,), remarks=remarks, calls=calls)
-    return Decision(actions, np.zeros(1, dtype=np.bool_), trace, (*stray, *unplaced))
+    return told
+
+
+def _reasons(verdicts: Sequence[Verdict]) -> tuple[tuple[Remark, ...], tuple[Illegal, ...]]:
+    """Why slots were opened or skipped, and the reasons that name no slot."""
+    remarks: list[Remark] = []
+    unplaced: list[Illegal] = []
+    for each in verdicts:
+        slots, row = each.view.slots, each.view.row
+        for number, why in ((each.said and each.said.why) or {}).items():
+            if int(number) in slots:
+                remarks.append(Remark(row, slots[int(number)], "reason", why))
+            else:
+                unplaced.append(Illegal(row, None, f"reason for {number}", "the page shows no such slot"))
+    return tuple(remarks), tuple(unplaced)
+
+
+def _feelings(verdicts: Sequence[Verdict]) -> tuple[str | None, ...] | None:
+    """In the agents' words, None where no reply could be read."""
+    said = [None if each.said is None else each.said.feel for each in verdicts]
+    return None if all(each is None for each in said) else tuple(said)
