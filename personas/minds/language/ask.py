@@ -39,7 +39,7 @@ class Question:
         purpose: With `number`, which of the session's questions this is.
         number: A page, or an item.
         more_tokens: What the reply may take beyond the model's own bound.
-        row: Whose of the draws.
+        row: Which session of its cohort it is for, and whose of the draws.
     """
 
     prompt: Prompt
@@ -84,7 +84,7 @@ class Asker:
             try:
                 reply = await self.model.ask(request)
             except UnanswerablePrompt as refusal:
-                calls.append(unanswered(question.prompt, request, self.model, refusal))
+                calls.append(_unanswered(question, request, self.model, refusal))
                 return None, tuple(calls)
             try:
                 said = read(reply.text)
@@ -107,7 +107,7 @@ class Asker:
         try:
             reply = await self.model.ask(request)
         except UnanswerablePrompt as refusal:
-            return None, unanswered(question.prompt, request, self.model, refusal)
+            return None, _unanswered(question, request, self.model, refusal)
         if not reply.first_token and not self._gives_odds:
             raise ConfigError(
                 f"mind: log probabilities are wanted, and {self.model.name} gave none with its reply; use another "
@@ -128,10 +128,9 @@ class Asker:
         )
 
 
-def unanswered(prompt: Prompt, request: ChatRequest, model: ChatModel, refusal: UnanswerablePrompt) -> CallRecord:
+def _unanswered(question: Question, request: ChatRequest, model: ChatModel, refusal: UnanswerablePrompt) -> CallRecord:
     """The record of a question that the server refuses for good: its words in the place of a reply, and no tokens."""
-    reply = refused(model, refusal)
-    return CallRecord(request, reply, prompt.name, prompt.sha256, "unanswerable")
+    return _record(question, request, refused(model, refusal), "unanswerable")
 
 
 def read_odds(first_token: Sequence[tuple[str, float]], answers: Sequence[str]) -> FloatArray | None:
@@ -173,4 +172,4 @@ def _asked_again(question: Question, request: ChatRequest, reply: ChatReply, err
 
 
 def _record(question: Question, request: ChatRequest, reply: ChatReply, status: ParseStatus) -> CallRecord:
-    return CallRecord(request, reply, question.prompt.name, question.prompt.sha256, status)
+    return CallRecord(request, reply, question.prompt.name, question.prompt.sha256, status, question.row)

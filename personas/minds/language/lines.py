@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.dataset import RatingScale
 from groundlings.personas.mind import PageTurn
@@ -111,11 +109,11 @@ class _Opened(NamedTuple):
 
 def _opened(turn: PageTurn, row: int) -> list[_Opened]:
     """Every opened slot of a page."""
-    slots = turn.decision["click"][row].nonzero()[0]
+    # Lists of Python take a third of the time of arrays of a few slots.
+    clicked, items = turn.decision["click"][row].tolist(), turn.page.items[row].tolist()
     given, action = turn.decision.opinion, turn.decision.actions.schema.opinion
-    values = np.full(len(slots), np.nan) if given is None else given[row, slots]
-    items = turn.page.items[row, slots].tolist()
-    return [_Opened(item, value, action) for item, value in zip(items, values.tolist(), strict=True)]
+    values = [math.nan] * len(items) if given is None else given[row].tolist()
+    return [_Opened(items[slot], values[slot], action) for slot, opened in enumerate(clicked) if opened]
 
 
 def _named(opened: Sequence[_Opened], catalog: Catalog, most: int) -> str:

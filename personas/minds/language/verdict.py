@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -122,7 +122,7 @@ async def verdict(view: View, asker: Asker, options: LanguageOptions, prompt: Pr
 
 def decided(situation: Situation, verdicts: Sequence[Verdict]) -> Decision:
     """What a cohort does, from what came of the question to each of its sessions, in their order."""
-    calls = tuple(replace(call, row=each.view.row) for each in verdicts for call in each.calls)
+    calls = tuple(call for each in verdicts for call in each.calls)
     refused = {call.row: call.reply.text for call in calls if call.status == "unanswerable"}
     actions, stray = lay_out(situation.legal.schema, situation.page, [_told(each) for each in verdicts])
     remarks, unplaced = _reasons(verdicts)
