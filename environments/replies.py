@@ -18,7 +18,7 @@ def read_json(text: str) -> Any:
     Raises:
         UnreadableReply: It is not JSON, or holds a key twice or a number that JSON has not.
     """
-    fenced = _FENCED.fullmatch(text)
+    fenced = _FENCED.fullmatch(text) if "```" in text else None
     return read_plain_json(fenced[1] if fenced else text)
 
 

@@ -33,7 +33,7 @@ def mood_rows(record: CohortRecord, first_session: int) -> Rows:
                     number,
                     mood.satisfaction,
                     mood.tiredness,
-                    json.dumps(boredom, ensure_ascii=False),
+                    _json(boredom),
                     _known(trace.probability("next_page"), row),
                     _known(trace.draw("next_page"), row),
                 )
@@ -80,6 +80,9 @@ def read_memories(connection: Connection, arm_id: int, first_agent: int) -> tupl
         .order_by(sessions.c.day, sessions.c.sim_time, sessions.c.agent_id, memories.c.place)
     )
     return tuple(Memory(row.agent_id - first_agent, row.day, row.kind, row.text, row.importance) for row in found)
+
+
+_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def _known(values: FloatArray | None, row: int) -> float | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from groundlings.environments.arrays import IntArray
+from groundlings.environments.arrays import NO_ITEM, IntArray
 from groundlings.environments.notes import NOTE
 from groundlings.environments.page import Page
 from groundlings.environments.trace import Mood
@@ -173,10 +173,11 @@ class PromptRenderer:
 
     def _arranged(self, situation: Situation, row: int) -> tuple[dict[int, int], IntArray]:
         """Which slot stands where: in the site's order, or from another slot on, the same one all through a session."""
-        shown = situation.page.shown[row].nonzero()[0]
-        display = np.arange(situation.page.items.shape[1])
+        items = situation.page.items[row]
+        display = np.arange(len(items))
         if not self._options.rotate_slots:
-            return {slot + 1: slot for slot in shown.tolist()}, display[None, :]
+            return {slot + 1: slot for slot, item in enumerate(items.tolist()) if item != NO_ITEM}, display[None, :]
+        shown = (items != NO_ITEM).nonzero()[0]
         uniform = situation.sessions.draws.one("rotate", row=row)
         turned = np.roll(shown, -int(uniform * len(display)))
         places = situation.page.places

@@ -88,6 +88,20 @@ def test_a_cohort_is_its_sessions_one_by_one_with_their_words_calls_and_memories
     assert 0 < lost < 24
 
 
+def test_a_session_that_ended_earlier_remembers_its_own_pages(mind_of):
+    mind, _ = mind_of(12)
+    situation, stayed = MindContract().situation(), np.arange(0, 12, 2)
+    turns = ()
+    for number, rows in ((1, np.arange(12)), (2, stayed)):
+        here = take(situation, rows)
+        here = replace(here, page=replace(here.page, number=number), rows=rows, turns=turns)
+        done = checked(asyncio.run(mind.decide(here)), here.page, here.legal).decision
+        turns = (*turns, PageTurn(rows, here.page, done))
+    after = asyncio.run(mind.look_back(situation.sessions, turns))
+    assert [each.agent for each in after.memories] == situation.sessions.agents.tolist()
+    assert [int(each.text.split()[0]) for each in after.memories] == [2, 1] * 6
+
+
 class Failing:
     """A model of which the first question fails, and the others are answered when `goes_on` is set."""
 
