@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from groundlings.environments.datasets.config import DatasetConfig
 from groundlings.experiments.config.schema import Section
+from groundlings.personas.minds.calibrated_question import QuestionOptions
 from groundlings.simulator.language.config import ModelConfig
 from groundlings.simulator.lost_pages import MAX_UNREADABLE
 
@@ -78,6 +79,8 @@ class LanguageConfig(Section):
 
     model: ModelConfig = ModelConfig()
     """Which model answers."""
+    question: QuestionOptions = QuestionOptions()
+    """How much of person and item the model is shown; of a trained model what its training said."""
     items: Annotated[int, Field(ge=1)] = 10
     """Number of new items it is asked about."""
     shortlist: Annotated[int, Field(ge=2)] = 20

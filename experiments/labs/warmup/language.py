@@ -24,7 +24,7 @@ from groundlings.experiments.labs.warmup.replicate import AUDIENCE, Bench, Trial
 from groundlings.experiments.labs.warmup.selection_quality import measure_selection
 from groundlings.experiments.labs.warmup.user_selection import select_users
 from groundlings.experiments.running.events import SILENT, Note, Progress, on_download, on_note
-from groundlings.personas.minds.calibrated_question import LanguageScorer, QuestionOptions
+from groundlings.personas.minds.calibrated_question import LanguageScorer
 from groundlings.personas.population import build_population
 from groundlings.personas.taste.regression import centre_and_scale, fit_logistic
 from groundlings.simulator.language.build import build_chat_model
@@ -111,7 +111,7 @@ def ask_language_model(trial: Trial, options: LanguageConfig, progress: Progress
 async def _ask(trial: Trial, options: LanguageConfig, model: CountingModel, progress: Progress) -> LanguageFindings:
     split, volume = trial.split, trial.config.headline
     population = build_population(trial.dataset, split.train, size="all", seed=trial.config.seed)
-    scorer = LanguageScorer(population, model, QuestionOptions())
+    scorer = LanguageScorer(population, model, options.question)
     chance = trial.chance_of("language")
     size = max(options.shortlist, volume)
     sampled = np.sort(chance.choice(len(split.new), min(options.items, len(split.new)), replace=False))

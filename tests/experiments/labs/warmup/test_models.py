@@ -29,12 +29,12 @@ PROMPT_HASH = "b5c1cf94becd803494100f2406cc434879670d40f77fc27ccacb65497620a6f7"
 class Reader:
     """Says yes to what a person really met, as loudly as it is told, and nothing at all at strength 0."""
 
-    def __init__(self, trial, strength):
+    def __init__(self, trial, strength, question=None):
         self.name = f"reader {strength}"
         met = trial.dataset.interactions.matrix
         catalog = trial.dataset.catalog
         population = build_population(trial.dataset, trial.split.train, size="all", seed=trial.config.seed)
-        scorer = LanguageScorer(population, self, QuestionOptions())
+        scorer = LanguageScorer(population, self, question or QuestionOptions())
         items = np.concatenate([trial.split.new, trial.split.hidden])
         self._odds = {
             scorer.question(int(user), int(item)).told: strength * (2.0 * (met[user, item] > 0) - 1.0)
@@ -56,7 +56,7 @@ class Reader:
 @pytest.fixture
 def asked(trial, monkeypatch):
     def ask(strength, **options):
-        model = Reader(trial, strength)
+        model = Reader(trial, strength, options.get("question"))
 
         async def built(*_args, **_options):
             return model
@@ -83,8 +83,8 @@ def test_a_model_that_knows_nothing_changes_nothing(asked):
     np.testing.assert_array_equal(found.chosen[BOTH], found.chosen[SHORTLIST])
 
 
-def test_every_token_is_counted(asked):
-    about = asked(1.0).about
+def test_every_token_is_counted_and_the_question_is_that_of_the_file(asked):
+    about = asked(1.0, question=QuestionOptions(latest=10, popularity=True)).about
     assert about["tokens"] == 100 * about["questions"]
     assert about["tokens_per_item"] == 100 * 15
     assert about["unreadable"] == 0
