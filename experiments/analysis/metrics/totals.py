@@ -74,7 +74,8 @@ class RunTotals:
         for column, known in (("agent_id", self.agents), ("arm_id", [arm.arm_id for arm in log.logged_arms()])):
             for lost in np.setdiff1d(self.sessions[column].unique(), known)[:1]:
                 raise RunDirectoryError(
-                    f"{log}: the log is damaged: sessions.{column} holds {lost}, which nothing has; {RESTORE}"
+                    f"{log}: the log is damaged: sessions.{column} holds {lost}, a number that no "
+                    f"{column.removesuffix('_id')} has; {RESTORE}"
                 )
         self.n_days = int(self.sessions.day.max()) + 1 if len(self.sessions) else 0
         reader = MetricReader(log)
