@@ -9,7 +9,7 @@ same bytes (`groundlings.simulator.engines`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import scipy.sparse as sp
@@ -121,6 +121,10 @@ class Task:
     shard: Shard
     wanted: Wanted
     destination: Destination | None
+
+    def sent(self) -> Task:
+        """The same task without the names of all agents and items, which would travel with each to another machine."""
+        return self if self.destination is None else replace(self, destination=replace(self.destination, names=None))
 
 
 async def work_on(snapshot: Snapshot, task: Task) -> Outcome | Simulated:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from groundlings.environments.cleaning import logger
 from groundlings.environments.errors import TooMuchUnreadable
-from groundlings.experiments.analysis.comparison.held_out import HELD_OUT_HASH, HeldOut, write_held_out
+from groundlings.experiments.analysis.comparison.held_out import HELD_OUT_HASH, write_held_out
 from groundlings.experiments.analysis.measuring import Figures, Measured, measure, read_figures
 from groundlings.experiments.analysis.metrics import Summary
 from groundlings.experiments.analysis.metrics.background import BACKGROUND_HASH, measure_background, write_background
@@ -32,6 +32,7 @@ from groundlings.experiments.running.relocation import check_files, with_data_at
 from groundlings.experiments.running.run_directory import (
     AS_BEGUN,
     Resuming,
+    Simulated,
     begin,
     check_log_is_there,
     kept,
@@ -151,7 +152,7 @@ def _carried_out(
             check_files(config, resumed)
             _logger.info("%s: resumed, %d calls were made before", resumed, before.agents.calls)
 
-        async def simulated() -> tuple[Plan, Path, HeldOut, dict[str, str], dict[str, float]]:
+        async def simulated() -> tuple[Plan, Path, Simulated, dict[str, str], dict[str, float]]:
             began = time.monotonic()
             async with AsyncExitStack() as stack:
                 plan = await prepare(
@@ -206,19 +207,19 @@ def _word_of_mouth(plan: Plan, log: LogReader) -> Mapping[str, tuple[tuple[int, 
 def _measured(
     plan: Plan,
     directory: Path,
-    held_out: HeldOut,
+    found: Simulated,
     sampled: Mapping[str, str],
     seconds: Mapping[str, float],
     *,
     progress: Progress,
 ) -> Outcome:
-    written_hash = write_held_out(directory, held_out)
+    written_hash = write_held_out(directory, found.held_out)
     with LogReader(directory) as log:
         told = _word_of_mouth(plan, log)
         lies_behind = measure_background(plan.split.train, plan.population.users, log, plan.item_groups, told)
         background = write_background(directory, lies_behind)
         with _figures_beside(plan, directory, log) as figures:
-            fingerprint = log.digest()
+            fingerprint = log.digest(hashes=found.hashes)
             replies = {"reply_forms": replies_by_form(log), "calls_with_estimated_tokens": calls_with_estimates(log)}
             about = manifest(plan, log.run(), log.accepted_changes(), fingerprint, seconds)
         written = {**about, **replies, HELD_OUT_HASH: written_hash, BACKGROUND_HASH: background}
@@ -228,8 +229,8 @@ def _measured(
     write_manifest(directory, written)  # it is sealed in the log, which nobody reads at that moment
     known = None if figures is None else figures.result()  # what fails there fails once the run has its manifest
     with LogReader(directory) as log:
-        found = measure(directory, log, plan.metrics, most_rows=0, told=on_measuring(progress), figures=known)
-        return Outcome(directory, found.summary, fingerprint, found)
+        measured = measure(directory, log, plan.metrics, most_rows=0, told=on_measuring(progress), figures=known)
+        return Outcome(directory, measured.summary, fingerprint, measured)
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from groundlings.experiments.running.sizes import store_of
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.fit_counts import fit_counts_of
 from groundlings.simulator.log.begun import Begun
+from groundlings.simulator.log.session_hashes import Hashes
 from groundlings.simulator.log.store import store_at
 
 _logger = logger(__name__)
@@ -48,6 +49,19 @@ class Resuming:
 
 AS_BEGUN = Resuming()
 """Nothing may differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """What is known of a run whose log is complete.
+
+    Attributes:
+        held_out: What held-out behaviour and other audiences say of the arms.
+        hashes: Of all sessions, for the log's digest; None where it is read for these.
+    """
+
+    held_out: HeldOut
+    hashes: Hashes | None
 
 
 @contextmanager
@@ -130,12 +144,8 @@ def begin(plan: Plan, out: Path | None, held: ExitStack, progress: Progress) -> 
 
 async def simulate_into(
     directory: Path, plan: Plan, run: Mapping[str, Any], progress: Progress, *, accept: bool = False
-) -> HeldOut:
-    """As `simulate`, into the log of a run's directory; where it ends early, open sessions are written down there.
-
-    Returns:
-        What held-out behaviour and other audiences say of the arms.
-    """
+) -> Simulated:
+    """As `simulate`, into the log of a run's directory; where it ends early, open sessions are written down there."""
     measurement = ArmMeasurement(plan)
 
     async def after_first_fit(name: str, recommender: AsyncRecommender) -> None:
@@ -146,7 +156,7 @@ async def simulate_into(
     cut_short: list[CutShort] = []
     store = files.log_store(directory, plan.config.log.url if plan.config.log else None, store_of(plan))
     try:
-        await simulate(
+        hashes = await simulate(
             plan,
             run,
             store,
@@ -164,5 +174,5 @@ async def simulate_into(
     (directory / files.STOPPED_NAME).unlink(missing_ok=True)
     with suppress(RunDirectoryError):  # a damaged file is measured and written anew
         if is_as_written(directory) and (before := read_held_out(directory)):
-            return before  # of a finished run that is resumed
-    return await measurement.finished()
+            return Simulated(before, hashes)  # of a finished run that is resumed
+    return Simulated(await measurement.finished(), hashes)

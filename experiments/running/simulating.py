@@ -36,6 +36,7 @@ from groundlings.simulator.arm import Arm
 from groundlings.simulator.days import live_together
 from groundlings.simulator.interventions import Intervention, Interventions
 from groundlings.simulator.log.reader import LogReader
+from groundlings.simulator.log.session_hashes import Hashes
 from groundlings.simulator.log.store import Store
 from groundlings.simulator.log.writer import LogWriter, PastRun
 from groundlings.simulator.lost_lessons import LessonWatch
@@ -72,7 +73,7 @@ async def simulate(
     after_first_fit: Callable[[str, AsyncRecommender], Awaitable[None]] | None = None,
     requests: LiveRequests | None = None,
     known: Sequence[Intervention] | None = None,
-) -> None:
+) -> Hashes | None:
     """Simulate all days of every arm and write the log; sessions that the log holds already are not repeated.
 
     Where too many pages are lost (`mind.max_unreadable`), or too many of an arm's lessons (its `max_unreadable`), the
@@ -89,12 +90,15 @@ async def simulate(
         requests: What somebody who watches the run asks for; None where nobody can.
         known: The interventions; what the plan's file says if absent.
 
+    Returns:
+        The hashes of all sessions in the log, for its digest; None where it must be read for these.
+
     Raises:
         ConfigError: The log holds a run of another experiment.
         TooMuchUnreadable: Too many pages or lessons are lost; the message says why and what to do.
     """
     try:
-        await _simulated(plan, run, place, progress, cut_short, accept, after_first_fit, requests, known)
+        return await _simulated(plan, run, place, progress, cut_short, accept, after_first_fit, requests, known)
     except TooMuchUnreadable as fault:
         with LogReader(place) as log:
             raise TooMuchUnreadable(_explained(fault, log)) from None
@@ -110,7 +114,7 @@ async def _simulated(
     after_first_fit: Callable[[str, AsyncRecommender], Awaitable[None]] | None,
     requests: LiveRequests | None,
     stated_before: Sequence[Intervention] | None,
-) -> None:
+) -> Hashes | None:
     async def look(arm: Arm) -> None:
         if after_first_fit is not None:
             await after_first_fit(arm.name, arm.recommender)
@@ -122,7 +126,7 @@ async def _simulated(
         past = _begun(plan, run, log, place, known, progress, accept=accept)
         if past is not None:
             if past.begun.done:
-                return
+                return None
             known += tuple(each for each in past.interventions if each.origin == "live")
         if requests is not None:
             requests.taken_up(known)
@@ -147,6 +151,7 @@ async def _simulated(
         if watch.lost or lessons.lost or past is not None:
             _end(watch, lessons, place)
         log.close()
+        return log.hashes
 
 
 def _minds_ready_ahead(plan: Plan) -> AbstractContextManager[None]:

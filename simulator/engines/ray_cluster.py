@@ -111,7 +111,7 @@ class RayCluster:
     async def _outcome(self, parts: list[_Part], occasion: Occasion, number: int, turns: _Turns | None) -> Outcome:
         from ray.exceptions import RayError, RayTaskError
 
-        task = occasion.task(number)
+        task = occasion.task(number).sent()
         where = occasion.words
         for attempt in range(1, ATTEMPTS + 1):
             try:

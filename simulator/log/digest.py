@@ -19,18 +19,20 @@ from groundlings.simulator.log.reading.batches import one_state
 from groundlings.simulator.log.row_digest import digest_of_rows
 from groundlings.simulator.log.seal_check import SealReport, seals_in
 from groundlings.simulator.log.session_digest import GivenSessions, digest_of_sessions
+from groundlings.simulator.log.session_hashes import Hashes
 from groundlings.simulator.log.session_streams import Disordered
 from groundlings.simulator.log.sqlite_columns import NotAsColumns, sqlite_columns
 
 _MADE: Mapping[int, Callable[[Connection], str]] = {1: digest_of_rows, 2: digest_of_sessions}
 
 
-def digest(engine: Engine, version: int | None = None) -> str:
+def digest(engine: Engine, version: int | None = None, hashes: Hashes | None = None) -> str:
     """SHA-256 over what happened, in hexadecimal, behind its version.
 
     Args:
         engine: Of the log.
         version: Of the digest; the one that the run began with if absent.
+        hashes: Of all its sessions, where whoever wrote them has these; they are read if absent.
 
     Raises:
         ConfigError: There is no such version.
@@ -41,6 +43,8 @@ def digest(engine: Engine, version: int | None = None) -> str:
         if chosen not in _MADE:
             known = " or ".join(map(str, _MADE))
             raise ConfigError(f"found {chosen} as the version of a digest, expected {known}")
+        if chosen == 2 and hashes is not None:
+            return named(2, digest_of_sessions(connection, hashes))
         return named(chosen, _MADE[chosen](connection))
 
 

@@ -112,13 +112,21 @@ def schema_of(name: str) -> pa.Schema:
     )
 
 
-def file_of(name: str, columns: Columns) -> bytes:
-    """Rows of a table as the bytes of a Parquet file; the same rows give the same bytes."""
+def table_of(name: str, columns: Columns) -> pa.Table:
+    """Rows of a table as Arrow has them, in the kinds of `schema_of`."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     schema = schema_of(name)
     arrays = [_array(column, field.type) for column, field in zip(columns.columns, schema, strict=True)]
+    return pa.table(arrays, schema=schema)
+
+
+def file_of(table: pa.Table) -> bytes:
+    """The bytes of a Parquet file; the same rows give the same bytes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = table.schema
     ids = [field.name for field in schema if field.name in _ASCENDING]
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(
@@ -130,7 +138,7 @@ def file_of(name: str, columns: Columns) -> bytes:
         column_encoding=dict.fromkeys(ids, "DELTA_BINARY_PACKED"),
         write_statistics=ids,
     ) as writer:
-        writer.write_table(pa.table(arrays, schema=schema))
+        writer.write_table(table)
     return sink.getvalue().to_pybytes()
 
 

@@ -11,28 +11,24 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, inspect, text
 
-from groundlings.environments.arrays import IntArray
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.canonical import absorb
 from groundlings.simulator.log.lesson_rows import absorb_lessons
 from groundlings.simulator.log.measured_agents import are_measured, persona_texts
 from groundlings.simulator.log.reading.batches import streamed
-from groundlings.simulator.log.session_records import HANGING, PRESENTATIONS, Layout, Names, Places, odd_value
+from groundlings.simulator.log.session_hashes import HASH, Hashes, hashes_of, names_in
+from groundlings.simulator.log.session_records import odd_value
 from groundlings.simulator.log.session_streams import Chunk, Disordered, Sessions
-from groundlings.simulator.log.session_tables import Records
 from groundlings.simulator.log.sqlite_columns import NotAsColumns, sqlite_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-_HASH = 32
-"""Bytes of a hash."""
 
 _FIRST = (
     ("arms", "name, recommender, options, sees_hidden_preference", "tttw"),
@@ -50,16 +46,12 @@ _KINDS: Mapping[str, Any] = {"t": "text", "w": "integer"}
 _ROWS = 4_096
 
 
-Hashes: TypeAlias = Mapping[tuple[int, int], Sequence[NDArray[np.uint8]]]
-"""(arm_id, day) -> the hashes of its sessions, shape (n_sessions, 32) each."""
-
-
 def digest_of_sessions(connection: Connection, hashes: Hashes | None = None) -> str:
     """SHA-256 over what happened in a log, in hexadecimal.
 
     Args:
         connection: To the log.
-        hashes: Of all its sessions, where somebody made them who read the rows anyway (`GivenSessions`).
+        hashes: Of all its sessions, where somebody made them who had their rows anyway (`GivenSessions`, `LogWriter`).
 
     Raises:
         RunDirectoryError: A value is not of the kind that its column holds.
@@ -77,7 +69,7 @@ def digest_of_sessions(connection: Connection, hashes: Hashes | None = None) -> 
     if lost := {arm for arm, _ in hashes} - set(arms):
         raise odd_value(min(lost), "the number of an arm", "sessions", "arm_id")
     for arm, day in sorted(hashes, key=lambda each: (arms[each[0]], each[1])):
-        found = np.sort(np.concatenate(hashes[arm, day]).view(f"S{_HASH}").ravel())
+        found = np.sort(np.concatenate(hashes[arm, day]).view(f"S{HASH}").ravel())
         total.update(f"{len(arms[arm].encode())} {arms[arm]} {day} {len(found)}\n".encode())
         total.update(found.tobytes())
     return total.hexdigest()
@@ -111,20 +103,6 @@ def _personas(connection: Connection) -> Iterator[tuple[str, str]]:
         yield from rows
 
 
-def _names(connection: Connection) -> Names:
-    def places(key: str, name: str, table: str) -> Places:
-        rows: list[tuple[int, str]] = []
-        for piece in streamed(connection, f"SELECT {key}, {name} FROM {table} ORDER BY {key}", _ROWS):
-            rows += piece
-        return Places.of(rows)
-
-    return Names(
-        user=places("agent_id", "source_user_id", "agents"),
-        item=places("item_id", "source_item_id", "items"),
-        arm=places("arm_id", "name", "arms"),
-    )
-
-
 class GivenSessions:
     """The hashes of sessions whose rows in large tables somebody else has read.
 
@@ -133,7 +111,7 @@ class GivenSessions:
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._sessions = Sessions(connection, _names(connection), given=True)
+        self._sessions = Sessions(connection, names_in(connection), given=True)
         self.hashes: defaultdict[tuple[int, int], list[NDArray[np.uint8]]] = defaultdict(list)
         self.blocks = 0
 
@@ -156,7 +134,7 @@ class GivenSessions:
 
 def _hashes_by_day(connection: Connection) -> Hashes:
     """Those of all sessions, read in the fastest way that the log allows; the last takes any log, or says why not."""
-    names, columns = _names(connection), sqlite_columns(connection)
+    names, columns = names_in(connection), sqlite_columns(connection)
     if columns is not None:
         with suppress(NotAsColumns, Disordered):
             return _session_hashes(Sessions(connection, names, columns=columns))
@@ -175,37 +153,6 @@ def _session_hashes(sessions: Sessions) -> Hashes:
 def _add(found: defaultdict[tuple[int, int], list[NDArray[np.uint8]]], chunk: Chunk) -> None:
     """Put the hashes of some sessions to those of their arm and day."""
     whose, heads, ids, hanging = chunk
-    hashes = np.frombuffer(b"".join(_hashes(heads, ids, hanging)), np.uint8).reshape(len(ids), _HASH)
+    hashes = hashes_of(heads, ids, hanging)
     for each in np.unique(whose):
         found[int(each["arm_id"]), int(each["day"])].append(hashes[whose == each])
-
-
-def _hashes(heads: NDArray[np.void], ids: IntArray, hanging: Mapping[Layout, Records]) -> Iterator[bytes]:
-    """The hash of each session: over its head, how many rows of each table hang on it, and these."""
-    counts = np.zeros((len(ids), len(HANGING)), dtype="<u4")
-    contents: list[tuple[memoryview, list[int], list[int]]] = []
-    for place, layout in enumerate(HANGING):
-        of, records = hanging.get(layout) or (None, None)
-        if of is None or records is None:
-            continue
-        first, end = np.searchsorted(of, ids, side="left"), np.searchsorted(of, ids, side="right")
-        counts[:, place] = end - first
-        width = records.dtype.itemsize
-        contents.append((_bytes_of(records), (first * width).tolist(), (end * width).tolist()))
-    said, presented = hanging.get(PRESENTATIONS) or (np.zeros(0, dtype=np.int64), None)
-    opened, counted = _bytes_of(heads), _bytes_of(counts.reshape(-1))
-    head, count = heads.dtype.itemsize, counts.itemsize * len(HANGING)
-    for number in range(len(ids)):
-        total = hashlib.sha256(opened[number * head : (number + 1) * head])
-        total.update(counted[number * count : (number + 1) * count])
-        for content, firsts, ends in contents:
-            if firsts[number] < ends[number]:
-                total.update(content[firsts[number] : ends[number]])
-        if presented is not None:
-            rows = presented[np.searchsorted(said, ids[number]) : np.searchsorted(said, ids[number], side="right")]
-            total.update(b"presentations" + _bytes_of(rows) if len(rows) else b"")
-        yield total.digest()
-
-
-def _bytes_of(rows: NDArray[Any]) -> memoryview:
-    return np.ascontiguousarray(rows).view(np.uint8).reshape(-1).data

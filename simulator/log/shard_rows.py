@@ -10,16 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from groundlings.simulator.log import parts
 from groundlings.simulator.log.columns import Column, Columns
 from groundlings.simulator.log.row_layout import Block, Cohort, Origin, block_of, small_rows
 from groundlings.simulator.log.seals import seal_of_block
+from groundlings.simulator.log.session_hashes import hashes_of_rows
+from groundlings.simulator.log.session_records import Names
 from groundlings.simulator.log.tables import LARGE
 from groundlings.simulator.session import CohortRecord
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,7 @@ class Destination:
         sim_time: When the sessions are, on the simulated clock.
         policy_version: What the recommender had learnt.
         first_arm, first_agent, first_item: The log's first ids.
+        names: By which the digest knows users, items and arms; None where whoever lays out rows hashes no sessions.
     """
 
     in_files: bool
@@ -41,6 +48,7 @@ class Destination:
     first_arm: int
     first_agent: int
     first_item: int
+    names: Names | None = None
 
     def lay_out(self, record: CohortRecord) -> LaidOut:
         """The rows of a shard, whose ids are not known yet."""
@@ -49,7 +57,11 @@ class Destination:
         block = block_of([cohort], origin)
         small = block.calls or block.moods or block.memories or block.interviews or block.presentations
         counts = Counts(len(block.sessions), len(block.impressions), len(block.events), len(block.calls))
-        return LaidOut(self.in_files, block, counts, self.arm_id, int(record.sessions.day), cohort if small else None)
+        day, names = (
+            int(record.sessions.day),
+            None if small else self.names,
+        )  # the hash of a session is over all its rows
+        return LaidOut(self.in_files, block, counts, self.arm_id, day, cohort if small else None, names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +94,7 @@ class LaidOut:
         counts: How many there are.
         arm_id, day: Whose.
         cohort: What its small tables are made of; None where they have no rows.
+        names: As of `Destination`; None where its sessions are hashed when the log is read.
     """
 
     in_files: bool
@@ -90,6 +103,7 @@ class LaidOut:
     arm_id: int
     day: int
     cohort: Cohort | None
+    names: Names | None
 
     def numbered(self, origin: Origin) -> ShardRows:
         """The rows with their ids.
@@ -104,9 +118,10 @@ class LaidOut:
                 block, calls=calls, moods=moods, memories=memories, interviews=interviews, presentations=said
             )
         if self.in_files:
-            return rows_in_files(block, origin, self.counts, self.arm_id, self.day)
+            return rows_in_files(block, origin, self.counts, self.arm_id, self.day, self.names)
         seal = seal_of_block([(self.arm_id, self.day)], block, origin)
-        return ShardRows(origin, self.counts, self.arm_id, self.day, block, seal=seal)
+        hashes = None if self.names is None else hashes_of_rows(_as_tables(block), self.names)
+        return ShardRows(origin, self.counts, self.arm_id, self.day, block, seal=seal, hashes=hashes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +135,7 @@ class ShardRows:
         block: The rows; of those that are in files the ids alone.
         files: Table -> its file, none for a table without rows; None where all rows are for the database.
         seal: Of rows for the database.
+        hashes: Of its sessions, shape (n_sessions, 32), for the digest; None where nobody has made them.
     """
 
     origin: Origin
@@ -129,6 +145,7 @@ class ShardRows:
     block: Block
     files: Mapping[str, PartFile] | None = None
     seal: tuple[Mapping[str, Any], str] | None = None
+    hashes: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,18 +158,25 @@ class PartFile:
     first_id: int
 
 
-def rows_in_files(block: Block, origin: Origin, counts: Counts, arm_id: int, day: int) -> ShardRows:
+def rows_in_files(
+    block: Block, origin: Origin, counts: Counts, arm_id: int, day: int, names: Names | None = None
+) -> ShardRows:
     """The rows of one arm and day, those of large tables as Parquet files; the same rows give the same bytes."""
+    large = _as_tables(block)
     files, ids = dict[str, PartFile](), dict[str, Columns]()
-    for name in LARGE:
-        columns: Columns = getattr(block, name)
-        first = int(columns.columns[0][0]) if len(columns) else 0
-        ids[name] = Columns(range(first, first + len(columns)))
-        if len(columns):
-            content = parts.file_of(name, columns)
-            files[name] = PartFile(content, parts.hash_of(content), len(columns), first)
+    for name, table in large.items():
+        first = table.column(0)[0].as_py() if len(table) else 0
+        ids[name] = Columns(range(first, first + len(table)))
+        if len(table):
+            content = parts.file_of(table)
+            files[name] = PartFile(content, parts.hash_of(content), len(table), first)
     rest = replace(block, sessions=ids["sessions"], impressions=ids["impressions"], events=ids["events"])
-    return ShardRows(origin, counts, arm_id, day, rest, files)
+    hashes = None if names is None else hashes_of_rows(large, names)
+    return ShardRows(origin, counts, arm_id, day, rest, files, hashes=hashes)
+
+
+def _as_tables(block: Block) -> dict[str, pa.Table]:
+    return {name: parts.table_of(name, getattr(block, name)) for name in LARGE}
 
 
 def _numbered(block: Block, origin: Origin) -> Block:

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection, insert, text, update
 
 from groundlings.environments.actions import ActionSchema
@@ -44,6 +46,8 @@ from groundlings.simulator.log.seals import (
     seal_of_state,
     write_seal,
 )
+from groundlings.simulator.log.session_hashes import Hashes, names_in
+from groundlings.simulator.log.session_records import Names
 from groundlings.simulator.log.shard_rows import Counts, Destination, ShardRows, rows_in_files
 from groundlings.simulator.log.store import Store, on_disk
 from groundlings.simulator.session import CohortRecord
@@ -68,6 +72,8 @@ class LogWriter:
         self._written: Origin | None = None  # before `_next` while rows are laid out elsewhere
         self._run_id = ""
         self._chain: Chain | None = None  # None where an earlier version began the log, and it is not sealed
+        self._hashes: dict[tuple[int, int], list[NDArray[np.uint8]]] | None = None
+        self._names: Names | None = None
         wait = () if self._store.keeper is None else (WINDOW_SECONDS_OF_PARTS, MOST_PAGES_OF_PARTS)
         self._window = CommitWindow(self._commit, *wait)
         self.leftovers = 0
@@ -133,7 +139,7 @@ class LogWriter:
                     chain = write_seal(connection, chain, "assignments", *homes)
                 chain = write_seal(connection, chain, "items", *items.seal)
                 chain = write_seal(connection, chain, "state", *seal_of_state(connection))
-        self._chain = chain
+        self._chain, self._hashes = chain, {}
         self._next = self._written = first_origin(first)
 
     def resume(self, schema: ActionSchema, *, lists: bool = False) -> PastRun | None:
@@ -192,7 +198,13 @@ class LogWriter:
         """
         self.flush()
         first, in_files = self._begun(), self._store.keeper is not None
-        return Destination(in_files, self._arms[arm], sim_time, policy_version, first.arm, first.agent, first.item)
+        if self._hashes is not None and self._names is None:
+            with self._connection.transaction() as connection:
+                self._names = names_in(connection)
+        names = None if self._hashes is None else self._names
+        return Destination(
+            in_files, self._arms[arm], sim_time, policy_version, first.arm, first.agent, first.item, names
+        )
 
     def claim(self, counts: Counts) -> Origin:
         """Ids for rows that are laid out elsewhere: where they begin. Rows are claimed, and written, in one order."""
@@ -214,6 +226,7 @@ class LogWriter:
         """
         if isinstance(sessions, CohortRecord):
             self._begun()
+            self._hashes = None
             self._window.take(Cohort(sessions, self._arms[arm], sim_time, policy_version))
             return
         if not self.follows(sessions):
@@ -221,6 +234,15 @@ class LogWriter:
         with self._connection.transaction() as connection:
             chain = self._add(connection, sessions, self._chain)
         self._written, self._chain = sessions.counts.after(sessions.origin), chain
+        if sessions.hashes is None:
+            self._hashes = None
+        elif self._hashes is not None:
+            self._hashes.setdefault((sessions.arm_id, sessions.day), []).append(sessions.hashes)
+
+    @property
+    def hashes(self) -> Hashes | None:
+        """Of all sessions of the log, for its digest; None unless each was hashed by whoever laid out its rows."""
+        return self._hashes
 
     def teach(self, arm: str, day: int, calls: Sequence[CallRecord]) -> None:
         """Commit what the recommender of an arm asked in order to learn, before a day."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from groundlings.simulator.log.seal_check import SealReport
+    from groundlings.simulator.log.session_hashes import Hashes
 
 CHUNK_ROWS = 50_000
 """Rows in memory at a time where rows are streamed: about 40 MB as Python objects."""
@@ -95,11 +96,12 @@ class OpenLog:
                 store = held(connection)
             self._held = None if store is None else store.for_reading()
 
-    def digest(self, version: int | None = None) -> str:
+    def digest(self, version: int | None = None, hashes: Hashes | None = None) -> str:
         """SHA-256 over what happened, behind its version (`v2:`): equal when two runs behaved alike.
 
         Args:
             version: Of the digest; the one that the run began with if absent.
+            hashes: Of all its sessions, where whoever wrote them has these; they are read if absent.
 
         Raises:
             ConfigError: There is no such version.
@@ -109,7 +111,7 @@ class OpenLog:
         for table in _SEALED:
             self.columns_of(table)  # refuses a log that has lost one
         with named_faults(self._place):
-            return digest(self._engine, version)
+            return digest(self._engine, version, hashes)
 
     def digest_and_seals(self, version: int | None = None) -> tuple[str, SealReport | None]:
         """As `digest`, with what `check_seals` says; None where it is still to be asked."""

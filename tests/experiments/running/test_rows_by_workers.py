@@ -21,6 +21,7 @@ from groundlings.experiments.running.plan import prepare
 from groundlings.experiments.running.simulating import log_experiment, simulate
 from groundlings.simulator.log.parquet import ParquetStore
 from groundlings.simulator.log.reader import LogReader
+from groundlings.simulator.log.session_hashes import Hashes
 from groundlings.simulator.log.shard_rows import LaidOut
 from groundlings.simulator.log.store import LOG_NAME
 from groundlings.simulator.shards import Numbering
@@ -87,9 +88,11 @@ def test_every_row_and_every_id_are_those_of_one_process(case, tmp_path):
     theirs = tmp_path / LOG_NAME
     log_experiment(config_of(**CASES[case], execution={"engine": "process"}), theirs)
     for place in (in_parts(tmp_path / "parts"), tmp_path / "pool.db"):
-        log_experiment(config_of(**CASES[case], execution=POOL), place)
+        hashes = simulated(place, config_of(**CASES[case], execution=POOL))
         with LogReader(theirs) as one, LogReader(place) as ours:
             assert ours.digest() == one.digest()
+            assert hashes is not None, "workers have hashed each session that they laid out"
+            assert ours.digest(hashes=hashes) == one.digest()
             for query in ORDERED:
                 assert ours.query(query).astype(object).equals(one.query(query).astype(object)), query
             assert not ours.check_seals().faults
@@ -102,13 +105,13 @@ def test_the_files_are_the_same_whatever_the_number_of_workers(tmp_path):
     assert len(contents(tmp_path / "1")) > 40  # one for each shard and table
 
 
-def simulated(place, config, cut_short=None) -> None:
+def simulated(place, config, cut_short=None) -> Hashes | None:
     async def whole():
         async with AsyncExitStack() as stack:
             plan = await prepare(config, stack)
-            await simulate(plan, run_row(plan), place, SILENT, cut_short)
+            return await simulate(plan, run_row(plan), place, SILENT, cut_short)
 
-    asyncio.run(whole())
+    return asyncio.run(whole())
 
 
 MORTAL = """
@@ -178,7 +181,8 @@ def test_what_lies_behind_a_shard_that_fails_is_simulated_again_when_the_run_is_
     assert "u1" in written
     assert "u21" in {each.user_id for each in open_sessions} - written
     trap.unlink()
-    simulated(ours, config_of(arms=arms, execution={"engine": "process"}))
+    hashes = simulated(ours, config_of(arms=arms, execution={"engine": "process"}))
+    assert hashes is None, "sessions of before are in the log alone"
     simulated(in_parts(tmp_path / "whole"), config_of(arms=arms, execution=POOL))
     with LogReader(ours) as log, LogReader(ParquetStore(tmp_path / "whole" / LOG_NAME)) as whole:
         assert log.digest() == whole.digest()

@@ -61,7 +61,7 @@ def digest_in(store: SqliteStore, rows: dict[str, list[tuple[object, ...]]], ver
                     for row in listed
                     if rows["sessions"][row[1] - 1 if name != "sessions" else row[0] - 1][1] == arm
                 ]
-                content = files.file_of(name, Columns(*zip(*mine, strict=True)))
+                content = files.file_of(files.table_of(name, Columns(*zip(*mine, strict=True))))
                 first = mine[0][0]
                 part = Part(
                     2 * number + arm, name, arm, 0, 1, len(mine), first, first, first + len(mine) - 1, len(content), "x"

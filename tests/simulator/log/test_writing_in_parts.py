@@ -125,6 +125,7 @@ def test_rows_that_others_laid_out_are_those_that_the_writer_lays_out(session_of
             with closing(sqlite3.connect(tmp_path / "two" / LOG_NAME)) as other:
                 assert other.execute("SELECT count(*) FROM seals").fetchone() == (len(BEGINNING) + 1,), "committed"
             assert destination.in_files == (kind is ParquetStore)
+            assert destination.names is None, "nobody has hashed the first record, so that the digest reads all"
             first, second = (destination.lay_out(record) for _ in range(2))
             rows, later = (laid_out.numbered(log.claim(laid_out.counts)) for laid_out in (first, second))
             assert (log.follows(rows), log.follows(later)) == (True, False)
@@ -133,6 +134,7 @@ def test_rows_that_others_laid_out_are_those_that_the_writer_lays_out(session_of
             for each in (rows, later):
                 log.write(each, arm="second", sim_time=7, policy_version="v")
             assert not log.follows(later), "they are written"
+            assert log.hashes is None
             log.close()
 
     asyncio.run(others())
