@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from groundlings.environments.cleaning import logger
@@ -40,9 +41,11 @@ from groundlings.experiments.running.run_directory import (
     simulate_into,
 )
 from groundlings.experiments.running.supplied import Supplied
+from groundlings.simulator.engines.beside import Beside
 from groundlings.simulator.log.begun import begun_in
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.reply_forms import calls_with_estimates, replies_by_form
+from groundlings.simulator.log.session_hashes import Hashes
 from groundlings.simulator.log.spending import Spending
 from groundlings.simulator.log.store import store_at
 
@@ -214,23 +217,28 @@ def _measured(
     progress: Progress,
 ) -> Outcome:
     written_hash = write_held_out(directory, found.held_out)
-    with LogReader(directory) as log:
+    with Beside(partial(_digest_of, directory, found.hashes)) as digest, LogReader(directory) as log:
         told = _word_of_mouth(plan, log)
         lies_behind = measure_background(plan.split.train, plan.population.users, log, plan.item_groups, told)
         background = write_background(directory, lies_behind)
         with _figures_beside(plan, directory, log) as figures:
-            fingerprint = log.digest(hashes=found.hashes)
+            fingerprint = digest.answer()
             replies = {"reply_forms": replies_by_form(log), "calls_with_estimated_tokens": calls_with_estimates(log)}
             about = manifest(plan, log.run(), log.accepted_changes(), fingerprint, seconds)
         written = {**about, **replies, HELD_OUT_HASH: written_hash, BACKGROUND_HASH: background}
         written.update(fit_counts_hash(directory))
         if sampled:
             written["language_sample"] = dict(sampled)
-    write_manifest(directory, written)  # it is sealed in the log, which nobody reads at that moment
-    known = None if figures is None else figures.result()  # what fails there fails once the run has its manifest
-    with LogReader(directory) as log:
+        write_manifest(directory, written)  # it is sealed in the log, which nobody reads at that moment
+        known = None if figures is None else figures.result()  # what fails there fails once the run has its manifest
         measured = measure(directory, log, plan.metrics, most_rows=0, told=on_measuring(progress), figures=known)
-        return Outcome(directory, measured.summary, fingerprint, measured)
+    return Outcome(directory, measured.summary, fingerprint, measured)
+
+
+def _digest_of(directory: Path, hashes: Hashes | None) -> str:
+    """The digest of a log; it is opened for this alone, so that another process can."""
+    with LogReader(directory) as log:
+        return log.digest(hashes=hashes)
 
 
 @contextmanager
