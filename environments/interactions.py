@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray, ItemArray, KindArray, seal_arrays
 from groundlings.environments.errors import DataError
-from groundlings.environments.sorting import pair_keys
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,7 +119,10 @@ class Interactions:
         return len(self.users)
 
     def take(self, rows: NDArray[np.integer] | BoolArray) -> Interactions:
-        """Some rows, by number or mask."""
+        """Some rows, by number or mask; itself where a mask has all of them."""
+        rows = np.asarray(rows)
+        if rows.dtype == np.bool_ and rows.all():
+            return self
         return Interactions(
             self.users[rows],
             self.items[rows],
@@ -216,14 +218,8 @@ class Interactions:
     @cached_property
     def met(self) -> sp.csr_array:
         """Who met what, dislikes included: 1.0 for each pair that occurs, shape (n_users, n_items)."""
-        pairs, bits = pair_keys(self.users, self.items, self.n_items)
-        pairs.sort()
-        new = np.ones(len(pairs), dtype=np.bool_)
-        np.not_equal(pairs[1:], pairs[:-1], out=new[1:])
-        pairs = pairs if new.all() else pairs[new]  # a pair that occurs twice counts once
-        bounds = np.concatenate([[0], np.cumsum(np.bincount(pairs >> bits, minlength=self.n_users))])
-        items = pairs & ((1 << bits) - 1)
-        matrix = sp.csr_array((np.ones(len(pairs)), items, bounds), shape=(self.n_users, self.n_items))
+        matrix = sp.csr_array((np.ones(len(self)), (self.users, self.items)), shape=(self.n_users, self.n_items))
+        matrix.data[:] = 1  # a pair that occurs twice counts once
         seal_arrays(matrix, "data", "indices", "indptr")
         return matrix
 

@@ -63,6 +63,12 @@ def test_orders_and_sets_of_numbers_are_those_of_numpy(some, others):
     assert np.array_equal(are_among(some, others), np.isin(some, others))
 
 
+def test_the_order_of_many_numbers_is_that_of_numpy_whether_they_are_counted_or_sorted():
+    for most in (300, 10**9):
+        many = np.random.default_rng(1).integers(0, most, 70_000)
+        assert np.array_equal(order_of(many), np.argsort(many, kind="stable"))
+
+
 def test_tables_of_items_are_counted_on_the_sample_and_items_on_everybody(toy, toy_split, many, monkeypatch):
     counted = []
     real = co_occurrence.Steps.of
