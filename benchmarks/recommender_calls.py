@@ -29,7 +29,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.asking import Pass, bare_loop, mock_server, processor_seconds
+from benchmarks.asking import Pass, bare_loop, processor_seconds
+from benchmarks.mock_server import mock_server
 from groundlings.environments.chat import ChatModel, ChatReply, ChatRequest
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.manifest import run_row

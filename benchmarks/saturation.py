@@ -31,7 +31,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.asking import Eavesdropper, Pass, bare_loop, mock_server, processor_seconds
+from benchmarks.asking import Eavesdropper, Pass, bare_loop, processor_seconds
+from benchmarks.mock_server import mock_server
 from groundlings.environments.chat import ChatModel, ChatRequest
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.manifest import run_row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -264,6 +265,10 @@ class ModelConfig(BaseModel):
         if ours:
             raise ValueError(f"{', '.join(ours)}: Groundlings writes this key itself; see the keys of mind.model")
         refuse_secrets_within(body)
+        try:
+            json.dumps(body, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"expected what JSON can say: {error}") from None
         return body
 
     @model_validator(mode="after")

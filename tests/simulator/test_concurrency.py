@@ -84,7 +84,7 @@ def test_one_failure_cancels_the_others_and_is_raised():
 def test_the_garbage_collector_is_as_before_once_the_days_are_over():
     usual = gc.get_threshold()
     try:
-        for before, within in ((700, 10_000), (50_000, 50_000)):
+        for before, within in ((700, 100_000), (200_000, 200_000)):
             gc.set_threshold(before, *usual[1:])
             with rare_collections():
                 assert gc.get_freeze_count() > 0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import date
 
 import pytest
 from pydantic import ValidationError
@@ -86,6 +87,13 @@ def test_fields_that_only_sound_like_keys_are_taken(extra_body):
         {"provider": "endpoint", "base_url": "https://host/hf_models_2024/v1", "extra_body": extra_body}
     )
     assert config.extra_body == extra_body
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), date(2026, 1, 1)])
+def test_what_json_cannot_say_is_refused_before_anybody_is_asked(value):
+    sent = {"provider": "endpoint", "base_url": "https://host/v1", "extra_body": {"options": {"bias": value}}}
+    with pytest.raises(ValidationError, match=r"extra_body\n.*expected what JSON can say"):
+        ModelConfig.model_validate(sent)
 
 
 @pytest.mark.parametrize(
