@@ -39,7 +39,7 @@ SuggestionsOption = Annotated[
     list[int] | None,
     typer.Option("--suggestions", min=0, help="Items that may be suggested before one is recommended; 0, 1 and 20."),
 ]
-TrialsOption = Annotated[int, typer.Option("--trials", min=1, help="Conversations per task and setting.")]
+TrialsOption = Annotated[int, typer.Option("--trials", min=1, max=100, help="Conversations per task and setting.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of whatever systems leave to chance.")]
 HalfOption = Annotated[
     str, typer.Option("--half", help="all, development (every second task from the first), or held-out (the others).")
@@ -110,10 +110,12 @@ def _print(findings: Findings, console: Terminal) -> None:
         if cut := _cut_short(rows):
             console.print(escape(cut))
     for pair in findings.agreements:
-        console.print(
-            f"order of the systems, {' and '.join(pair.styles)} users: "
-            f"Kendall's tau {pair.tau:.2f} {_ends(pair.interval)}"
+        tau = (
+            "n/a, because one of them puts the systems in no order"
+            if pair.tau is None
+            else f"{pair.tau:.2f} {_ends(pair.interval)}"
         )
+        console.print(f"order of the systems, {' and '.join(pair.styles)} users: Kendall's tau {tau}")
     console.print(PUBLISHED)
     for name, fault in findings.faults.items():
         console.print(f"unreadable message of {escape(name)}: {escape(fault)}")

@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from groundlings.experiments.cli.options import ConfigArgument, SeedOption, SetOption
+from groundlings.experiments.cli.options import ConfigArgument, SeedOption, SetOption, TimesOption
 from groundlings.experiments.terminal import Terminal, escape
 
 if TYPE_CHECKING:
     from groundlings.experiments.labs.interference.lab import Findings
 
 AssignmentsOption = Annotated[
-    int, typer.Option("--assignments", min=1, help="How many times agents, and clusters, are assigned anew.")
+    int,
+    typer.Option(
+        "--assignments",
+        min=1,
+        max=1000,
+        help="How many times agents, and clusters, are assigned anew; each takes two simulations.",
+    ),
 ]
-TimesOption = Annotated[int, typer.Option("--times", min=1, help="Resamples of clusters for the intervals.")]
 _FOR_ALL = ("naive", "total")
 """Estimates of what changes for everybody, which the truth is."""
 

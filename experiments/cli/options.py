@@ -23,6 +23,9 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the file; may be repeated."),
 ]
+TimesOption = Annotated[
+    int, typer.Option("--times", min=100, max=10_000, help="Resamples behind the intervals: 100 to 10,000.")
+]
 SeedOption = Annotated[int | None, typer.Option("--seed", help="The seed, instead of the file's.")]
 Rate = Annotated[
     float | None,

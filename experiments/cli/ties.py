@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from groundlings.experiments.cli.options import TimesOption
 from groundlings.experiments.terminal import Terminal, escape
 
 if TYPE_CHECKING:
@@ -20,9 +21,11 @@ TiesArgument = Annotated[Path, typer.Argument(metavar="TIES", help="A table with
 SeedOption = Annotated[
     int, typer.Option("--seed", min=0, help="Of the split, the pairs, the halves and the resamples.")
 ]
-TimesOption = Annotated[int, typer.Option("--times", min=1, help="Resamples of people for the intervals.")]
 RelabelOption = Annotated[
-    int, typer.Option("--relabellings", min=1, help="How many times people are exchanged (placebo).")
+    int,
+    typer.Option(
+        "--relabellings", min=1, max=1000, help="How many times people are exchanged (placebo); each is kept."
+    ),
 ]
 JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there as well.")]
 

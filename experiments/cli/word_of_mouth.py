@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from groundlings.experiments.cli.options import TimesOption
 from groundlings.experiments.terminal import Terminal, escape
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run whose ag
 WithoutArgument = Annotated[
     Path, typer.Argument(metavar="WITHOUT", help="The same experiment, run with --set mind.social=null.")
 ]
-TimesOption = Annotated[int, typer.Option("--times", min=1, help="Resamples of agents for the intervals.")]
 ToldOption = Annotated[
     Path | None, typer.Option("--told", metavar="FILE", help="Write there who told whom of what (Parquet or CSV).")
 ]

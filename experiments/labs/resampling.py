@@ -14,9 +14,24 @@ from itertools import combinations
 import numpy as np
 
 from groundlings.environments.arrays import BoolArray, FloatArray
+from groundlings.environments.errors import ConfigError, DataError
+from groundlings.environments.memory import available_memory, spelt
 from groundlings.experiments.analysis.compare import CONFIDENCE
 
 Interval = tuple[float | None, float | None]
+
+FEWEST_TIMES, MOST_TIMES = 100, 10_000
+"""Resamples that may be asked for: the ends of an interval are the third value from either side of 100, and of one
+resample they are the figure itself."""
+
+_BYTES = 16
+"""Of a weight while it is drawn: the count, and the number that it becomes."""
+
+
+def check_times(times: int) -> None:
+    """Raise `ConfigError` where so many resamples give no interval, or take for ever."""
+    if not FEWEST_TIMES <= times <= MOST_TIMES:
+        raise ConfigError(f"times: found {times:,} resamples; expected {FEWEST_TIMES} to {MOST_TIMES:,}")
 
 
 @dataclass(frozen=True)
@@ -31,14 +46,27 @@ class Resamples:
 
     @classmethod
     def draw(cls, n_people: int, times: int, chance: np.random.Generator) -> Resamples:
-        """New resamples; none of fewer than two people, who say nothing of how people differ."""
+        """New resamples; none of fewer than two people, who say nothing of how people differ.
+
+        Raises:
+            DataError: They do not fit into memory.
+        """
         if n_people < 2:
             return cls(np.ones((1, n_people)))
+        needed, there = _BYTES * times * n_people, available_memory()
+        if there.bytes is not None and needed > there.bytes:
+            raise DataError(
+                f"intervals: {times:,} resamples of {n_people:,} people take {spelt(needed)}, and {spelt(there.bytes)} "
+                f"are left ({there.limit}); ask for fewer resamples, or give fewer people"
+            )
         counts = chance.multinomial(n_people, np.full(n_people, 1 / n_people), size=times)
         return cls(np.vstack([np.ones(n_people), counts]))
 
     def ratio(self, above: FloatArray, below: FloatArray, who: BoolArray) -> FloatArray:
         """Sum of one column over the sum of another, of some people; NaN where the second is 0.
+
+        The resamples are NaN as well where the second column has one person alone: every resample that holds this
+        person gives the same figure, and that is no interval of width zero.
 
         Args:
             above, below: One value per person, shape (n_people,) or (n_people, k).
@@ -49,11 +77,22 @@ class Resamples:
         """
         weights = self.weights[:, who]
         total, size = weights @ above[who], weights @ below[who]
-        return np.divide(total, size, out=np.full(size.shape, np.nan), where=size > 0)
+        found = np.divide(total, size, out=np.full(size.shape, np.nan), where=size > 0)
+        return alone_without_interval(found, np.count_nonzero(below[who], axis=0) < 2)
 
     def mean(self, values: FloatArray, who: BoolArray) -> FloatArray:
         """Mean over some people of a value per person, people without one (NaN) left out."""
         return self.ratio(np.nan_to_num(values), (~np.isnan(values)).astype(np.float64), who)
+
+
+def alone_without_interval(resampled: FloatArray, alone: BoolArray | np.bool_ | bool) -> FloatArray:
+    """A figure with its resamples taken out where it rests on one person alone, or one pair.
+
+    Args:
+        resampled: The figure and its resamples, shape (1 + times,) or (1 + times, k).
+        alone: Whether it does, for each of the k.
+    """
+    return np.concatenate([resampled[:1], np.where(alone, np.nan, resampled[1:])])
 
 
 def pooled(partitions: Sequence[FloatArray]) -> FloatArray:

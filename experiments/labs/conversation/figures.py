@@ -85,10 +85,13 @@ class SystemFigures:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Whether users of two styles put the systems in one order of pass^1: Kendall's tau-b, 95 % interval over tasks."""
+    """Whether users of two styles put the systems in one order of pass^1: Kendall's tau-b, 95 % interval over tasks.
+
+    There is no tau where one of the two has no order: of one system, or of systems that all fare alike.
+    """
 
     styles: tuple[str, str]
-    tau: float
+    tau: float | None
     interval: Interval
 
 
@@ -142,5 +145,8 @@ def agreements_of(order: Mapping[str, Sequence[FloatArray]]) -> tuple[Agreement,
     found = []
     for first, second in combinations(columns, 2):
         tau = kendall(columns[first], columns[second])
-        found.append(Agreement((first, second), float(tau[0]), interval(tau, -1.0, 1.0)))
+        if any(np.ptp(columns[style][0]) == 0 for style in (first, second)):
+            found.append(Agreement((first, second), None, (None, None)))
+        else:
+            found.append(Agreement((first, second), float(tau[0]), interval(tau, -1.0, 1.0)))
     return tuple(found)

@@ -21,7 +21,7 @@ from groundlings.environments.errors import ConfigError
 from groundlings.environments.random_streams import name_key
 from groundlings.environments.words import plural
 from groundlings.experiments.labs.interference.estimates import Estimates, estimate, shares_of_ties
-from groundlings.experiments.labs.resampling import Resamples
+from groundlings.experiments.labs.resampling import Resamples, check_times
 from groundlings.experiments.running.clusters import clusters_of, share_within
 
 if TYPE_CHECKING:
@@ -106,6 +106,9 @@ def try_splits(config: ExperimentConfig, assignments: int = 5, times: int = 1000
     Raises:
         ConfigError: It is another experiment, there are fewer than four clusters, or pages are lost.
     """
+    check_times(times)
+    if assignments < 1:
+        raise ConfigError(f"assignments: found {assignments}; expected at least 1")
     social = getattr(config.mind, "social", None)
     if social is None or len(config.arms) != 2 or config.design.kind != "parallel":
         raise ConfigError(

@@ -14,7 +14,7 @@ import numpy as np
 from groundlings.environments.arrays import BoolArray, FloatArray
 from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.random_streams import name_keys
-from groundlings.experiments.labs.resampling import Figure, Resamples
+from groundlings.experiments.labs.resampling import Figure, Resamples, check_times
 from groundlings.experiments.labs.ties.choice import choice_weights
 from groundlings.experiments.labs.ties.pairs import (
     HeldOut,
@@ -29,6 +29,9 @@ from groundlings.experiments.labs.ties.tables import TiedHistories
 
 NEIGHBOURS = (50, 200, 1000)
 """How many neighbours item kNN keeps: as shipped, and more, because ties may only make up for what few of them miss."""
+
+MOST_RELABELLINGS = 1000
+"""What every pair scores by each of them is kept until the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +107,15 @@ def measure_ties(
         neighbours: Of each item kNN.
 
     Raises:
-        ConfigError: A number is below 1.
+        ConfigError: A number is too small or too large.
         DataError: A half of the people has no pair.
     """
-    if min(times, relabellings, *neighbours) < 1:
-        raise ConfigError("times, relabellings and neighbours: expected at least 1 of each")
+    check_times(times)
+    if not 1 <= relabellings <= MOST_RELABELLINGS or min(neighbours) < 1:
+        raise ConfigError(
+            f"found {relabellings:,} relabellings and the numbers of neighbours {', '.join(map(str, neighbours))}; "
+            f"expected 1 to {MOST_RELABELLINGS:,}, and at least 1 neighbour"
+        )
     chance = np.random.default_rng(seed)
     held_out = hold_out(data.met, chance)
     pairs = held_out.pairs

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.ties import Ties
-from groundlings.experiments.labs.resampling import Resamples
+from groundlings.experiments.labs.resampling import Resamples, alone_without_interval
 
 _ROWS = 50
 """Resamples at a time; bounds the memory."""
@@ -28,7 +28,8 @@ def category_entropy(taken: sp.csr_array, categories: BoolArray, resamples: Resa
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
     logs = np.log2(shares, out=np.zeros_like(shares), where=shares > 0)
-    return np.where(totals[:, 0] > 0, -(shares * logs).sum(axis=1), np.nan)
+    found = np.where(totals[:, 0] > 0, -(shares * logs).sum(axis=1), np.nan)
+    return alone_without_interval(found, _takers(taken) < 2)
 
 
 def same_item(taken: sp.csr_array, resamples: Resamples) -> FloatArray:
@@ -41,7 +42,7 @@ def same_item(taken: sp.csr_array, resamples: Resamples) -> FloatArray:
         alike = ((weights @ taken) ** 2).sum(axis=1) - ((weights**2) @ squares).sum(axis=1)
         pairs = (weights @ totals) ** 2 - (weights**2) @ totals**2
         found.append(np.divide(alike, pairs, out=np.full(len(weights), np.nan), where=pairs > 0))
-    return np.concatenate(found)
+    return alone_without_interval(np.concatenate(found), _takers(taken) < 3)  # two are one pair
 
 
 def same_item_of_ties(taken: sp.csr_array, ties: Ties, resamples: Resamples) -> FloatArray:
@@ -57,7 +58,7 @@ def same_item_of_ties(taken: sp.csr_array, ties: Ties, resamples: Resamples) -> 
         both = weights[:, first] * weights[:, second]
         pairs = both @ (totals[first] * totals[second])
         found.append(np.divide(both @ alike, pairs, out=np.full(len(weights), np.nan), where=pairs > 0))
-    return np.concatenate(found)
+    return alone_without_interval(np.concatenate(found), len(first) < 2)
 
 
 def opinion_variance(opinions: FloatArray, resamples: Resamples) -> FloatArray:
@@ -72,7 +73,12 @@ def opinion_variance(opinions: FloatArray, resamples: Resamples) -> FloatArray:
     totals = weights.sum(axis=1, keepdims=True)
     sums = weights @ np.column_stack([opinions, (opinions**2).sum(axis=1)])
     means = np.divide(sums, totals, out=np.full_like(sums, np.nan), where=totals > 0)
-    return np.asarray(means[:, -1] - (means[:, :-1] ** 2).sum(axis=1))
+    return alone_without_interval(means[:, -1] - (means[:, :-1] ** 2).sum(axis=1), known.sum() < 2)
+
+
+def _takers(taken: sp.csr_array) -> int:
+    """How many agents took anything."""
+    return int((taken.sum(axis=1) > 0).sum())
 
 
 def strongest(opinions: FloatArray) -> IntArray:

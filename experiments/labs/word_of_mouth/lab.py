@@ -19,7 +19,7 @@ from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.layout import most_liked_categories
 from groundlings.environments.random_streams import name_key
 from groundlings.environments.ties import Ties
-from groundlings.experiments.labs.resampling import Resamples, interval
+from groundlings.experiments.labs.resampling import Resamples, check_times, interval
 from groundlings.experiments.labs.word_of_mouth import figures
 from groundlings.experiments.labs.word_of_mouth.cascades import Cascades, cascades_of
 from groundlings.experiments.labs.word_of_mouth.pair import arms_of, checked_pair, with_ids
@@ -112,6 +112,7 @@ def what_ties_did(run: Path, without: Path, times: int = 1000) -> Findings:
     from groundlings.experiments.config.loading import load_config
     from groundlings.experiments.running.plan import build_plan
 
+    check_times(times)
     plan = build_plan(load_config(existing_config(run)))
     options = checked_pair(plan, load_config(existing_config(without)), run, without)
     heard = WordOfMouth(options, plan.population, plan.config.base)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from groundlings.environments.errors import DataError
 from groundlings.experiments.labs.resampling import (
     Resamples,
     interval,
@@ -62,6 +63,21 @@ def test_the_interval_of_a_mean_is_that_of_the_textbook():
 def test_one_person_has_a_figure_and_no_interval():
     found = Resamples.draw(1, 50, np.random.default_rng(4)).mean(np.array([0.5]), np.ones(1, dtype=np.bool_))
     assert (found[0], *interval(found)) == (0.5, None, None)
+
+
+def test_a_figure_that_rests_on_one_of_many_has_no_interval():
+    resamples, everybody = Resamples.draw(9, 100, np.random.default_rng(4)), np.ones(9, dtype=np.bool_)
+    above, below = np.zeros((9, 2)), np.zeros((9, 2))
+    above[3], below[3], below[5, 1] = 1, 2, 1
+    found = resamples.ratio(above, below, everybody)
+    assert (found[0, 0], *interval(found[:, 0])) == (0.5, None, None)
+    assert None not in interval(found[:, 1])
+    assert interval(resamples.ratio(above[:, 0], below[:, 0], everybody)) == (None, None)
+
+
+def test_resamples_that_fit_into_no_memory_are_refused():
+    with pytest.raises(DataError, match="resamples of 1,000,000,000,000 people take"):
+        Resamples.draw(10**12, 1000, np.random.default_rng(4))
 
 
 def test_people_who_are_not_judged_do_not_matter():

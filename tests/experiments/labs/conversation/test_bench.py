@@ -15,7 +15,7 @@ from groundlings.environments.conversation.messages import Move
 from groundlings.environments.errors import ConfigError, DataError
 from groundlings.experiments.cli.main import _mount, app
 from groundlings.experiments.labs.conversation.bench import try_systems
-from groundlings.experiments.labs.conversation.figures import pass_k
+from groundlings.experiments.labs.conversation.figures import agreements_of, pass_k
 from groundlings.experiments.labs.conversation.policies import broken
 from groundlings.experiments.labs.conversation.talking import Conversation
 from groundlings.experiments.labs.conversation.tau_rec import TauRecTools, read_tasks
@@ -252,3 +252,12 @@ def test_the_command_prints_the_figures_and_writes_them(made, tmp_path):
 def test_half_of_the_real_tasks_that_nothing_was_chosen_on_are_passed():
     found = try_systems(Path(os.environ["TAU_REC"]), ("elimination",), ("patient",), (0,), half="held-out")
     assert found.figures[0].passes[0] >= 0.9
+
+
+def test_systems_in_no_order_have_no_agreement():
+    better, worse = np.array([0.8, 0.7, 0.9]), np.array([0.2, 0.3, 0.1])
+    (known,) = agreements_of({"patient": [better, worse], "terse": [better, worse]})
+    assert known.tau == 1
+    for alone in ([better], [better, better]):
+        (unknown,) = agreements_of({"patient": alone, "terse": alone})
+        assert (unknown.tau, unknown.interval) == (None, (None, None))

@@ -101,7 +101,7 @@ def test_the_command_holds_splits_against_the_truth(tmp_path):
     path.write_text(yaml.safe_dump(EXPERIMENT))
     app = typer.Typer()
     app.command()(interference)
-    asked = [str(path), "--assignments", "1", "--times", "50", "--json", str(tmp_path / "figures.json")]
+    asked = [str(path), "--assignments", "1", "--times", "100", "--json", str(tmp_path / "figures.json")]
     found = CliRunner().invoke(app, asked)
     assert found.exit_code == 0, found.output
     figures = json.loads((tmp_path / "figures.json").read_text())
@@ -118,7 +118,9 @@ def test_what_is_done_on_lost_pages_counts_as_no_zero(tmp_path, monkeypatch):
     rows = {1: ArmRows(sessions=9, impressions=90, known=80, opened=8, rated=8)}
     monkeypatch.setattr(LogReader, "rows_by_arm", lambda _: rows)
     with pytest.raises(ConfigError, match="pages are lost, and what agents did with 10 impressions is not known"):
-        try_splits(load_config(path), assignments=1, times=2)
+        try_splits(load_config(path), assignments=1, times=100)
+    with pytest.raises(ConfigError, match="expected 100 to 10,000"):
+        try_splits(load_config(path), times=1)
 
 
 def test_an_experiment_without_ties_is_refused(tmp_path):

@@ -115,7 +115,7 @@ def test_the_command_reads_two_tables_and_prints_what_was_left_out(tmp_path: Pat
     histories, ties = written(tmp_path, made_log(2.5, 1))
     alone = typer.Typer()
     alone.command()(ties_command)
-    options = ["--times", "20", "--relabellings", "2", "--json", str(tmp_path / "f.json")]
+    options = ["--times", "100", "--relabellings", "2", "--json", str(tmp_path / "f.json")]
     outcome = CliRunner().invoke(alone, [str(histories), str(ties), *options])
     assert outcome.exit_code == 0, outcome.output
     assert "1 row of ties that names somebody without a history" in " ".join(outcome.output.split())
@@ -161,7 +161,10 @@ def test_histories_in_which_every_item_finds_a_partner_or_none_are_no_fault_of_t
         measure_ties(read_tied_histories(*tables))
 
 
-@pytest.mark.parametrize("option", [("--seed", "-1"), ("--times", "0"), ("--relabellings", "0")])
+@pytest.mark.parametrize(
+    "option",
+    [("--seed", "-1"), ("--times", "99"), ("--times", "10001"), ("--relabellings", "0"), ("--relabellings", "1001")],
+)
 def test_the_command_refuses_numbers_that_nothing_can_be_drawn_with(tmp_path: Path, option: tuple[str, str]) -> None:
     alone = typer.Typer()
     alone.command()(ties_command)
@@ -169,9 +172,13 @@ def test_the_command_refuses_numbers_that_nothing_can_be_drawn_with(tmp_path: Pa
     assert (found.exit_code, option[0] in found.output) == (2, True)
 
 
-def test_numbers_below_one_are_refused() -> None:
-    with pytest.raises(ConfigError, match="at least 1"):
-        measure_ties(households(0), times=0)
+def test_numbers_that_give_no_interval_or_no_end_are_refused() -> None:
+    for times in (1, 10_001):  # of one resample the ends of an interval are the figure itself
+        with pytest.raises(ConfigError, match="expected 100 to 10,000"):
+            measure_ties(households(0), times=times)
+    for numbers in ({"relabellings": 0}, {"relabellings": 1001}, {"neighbours": (0,)}):
+        with pytest.raises(ConfigError, match="expected 1 to 1,000, and at least 1 neighbour"):
+            measure_ties(households(0), **numbers)
 
 
 @pytest.mark.skipif(

@@ -23,7 +23,7 @@ from groundlings.environments.ties import Ties
 from groundlings.experiments.analysis.report.social_sentences import social_lines
 from groundlings.experiments.cli.word_of_mouth import word_of_mouth as word_of_mouth_command
 from groundlings.experiments.config.loading import load_config
-from groundlings.experiments.labs.resampling import Resamples
+from groundlings.experiments.labs.resampling import Resamples, interval
 from groundlings.experiments.labs.word_of_mouth import figures
 from groundlings.experiments.labs.word_of_mouth.cascades import cascades_of
 from groundlings.experiments.labs.word_of_mouth.reached import reached, reached_shares
@@ -121,6 +121,20 @@ def test_figures_of_four_agents():
     assert figures.strongest(opinions).tolist() == [0, 1, -1, 0]
 
 
+def test_figures_of_one_agent_or_one_pair_have_no_interval():
+    resamples = Resamples.draw(4, 100, np.random.default_rng(0))
+    one = sp.csr_array(np.array([[1, 0], [0, 0], [0, 0], [0, 0]], dtype=float))
+    pair = sp.csr_array(np.array([[1, 0], [2, 1], [0, 0], [0, 0]], dtype=float))
+    opinions = np.array([[0.3, 0.7], [np.nan, np.nan], [np.nan, np.nan], [np.nan, np.nan]])
+    ties = Ties.of(np.array([0]), np.array([1]), 4)
+    for found in (
+        figures.category_entropy(one, np.eye(2, dtype=bool), resamples), figures.opinion_variance(opinions, resamples),
+        figures.same_item(pair, resamples), figures.same_item_of_ties(pair, ties, resamples),
+    ):  # fmt: skip
+        assert not np.isnan(found[0])
+        assert interval(found) == (None, None)
+
+
 @pytest.mark.parametrize("weights", [(2.0, 1.0, 0.0, 1.0)])
 def test_an_agent_who_is_drawn_twice_is_not_paired_with_itself(weights):
     taken = sp.csr_array(np.array([[1, 0], [1, 0], [0, 1], [0, 1]], dtype=float))
@@ -188,7 +202,7 @@ def test_a_run_beside_the_same_world_without_ties(tmp_path, monkeypatch):
     with pytest.raises(RunDirectoryError, match="not a file of `groundlings word-of-mouth --json`"):
         social_lines(tmp_path / "with")
     assert (rows.shown_on.dropna() > rows.day[rows.shown_on.notna()]).all()
-    written = ask("with", "without", "--times", "2", "--told", str(tmp_path / "told.PARQUET"))
+    written = ask("with", "without", "--times", "100", "--told", str(tmp_path / "told.PARQUET"))
     assert written.exit_code == 0, written.output
     assert len(pd.read_parquet(tmp_path / "told.PARQUET")) == len(rows)
     for option, place, complaint in (
@@ -199,10 +213,10 @@ def test_a_run_beside_the_same_world_without_ties(tmp_path, monkeypatch):
     with sqlite3.connect(tmp_path / "with" / "log.db") as log:
         some = "SELECT impression_id FROM impressions LIMIT 7"
         log.execute(f"UPDATE impressions SET clicked = NULL WHERE impression_id IN ({some})")
-    lost = ask("with", "without", "--times", "2", "--json", str(tmp_path / "lost.json"))
+    lost = ask("with", "without", "--times", "100", "--json", str(tmp_path / "lost.json"))
     assert "what agents did with 7 impressions of lost pages" in " ".join(lost.output.split())
     assert json.loads((tmp_path / "lost.json").read_text())["unknown"] == 7
-    assert ask("with", "without", "--times", "0").exit_code == 2
+    assert ask("with", "without", "--times", "1").exit_code == 2
     assert "expected one whose agents have ties" in str(ask("without", "without").exception)
     assert "its agents have ties" in str(ask("with", "with").exception)
 
