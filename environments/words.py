@@ -59,6 +59,11 @@ def plural(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
+def persons(number: int) -> str:
+    """A count of people: "1 person", "1,200 people"."""
+    return plural(number, "person", "people")
+
+
 PRODUCTS: Final = Words("product", "products", {"interaction": "bought"})
 """Of the Complete Journey."""
 

@@ -18,6 +18,7 @@ from groundlings.environments.interactions import DISLIKE, KINDS, Interactions
 from groundlings.environments.people import People
 from groundlings.environments.random_streams import name_keys
 from groundlings.environments.sorting import order_of_two
+from groundlings.environments.words import persons
 from groundlings.personas.acts import Act, acts_of
 from groundlings.personas.description import describe_person
 from groundlings.personas.persona import Persona
@@ -120,7 +121,7 @@ class Population:
             if row < len(self) and self.users[row] == user:
                 return row
             raise ConfigError(
-                f"user {user_id!r} is in the data set but not among the {len(self)} people of this population;"
+                f"user {user_id!r} is in the data set but not among the {persons(len(self))} of this population;"
                 f" choose one of them ({self._some_ids()}) or raise population.size"
             )
         raise ConfigError(f"no user {user_id!r} in the data set; ids look like {self._some_ids()}")
@@ -242,7 +243,8 @@ def build_population(
         available, size = dataset.synthetic.users, "all"
     if size != "all" and not 1 <= size <= len(available):
         raise ConfigError(
-            f"population.size: found {size}, but {dataset.name} has {len(available)} people with training interactions;"
+            f"population.size: found {size}, but {dataset.name} has {persons(len(available))} with training "
+            "interactions;"
             f' write a number from 1 to {len(available)}, or "all"; or make more users with population.synthetic'
         )
     chosen = available

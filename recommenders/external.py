@@ -19,6 +19,7 @@ from groundlings.environments.errors import DataError, NotFitted, shown
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.paths import NamedPath
 from groundlings.environments.ranking import Ranking, RankingRequest
+from groundlings.environments.words import plural
 from groundlings.recommenders.base import Recommender, hash_of
 
 _NAMED = 3
@@ -69,7 +70,7 @@ class ExternalRecommender(Recommender):
         if len(missing):
             named = ", ".join(shown(self._user_ids[user]) for user in missing[:_NAMED].tolist())
             raise DataError(
-                f"{self.path}: no ranking for {len(missing):,} of {len(users):,} users who may come: {named}"
+                f"{self.path}: no ranking for {len(missing):,} of {plural(len(users), 'user')} who may come: {named}"
                 f"{' ...' if len(missing) > _NAMED else ''}; add their rows, or let only people browse whom it has"
             )
 
@@ -81,7 +82,8 @@ class ExternalRecommender(Recommender):
         if not lengths.all():
             missing = [self._user_ids[user] for user in request.users[lengths == 0]]
             raise DataError(
-                f"{self.path}: no ranking for user {missing[0]!r} ({len(missing)} of {len(request)} users who came "
+                f"{self.path}: no ranking for user {missing[0]!r} ({len(missing)} of "
+                f"{plural(len(request), 'user')} who came "
                 "have none); add their rows, or let only users browse that the file covers"
             )
         rows = np.repeat(np.arange(len(request)), lengths)

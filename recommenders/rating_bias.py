@@ -9,6 +9,7 @@ import numpy as np
 from groundlings.environments.arrays import FloatArray, IntArray, ItemArray
 from groundlings.environments.errors import DataError
 from groundlings.environments.interactions import Interactions
+from groundlings.environments.words import plural
 
 _SWEEPS = 10
 
@@ -46,7 +47,7 @@ def rated_rows(interactions: Interactions, name: str) -> Interactions:
     known = ~np.isnan(interactions.ratings)
     if not known.any() and not interactions.synthetic.all():
         raise DataError(
-            f"{name}: it ranks by ratings, and none of the {len(interactions):,} interactions has one; choose a "
+            f"{name}: it ranks by ratings, and none of {plural(len(interactions), 'interaction')} has one; choose a "
             "recommender that learns from interactions, such as popular, item_knn or als"
         )
     return interactions.take(known)

@@ -18,6 +18,7 @@ from groundlings.environments.shop_actions import ADD_TO_CART, PAID, PURCHASE, Q
 from groundlings.environments.social_turns import SOCIAL_TURN
 from groundlings.environments.ties import FRIENDS_LIKED
 from groundlings.environments.trace import Mood
+from groundlings.environments.words import plural
 from groundlings.experiments.archive import page_words
 from groundlings.simulator.log.reader import LogReader, SessionRows
 
@@ -218,7 +219,7 @@ def _agent(log: LogReader, user: str) -> Mapping[str, Any]:
     known = log.user_ids()
     near = get_close_matches(user, known, n=3) or known[:3]
     raise ConfigError(
-        f"--user: nobody of the id {user!r} is among the {len(known)} agents of this run; try {_or(near)}"
+        f"--user: nobody of the id {user!r} is among the {plural(len(known), 'agent')} of this run; try {_or(near)}"
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from groundlings.environments.words import persons, plural
 from groundlings.experiments.cli.intervals import ends, with_ends
 from groundlings.experiments.cli.options import OutOption, SeedOption, SetOption
 from groundlings.experiments.terminal import Terminal, escape
@@ -71,9 +72,10 @@ def _print(findings: Findings, console: Terminal) -> None:
     guessed = asked["answers_with_estimated_tokens"]
     estimated = f", estimated for {guessed:,} answers, whose server gave no believable counts" if guessed else ""
     console.print(
-        f"{escape(asked['model'])} answered {asked['answers']:,} questions ({asked['unreadable']:,} unreadable, "
+        f"{escape(asked['model'])} answered {plural(asked['answers'], 'question')} ({asked['unreadable']:,} "
+        "unreadable, "
         f"{asked['asked_now']:,} asked now, {asked['tokens_per_answer']:.0f} tokens each{estimated}); the student "
-        f"learned from {about['learned']['pairs']:,} pairs of {about['learned']['people']:,} people of "
+        f"learned from {plural(about['learned']['pairs'], 'pair')} of {persons(about['learned']['people'])} of "
         f"{escape(about['dataset'])}."
     )
     _print_students(findings, console)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from groundlings.environments.words import persons, plural
 from groundlings.experiments.terminal import Terminal, escape
 
 if TYPE_CHECKING:
@@ -74,14 +75,18 @@ def _parameters(found: ExposureCalibration) -> Table:
     from rich.table import Table
 
     counts = found.counts
-    left_out = "".join(f", {count:,} rows left out ({why})" for why, count in counts.left_out.items())
+    left_out = "".join(f", {plural(count, 'row')} left out ({why})" for why, count in counts.left_out.items())
     table = Table(
-        title=f"{escape(found.fitted_on.dataset)}, {found.fitted_on.policy} policy, {counts.exposures:,} exposures",
+        title=(
+            f"{escape(found.fitted_on.dataset)}, {found.fitted_on.policy} policy, "
+            f"{plural(counts.exposures, 'exposure')}"
+        ),
         caption=(
-            f"{counts.people:,} people, {counts.lists:,} lists, {counts.sessions:,} sessions; {counts.opened:,} "
+            f"{persons(counts.people)}, {plural(counts.lists, 'list')}, {plural(counts.sessions, 'session')}; "
+            f"{counts.opened:,} "
             f"opened, {counts.unknown_opens:,} unknown, {counts.rated:,} rated; {counts.known_pairs:,} of "
-            f"items in the history{left_out}. Held out: {counts.held_out_people:,} people, "
-            f"{counts.held_out_exposures:,} exposures. Intervals are 95 %, clustered by person."
+            f"items in the history{left_out}. Held out: {persons(counts.held_out_people)}, "
+            f"{plural(counts.held_out_exposures, 'exposure')}. Intervals are 95 %, clustered by person."
         ),
         caption_justify="left",
     )

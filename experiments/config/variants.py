@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, model_validator
 
@@ -18,6 +19,7 @@ from groundlings.experiments.config.minds import (
     PluginMindConfig,
     ScriptedMindConfig,
 )
+from groundlings.experiments.config.one_token import OF_LONGER_REPLIES
 from groundlings.experiments.config.section import Section
 from groundlings.personas.minds.language.config import Wording
 from groundlings.simulator.language.config import ModelConfig
@@ -49,16 +51,17 @@ class VariantsConfig(Section):
 
     @model_validator(mode="after")
     def _vary(self) -> VariantsConfig:
-        for name in ("prompts", "models", "seeds"):
-            values = getattr(self, name)
-            if len(values) > len({repr(value) for value in values}):
-                raise ValueError(f"variants.{name}: the same one stands there twice; it would count as two runs")
+        for name, values in (("prompts", self.prompts), ("models", _with_effect(self.models)), ("seeds", self.seeds)):
+            _refuse_twins(name, values)
         return self
 
     def check_mind(self, mind: AnyMind) -> None:
         """Raise `ValueError` where these variants make no difference to a mind."""
-        if self.models and not isinstance(mind, LanguageMindConfig | CalibratedMindConfig) and mind.asked is None:
-            raise ValueError(f"variants.models: a {mind.kind} mind asks no model; give seeds alone")
+        if self.models and mind.asked is None:
+            terms = " with these terms, or with a student," if isinstance(mind, CalibratedMindConfig) else ""
+            raise ValueError(f"variants.models: a {mind.kind} mind{terms} asks no model; give seeds alone")
+        if isinstance(mind, CalibratedMindConfig):
+            _refuse_twins("models", _with_effect(self.models, *OF_LONGER_REPLIES))
         if self.prompts and not isinstance(mind, LanguageMindConfig):
             others = (
                 "seeds alone"
@@ -66,6 +69,16 @@ class VariantsConfig(Section):
                 else "models and seeds"
             )
             raise ValueError(f"variants.prompts: a {mind.kind} mind has one wording; give {others}")
+
+
+def _with_effect(models: Sequence[ModelConfig], *idle: str) -> list[dict[str, Any]]:
+    """What of each model can change a result: two that differ in nothing else give the same run twice."""
+    return [model.model_dump(exclude={*model.without_effect, *idle}) for model in models]
+
+
+def _refuse_twins(name: str, values: Sequence[Any]) -> None:
+    if len(values) > len({repr(value) for value in values}):
+        raise ValueError(f"variants.{name}: the same one stands there twice; it would count as two runs")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from groundlings.environments.interactions import rows_of
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.sessions import Sessions
 from groundlings.environments.split import tied_cuts
-from groundlings.environments.words import plural
+from groundlings.environments.words import persons, plural
 from groundlings.experiments.analysis.metrics.registry import absent_metrics
 from groundlings.experiments.config.designs import SplitDesign, shares_of
 from groundlings.experiments.config.minds import ConversingLanguageMindConfig, models_of_minds
@@ -26,6 +26,7 @@ from groundlings.experiments.running.asking_time import Wish, asking_lines
 from groundlings.experiments.running.click_level import level_warning
 from groundlings.experiments.running.exposures import exposures_warning
 from groundlings.experiments.running.hybrid_cost import plan_of_sample, sample_lines
+from groundlings.experiments.running.idle_keys import idle_lines
 from groundlings.experiments.running.interventions import stated
 from groundlings.experiments.running.plan import Plan
 from groundlings.experiments.running.sizes import personas_line, sessions_at_most, size_warning, store_line
@@ -123,7 +124,7 @@ def print_plan(plan: Plan, console: Console, wish: Wish | None = None) -> None:
     console.print(table)
     for told in plan.returns.lines if plan.returns is not None else ():
         console.print(escape(told), soft_wrap=True)
-    others = (size_warning(plan), level_warning(plan), exposures_warning(plan), _weights_note(plan))
+    others = (*idle_lines(plan), size_warning(plan), level_warning(plan), exposures_warning(plan), _weights_note(plan))
     for warning in (*others, *_budget_notes(plan, bound)):
         if warning is not None:
             console.print(f"[yellow]note[/] {escape(warning)}", soft_wrap=True)
@@ -163,7 +164,7 @@ def _how_much(plan: Plan, bound: Estimate) -> Iterator[_Row]:
     times += f"{len(config.arms)} arms x " if config.design.kind == "parallel" else ""
     a_day = plan.schedule.most_sessions // plan.schedule.days
     several = f" x {a_day} sessions per day" if a_day > 1 else ""
-    times += f"{plural(people, 'person', 'people')} x {plural(config.simulation.days, 'day')}{several}"
+    times += f"{persons(people)} x {plural(config.simulation.days, 'day')}{several}"
     yield "sessions", f"at most {bound.sessions:,} = {times}"
     slots = plan.environment.page_size
     yield "pages", f"at most {bound.pages:,} of {slots} slots: {bound.pages * slots:,} impressions"

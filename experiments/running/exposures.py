@@ -20,6 +20,7 @@ from groundlings.environments.errors import ConfigError, DataError, shown
 from groundlings.environments.exposures import Exposures
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.split import LabelRows, test_people
+from groundlings.environments.words import persons, plural
 from groundlings.experiments.config.schema import BehaviouralSection, CalibratedMindConfig, ExperimentConfig
 from groundlings.experiments.running.events import Note, Progress, on_download, on_note
 from groundlings.experiments.running.plan import Plan
@@ -78,7 +79,7 @@ def calibrate_exposures(config: ExperimentConfig, progress: Progress) -> Exposur
             f"{wanted.path}: all of its people belong to the test third, which nothing is fitted on; take more people, "
             "or set exposures.hold_out: false"
         )
-    progress.event(Note(f"exposures: {len(exposures):,} rows of {len(np.unique(exposures.users)):,} people"))
+    progress.event(Note(f"exposures: {plural(len(exposures), 'row')} of {persons(len(np.unique(exposures.users)))}"))
     measured = measure(dataset, split.train, exposures, salt=config.split.salt, seed=config.seed, labels=split.labels)
     audience = Audience(
         dataset=dataset.name,

@@ -19,6 +19,7 @@ import numpy as np
 from groundlings.environments.arrays import IntArray
 from groundlings.environments.chat import ChatModel
 from groundlings.environments.errors import TooMuchUnreadable
+from groundlings.environments.words import plural
 from groundlings.experiments.analysis.hybrid.allocation import allocated, drawn
 from groundlings.experiments.analysis.hybrid.reading import PHASES, language_log, read_spreads, strata_of
 from groundlings.experiments.config.schema import HybridMindConfig
@@ -131,7 +132,12 @@ async def _live(
     store = on_disk(place)
     begun = begun_in(store) if place.is_file() else None
     if begun is None or not begun.done:
-        progress.event(Note(f"{phase}: {len(agents):,} people live through the same days with the language mind"))
+        progress.event(
+            Note(
+                f"{phase}: {plural(len(agents), 'person lives', 'people live')} through the same days with the "
+                "language mind"
+            )
+        )
         past = _past_of(directory, plan)
         part = _plan_of_part(plan, agents, model, past)
         try:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from groundlings.environments.words import persons
 from groundlings.experiments.analysis.hybrid.allocation import FEWEST, prospect
 from groundlings.experiments.config.schema import HybridMindConfig
 from groundlings.experiments.running.hybrid_sample import people_asked
@@ -46,7 +47,11 @@ def sample_lines(plan: Plan, bound: Estimate) -> Iterator[tuple[str, str]]:
     more = (
         f" ({wanted:,} are wanted, and two of every stratum asked)" if (wanted := mind.people(agents)) < people else ""
     )
-    yield "sample", f"{people:,} of {agents:,} people{more} also live by the language mind{pilot}{strata}"
+    yield (
+        "sample",
+        f"{people:,} of {persons(agents)}{more} also {'lives' if people == 1 else 'live'} by the language "
+        f"mind{pilot}{strata}",
+    )
     sizes = dict.fromkeys(min(agents, max(FEWEST, round(factor * people))) for factor in _FACTORS)
     for size in sizes:
         found = [prospect(size, agents, correlation) for correlation in CORRELATIONS]

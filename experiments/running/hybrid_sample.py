@@ -5,6 +5,7 @@ from __future__ import annotations
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.errors import ConfigError, shown
 from groundlings.environments.plugins import nearest
+from groundlings.environments.words import persons, plural
 from groundlings.experiments.analysis.comparison.persona_columns import TRAITS
 from groundlings.experiments.analysis.hybrid.allocation import allocated
 from groundlings.experiments.analysis.hybrid.reading import strata_in
@@ -40,7 +41,7 @@ def check_sample(config: ExperimentConfig, dataset: Dataset, population: Populat
         return
     if not people or mind.sample > len(population):
         raise ConfigError(
-            f"mind.sample: found {mind.sample:,g} with {len(population):,} agents, which is "
+            f"mind.sample: found {mind.sample:,g} with {plural(len(population), 'agent')}, which is "
             f"{'nobody' if not people else 'more than there are'}; expected a number of them from 1 to "
             f"{len(population):,}, or a share below 1 that is one of them at least; 0 asks nobody"
         )
@@ -53,6 +54,6 @@ def check_sample(config: ExperimentConfig, dataset: Dataset, population: Populat
             )
     if mind.pilot >= people:
         raise ConfigError(
-            f"mind.pilot: found {mind.pilot} in a sample of {people:,} people; expected fewer, because the pilot is "
+            f"mind.pilot: found {mind.pilot} in a sample of {persons(people)}; expected fewer, because the pilot is "
             "the first part of it"
         )

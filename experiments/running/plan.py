@@ -44,6 +44,7 @@ from groundlings.experiments.running.execution import IN_ONE_PROCESS, Execution,
 from groundlings.experiments.running.foresight import check_recommenders
 from groundlings.experiments.running.hybrid_sample import check_sample
 from groundlings.experiments.running.identity import identity_of
+from groundlings.experiments.running.idle_keys import idle_lines
 from groundlings.experiments.running.interventions import check_with_data, interventions_identity
 from groundlings.experiments.running.offered import check_offers
 from groundlings.experiments.running.opened_model import Opening
@@ -319,6 +320,8 @@ def _tell(plan: Plan, progress: Progress, *, resumed: bool) -> None:
         progress.event(Note(f"log: {store_line(plan)}"))
     if kept := personas_line(plan):
         progress.event(Note(f"log of agents: {kept}"))
+    for line in idle_lines(plan):
+        progress.event(Note(line))
     if warning := size_warning(plan):
         progress.event(Note(warning))
 

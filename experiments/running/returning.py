@@ -14,6 +14,7 @@ from groundlings.environments.environment import Environment
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.split import Split, test_people
+from groundlings.environments.words import persons, plural
 from groundlings.experiments.config.returning import ReturnsConfig
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.personas.exposure.calibration import read_exposure_calibration
@@ -215,8 +216,9 @@ def _lines_of(found: ReturnEstimate) -> list[str]:
     alike = [each.log_likelihood for each in found.candidates if each.family == "exponential" and not each.personal]
     lines = [
         f"returns: {found.family.replace('_', '-')} gaps{' of each person' if found.personal else ''}, median "
-        f"{_spoken(found.median_days)} days, from {found.gaps:,} gaps of {found.people:,} people; on "
-        f"{found.held_out_gaps:,} held-out gaps {best.log_likelihood - alike[0]:+.3f} log-likelihood per gap against "
+        f"{_spoken(found.median_days)} days, from {plural(found.gaps, 'gap')} of {persons(found.people)}; on "
+        f"{plural(found.held_out_gaps, 'held-out gap')} {best.log_likelihood - alike[0]:+.3f} log-likelihood per "
+        "gap against "
         "one daily chance for everybody"
     ]
     return [*lines, f"returns: {found.note}"] if found.note else lines

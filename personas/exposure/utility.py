@@ -17,6 +17,7 @@ import numpy as np
 from scipy.special import expit
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
+from groundlings.environments.words import persons, plural
 from groundlings.personas.exposure.held_out import Gain, gains
 from groundlings.personas.exposure.intervals import quantile_of
 from groundlings.personas.exposure.opens import OpenFit, Prior, Rows, fit_opens
@@ -194,7 +195,9 @@ def fit_utility(
     back = _to_raw(centre, scale, repeats=shown.repeats is not None)
     weights, errors = back @ fit.weights, np.sqrt(np.diag(back @ covariance @ back.T))
     n_people = int(people.max()) + 1
-    source = f"{len(rows.opened):,} exposures of {n_people:,} people, pulled towards the preset; clustered by person"
+    source = (
+        f"{plural(len(rows.opened), 'exposure')} of {persons(n_people)}, pulled towards the preset; clustered by person"
+    )
     presets = [preset.intercept, *(preset.weights.get(name, 0.0) for name in names), REPEAT.value]
     found = [
         Parameter.from_fit(float(value), float(error), quantile_of(n_people), source, preset=before)

@@ -11,6 +11,7 @@ from scipy.special import expit, logsumexp
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.errors import DataError
+from groundlings.environments.words import persons, plural
 from groundlings.personas.exposure.intervals import share_of_totals
 from groundlings.personas.exposure.parameter import Parameter
 from groundlings.personas.returning.families import FAMILIES, Family
@@ -138,7 +139,8 @@ def estimate_returns(history: ReturnHistory) -> ReturnEstimate:
     completed = int(history.returned.sum())
     if completed < FEWEST_GAPS:
         raise DataError(
-            f"simulation.returns: the training history has {completed} gaps between days with a session, needed "
+            f"simulation.returns: the training history has {plural(completed, 'gap')} between days with a "
+            "session, needed "
             f"{FEWEST_GAPS}; state the gaps yourself (kind: stated), or keep kind: daily_chance"
         )
     candidates, held_out = _compared(history)
@@ -147,7 +149,7 @@ def estimate_returns(history: ReturnHistory) -> ReturnEstimate:
     gaps = gaps_of(history, place, people)
     knows_end = history.last_day is not None
     fit = _fitted(gaps, best.family, personal=best.personal, churn=knows_end)
-    source = f"{int(gaps.completed.sum()):,} gaps of {people:,} people in the training history"
+    source = f"{plural(int(gaps.completed.sum()), 'gap')} of {persons(people)} in the training history"
     figures = _parameters(gaps, best, fit, source, churn=knows_end)
     share, low, high = share_of_totals(*share_of_same_day(history))
     return ReturnEstimate(

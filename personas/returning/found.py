@@ -7,6 +7,7 @@ from scipy.special import logsumexp
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.errors import DataError
+from groundlings.environments.words import plural
 from groundlings.personas.exposure.intervals import clustered, quantile_of
 from groundlings.personas.exposure.parameter import Parameter
 from groundlings.personas.returning.estimate import ReturnEstimate, gaps_of, places_of
@@ -47,7 +48,8 @@ def found_effect(history: ReturnHistory, estimate: ReturnEstimate) -> Parameter:
     some = (rows >= 2)[whose]
     if int((returned & some).sum()) < FEWEST or not away[some].any():
         raise DataError(
-            f"simulation.returns.after_session.found: history has {int((returned & some).sum())} gaps of people with "
+            f"simulation.returns.after_session.found: history has {plural(int((returned & some).sum()), 'gap')} "
+            "of people with "
             f"two or more, needed {FEWEST}, after sessions that differ in size; state a number, or write preset"
         )
     medians = _expected(history, estimate, place, people)[whose]

@@ -25,6 +25,7 @@ from groundlings.environments.people import People
 from groundlings.environments.random_streams import Draws, name_key
 from groundlings.environments.split import Split
 from groundlings.environments.synthetic_users import Method, SyntheticUsers
+from groundlings.environments.words import persons
 from groundlings.personas.synthesis.donors import Neighbourhoods
 from groundlings.personas.synthesis.histories import Wanted, make_histories
 from groundlings.personas.synthesis.source import Source, lay_out, some_users
@@ -121,7 +122,7 @@ def fit_users(dataset: Dataset, split: Split, seed: int, users: IntArray | None 
     available = known if users is None else np.intersect1d(users, known)
     if len(available) < FEWEST_USERS:
         raise ConfigError(
-            f"population.synthetic: {dataset.name} has {len(available)} people with training interactions, and a "
+            f"population.synthetic: {dataset.name} has {persons(len(available))} with training interactions, and a "
             f"distribution is fitted on {FEWEST_USERS} at least; take the key out, or use more data"
         )
     root = name_key("synthetic users", seed)

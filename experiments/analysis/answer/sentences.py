@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from groundlings.environments.words import persons
 from groundlings.experiments.analysis.answer.finding import Finding, contradicted, gain
 from groundlings.experiments.analysis.answer.sizes import Unit, in_percent, listed, size_of, unit_of
 from groundlings.experiments.analysis.answer.values import Size
@@ -210,7 +211,7 @@ def _preference(found: Preference | None) -> tuple[str, str]:
     ends = "" if low is None or high is None else f" [{100 * low:.0f} %, {100 * high:.0f} %]"
     people = (found.prefer_arm, found.prefer_baseline)
     detail = (
-        f"{count(max(people))} people opened more of its picks, {count(min(people))} more of {second}'s, "
+        f"{persons(max(people))} opened more of its picks, {count(min(people))} more of {second}'s, "
         f"{count(found.prefer_neither)} as many of both: a share of {100 * share:.0f} %{ends}, where 50 % is no "
         "preference"
     )
@@ -326,8 +327,7 @@ def _real(arm: ArmFindings, baseline: str) -> str:
     }[evidence.source]
     ends = "" if gap.low is None or gap.high is None else f" [{signed(gap.low, 4)}, {signed(gap.high, 4)}]"
     return (
-        f"{where} puts it below {baseline} ({evidence.metric} {signed(gap.difference, 4)}{ends}, "
-        f"{plural(gap.n, 'person', 'people')})"
+        f"{where} puts it below {baseline} ({evidence.metric} {signed(gap.difference, 4)}{ends}, {persons(gap.n)})"
         if (gap.difference or 0.0) < 0
         else f"{where} puts it above {baseline} ({evidence.metric} {signed(gap.difference, 4)}{ends})"
     )

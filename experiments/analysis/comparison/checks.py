@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from groundlings.environments.arrays import BoolArray
+from groundlings.environments.words import plural
 from groundlings.experiments.analysis.compare import Difference
 from groundlings.experiments.analysis.comparison.effects import Headline
 from groundlings.experiments.analysis.comparison.estimators import Estimator
@@ -288,7 +289,10 @@ def _left_out(arm: ArmOutcomes, baseline: ArmOutcomes, primary: str, found: Head
     zeros = estimator.difference(ours, theirs)
     others = [zeros.difference] + ([pooled.difference] if pooled is not None else [])
     kept = all(other is not None and other * headline.difference >= 0 for other in others)
-    said = f"{headline.excluded:,} agents have no value; counting them as zero gives {zeros.difference:+.4g}"
+    said = (
+        f"{plural(headline.excluded, 'agent has', 'agents have')} no value; counting them as zero gives "
+        f"{zeros.difference:+.4g}"
+    )
     if pooled is not None and pooled.difference is not None:
         said += f", totals of all agents {pooled.difference:+.4g}"
     # A sign that turns in noise says nothing about who is missing.

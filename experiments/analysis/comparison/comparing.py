@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from groundlings.environments.arrays import FloatArray
+from groundlings.environments.words import persons
 from groundlings.experiments.analysis.compare import CONFIDENCE, Difference, mean_interval
 from groundlings.experiments.analysis.comparison.checks import check_arm, check_run, check_sessions, competitors
 from groundlings.experiments.analysis.comparison.effects import (
@@ -326,5 +327,5 @@ def _looked(outcomes: Outcomes, plan: PlanConfig) -> tuple[Check, ...]:
     if not plan.looks:
         return ()
     agents = outcomes.run["agents"]
-    said = f"{agents:,} people; planned looks at {', '.join(f'{look:,}' for look in plan.looks)}"
+    said = f"{persons(agents)}; planned looks at {', '.join(f'{look:,}' for look in plan.looks)}"
     return (Check("looked when planned", "passed" if agents in plan.looks else "failed", said),)

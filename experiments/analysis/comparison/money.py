@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from groundlings.environments.arrays import FloatArray
+from groundlings.environments.words import plural
 from groundlings.experiments.analysis.comparison.estimators import Paired
 from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Outcomes
 from groundlings.experiments.analysis.comparison.verdict import Check
@@ -94,7 +95,7 @@ def skewness_check(arm: ArmOutcomes, outcomes: Outcomes, plan: PlanConfig) -> tu
         return (Check(name, "not run", "too few agents with a value, or all of them alike", spoils=False),)
     needs = [(round(FEWEST_A_SQUARED_SKEWNESS * (skew or 0.0) ** 2), agents, skew or 0.0) for skew, agents in found]
     needed, agents, skew = max(needs, key=lambda each: each[0] - each[1])
-    said = f"skewness {skew:+.2g}, so a t interval wants about {needed:,} agents; there are {agents:,}"
+    said = f"skewness {skew:+.2g}, so a t interval wants about {plural(needed, 'agent')}; there are {agents:,}"
     return (Check(name, "passed" if needed <= agents else "failed", said, spoils=False),)
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from groundlings.environments.words import persons, plural
 from groundlings.experiments.analysis.compare import Difference, Estimate
 from groundlings.experiments.analysis.comparison.held_out import (
     TAU_WANTED,
@@ -103,7 +104,7 @@ def contradiction(found: RealBehaviour | None, baseline: str) -> str:
     evidence = found.decided_by
     gap = evidence.difference
     size = f"{gap.difference:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]"
-    return f"{_says(evidence)} the opposite: {evidence.metric} {size} against {baseline}, {gap.n:,} people"
+    return f"{_says(evidence)} the opposite: {evidence.metric} {size} against {baseline}, {persons(gap.n)}"
 
 
 def beside(directory: Path, held_out: HeldOut | None = None) -> tuple[HeldOut | None, tuple[Check, ...]]:
@@ -130,9 +131,9 @@ def order_check(found: Audiences) -> tuple[Check, ...]:
         return ()
     alike = lowest.tau >= TAU_WANTED
     said = (
-        f"lowest Kendall's tau of {len(found.utilities)} audiences {lowest.tau:.2f}, {lowest.first} and "
-        f"{lowest.second}{_which(lowest)}; {len(found.arms)} arms by expected clicks per session of {found.people:,} "
-        "agents on the first day"
+        f"lowest Kendall's tau of {plural(len(found.utilities), 'audience')} {lowest.tau:.2f}, {lowest.first} and "
+        f"{lowest.second}{_which(lowest)}; {plural(len(found.arms), 'arm')} by expected clicks per session of "
+        f"{plural(found.people, 'agent')} on the first day"
     )
     return (Check(ORDER_CHECK, "passed" if alike else "failed", said, spoils=False),)
 

@@ -111,7 +111,8 @@ def preferred(found: Preference) -> str:
 def preference(found: Preference) -> str:
     """What interleaved lists tell, in sentences."""
     people = (
-        f"{count(found.prefer_arm)} agents opened more of {found.arm}'s picks, {count(found.prefer_baseline)} more of "
+        f"{plural(found.prefer_arm, 'agent')} opened more of {found.arm}'s picks, "
+        f"{count(found.prefer_baseline)} more of "
     )
     return (
         f"{people}{found.baseline}'s, {count(found.prefer_neither)} as many of both: a share of "

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from groundlings.environments.datasets.config import DatasetConfig
+from groundlings.experiments.config.one_token import OneTokenModel
 from groundlings.experiments.config.schema import PopulationConfig, SplitConfig
 from groundlings.experiments.config.section import Section
 from groundlings.experiments.labs.fidelity.config import ChoiceConfig
@@ -22,7 +23,7 @@ Rule = Literal["uniform", "uncertainty"]
 class TeacherConfig(Section):
     """Who is asked, and what."""
 
-    model: ModelConfig = ModelConfig()
+    model: OneTokenModel = ModelConfig()
     """Which model answers; it must give log probabilities. `model.budget` is its cap."""
     question: QuestionOptions = QuestionOptions(latest=10, popularity=True)
     """How much of person and item it is shown."""

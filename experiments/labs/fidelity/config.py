@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from groundlings.environments.datasets.config import DatasetConfig
 from groundlings.environments.synthetic_users import Method
 from groundlings.experiments.config.layout import check_plain_lists
+from groundlings.experiments.config.one_token import OneTokenModel
 from groundlings.experiments.config.schema import (
     ArmConfig,
     BehaviouralMindConfig,
@@ -87,7 +88,7 @@ class SessionsConfig(Section):
 class LanguageConfig(LanguageTermOptions):
     """A language model, examined together with the behavioural features on a sample of users."""
 
-    model: ModelConfig = ModelConfig()
+    model: OneTokenModel = ModelConfig()
     """Which model answers; it must give log probabilities."""
     people: Annotated[int, Field(ge=10)] | Literal["all"] = 60
     """Number of test users the model is asked about, and half as many validation users."""

@@ -17,6 +17,7 @@ from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import name_key
 from groundlings.environments.split import Split, people_in_thirds
+from groundlings.environments.words import persons
 from groundlings.experiments.labs.fidelity.config import FidelityConfig
 from groundlings.experiments.running.events import SILENT, Progress, on_download, on_note
 from groundlings.experiments.running.foresight import check_fit
@@ -181,7 +182,7 @@ def _choose(people: IntArray, config: FidelityConfig, dataset: Dataset, third: s
     if size > len(people) and third == "test" and salt == config.split.salt:  # further salts take who is there
         raise ConfigError(
             f"population.size: found {size}, but the test third of {dataset.name} under split.salt "
-            f"{salt!r} has {len(people)} people with held-out rows; write a number up to that, or all"
+            f"{salt!r} has {persons(len(people))} with held-out rows; write a number up to that, or all"
         )
     keys = [name_key("person", config.seed, dataset.people.user_ids[user]) for user in people]
     return np.sort(people[np.argsort(keys, kind="stable")][:size])

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 
+from groundlings.environments.words import plural
 from groundlings.experiments.labs.fidelity.headlines import headlines
 from groundlings.experiments.labs.fidelity.lab import Findings
 from groundlings.experiments.labs.fidelity.sentences import figure, target
@@ -44,7 +45,7 @@ def render_findings(findings: Findings, width: int = 160) -> RenderableType:
 def _title(findings: Findings) -> str:
     about = findings.about
     return (
-        f"{escape(about['dataset'])}: {about['people_tested']:,} users nothing was fitted on, "
+        f"{escape(about['dataset'])}: {plural(about['people_tested'], 'user')} nothing was fitted on, "
         f"salt {escape(repr(about['salt']))}"
     )
 

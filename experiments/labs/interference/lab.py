@@ -112,7 +112,7 @@ def try_splits(config: ExperimentConfig, assignments: int = 5, times: int = 1000
     social = getattr(config.mind, "social", None)
     if social is None or len(config.arms) != 2 or config.design.kind != "parallel":
         raise ConfigError(
-            f"found {len(config.arms)} arms, the design {config.design.kind}, and "
+            f"found {plural(len(config.arms), 'arm')}, the design {config.design.kind}, and "
             f"{'no' if social is None else 'a'} key mind.social; expected two arms, the design parallel, and agents "
             "with ties (mind.social)"
         )
@@ -126,7 +126,7 @@ def try_splits(config: ExperimentConfig, assignments: int = 5, times: int = 1000
     clusters = clusters_of(ties, users, chance)
     number = int(clusters.max()) + 1
     if number < _FEWEST:
-        raise ConfigError(f"mind.social.ties: found {number} clusters of agents; expected at least {_FEWEST}")
+        raise ConfigError(f"mind.social.ties: found {plural(number, 'cluster')} of agents; expected at least {_FEWEST}")
     resamples = Resamples.draw(number, times, chance)
     before, after = (_outcomes(plan, np.full(len(users), arm)) for arm in (0, 1))
     tested = []

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from groundlings.environments.errors import DataError, RunDirectoryError, shown
+from groundlings.environments.words import plural
 from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Outcomes, read_outcomes
 from groundlings.experiments.analysis.comparison.primary_effect import is_unvaried
 from groundlings.experiments.analysis.comparison.verdict import UNVARIED
@@ -94,7 +95,8 @@ def counterpart(test: PastTest, outcomes: Outcomes, scale: Scale) -> Simulated:
         effect, error, agents = lift.mean, lift.standard_error, lift.n
     if effect is None or error is None:
         raise DataError(
-            f"{test.where}: the {scale} effect on {test.metric} cannot be told from {agents} agents with a value in "
+            f"{test.where}: the {scale} effect on {test.metric} cannot be told from {plural(agents, 'agent')} "
+            "with a value in "
             "both arms (or the baseline's mean is 0); simulate more agents, or leave the test out"
         )
     if is_unvaried(gap, *sides):

@@ -14,6 +14,7 @@ import numpy as np
 from groundlings.environments.arrays import BoolArray, FloatArray
 from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.random_streams import name_keys
+from groundlings.environments.words import plural
 from groundlings.experiments.labs.resampling import Figure, Resamples, check_times
 from groundlings.experiments.labs.ties.choice import choice_weights
 from groundlings.experiments.labs.ties.pairs import (
@@ -122,7 +123,7 @@ def measure_ties(
     half = name_keys(("ties", seed), data.user_ids) % 2 == 1
     judged = half[pairs.users]
     if judged.all() or not judged.any():
-        raise DataError(f"found {len(pairs)} pairs, all of one half of the people; expected longer histories")
+        raise DataError(f"found {plural(len(pairs), 'pair')}, all of one half of the people; expected longer histories")
     bench = _Bench(pairs, judged, Resamples.draw(len(data.user_ids), times, chance))
     popularity = np.log1p(popularity_of(held_out.training))
     popular = popularity[pairs.chosen] - popularity[pairs.other]

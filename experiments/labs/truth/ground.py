@@ -19,6 +19,7 @@ from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import name_key
 from groundlings.environments.row_order import seeded_order
 from groundlings.environments.split import LabelRows
+from groundlings.environments.words import persons
 from groundlings.experiments.labs.truth.config import TruthConfig
 from groundlings.experiments.running.events import SILENT, Progress, on_download, on_note
 from groundlings.personas.population import Population, build_population
@@ -154,7 +155,9 @@ def lay_ground(config: TruthConfig, progress: Progress = SILENT) -> Ground:
     people = _choose(np.unique(exposures.users), config, dataset)
     chosen = exposures.take(np.isin(exposures.users, people))
     if len(people) < 2:
-        raise ConfigError(f"truth: found {len(people)} people with random exposures and a history, expected at least 2")
+        raise ConfigError(
+            f"truth: found {persons(len(people))} with random exposures and a history, expected at least 2"
+        )
     told["of people who do not take part"] = len(exposures) - len(chosen)
     return Ground(config, dataset, _noting(chosen, told), people)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
+from groundlings.environments.words import persons, plural
 from groundlings.experiments.labs.fidelity.sentences import figure, target
 from groundlings.experiments.labs.truth.headlines import headlines
 from groundlings.experiments.labs.truth.lab import Findings
@@ -19,8 +20,10 @@ def render_findings(findings: Findings) -> Table:
     passed = {True: "passed", False: "did not pass"}
     gates = "; ".join(f"the {name} {passed[each]}" for name, each in findings.passed.items())
     table = Table(
-        title=f"{escape(about['dataset'])}: {about['exposures']:,} random exposures of {about['people']:,} people, "
-        f"pooled over {len(about['salts'])} partitions",
+        title=(
+            f"{escape(about['dataset'])}: {plural(about['exposures'], 'random exposure')} of "
+            f"{persons(about['people'])}, pooled over {plural(len(about['salts']), 'partition')}"
+        ),
         caption=f"Gate of random exposure: {escape(gates)}. Targets were set before measuring.",
         caption_justify="left",
     )

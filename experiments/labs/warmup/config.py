@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from groundlings.environments.datasets.config import DatasetConfig
+from groundlings.experiments.config.one_token import OneTokenModel
 from groundlings.experiments.config.schema import Section
 from groundlings.personas.minds.calibrated_question import QuestionOptions
 from groundlings.simulator.language.config import ModelConfig
@@ -77,8 +78,8 @@ class WarmRecommenderConfig(Section):
 class LanguageConfig(Section):
     """A language model that judges a sample of the items, with the cost and the gain."""
 
-    model: ModelConfig = ModelConfig()
-    """Which model answers."""
+    model: OneTokenModel = ModelConfig()
+    """Which model answers; it must give log probabilities."""
     question: QuestionOptions = QuestionOptions()
     """How much of person and item the model is shown; of a trained model what its training said."""
     items: Annotated[int, Field(ge=1)] = 10
@@ -95,9 +96,18 @@ class MetadataConfig(Section):
     """A language model that writes a line about items that have no text (Acharya, Singh and Onoe 2023)."""
 
     model: ModelConfig = ModelConfig()
-    """Which model writes."""
+    """Which model writes, at temperature 0, and at most 80 tokens per text unless `max_tokens` is given."""
     items: Annotated[int, Field(ge=1)] = 50
     """Most items it writes about: a new one and an old one in turn, the old ones in random order."""
+
+    @model_validator(mode="after")
+    def _at_zero(self) -> MetadataConfig:
+        if "temperature" in self.model.model_fields_set and self.model.temperature:
+            raise ValueError(
+                f"model.temperature: found {self.model.temperature:g}; expected 0 or none, because texts are written "
+                "at that one. For a server that takes none but its own, write send_temperature: false"
+            )
+        return self
 
 
 class WarmupConfig(Section):

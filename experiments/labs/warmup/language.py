@@ -18,6 +18,7 @@ import numpy as np
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.chat import ChatModel, ChatReply, ChatRequest, fingerprint_of
 from groundlings.environments.errors import DataError
+from groundlings.environments.words import plural
 from groundlings.experiments.labs.unreadable_answers import refuse_unreadable
 from groundlings.experiments.labs.warmup.config import LanguageConfig
 from groundlings.experiments.labs.warmup.replicate import AUDIENCE, Bench, Trial
@@ -119,7 +120,9 @@ async def _ask(trial: Trial, options: LanguageConfig, model: CountingModel, prog
 
     users, items, answers = _known_pairs(trial, options.known_pairs, chance)
     hidden, new = len(users), shortlists.size
-    progress.event(Note(f"language model: {hidden} pairs with hidden items and {new} with new ones, {model.name}"))
+    progress.event(
+        Note(f"language model: {plural(hidden, 'pair')} with hidden items and {new} with new ones, {model.name}")
+    )
     said = await scorer.ask_pairs(users, items)
     unreadable = int(np.isnan(said).sum())
     refuse_unreadable(unreadable, hidden, options.max_unreadable, whole=False)

@@ -24,6 +24,7 @@ from groundlings.environments.chat import CallRecord, ChatModel, Sampling, finge
 from groundlings.environments.errors import UnreadableReply
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.replies import read_json
+from groundlings.environments.words import plural
 from groundlings.experiments.archive.directory import write_text
 from groundlings.experiments.labs.warmup.config import MetadataConfig
 from groundlings.experiments.labs.warmup.replicate import Trial
@@ -93,8 +94,10 @@ def write_metadata(trial: Trial, options: MetadataConfig, progress: Progress = S
             tell=on_note(progress),
         )
         try:
-            progress.event(Note(f"metadata: {model.name} writes about {len(wanted)} items"))
-            asker = Asker(model, Sampling(0.0, _TOKENS), _REASKS)
+            progress.event(Note(f"metadata: {model.name} writes about {plural(len(wanted), 'item')}"))
+            asked = options.model
+            tokens = asked.max_tokens if "max_tokens" in asked.model_fields_set else _TOKENS
+            asker = Asker(model, Sampling(0.0, tokens), _REASKS)
             return [await _write(asker, model, catalog, item, trial.config.seed) for item in wanted]
         finally:
             await model.close()

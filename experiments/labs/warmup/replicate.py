@@ -14,6 +14,7 @@ from groundlings.environments.dataset import Dataset
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import Draws, name_key
+from groundlings.environments.words import plural
 from groundlings.experiments.labs.warmup.config import WarmRecommenderConfig, WarmupConfig
 from groundlings.experiments.labs.warmup.outcomes import Arena, Lists, Outcome
 from groundlings.experiments.labs.warmup.recall import NEIGHBOURS, Clues, Pools, recall
@@ -111,7 +112,9 @@ class Trial:
     def choose(self, arm: str, volume: int) -> IntArray:
         """The selected users of one arm, rows of the panel, shape (n_new, volume)."""
         if volume > self.pools.inside[:, 0].sum():
-            raise ConfigError(f"volumes: found {volume}, but a pool has {self.pools.inside[:, 0].sum()} users")
+            raise ConfigError(
+                f"volumes: found {volume}, but a pool has {plural(int(self.pools.inside[:, 0].sum()), 'user')}"
+            )
         if arm == AUDIENCE:
             return select_users(self.user_vectors, self.chance, self.interested, volume)
         if arm == ORACLE:

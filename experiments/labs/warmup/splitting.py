@@ -100,7 +100,10 @@ def choose_items(dataset: Dataset, config: ColdConfig, chance: np.random.Generat
         new = np.unique(_rows(dataset, config.items))
         others = np.setdiff1d(with_interactions, new)
         if len(others) < 2 * len(new):
-            raise ConfigError(f"cold.items: found {len(new)} new items, and {len(others)} others to fit on; too few")
+            raise ConfigError(
+                f"cold.items: found {plural(len(new), 'new item')}, and {plural(len(others), 'other')} to fit on; "
+                "too few"
+            )
         return new, np.sort(chance.choice(others, len(new), replace=False))
     count = round(config.share * len(with_interactions))
     order = chance.permutation(with_interactions)

@@ -11,6 +11,7 @@ from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.asking_time import Wish
 from groundlings.experiments.running.cost import print_plan
 from groundlings.experiments.running.events import Note, RunBegins
+from groundlings.experiments.running.idle_keys import idle_lines
 from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.run import run_experiment
 
@@ -48,6 +49,27 @@ def test_a_large_run_says_so_before_it_begins(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run_experiment(config(20_000), tmp_path / "run", Leaving())
     assert any(HUGE in line for line in heard)
+
+
+def test_keys_that_have_no_effect_are_told():
+    scripted = {"provider": "scripted", "temperature": 0.2, "max_tokens": 99}
+    of_one_token = "the model is asked for the log probabilities of one token"
+    for mind, told in (
+        ({"kind": "calibrated", "model": scripted},
+         [f"mind.model: temperature, max_tokens have no effect here: {of_one_token}"]),
+        ({"kind": "calibrated", "terms": ["evidence"], "model": scripted, "fit_pairs": 4},
+         ["mind: model, fit_pairs have no effect here: terms leave the language model out"]),
+        ({"kind": "hybrid", "strata": ["activity"]},
+         ["mind: strata has no effect here: sample is 0, so that nobody lives by it"]),
+        ({"kind": "language", "decision": "graded", "reasons": True, "model": scripted},
+         ["mind: reasons has no effect here: decision is graded, which asks for one token a question"]),
+        ({"kind": "behavioural", "columns": 3, "scroll_probability": 0.5},
+         ["mind: columns has no effect here: mind.layout is no grid (of a site's grid, site.layout says it)",
+          "mind: scroll_probability has no effect here: the site has no rows (site.layout)"]),
+        ({"kind": "language", "model": scripted}, []),
+        ("behavioural", []),
+    ):  # fmt: skip
+        assert list(idle_lines(build_plan(ExperimentConfig.model_validate(SMALL | {"mind": mind})))) == told
 
 
 def test_users_in_a_models_words_ask_once_for_each_time_that_they_speak():

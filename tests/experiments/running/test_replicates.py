@@ -69,9 +69,11 @@ def test_every_combination_is_a_cell_of_its_own_name(configured):
 
 
 def test_a_calibrated_mind_can_hear_other_models(configured):
-    models = [{"provider": "scripted", "temperature": heat} for heat in (0.5, 0.9)]
+    models = [{"provider": "scripted"}, {"provider": "embedded"}]
     cells = cells_of(configured({"models": models}, {"kind": "calibrated"}))
-    assert [(cell.name, cell.config.mind.model.temperature) for cell in cells] == [("model-1", 0.5), ("model-2", 0.9)]
+    assert [(each.name, each.config.mind.model.provider) for each in cells] == [
+        ("model-1", "scripted"), ("model-2", "embedded")
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -81,6 +83,9 @@ def test_a_calibrated_mind_can_hear_other_models(configured):
         ({"prompts": ["plain"]}, {"kind": "calibrated"}, "give models and seeds"),
         ({"models": [{"provider": "scripted"}]}, "behavioural", "asks no model"),
         ({"seeds": [1, 1]}, "behavioural", "stands there twice"),
+        ({"models": [{"temperature": 0.5}, {"temperature": 0.5, "timeout_seconds": 9}]}, LANGUAGE, "there twice"),
+        ({"models": [{"temperature": 0.5}, {"temperature": 0.9}]}, {"kind": "calibrated"}, "there twice"),
+        ({"models": [{}]}, {"kind": "calibrated", "terms": ["evidence"]}, "asks no model"),
         ({"prompts": ["poem"]}, LANGUAGE, "'standard', 'plain' or 'story'"),
         ({"seed": [1]}, "behavioural", "did you mean 'seeds'"),
     ],
