@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from groundlings.environments.words import persons, plural
 from groundlings.experiments.cli.intervals import ends, with_ends
 from groundlings.experiments.cli.options import OutOption, SeedOption, SetOption
 from groundlings.experiments.terminal import Terminal, escape
@@ -68,6 +67,8 @@ def distil(
 
 
 def _print(findings: Findings, console: Terminal) -> None:
+    from groundlings.environments.words import persons, plural
+
     about, asked = findings.about, findings.about["asked"]
     guessed = asked["answers_with_estimated_tokens"]
     estimated = f", estimated for {guessed:,} answers, whose server gave no believable counts" if guessed else ""

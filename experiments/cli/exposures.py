@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from groundlings.environments.words import persons, plural
 from groundlings.experiments.terminal import Terminal, escape
 
 if TYPE_CHECKING:
@@ -73,6 +72,8 @@ def print_exposures(found: ExposureCalibration, console: Terminal) -> None:
 
 def _parameters(found: ExposureCalibration) -> Table:
     from rich.table import Table
+
+    from groundlings.environments.words import persons, plural
 
     counts = found.counts
     left_out = "".join(f", {plural(count, 'row')} left out ({why})" for why, count in counts.left_out.items())
