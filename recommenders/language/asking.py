@@ -19,7 +19,9 @@ LARGEST_SEED = 2**31
 
 _LONGEST_QUOTE = 100
 _REMEMBERED = 50_000
-"""Replies that an asker remembers at most, some 50 MB; the oldest make room."""
+"""Replies that an asker remembers at most; the oldest make room."""
+_REMEMBERED_CHARACTERS = 50_000_000
+"""Characters of their texts together at most, some 50 MB (200 MB in some scripts): a long reply takes many places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,31 @@ class Question:
     row: int
 
 
+@dataclass(slots=True)
+class RememberedReplies:
+    """The latest replies by the hash of their question, within a number and a length of all texts.
+
+    Attributes:
+        replies: The oldest first.
+        characters: Of their texts together.
+    """
+
+    replies: dict[bytes, ChatReply] = field(default_factory=dict)
+    characters: int = 0
+
+    def add(self, key: bytes, reply: ChatReply) -> None:
+        """Remember a reply; a text that is longer than all may be together is not remembered."""
+        self._forget(key)
+        self.replies[key] = reply
+        self.characters += len(reply.text)
+        while len(self.replies) > _REMEMBERED or self.characters > _REMEMBERED_CHARACTERS:
+            self._forget(next(iter(self.replies)))
+
+    def _forget(self, key: bytes) -> None:
+        if key in self.replies:
+            self.characters -= len(self.replies.pop(key).text)
+
+
 @dataclass(frozen=True, slots=True)
 class Asker:
     """Puts questions to a model, once each: no second try, so that a page costs what its recommender says.
@@ -55,12 +82,12 @@ class Asker:
     Attributes:
         model: Who is asked; it bounds how many calls are open at a time.
         sampling: How replies are drawn.
-        answered: Replies so far by the hash of their question, the oldest first.
+        answered: Replies so far by the hash of their question.
     """
 
     model: ChatModel
     sampling: Sampling
-    answered: dict[bytes, ChatReply] = field(default_factory=dict, init=False, repr=False, compare=False)
+    answered: RememberedReplies = field(default_factory=RememberedReplies, init=False, repr=False, compare=False)
 
     def request(self, question: Question) -> ChatRequest:
         """What a question is to the model."""
@@ -95,12 +122,10 @@ class Asker:
     async def _reply(self, request: ChatRequest) -> ChatReply:
         """The model's reply, or the one that it gave before; refusals are not remembered."""
         key = _key(request)
-        if key in self.answered:
-            return replace(self.answered[key], from_store=True)
+        if (remembered := self.answered.replies.get(key)) is not None:
+            return replace(remembered, from_store=True)
         reply = await self.model.ask(request)
-        self.answered[key] = reply
-        if len(self.answered) > _REMEMBERED:
-            del self.answered[next(iter(self.answered))]
+        self.answered.add(key, reply)
         return reply
 
 

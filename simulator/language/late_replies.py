@@ -66,10 +66,12 @@ async def kept_if_late(
     try:
         return await asyncio.shield(travelling)
     except asyncio.CancelledError:
-        if journey.begun:
-            await asyncio.wait({travelling}, timeout=LATE_SECONDS if most_seconds is None else most_seconds)
-        travelling.cancel()
-        await asyncio.wait({travelling})
+        try:
+            if journey.begun:
+                await asyncio.wait({travelling}, timeout=LATE_SECONDS if most_seconds is None else most_seconds)
+        finally:  # also where the caller is cancelled once more, as by a second Ctrl-C: no request outlives it
+            travelling.cancel()
+            await asyncio.wait({travelling})
         if not travelling.cancelled() and travelling.exception() is None:
             keep(travelling.result())
         raise

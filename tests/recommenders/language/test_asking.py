@@ -126,8 +126,10 @@ def test_a_question_that_asks_for_another_form_is_another_question():
     assert calls == 2
 
 
-def test_the_oldest_replies_make_room(monkeypatch):
-    monkeypatch.setattr("groundlings.recommenders.language.asking._REMEMBERED", 2)
+@pytest.mark.parametrize("bound", ["_REMEMBERED", "_REMEMBERED_CHARACTERS"])
+def test_the_oldest_replies_make_room(monkeypatch, bound):
+    """Each reply has one character, so that two of them fill either bound."""
+    monkeypatch.setattr(f"groundlings.recommenders.language.asking.{bound}", 2)
     replies, calls = asked(("a", 1), ("b", 1), ("c", 1), ("b", 1), ("a", 1))
     assert replies[3:] == [("2", True), ("4", False)]
     assert calls == 4

@@ -84,3 +84,27 @@ def test_a_client_process_hands_on_what_came_late(mock, tmp_path, request_):
             return gate.said
 
     assert asyncio.run(scenario()) == (7, mock.completion()["choices"][0]["message"]["content"])
+
+
+def test_whoever_is_cancelled_twice_waits_for_nothing_more_and_leaves_no_request():
+    async def scenario():
+        open_, cut = asyncio.Event(), asyncio.Event()
+
+        async def sent():
+            with late_replies.on_its_way():
+                open_.set()
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    cut.set()
+
+        asking = asyncio.create_task(late_replies.kept_if_late(sent, print, 60.0))
+        await open_.wait()
+        for _ in range(2):
+            asking.cancel()
+            await asyncio.sleep(0)
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(asking, 10.0)
+        return cut.is_set()
+
+    assert asyncio.run(scenario())

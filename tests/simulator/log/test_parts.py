@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import zipfile
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -324,10 +325,11 @@ def test_a_place_that_cannot_be_written_is_one_message(tmp_path):
 
 
 def test_a_strangers_query_is_one_select_that_sees_these_tables_alone(as_written):
-    found = answer(as_written, "SELECT name, count(*) AS n FROM sessions JOIN arms USING (arm_id) GROUP BY name")
+    asked = partial(answer, as_written, seconds=120.0)  # whose clock goes on where other work holds the processor
+    found = asked("SELECT name, count(*) AS n FROM sessions JOIN arms USING (arm_id) GROUP BY name")
     assert found.columns == ("name", "n")
     assert sorted(found.rows) == [("knn", "40"), ("popular", "40")]
-    assert answer(as_written, "SELECT count(*) FROM agents").rows == (("20",),)
+    assert asked("SELECT count(*) FROM agents").rows == (("20",),)
     for sql in (
         "SELECT * FROM read_text('/etc/passwd')",
         "COPY arms TO 'x'",
@@ -335,7 +337,7 @@ def test_a_strangers_query_is_one_select_that_sees_these_tables_alone(as_written
         "SELECT 1; SELECT 2",
     ):
         with pytest.raises(NotAnswered, match=r"disabled by configuration|one SELECT"):
-            answer(as_written, sql)
+            asked(sql)
     with pytest.raises(NotAnswered, match=r"stopped after 0\.2 seconds"):
         answer(as_written, "SELECT count(*) FROM range(1000000) a, range(1000000) b", seconds=0.2)
 
