@@ -11,15 +11,14 @@ from starlette.responses import HTMLResponse
 from groundlings.environments.cleaning import printable
 from groundlings.experiments.analysis.report.formatting import count, decimal, plural, signed
 from groundlings.experiments.analysis.report.palette import DARK, LIGHT
+from groundlings.experiments.ui.guard import POLICY
 
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
 
-STYLED = (
-    "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; img-src 'self' data:; base-uri 'none'"
-)
+STYLED = POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
 """The policy for pages whose bars have their lengths in `style`."""
 
 

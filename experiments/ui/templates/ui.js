@@ -72,15 +72,22 @@
   const panel = document.querySelector("[data-refresh]");
   if (panel) {
     const began = panel.querySelector(".status")?.textContent;
+    const lost = document.getElementById("lost");
+    const lostBecause = (why) => {
+      panel.classList.toggle("stale", why !== "");
+      lost.querySelector("span").textContent = why;
+      lost.hidden = why === "";
+    };
     const look = async () => {
       if (!document.hidden) {
         try {
           const answer = await fetch(panel.dataset.refresh);
           if (answer.ok) panel.innerHTML = await answer.text();
+          lostBecause(answer.ok ? "" : "it can no longer be read, as where it was moved or deleted");
           // Which buttons stand below depends on whether it runs.
           if (panel.querySelector(".status")?.textContent !== began) return window.location.reload();
         } catch {
-          panel.classList.add("stale"); // the server has ended; what is shown stays
+          lostBecause("the server that showed it has ended");
           return;
         }
       }

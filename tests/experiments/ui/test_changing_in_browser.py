@@ -26,6 +26,10 @@ SMALL = {
 }
 
 
+IMPATIENT = "const later = setTimeout; window.setTimeout = (work) => later(work, 50);"
+"""A page that looks again at once."""
+
+
 class AtWork:
     """Calls back once, when the first day of the first arm is written; the run waits meanwhile."""
 
@@ -60,11 +64,17 @@ def test_a_form_that_is_filled_in_on_the_live_page_changes_the_run(tmp_path, ser
         assert "not as it was declared" in page.run("window.asked")
         assert not (directory / REQUESTS_NAME).exists(), "whoever says no has asked for nothing"
         page.run("window.confirm = () => true")
+        page.call("Page.addScriptToEvaluateOnNewDocument", source=IMPATIENT)
         page.click(".change button")
         page.wait("window.asked === undefined && document.readyState === 'complete'")
         assert (directory / REQUESTS_NAME).exists(), page.run("document.body.innerText")
         assert page.run("location.href") == address
         assert page.complaints == []
+        page.wait("document.getElementById('lost').hidden")
+        directory.rename(tmp_path / "elsewhere")
+        page.wait("document.getElementById('lost').innerText.includes('moved or deleted')")
+        (tmp_path / "elsewhere").rename(directory)
+        page.wait("document.getElementById('lost').hidden && !document.querySelector('.stale')")
         page.close()
 
     async def whole():

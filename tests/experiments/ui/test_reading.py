@@ -30,7 +30,8 @@ def test_every_page_of_a_run_is_shown_and_nothing_in_it_is_markup(site, page) ->
 
 def test_every_answer_is_closed_to_other_sites_and_sets_no_cookie(site) -> None:
     run = site.key("one")
-    for path in ("/", f"{run}/live", f"{run}/report.html", "/static/ui.js", "/nowhere", f"{run}/files/manifest.json"):
+    pages = (f"{run}/{name}" for name in ("live", "report.html", "people/1?whole=1", "files/manifest.json"))
+    for path in ("/", *pages, "/static/ui.js", "/nowhere"):
         headers = site.get(path).headers
         assert "default-src 'none'" in headers["content-security-policy"], path
         assert "frame-ancestors 'none'" in headers["content-security-policy"], path
