@@ -35,6 +35,20 @@ def shown(value: object) -> str:
     return told if len(told) <= _LONGEST_SHOWN else f"{told[:_LONGEST_SHOWN]}... ({len(told):,} characters)"
 
 
+def in_words(fault: Exception) -> str:
+    """What is wrong with a file of values that a fault was raised about, for the person who named it."""
+    match fault:
+        case KeyError(args=(name, *_)):
+            return f"found no {shown(name)}"
+        case RecursionError():
+            return "it is nested too deeply"
+        case UnicodeDecodeError():
+            return f"byte 0x{fault.object[fault.start]:02x} is not UTF-8"
+        case TypeError() | AttributeError():
+            return f"something in it is of another kind: {fault}"
+    return str(fault)
+
+
 class GroundlingsError(Exception):
     """The root of the tree above."""
 

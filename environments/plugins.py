@@ -16,6 +16,7 @@ import importlib
 import importlib.util
 import inspect
 import json
+import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -235,19 +236,45 @@ def read_option(hint: Any, value: Any, where: str) -> Any:
         return value  # a type of the plug-in's own, which only its constructor can judge
     except ValidationError as error:
         message = error.errors()[0]["msg"]
-        raise ConfigError(f"{where}: found {shown(value)}; {message[0].lower()}{message[1:]}") from error
+        raise ConfigError(
+            f"{where}: found {shown(value)}; {message[0].lower()}{message[1:]}{_as_yaml(value)}"
+        ) from error
+
+
+_SHORT_POWER = re.compile(r"([-+]?\d+)(\.\d*)?[eE]([-+]?\d+)")
+
+
+def _as_yaml(value: Any) -> str:
+    """How a power of ten is written that YAML takes for text, as the end of a message; "" of anything else."""
+    power = _SHORT_POWER.fullmatch(value) if isinstance(value, str) else None
+    if power is None:
+        return ""
+    sign = "" if power[3][0] in "+-" else "+"
+    return f" (YAML takes this for text; write {power[1]}{power[2] or '.0'}e{sign}{power[3]})"
 
 
 def as_json(value: Any, where: str) -> str:
     """An option of an experiment file as JSON, dates as text.
 
     Raises:
-        ConfigError: It holds a number that is none, or a key that is neither text nor a number.
+        ConfigError: It holds a number that is none, or is larger than computers count, or a key that is neither text
+            nor a number.
     """
     try:
-        return json.dumps(value, default=str, allow_nan=False)
+        written = json.dumps(value, default=str, allow_nan=False)
     except (TypeError, ValueError):
         raise ConfigError(f"{where}: found {shown(value)}; expected finite numbers, and text as keys") from None
+    if large := _larger_than_counted(value):
+        raise ConfigError(f"{where}: found {shown(large)}; expected whole numbers of 64 bits")
+    return written
+
+
+def _larger_than_counted(value: Any) -> int:
+    """The first whole number in a value that has more than 64 bits, 0 where none has."""
+    if isinstance(value, int):
+        return value if abs(value) >= 2**63 else 0
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return next((large for each in inner if (large := _larger_than_counted(each))), 0)
 
 
 def nearest(word: str, words: Iterable[str]) -> str:

@@ -48,7 +48,7 @@ class BuyAgainRecommender(RetrievingRecommender):
 
     def __init__(
         self,
-        half_life: PositiveFloat = 20.0,
+        half_life: Annotated[float, Field(gt=0, le=1e9)] = 20.0,
         prior: PositiveFloat = 10.0,
         not_due: Annotated[float, Field(ge=0)] = 0.0,
         overdue: Annotated[float, Field(ge=0)] = 0.25,

@@ -12,6 +12,7 @@ from pydantic import PositiveFloat
 from threadpoolctl import threadpool_limits
 
 from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.errors import ConfigError
 from groundlings.environments.interactions import Interactions
 from groundlings.recommenders.base import fitted
 from groundlings.recommenders.collaborative import CollaborativeRecommender
@@ -87,8 +88,16 @@ def _ridge_weights(histories: sp.csr_matrix, regularisation: float) -> NDArray[n
     counts = histories.astype(np.float64).astype(np.float32)
     counts.sort_indices()
     gram = np.asarray((counts.T @ counts).todense())
-    gram[np.diag_indices_from(gram)] += regularisation
-    precision: NDArray[np.float32] = scipy.linalg.inv(gram, overwrite_a=True)
+    with np.errstate(over="ignore"):  # infinite where it is beyond single precision
+        gram[np.diag_indices_from(gram)] += np.float32(regularisation)
+    try:
+        # Said and not left to be found out: where it is singular, SciPy 1.17 ends the process while it looks.
+        precision: NDArray[np.float32] = scipy.linalg.inv(gram, overwrite_a=True, assume_a="pos")
+    except (np.linalg.LinAlgError, ValueError):  # the second for what is infinite in single precision
+        raise ConfigError(
+            f"EaseRecommender: regularisation: found {regularisation:g}, with which the fit has no solution in single "
+            "precision; choose one nearer to 200"
+        ) from None
     precision *= -(1 / np.diag(precision))[np.newaxis, :]
     np.fill_diagonal(precision, 0)
     return precision

@@ -34,8 +34,8 @@ def serve(
         typer.Option("--adapter", metavar="DIR", help="An adapter that is added to the shipped model."),
     ] = None,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any free port.")] = 0,
-    parallel: Annotated[int, typer.Option("--parallel", min=1, help="Concurrent requests.")] = 1,
-    threads: Annotated[int, typer.Option("--threads", min=0, help="0 takes all cores but one.")] = 0,
+    parallel: Annotated[int, typer.Option("--parallel", min=1, max=64, help="Concurrent requests.")] = 1,
+    threads: Annotated[int, typer.Option("--threads", min=0, max=1024, help="0 takes all cores but one.")] = 0,
 ) -> None:
     """Serve the embedded model to other tools of this machine, OpenAI-compatible, until Ctrl-C."""
     from groundlings.environments.paths import written_out

@@ -22,7 +22,7 @@ import numpy as np
 
 from groundlings.environments.chat import ChatModel
 from groundlings.environments.dataset import Dataset
-from groundlings.environments.errors import ConfigError, DataError, UserError
+from groundlings.environments.errors import ConfigError, DataError, UserError, in_words
 from groundlings.environments.paths import CACHE_VARIABLE, user_cache
 from groundlings.environments.repeats import OwnClock
 from groundlings.environments.split import Split, test_people
@@ -310,7 +310,7 @@ def _of_run(path: Path, wanted: FittedFor) -> Calibration:
         found = read_calibration(path)
         TasteWeights.from_dict(found.taste)
     except (UserError, KeyError, TypeError, ValueError) as fault:
-        said = str(fault) if isinstance(fault, UserError) else f"{path}: its taste cannot be read ({fault!r})"
+        said = str(fault) if isinstance(fault, UserError) else f"{path}: its taste cannot be read ({in_words(fault)})"
         raise DataError(
             f"{said}. All decisions of this run so far were made by these weights, and no others may take their place: "
             "restore the file from a copy, or start a new run"

@@ -51,9 +51,9 @@ class EmbeddedOptions(BaseModel):
     parallel: int = Field(default=1, ge=1, le=64)
     """Requests worked on at a time. With 1, the same seed gives the same replies in whatever order they are asked
     for; with more, requests are computed together and rounding differs. On a few cores more is not faster."""
-    context_tokens: int = Field(default=2048, ge=256)
+    context_tokens: int = Field(default=2048, ge=256, le=2**24)
     """Longest prompt and reply together."""
-    threads: int = Field(default=0, ge=0)
+    threads: int = Field(default=0, ge=0, le=1024)
     """Threads that compute; 0 takes all cores but one, because threads that share a core hold each other up."""
 
     @model_validator(mode="after")

@@ -70,10 +70,11 @@ def test_a_byte_order_mark_is_no_part_of_a_file_that_an_editor_saved(tmp_path):
     assert read_fitted_search(marked) == read_fitted_search(plain)
 
 
-def test_a_file_that_is_nested_without_end_is_none_of_the_labs(tmp_path):
-    (tmp_path / "fidelity.json").write_text("[" * 100_000)
-    with pytest.raises(RunDirectoryError, match="not a file of the fidelity lab"):
-        find_gate(tmp_path, tmp_path / "fidelity.json", "hash", {})
+def test_a_file_that_no_json_can_be_read_from_is_none_of_the_labs(tmp_path):
+    for content, why in ((b"[" * 100_000, "it is nested too deeply"), (b"\xac" * 3_000, "byte 0xac is not UTF-8")):
+        (tmp_path / "fidelity.json").write_bytes(content)
+        with pytest.raises(RunDirectoryError, match=rf"not a file of the fidelity lab \({why}\); expected"):
+            find_gate(tmp_path, tmp_path / "fidelity.json", "hash", {})
 
 
 def test_a_link_to_itself_is_one_message_wherever_a_path_is_named(command, tmp_path):

@@ -107,6 +107,17 @@ def test_available_recommenders_lists_a_line_each():
         ("als", {"factors": True}, "found True; input should be a valid integer"),
         ("als", {"seed": -1}, "found -1; input should be greater than or equal to 0"),
         ("item_knn", {"weighting": "bm25"}, "found 'bm25'; input should be 'tf_idf' or 'none'"),
+        (
+            "item_knn",
+            {"neighbours": 2**70},
+            "neighbours: found 11805[0-9]*; expected whole numbers of 64 bits",
+        ),
+        ("als", {"regularisation": "1e-3"}, r"found '1e-3'; .* \(YAML takes this for text; write 1.0e-3\)"),
+        (
+            "buy_again",
+            {"half_life": 1e17},
+            "half_life: found 1e[+]17; input should be less than or equal",
+        ),
         ("degraded", {"of": {"recommender": "popular"}, "share": 30}, "found 30; input should be less than or equal"),
         ("degraded", {"of": {"recommender": "popular"}}, r"needs the option 'share'; found \['of'\]"),
         ("degraded", {"of": "popular", "share": 0.1}, r"arms\[1\].options.of: found 'popular'; expected a recommender"),

@@ -252,7 +252,14 @@ def test_hyperparameters_reach_the_libraries():
             assert state(kind(**{name: value})) != state(kind()), f"{kind.__name__}.{name} changes nothing"
 
 
-def test_a_fit_that_runs_beyond_all_numbers_is_a_mistake_of_the_options():
-    recommender = AlsRecommender(regularisation=1e300)
-    with pytest.raises(ConfigError, match="AlsRecommender: the fit ran beyond all numbers"):
+@pytest.mark.parametrize(
+    ("recommender", "told"),
+    [
+        (AlsRecommender(regularisation=1e300), "AlsRecommender: the fit ran beyond all numbers"),
+        (EaseRecommender(regularisation=1e300), "regularisation: found 1e[+]300, with which the fit has no solution"),
+        (EaseRecommender(regularisation=1e-12), "regularisation: found 1e-12, with which the fit has no solution"),
+    ],
+)
+def test_a_fit_that_runs_beyond_all_numbers_is_a_mistake_of_the_options(recommender, told):
+    with pytest.raises(ConfigError, match=told):
         recommender.fit(checkerboard(), toy_catalog())

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from groundlings.environments.bounded_files import bounded_text
-from groundlings.environments.errors import RunDirectoryError
+from groundlings.environments.errors import RunDirectoryError, in_words
 
 FIDELITY_NAME = "fidelity.json"
 TRUTH_NAME = "truth.json"
@@ -85,7 +85,7 @@ def find_gate(directory: Path, named: Path | None, dataset_hash: str, mind: Mapp
         return _gate(path, records, passed, wrong, _known(about, examined))
     except _UNREADABLE as fault:
         raise RunDirectoryError(
-            f"{path}: not a file of the fidelity lab ({fault!r}); expected system_gate_passed and records"
+            f"{path}: not a file of the fidelity lab ({in_words(fault)}); expected system_gate_passed and records"
         ) from None
 
 
@@ -103,7 +103,7 @@ def find_truth(directory: Path, named: Path | None, dataset_hash: str, mind: Map
         return _gate(path, records, _truth_value(passed[name]), faults, _known(about, minds[name]))
     except _UNREADABLE as fault:
         raise RunDirectoryError(
-            f"{path}: not a file of the truth lab ({fault!r}); expected gate_passed, about.minds and records"
+            f"{path}: not a file of the truth lab ({in_words(fault)}); expected gate_passed, about.minds and records"
         ) from None
 
 
@@ -138,7 +138,7 @@ def lab_records(
             if each.get("kind") != "mind" or str(each.get("scorer", "")).partition(" (")[0] == name
         ]
     except _UNREADABLE as fault:
-        raise RunDirectoryError(f"{path}: not a file of a lab ({fault!r}); expected records") from None
+        raise RunDirectoryError(f"{path}: not a file of a lab ({in_words(fault)}); expected records") from None
 
 
 def _most_alike(content: Mapping[str, Any], dataset_hash: str, mind: Mapping[str, Any]) -> tuple[str, list[str]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from groundlings.environments.bounded_files import bounded_text
-from groundlings.environments.errors import RunDirectoryError
+from groundlings.environments.errors import RunDirectoryError, in_words
 from groundlings.experiments.analysis.comparison.effects import Comparison
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.report.formatting import count, decimal, signed
@@ -49,7 +49,7 @@ def social_lines(directory: Path) -> tuple[str, ...]:
         return tuple(_lines(content))
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as fault:
         raise RunDirectoryError(
-            f"{path}: not a file of `groundlings word-of-mouth --json` ({fault!r}); write it anew, or remove it"
+            f"{path}: not a file of `groundlings word-of-mouth --json` ({in_words(fault)}); write it anew, or remove it"
         ) from None
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from groundlings.environments.arrays import FloatArray
 from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.conversation.attributes import SEVERAL, Attributes, Cell, Requirement
-from groundlings.environments.errors import DataError, UnreadableReply, shown
+from groundlings.environments.errors import DataError, UnreadableReply, in_words, shown
 from groundlings.environments.replies import read_plain_json
 from groundlings.personas.conversation.need import Need, Wish
 
@@ -122,7 +122,7 @@ def read_tasks(directory: Path) -> Tasks:
         votes = np.array([float(item["vote_count"]) for item in catalog])
         sponsored = frozenset(item["id"] for item in catalog if _flag(item["sponsored"], "sponsored"))
     except (KeyError, TypeError, ValueError, OverflowError) as fault:
-        raise DataError(f"{home / 'catalog.json'}: found no catalogue of tau-Rec ({fault!r})") from None
+        raise DataError(f"{home / 'catalog.json'}: found no catalogue of tau-Rec ({in_words(fault)})") from None
     return Tasks(attributes, votes, sponsored, tuple(_task(file, attributes) for file in files))
 
 
@@ -159,7 +159,7 @@ def _task(file: Path, attributes: Attributes) -> Task:
         flags = _listed(found["policy_flags"], str, "policy_flags")
         unanswerable = _flag(found["no_valid_recommendation"], "no_valid_recommendation")
     except (KeyError, TypeError, ValueError) as fault:
-        raise DataError(f"{file}: found no task of tau-Rec ({fault!r})") from None
+        raise DataError(f"{file}: found no task of tau-Rec ({in_words(fault)})") from None
     except DataError as fault:
         raise DataError(f"{file}: {fault}") from None
     if unknown := set(flags) - set(POLICIES):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from groundlings.environments.bounded_files import bounded_text
-from groundlings.environments.errors import RunDirectoryError, shown
+from groundlings.environments.errors import RunDirectoryError, in_words, shown
 from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
 from groundlings.experiments.analysis.comparison.verdict import UNVARIED
 from groundlings.experiments.analysis.report.formatting import plural
@@ -75,7 +75,7 @@ def read_past_tests(path: Path) -> PastTests:
             raise ValueError(f"metrics {shown(metrics)}")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as fault:
         raise RunDirectoryError(
-            f"--past-tests {path}: not a file of `groundlings validate` ({fault!r}); name its validate.json"
+            f"--past-tests {path}: not a file of `groundlings validate` ({in_words(fault)}); name its validate.json"
         ) from None
     if slope is None:
         raise RunDirectoryError(f"--past-tests {path}: its tests were too few for a slope; validate on more of them")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
     from groundlings.simulator.log.seal_check import SealReport
     from groundlings.simulator.log.session_hashes import Hashes
+
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 CHUNK_ROWS = 50_000
 """Rows in memory at a time where rows are streamed: about 40 MB as Python objects."""
@@ -215,7 +218,9 @@ class OpenLog:
             raise RunDirectoryError(f"{self}: the log is damaged: {damage}; {RESTORE}") from fault
 
     def _rows(self, sql: str, **values: Any) -> list[dict[str, Any]]:
-        """The answer to a query that names its values `:so`, a dict per row."""
+        """The answer to a query that names its values `:so`, a dict per row; none for text that no database holds."""
+        if any(isinstance(value, str) and _HALF_CHARACTER.search(value) for value in values.values()):
+            return []  # as a command line has it whose bytes are no UTF-8
         with self._connected() as connection:
             return [dict(row) for row in connection.execute(text(sql), values).mappings()]
 

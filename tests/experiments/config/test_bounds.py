@@ -15,6 +15,7 @@ from groundlings.personas.social.opinion_options import DeGroot
 from groundlings.personas.social.options import SocialOptions
 from groundlings.personas.social.spread_options import IndependentCascade
 from groundlings.recommenders.rule_options import CapRule
+from groundlings.simulator.language.config import EmbeddedOptions
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,8 @@ from groundlings.recommenders.rule_options import CapRule
         (DeGroot, {"model": "degroot", "trust": 0.5, "weight": -5000}),
         (LanguageTermOptions, {"fit_seed": 2**63}),
         (ToyOptions, {"seed": 2**63}),
+        (EmbeddedOptions, {"threads": 10**20}),
+        (EmbeddedOptions, {"context_tokens": 10**20}),
     ],
 )
 def test_a_number_beyond_all_measure_is_refused(section, values):

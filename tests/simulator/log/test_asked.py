@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.reading.asked import NotAnswered, answer
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
@@ -106,6 +107,12 @@ def test_long_values_take_no_memory_of_ours_and_many_are_cut(small_run) -> None:
     assert len(wide.rows) < 20
     with pytest.raises(NotAnswered, match="too many columns"):
         answer(small_run, f"SELECT {', '.join('1' * 300)}")
+
+
+def test_nobody_has_an_id_that_no_database_holds(small_run) -> None:
+    with LogReader(small_run) as log:
+        assert log.agent_of("\udcff") is None
+        assert log.users_after(0, 5, begins="\ud800") == []
 
 
 def test_half_a_character_is_named_with_its_place_before_any_database_sees_it(small_run) -> None:
