@@ -186,7 +186,7 @@ class ColumnarConnection:
         engine = self._free[-1]
         self._show_large(engine)
         for name in _SMALL:
-            if re.search(rf"\b{name}\b", sql, re.IGNORECASE) and self._here(name):
+            if _names(sql, name) and self._here(name):
                 engine.see_table(name, self._table(name, sql))
         return self._free.pop()
 
@@ -256,6 +256,11 @@ class ColumnarConnection:
                 if wrong is not None:
                     return RunDirectoryError(f"{self.directory}: {wrong}; {RESTORE}")
         return sqlite3.OperationalError(" ".join(said.split()))
+
+
+def _names(sql: str, table: str) -> bool:
+    """Whether a query may read a table of this name; `count(*) AS agents` gives a name, and reads none."""
+    return any(not found[1] for found in re.finditer(rf"\b(as\s+)?{table}\b", sql, re.IGNORECASE))
 
 
 _DAMAGE = ("ArrowException", "Arrow", "Parquet", "Corrupt", "OSError", "thrift", "deserialize", "ecompress")

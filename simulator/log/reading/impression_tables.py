@@ -17,8 +17,9 @@ from groundlings.environments.arrays import IntArray
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.canonical import kinds_of
 from groundlings.simulator.log.columnar import ColumnarConnection
-from groundlings.simulator.log.parts import RESTORE, Part, schema_of
+from groundlings.simulator.log.parts import RESTORE, schema_of
 from groundlings.simulator.log.reading.batches import arrow_table, streamed
+from groundlings.simulator.log.reading.part_rows import parts_of, rows_in_parts
 from groundlings.simulator.log.sqlite_columns import SqliteColumns, tables_in_order
 
 if TYPE_CHECKING:
@@ -56,16 +57,14 @@ def impressions_in_parts(
     """
     looked_up = _LookedUp(log.execute, columns)
     asked = None if kept is None else "rating" if kept == "rated" else "clicked"
-    wanted = {*looked_up.read, "impressions.session_id", *(() if asked is None else (f"impressions.{asked}",))}
-    known = log.parts()
-    sessions = {part.first_session: part for part in known if part.name == "sessions"}
-    for part in (part for part in known if part.name == "impressions"):
-        shown = log.read_part(part, _of("impressions", wanted))
-        came = log.read_part(sessions[part.first_session], ["session_id", "arm_id", *_of("sessions", wanted)])
+    wanted = {*looked_up.read, *(() if asked is None else (f"impressions.{asked}",))}
+    parts = parts_of(log, "impressions")
+    for each in rows_in_parts(log, parts, _of("impressions", wanted), _of("sessions", wanted)):
+        found = each
         if asked is not None:
-            known = shown.column(asked)
-            shown = shown.filter(known if kept == "clicked" else known.is_valid())  # an unknown click is none
-        yield looked_up.table(shown, came, _rows_of(shown.column("session_id"), came.column("session_id"), part))
+            known = each.rows.column(asked)
+            found = each.among(np.asarray(known.fill_null(False) if kept == "clicked" else known.is_valid()))
+        yield looked_up.table(found.rows, found.sessions, found.of)
 
 
 def impressions_in_tables(
@@ -138,17 +137,6 @@ def _schema(table: str, columns: Sequence[str]) -> pa.Schema:
 
 def _of(table: str, wanted: set[str]) -> list[str]:
     return sorted(column.partition(".")[2] for column in wanted if column.startswith(f"{table}."))
-
-
-def _rows_of(session: pa.ChunkedArray, came: pa.ChunkedArray, part: Part) -> IntArray:
-    """The row of each impression's session in the part that holds the sessions."""
-    first = part.first_session
-    ids, rows = came.to_numpy(), session.to_numpy() - first
-    if not np.array_equal(ids, np.arange(first, first + len(ids))) or (
-        len(rows) and not 0 <= rows.min() <= rows.max() < len(ids)
-    ):
-        raise sqlite3.OperationalError(f"{part.path} does not belong to the sessions of its arm and day; {RESTORE}")
-    return rows
 
 
 class _LookedUp:

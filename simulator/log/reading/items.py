@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from groundlings.simulator.log.reading.open_log import OpenLog
+from groundlings.simulator.log.columnar import columnar
+from groundlings.simulator.log.reading.excerpts import ExcerptReader, WithEvents
+from groundlings.simulator.log.reading.part_sums import counts_by_item
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +52,7 @@ _AGENTS_SHOWN = "SELECT arm_id, count(DISTINCT agent_id) AS agents FROM sessions
 _ITEM_IDS = "SELECT item_id FROM items ORDER BY item_id"
 
 
-class ItemReader(OpenLog):
+class ItemReader(ExcerptReader):
     """See `LogReader`."""
 
     def item_numbers(self) -> list[int]:
@@ -64,12 +66,17 @@ class ItemReader(OpenLog):
         Args:
             parts: Into how many parts the agents are divided: their place in the log modulo this, alike in all arms.
         """
+        with self._connected() as connection:
+            behind = columnar(connection)
+            if behind is not None:
+                return counts_by_item(behind, parts, self._numbers_of("agents"), self._numbers_of("items"))
         return self._ask_all(_SHOWN.format(parts=parts, first=self._first_agent()))
 
     def items_bought(self, parts: int) -> pd.DataFrame:
         """As `items_shown`: arm_id, part, item_id, purchases, priced (those whose price is known) and paid (for
         these); empty where nothing was bought."""
-        return self._ask(_BOUGHT.format(parts=parts, first=self._first_agent()))
+        sold = WithEvents(("purchase", "paid"))
+        return self._ask_of(sold, _BOUGHT.format(parts=parts, first=self._first_agent()))
 
     def agents_shown(self) -> dict[int, int]:
         """arm_id -> agents who were shown something there; arms in which nobody was are absent."""
@@ -84,8 +91,7 @@ class ItemReader(OpenLog):
 
     def purchases(self) -> pd.DataFrame:
         """One row per purchase, in the order of happening within an arm and agent: arm_id, agent_id, day, item_id."""
-        return self._ask(_PURCHASES)
+        return self._ask_of(WithEvents(("purchase",)), _PURCHASES)
 
     def _first_agent(self) -> int:
-        rows = self._rows("SELECT min(agent_id) AS first FROM agents")
-        return rows[0]["first"] or 0  # NULL where nobody takes part yet
+        return self._numbers_of("agents").start

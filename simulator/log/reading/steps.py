@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from groundlings.simulator.log.reading.excerpts import OfAgents, WithEvents
 from groundlings.simulator.log.reading.items import ItemReader
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class StepReader(ItemReader):
             every: One of so many agents.
             like_from: From this many stars on, a rating is a like.
         """
-        return self._ask_all(self._filled(_PAGES, every), like_from=like_from)
+        return self._ask_of(self._one_of(every), self._filled(_PAGES, every), like_from=like_from)
 
     def deeds_by_page(self, every: int, kinds: Sequence[str]) -> pd.DataFrame:
         """As `steps_by_page`, from the events of impressions: arm_id, agent_id, page, whole, then how many of each kind
@@ -100,7 +101,7 @@ class StepReader(ItemReader):
             every: One of so many agents.
             kinds: Actions of the environment.
         """
-        return self._ask(self._filled(_DEEDS, every, kinds=kinds))
+        return self._ask_of(self._deeds(every, kinds), self._filled(_DEEDS, every, kinds=kinds))
 
     def steps_by_slot(self, parts: int, every: int) -> pd.DataFrame:
         """One row per arm, part of the agents, slot where the mind saw it (0 is the first) and kind of session: arm_id,
@@ -110,17 +111,17 @@ class StepReader(ItemReader):
             parts: Into how many parts the agents that are read are divided, alike in all arms.
             every: One of so many agents.
         """
-        return self._ask_all(self._filled(_SLOTS, every, parts))
+        return self._ask_of(self._one_of(every), self._filled(_SLOTS, every, parts))
 
     def items_by_step(self, parts: int, every: int, like_from: float) -> pd.DataFrame:
         """One row per arm, part of the agents, item that was shown and kind of session: arm_id, part, item_id, whole,
         shown, agents (to whom), known, ranks (their sum, 0 is the first slot of a session), told, looked, clicks,
         ratings, likes, stars (their sum). Arguments as of `steps_by_slot` and `steps_by_page`."""
-        return self._ask_all(self._filled(_ITEMS, every, parts), like_from=like_from)
+        return self._ask_of(self._one_of(every), self._filled(_ITEMS, every, parts), like_from=like_from)
 
     def items_by_deed(self, parts: int, every: int, kinds: Sequence[str]) -> pd.DataFrame:
         """As `items_by_step`, from events: arm_id, part, item_id, whole, then columns as of `deeds_by_page`."""
-        return self._ask(self._filled(_ITEM_DEEDS, every, parts, kinds))
+        return self._ask_of(self._deeds(every, kinds), self._filled(_ITEM_DEEDS, every, parts, kinds))
 
     def prices_shown(self, item_ids: Sequence[int]) -> dict[int, tuple[float, float]]:
         """item_id -> lowest and highest price that it was shown with; items without a price are absent."""
@@ -130,8 +131,17 @@ class StepReader(ItemReader):
 
     def first_pages(self, every: int) -> pd.DataFrame:
         """One row per impression of the first page of a session: arm_id, agent_id, day, sim_time, item_id."""
-        tables = self._tables(every)
-        return self._ask_all(_FIRST_PAGES.format(tables=tables))
+        return self._ask_of(self._one_of(every), _FIRST_PAGES.format(tables=self._tables(every)))
+
+    def _one_of(self, every: int) -> OfAgents:
+        """One of so many agents; more where these are among those whose rows are kept already."""
+        wanted = OfAgents(self._first_agent(), every)
+        return next(
+            (each for each in self._kept or () if isinstance(each, OfAgents) and wanted.are_among(each)), wanted
+        )
+
+    def _deeds(self, every: int, kinds: Sequence[str]) -> WithEvents:
+        return WithEvents(tuple(kinds), OfAgents(self._first_agent(), every))
 
     def _filled(self, sql: str, every: int, parts: int = 1, kinds: Sequence[str] = ()) -> str:
         first = self._first_agent()

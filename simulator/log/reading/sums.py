@@ -8,7 +8,7 @@ them by arm and agent at once takes twice as long, because the database has to s
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import fsum
 from typing import TYPE_CHECKING
@@ -17,8 +17,10 @@ import numpy as np
 from sqlalchemy import text
 
 from groundlings.environments.errors import RunDirectoryError
+from groundlings.simulator.log.columnar import columnar
 from groundlings.simulator.log.parts import RESTORE
-from groundlings.simulator.log.reading.open_log import OpenLog
+from groundlings.simulator.log.reading.excerpts import ExcerptReader
+from groundlings.simulator.log.reading.part_sums import agents_by_position, totals_by_session
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -190,7 +192,7 @@ def _position_sums(arm: str, position: int, shares: Sequence[tuple[int, float]],
     )
 
 
-class SumReader(OpenLog):
+class SumReader(ExcerptReader):
     """See `LogReader`."""
 
     def session_totals(self, like_from: float) -> pd.DataFrame:
@@ -202,6 +204,10 @@ class SumReader(OpenLog):
         Raises:
             RunDirectoryError: A satisfaction or a rating in the log is no finite number, or a row belongs to nobody.
         """
+        with self._connected() as connection:
+            behind = columnar(connection)
+            if behind is not None:
+                return self._in_numbers(totals_by_session(behind, like_from))
         done = any(self._rows(_DONE))  # asked first: a run may end while it is read
         return self._totalled(self._ask_all(_SESSIONS), self._ask_all(_IMPRESSIONS, like_from=like_from), done)
 
@@ -225,10 +231,13 @@ class SumReader(OpenLog):
 
     def _totalled(self, sessions: pd.DataFrame, sums: pd.DataFrame, done: bool = False) -> pd.DataFrame:
         # Joined here and not in SQL: SQLite would build an index over the sums first.
-        from groundlings.environments.environment import LOST
-
         frame = sessions.merge(sums, on="session_id", how="left")
         self._refuse_strays(frame, sums, done)
+        return self._in_numbers(frame)
+
+    def _in_numbers(self, frame: pd.DataFrame) -> pd.DataFrame:
+        from groundlings.environments.environment import LOST
+
         self._refuse_no_numbers(frame)
         whole = ~frame.pop("ended_by").isin([reason.value for reason in LOST])
         begun = whole | (frame.pages > 1)
@@ -312,14 +321,26 @@ class SumReader(OpenLog):
         """What was clicked in each position of a page, in no order."""
         alike: dict[tuple[str, int], list[tuple[int, float]]] = {}
         excluded: Counter[tuple[str, int]] = Counter()
-        for row in self._rows_of_all(_POSITIONS):
-            place, agents = (row["name"], int(row["position"])), int(row["agents"])
-            shares = alike.setdefault(place, [])
-            if row["known"]:
-                shares.append((agents, row["clicks"] / row["known"]))
+        for name, position, known, clicks, agents in self._agents_alike():
+            shares = alike.setdefault((name, position), [])
+            if known:
+                shares.append((agents, clicks / known))
             else:
-                excluded[place] += agents
+                excluded[name, position] += agents
         return [_position_sums(*place, shares, excluded[place]) for place, shares in alike.items()]
+
+    def _agents_alike(self) -> Iterator[tuple[str, int, int, int, int]]:
+        """In no order: an arm's name, a position, how much is known there of an agent, its clicks, and how many agents
+        are alike in all of that."""
+        with self._connected() as connection:
+            behind = columnar(connection)
+            if behind is not None:
+                names = {row["arm_id"]: row["name"] for row in self._rows("SELECT arm_id, name FROM arms")}
+                for each in agents_by_position(behind, self._numbers_of("agents")):
+                    yield names[each.arm_id], each.position, each.known, each.clicks, each.agents
+                return
+        for row in self._rows_of_all(_POSITIONS):
+            yield row["name"], *(int(row[name]) for name in ("position", "known", "clicks", "agents"))
 
     def click_surplus(self) -> pd.DataFrame:
         """One row per arm and agent: arm_id, agent_id, surplus (clicks minus the sum of `p_click`, a control variate
