@@ -60,7 +60,7 @@ def named_faults(where: object, begun: bool = True, ours: bool = True) -> Iterat
         if lost:
             _logger.warning("%s: the connection to the database was lost", where)
         if ours and _is_shape(cause):
-            raise other_tables(where, " ".join(str(cause).split())) from None
+            raise other_tables(where, _said(cause)) from None
         explained = _of_sqlite(cause) if isinstance(cause, sqlite3.Error) else _of_postgres(cause, begun, lost)
         raise RunDirectoryError(f"{where}: {explained}") from None
     except NoSuchTableError as fault:
@@ -69,6 +69,8 @@ def named_faults(where: object, begun: bool = True, ours: bool = True) -> Iterat
         # COPY goes to the driver itself, past SQLAlchemy; its errors are known by their module, which may be absent.
         if not type(fault).__module__.startswith("psycopg"):
             raise
+        if ours and _is_shape(fault):
+            raise other_tables(where, _said(fault)) from None
         raise RunDirectoryError(f"{where}: {_of_postgres(fault, begun)}") from None
 
 
@@ -80,6 +82,12 @@ def other_tables(where: object, said: str) -> UnknownTables:
         said: What it lacks, in words.
     """
     return UnknownTables(f"{where}: {_SHAPE.format(said=said)}")
+
+
+def _said(fault: Any) -> str:
+    """What a database says, without the query and the mark under it that a server adds."""
+    said = getattr(getattr(fault, "diag", None), "message_primary", None) or fault
+    return " ".join(str(said).split())
 
 
 def _is_shape(fault: Any) -> bool:

@@ -16,6 +16,7 @@ from groundlings.simulator.log.digest import digest
 from groundlings.simulator.log.lesson_rows import lessons
 from groundlings.simulator.log.migrations import SCHEMA_VERSION, missing_tables, schema_version
 from groundlings.simulator.log.presentation_rows import presentations
+from groundlings.simulator.log.server_tables import odd_column
 from groundlings.simulator.log.store import Store, named_faults
 from groundlings.simulator.log.tables import LARGE
 
@@ -75,6 +76,7 @@ def _complaints(connection: Connection) -> Iterator[str]:
     measured = {measured_agents.stored.name: measured_agents.stored} if measured_agents.are_measured(connection) else {}
     later = [table for table in (assignments, lessons, presentations) if here.has_table(table.name)]
     yield from (f"the table {name} is missing" for name in missing_tables(connection))
+    yield from filter(None, [odd_column(connection, version)])
     for each in (*tables.metadata.sorted_tables, *later):
         table = measured.get(each.name, each)
         if not here.has_table(table.name):

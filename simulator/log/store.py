@@ -13,9 +13,10 @@ from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log.address import postgres_address, schema_name
 from groundlings.simulator.log.columns import Row
-from groundlings.simulator.log.faults import named_faults
+from groundlings.simulator.log.faults import named_faults, other_tables
 from groundlings.simulator.log.foreign import refuse_disguised
 from groundlings.simulator.log.migrations import SCHEMA_VERSION, schema_version
+from groundlings.simulator.log.server_tables import odd_column
 from groundlings.simulator.log.sqlite import SqliteStore
 from groundlings.simulator.log.trusted_hosts import ADDRESS_NAME
 
@@ -128,6 +129,7 @@ def open_log(run: Path | Store) -> Engine:
 
     Raises:
         RunDirectoryError: There is no log, it is not one of ours, or it has lost the list of its parts.
+        UnknownTables: On a server, a column is not there, or not of the kind that a run makes.
     """
     store = store_at(run) if isinstance(run, Path) else run
     from groundlings.simulator.log.part_footers import refuse_lost_list
@@ -137,6 +139,8 @@ def open_log(run: Path | Store) -> Engine:
         version = schema_version(connection)
         refuse_disguised(connection, store)
         if 0 < version <= SCHEMA_VERSION:
+            if odd := odd_column(connection, version):
+                raise other_tables(store, odd)
             refuse_lost_list(connection, store)
     if version == 0:
         raise RunDirectoryError(

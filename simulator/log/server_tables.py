@@ -1,0 +1,67 @@
+"""Whether the tables on a PostgreSQL server are still of the kinds that a run makes; asked before a row is read.
+
+A server keeps one kind of value in a column, so what a column holds need not be looked at. But whoever owns the tables
+may give a column another kind or let it hold nothing, and then numbers are compared and sorted as text, and what is
+unknown is left out of sums; and rows that stand twice are counted twice where no key keeps them apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Boolean, Column, Connection, Float, Integer, text
+
+from groundlings.simulator.log import tables
+from groundlings.simulator.log.assignment_rows import assignments
+from groundlings.simulator.log.lesson_rows import lessons
+from groundlings.simulator.log.migrations import SCHEMA_VERSION
+from groundlings.simulator.log.presentation_rows import presentations
+
+_COLUMNS = """
+SELECT relname, attname, typname, attnotnull,
+       EXISTS (SELECT 1 FROM pg_index WHERE indrelid = pg_class.oid AND indisprimary) AS keyed
+FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid JOIN pg_type ON pg_type.oid = atttypid
+WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
+      AND relkind IN ('r', 'p') AND attnum > 0 AND NOT attisdropped
+"""
+
+_KINDS = (
+    (Boolean, ("bool",), "truth values"),
+    (Integer, ("int8", "int4", "int2"), "whole numbers"),
+    (Float, ("float8",), "decimal numbers of 64 bits"),
+)
+"""What a column of ours is, the server's words for it, and ours."""
+_TEXT = (("text", "varchar"), "text")
+
+
+def odd_column(connection: Connection, version: int) -> str | None:
+    """What is wrong with the columns of a log on a server, in words; None where they are as a run makes them.
+
+    Args:
+        connection: To the log.
+        version: Of its schema; columns that logs of earlier ones lack are not missing there.
+    """
+    return None if connection.dialect.name == "sqlite" else next(_odd(connection, version), None)
+
+
+def _odd(connection: Connection, version: int) -> Iterator[str]:
+    rows = connection.execute(text(_COLUMNS)).all()
+    found, keyed = {(row[0], row[1]): (row[2], row[3]) for row in rows}, {row[0]: row[4] for row in rows}
+    for table in (*tables.metadata.sorted_tables, assignments, lessons, presentations):
+        if not keyed.get(table.name, True):
+            yield f"the table {table.name} has no primary key"
+        for column in table.columns if table.name in keyed else ():
+            kind, never_empty = found.get((table.name, column.name), (None, False))
+            if kind is not None:
+                yield from _of_another_kind(f"{table.name}.{column.name}", column, kind, bool(never_empty))
+            elif version == SCHEMA_VERSION:
+                yield f"the table {table.name} has no column {column.name}"
+
+
+def _of_another_kind(name: str, column: Column[Any], kind: str, never_empty: bool) -> Iterator[str]:
+    kinds, called = next((words for each, *words in _KINDS if isinstance(column.type, each)), _TEXT)
+    if kind not in kinds:
+        yield f"{name} holds values of the kind {kind}, expected {called}"
+    elif not (never_empty or column.nullable):
+        yield f"{name} may hold nothing, expected a value in every row"
