@@ -63,6 +63,10 @@ SCRIPTS = ("page.js", "choose.js", "people.js")
 _THREADS = 2
 """Sections that are made at a time: most of it is waiting for the log's answers."""
 
+_MADE_FIRST = ("why", "results", "time", "whom")
+"""The section that takes longest to make, and those that are soon made and whose pictures take longest to draw: a
+studio draws them while the others are made."""
+
 
 def write_report(
     run_dir: Path,
@@ -115,7 +119,7 @@ def _write_page(material: Material, told: Callable[[int, int], None] | None) -> 
 
 
 def _made(material: Material, order: Order, told: Callable[[int], None]) -> list[Section]:
-    """The sections of the page in their order; of each thread that makes them the log has a connection.
+    """The sections in the order of the page; of each thread that makes them the log has a connection.
 
     Args:
         material: What they look at.
@@ -123,13 +127,13 @@ def _made(material: Material, order: Order, told: Callable[[int], None]) -> list
         told: Is called with how many sections are made.
     """
     with ThreadPoolExecutor(_THREADS) as threads:
-        making = [threads.submit(make, material) for _, make in SECTIONS.values()]
+        making = {name: threads.submit(SECTIONS[name][1], material) for name in dict.fromkeys((*_MADE_FIRST, *SECTIONS))}
         try:
-            for done, section in enumerate(as_completed(making)):
+            for done, section in enumerate(as_completed(making.values())):
                 told(done)
                 if section.exception() is None:
                     order.add(section.result().pictures)
-            return [section.result() for section in making]
+            return [making[name].result() for name in SECTIONS]
         finally:
             threads.shutdown(wait=False, cancel_futures=True)
 
