@@ -28,6 +28,7 @@ from groundlings.environments.repeats import OwnClock
 from groundlings.environments.split import Split, test_people
 from groundlings.experiments.archive.directory import write_text
 from groundlings.experiments.config.schema import CalibratedMindConfig, SplitConfig
+from groundlings.experiments.running import kept_evidence
 from groundlings.experiments.running.events import SILENT, Note, Progress, on_pairs
 from groundlings.experiments.running.kept_weights import keep, kept, place_of
 from groundlings.personas.language_term import LanguageTerm
@@ -104,6 +105,7 @@ class CalibrationGround:
         measured = measure(
             self.dataset, self.split.train, salt=self.split_config.salt, seed=seed, labels=self.split.labels
         )
+        kept_evidence.keep(self.dataset, self.split.train, (measured.evidence, measured.stars))
         whole = estimate(measured, per_occasion=self.per_occasion)
         unrated = replace(measured, stars=None, earlier_stars=None)  # stars are the same in every family
         families = {
@@ -121,7 +123,7 @@ class CalibrationGround:
         What items say of each other is measured on real users alone, what a user is like on the user's own history.
         """
         if self.widened is None:
-            measured = measure_rows(self.dataset, self.split.train)
+            measured = kept_evidence.measured(self.dataset, self.split.train)
         elif self._measured_widened is None:
             dataset, split = self.widened
             measured = measure_rows(dataset, split.train, real=self.split.train)

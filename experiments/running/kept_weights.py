@@ -1,8 +1,9 @@
 """Weights of tastes that were estimated before on the same data, kept so that another run need not estimate them again.
 
 Estimating measures the whole history twice: once without the rows that serve as labels. With weights that are kept it
-is measured once, and the taste is the same to the last bit. What weights depend on is in the file's name: the data, the
-split, the seed, the code that estimates, and the versions of packages that it computes with.
+is measured once, or not at all (`kept_evidence`), and the taste is the same to the last bit. What weights depend on is
+in the file's name: the data, the split, the seed, the code that estimates, and the versions of packages that it
+computes with.
 """
 
 from __future__ import annotations

@@ -126,8 +126,9 @@ def _made(material: Material, order: Order, told: Callable[[int], None]) -> list
         order: Is told of the pictures of each section that is made.
         told: Is called with how many sections are made.
     """
+    in_turn = dict.fromkeys((*_MADE_FIRST, *SECTIONS))
     with ThreadPoolExecutor(_THREADS) as threads:
-        making = {name: threads.submit(SECTIONS[name][1], material) for name in dict.fromkeys((*_MADE_FIRST, *SECTIONS))}
+        making = {name: threads.submit(SECTIONS[name][1], material) for name in in_turn}
         try:
             for done, section in enumerate(as_completed(making.values())):
                 told(done)

@@ -1,13 +1,14 @@
-"""Weights of tastes that are kept for other runs: the same tastes to the last bit, and never those of other data."""
+"""Weights and evidence of tastes that are kept for other runs: the same to the last bit, and never of other data."""
 
 from __future__ import annotations
 
 import pytest
 
 from groundlings.experiments.config.schema import ExperimentConfig
-from groundlings.experiments.running import calibration
+from groundlings.experiments.running import calibration, kept_evidence
 from groundlings.experiments.running.kept_weights import cache_directory
 from groundlings.experiments.running.plan import build_plan
+from groundlings.personas.taste import training_data
 
 TOY = {"name": "toy", "toy": {"n_users": 60, "n_items": 80, "interactions_per_user": 20}}
 SEED = 3
@@ -77,3 +78,34 @@ def test_a_file_that_cannot_be_read_is_estimated_and_written_again(damage):
 def test_a_cache_that_cannot_be_written_stops_nobody(tmp_path):
     (tmp_path / "tastes").write_text("a file where the directory would be")
     assert ground().tastes(SEED)
+
+
+def measures(monkeypatch):
+    """A list that grows with each history that is measured from now on."""
+    found, inner = [], training_data.measure_evidence
+    monkeypatch.setattr(training_data, "measure_evidence", lambda *given: found.append(given) or inner(*given))
+    return found
+
+
+def test_evidence_that_is_kept_is_not_measured_again(monkeypatch):
+    first, measuring = measured(ground().tastes(SEED)), measures(monkeypatch)
+    assert measured(ground().tastes(SEED)) == first
+    assert not measuring
+    (file,) = kept_evidence.cache_directory().iterdir()
+    whole = file.read_bytes()
+    for damaged in (b"", whole[:-9], whole[:2000] + bytes(200) + whole[2200:]):
+        file.write_bytes(damaged)
+        assert measured(ground().tastes(SEED)) == first
+        assert measuring.pop()
+        assert len(file.read_bytes()) == len(whole)
+
+
+def test_of_evidence_a_few_small_files_are_kept(monkeypatch):
+    monkeypatch.setattr(kept_evidence, "_MOST_FILES", 1)
+    for n_users in (60, 61):
+        ground(dataset={"name": "toy", "toy": {**TOY["toy"], "n_users": n_users}}).tastes(SEED)
+    (file,) = kept_evidence.cache_directory().iterdir()
+    file.unlink()
+    monkeypatch.setattr(kept_evidence, "MOST_BYTES", 0)
+    assert ground().tastes(SEED)
+    assert not [*kept_evidence.cache_directory().iterdir()]
