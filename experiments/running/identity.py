@@ -111,18 +111,12 @@ def code_identity(
         state = _state(arm, recommender)
         if state:
             found[f"arms.{arm.name}.state"] = state
-        found |= file_hashes(f"arms.{arm.name}", arm.options, config.base)
+    found |= files_of(config)
     if mind is not None:
         note("mind.code", [source_of(mind), *(source_of(made) for made in [maker] if made is not None)])
-        if isinstance(config.mind, PluginMindConfig):
-            found |= file_hashes("mind", config.mind.options, config.base)
-        else:
-            found |= file_hashes("mind", config.mind.model_dump(mode="json", include=_FILES_OF_MINDS), config.base)
         if prompts := prompts_hash(mind):
             found["mind.prompts"] = prompts
     note("environment.code", [source_of(site_alone(environment))])
-    if config.environment is not None:
-        found |= file_hashes("environment", config.environment.options, config.base)
     schema = environment.schema
     found["environment.actions"] = ",".join(schema.names)
     found["environment.interaction"] = schema.interaction
@@ -134,6 +128,19 @@ def code_identity(
     return found | {
         f"{PACKAGES}{name}": version for name, version in sorted(versions.items()) if name not in _DRAW_NOTHING
     }
+
+
+def files_of(config: ExperimentConfig) -> dict[str, str]:
+    """The parts that are files which the options of arms, mind and environment name."""
+    mind = config.mind
+    own = isinstance(mind, PluginMindConfig)
+    options = mind.options if own else mind.model_dump(mode="json", include=_FILES_OF_MINDS)
+    found = file_hashes("mind", options, config.base)
+    for arm in config.arms:
+        found |= file_hashes(f"arms.{arm.name}", arm.options, config.base)
+    if config.environment is not None:
+        found |= file_hashes("environment", config.environment.options, config.base)
+    return found
 
 
 def code_hash(recommender: AsyncRecommender) -> str:

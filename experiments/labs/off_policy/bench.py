@@ -114,21 +114,17 @@ def try_estimators(directory: Path, logging: str | None = None, groups: int = 20
 
     Raises:
         ConfigError: No arm can serve as log, or arms are no parallel worlds.
-        RunDirectoryError: There is no run.
+        RunDirectoryError: There is no run, it has not ended, or it cannot be measured as it ran.
     """
-    from groundlings.experiments.archive.directory import existing_config
-    from groundlings.experiments.config.loading import load_config
-    from groundlings.experiments.running.plan import build_plan
-    from groundlings.simulator.log.reader import LogReader
-    from groundlings.simulator.log.store import store_at
+    from groundlings.experiments.running.as_it_ran import ended_log, plan_as_it_ran
 
-    plan = build_plan(load_config(existing_config(directory)))
+    with ended_log(directory) as log:
+        impressions, unknown = without_lost_pages(log.impressions())
+    plan = plan_as_it_ran(directory)
     if plan.config.design.kind != "parallel":
         raise ConfigError(f"design: found {plan.config.design.kind}; expected parallel, where every arm has every user")
     recommenders, left_out = _fitted(plan)
     logging = _logging(recommenders, logging)
-    with LogReader(store_at(directory)) as log:
-        impressions, unknown = without_lost_pages(log.impressions())
     logged = logged_lists(plan, impressions, logging)
     if len(logged) < 2:
         raise ConfigError(

@@ -32,6 +32,7 @@ from groundlings.experiments.labs.paradigms.first_lists import SCORES, score_fir
 from groundlings.experiments.labs.paradigms.kinds import paradigm_of
 from groundlings.experiments.labs.paradigms.spending import read_costs
 from groundlings.experiments.labs.paradigms.user_groups import FEWEST, activity_gap, group_means
+from groundlings.experiments.running.as_it_ran import ended_log
 from groundlings.simulator.log.reader import LogReader
 
 Values = Mapping[str, FloatArray]
@@ -53,7 +54,7 @@ def compare_paradigms(directory: Path) -> Findings:
         ConfigError: Its arms are interleaved, so that no arm has a world of its own.
         RunDirectoryError: There is no run, or what lies beside its log is damaged.
     """
-    with LogReader(directory) as log:
+    with ended_log(directory, partial=True) as log:
         run = log.run()
         design = design_of(run["config"])
         if getattr(design, "kind", None) == "interleaving":

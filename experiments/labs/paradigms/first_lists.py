@@ -18,6 +18,7 @@ from groundlings.experiments.analysis.metrics.ranking import score_rankings
 from groundlings.experiments.archive.directory import existing_config
 from groundlings.experiments.archive.strangers import strange
 from groundlings.experiments.config.loading import load_config
+from groundlings.experiments.running.as_it_ran import not_as_it_ran
 from groundlings.experiments.running.held_out.sample import choose_sample
 from groundlings.experiments.running.plan import Plan, build_plan
 from groundlings.simulator.log.reader import LogReader
@@ -53,12 +54,12 @@ def score_first_lists(directory: Path, log: LogReader) -> FirstLists:
         return FirstLists({}, missing=f"{why}, so the run is only read")
     try:
         config = load_config(existing_config(directory))
-        config = config.model_copy(update={"dataset": config.dataset.model_copy(update={"allow_download": False})})
-        plan = build_plan(config)
+        here = config.dataset.model_copy(update={"allow_download": False})
+        plan = build_plan(config.model_copy(update={"dataset": here}))
     except UserError as fault:
         return FirstLists({}, missing=f"its data cannot be read ({fault})")
-    if plan.dataset.fingerprint != log.run()["dataset_hash"]:
-        return FirstLists({}, missing="its data set is not the same any more")
+    if differing := not_as_it_ran(directory, config, plan):
+        return FirstLists({}, missing=f"it is not what it ran with any more ({'; '.join(differing)})")
     if plan.dataset.synthetic is not None:
         return FirstLists({}, missing="its agents are synthetic users, who have no held-out part")
     return _scored(plan, log)

@@ -92,7 +92,7 @@ def examine_sessions(path: Path, folds: int = 10, seed: int = 0, run: Path | Non
     Raises:
         ConfigError: There are too few people, more parts than people, or no seed, or nobody searched in the run.
         DataError: The log cannot be read.
-        RunDirectoryError: There is no run.
+        RunDirectoryError: There is no run, or it has not ended.
     """
     if seed < 0:
         raise ConfigError(f"seed: found {seed}; expected 0 or more")

@@ -11,6 +11,7 @@ from groundlings.environments.errors import ConfigError
 from groundlings.environments.search_site import SEARCH, SOURCE
 from groundlings.experiments.labs.search_sessions.log import SearchLog
 from groundlings.experiments.labs.search_sessions.simulated import HeldFigure, SessionPages, held_figures
+from groundlings.experiments.running.as_it_ran import ended_log
 from groundlings.simulator.log.reader import LogReader
 
 
@@ -34,12 +35,12 @@ def held_run(run: Path, log: SearchLog, seed: int) -> RunHeld:
 
     Raises:
         ConfigError: Nobody searched in the run.
-        RunDirectoryError: There is no run.
+        RunDirectoryError: There is no run, or it has not ended.
     """
     real = SessionPages(log.people, log.sessions, log.clicks, log.shown)
     figures: list[HeldFigure] = []
     without: dict[str, float] = {}
-    with LogReader(run) as reader:
+    with ended_log(run) as reader:
         for arm in reader.arms()["arm"]:
             pages = _pages(reader, arm)
             if not len(pages.people):

@@ -106,14 +106,14 @@ def what_ties_did(run: Path, without: Path, times: int = 1000) -> Findings:
 
     Raises:
         ConfigError: The first has no ties, the second has some, or they differ in something else.
-        RunDirectoryError: One of them is no run.
+        RunDirectoryError: One of them is no run, has not ended, or cannot be measured as it ran.
     """
     from groundlings.experiments.archive.directory import existing_config, read_manifest
     from groundlings.experiments.config.loading import load_config
-    from groundlings.experiments.running.plan import build_plan
+    from groundlings.experiments.running.as_it_ran import plan_as_it_ran
 
     check_times(times)
-    plan = build_plan(load_config(existing_config(run)))
+    plan = plan_as_it_ran(run)
     options = checked_pair(plan, load_config(existing_config(without)), run, without)
     heard = WordOfMouth(options, plan.population, plan.config.base)
     users, catalog, train = plan.population.users, plan.dataset.catalog, plan.split.train

@@ -46,11 +46,20 @@ def checked_pair(plan: Plan, other: ExperimentConfig, run: Path, without: Path) 
 
 
 def arms_of(run: Path, plan: Plan) -> dict[str, ArmLog]:
-    """What happened in each arm of a run, by row numbers of the data set."""
-    from groundlings.simulator.log.reader import LogReader
-    from groundlings.simulator.log.store import store_at
+    """What happened in each arm of a run that has ended, by row numbers of the data set.
 
-    with LogReader(store_at(run)) as log:
+    Raises:
+        RunDirectoryError: It has not, or its data or file are not those of the plan.
+    """
+    from groundlings.experiments.running.as_it_ran import ended_log
+
+    with ended_log(run) as log:
+        about = log.run()
+        if about["dataset_hash"] != plan.dataset.fingerprint:
+            raise RunDirectoryError(
+                f"{run}: ran with the data {about['dataset_hash'][:12]}, and the other run with "
+                f"{plan.dataset.fingerprint[:12]}; expected one experiment, run twice"
+            )
         return arms_in(log, plan)
 
 

@@ -18,6 +18,7 @@ from groundlings.experiments.archive.directory import CONFIG_NAME, write_text
 from groundlings.experiments.archive.strangers import strange
 from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running.as_it_ran import not_as_it_ran
 from groundlings.experiments.running.event_loop import completed, outside_of_loops
 from groundlings.experiments.running.events import SILENT, Note, Progress
 from groundlings.experiments.running.held_out.figures import VERSION, cache_directory
@@ -68,10 +69,10 @@ def _measured(directory: Path, run: dict[str, Any], progress: Progress) -> HeldO
             f"{own} is code of its own, which a comparison does not import; `groundlings run --resume {directory}` does"
         )
     progress.event(Note("measuring what held-out behaviour says of the arms; it is kept for the next time"))
-    config = config.model_copy(update={"dataset": config.dataset.model_copy(update={"allow_download": False})})
-    plan = build_plan(config)
-    if plan.dataset.fingerprint != run["dataset_hash"]:
-        raise RunDirectoryError("its data set is not the same any more")
+    here = config.dataset.model_copy(update={"allow_download": False})
+    plan = build_plan(config.model_copy(update={"dataset": here}))
+    if differing := not_as_it_ran(directory, config, plan):
+        raise RunDirectoryError(f"it is not what it ran with any more ({'; '.join(differing)})")
     return outside_of_loops(lambda _: completed(ArmMeasurement(plan).finished()), progress)
 
 

@@ -198,7 +198,10 @@ def test_a_run_of_an_earlier_version_is_measured_when_it_is_compared_and_only_on
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda path: path.write_text(path.read_text().replace("n_items: 60", "n_items: 61")), "not the same any more"),
+        (lambda path: path.write_text(path.read_text().replace("n_items: 60", "n_items: 61")),
+         "not what it ran with any more (config.dataset.toy.n_items: 60 when it began, 61 now; data: "),
+        (lambda path: path.write_text(path.read_text().replace("seed: 3", "seed: 4")),
+         "not what it ran with any more (config.seed: 3 when it began, 4 now)"),
         (Path.unlink, "no config.yaml"),
         (lambda path: path.write_text(path.read_text().replace("recommender: ease", "recommender: my.own:Class")),
          "code of its own"),

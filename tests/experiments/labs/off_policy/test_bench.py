@@ -12,7 +12,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from groundlings.environments.errors import ConfigError
+from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.experiments.cli.off_policy import off_policy
 from groundlings.experiments.experiment import Experiment
 from groundlings.experiments.labs.off_policy.bench import OWN_WORLD, try_estimators
@@ -93,6 +93,26 @@ def test_a_user_with_a_lost_page_is_left_out_and_counts_as_no_zero(run, findings
     with sqlite3.connect(tmp_path / "run/log.db") as log:
         log.execute(page, ("popular", 40))
     with pytest.raises(ConfigError, match="of every user an outcome of the first session is not known"):
+        try_estimators(tmp_path / "run", groups=5)
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "complaint"),
+    [
+        ("n_items: 12", "n_items: 13", r"config\.dataset\.toy\.n_items: 12 when it began, 13 now; data: "),
+        ("temperature: 9.0", "temperature: 1.0", r"config\.arms\.1\.options\.temperature: 9.0 when it began, 1.0 now"),
+        ("", "UPDATE runs SET status = 'interrupted'", "the run is interrupted.*finish it with"),
+    ],
+)  # fmt: skip
+def test_what_is_not_as_it_ran_is_refused(run, tmp_path, then, now, complaint):
+    shutil.copytree(run, tmp_path / "run")
+    file = tmp_path / "run" / "config.yaml"
+    if then:
+        file.write_text(file.read_text().replace(then, now))
+    else:
+        with sqlite3.connect(tmp_path / "run" / "log.db") as log:
+            log.execute(now)
+    with pytest.raises(RunDirectoryError, match=complaint):
         try_estimators(tmp_path / "run", groups=5)
 
 

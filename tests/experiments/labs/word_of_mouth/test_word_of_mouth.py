@@ -219,6 +219,10 @@ def test_a_run_beside_the_same_world_without_ties(tmp_path, monkeypatch):
     assert ask("with", "without", "--times", "1").exit_code == 2
     assert "expected one whose agents have ties" in str(ask("without", "without").exception)
     assert "its agents have ties" in str(ask("with", "with").exception)
+    for name, of in (("without", "ran with the data 0123"), ("with", "data: 0123")):  # the last, because it spoils both
+        with sqlite3.connect(tmp_path / name / "log.db") as log:
+            log.execute("UPDATE runs SET dataset_hash = '0123456789abcdef'")
+        assert of in str(ask("with", "without").exception)
 
 
 def _means(run):
