@@ -132,10 +132,10 @@ def code_identity(
 
 def files_of(config: ExperimentConfig) -> dict[str, str]:
     """The parts that are files which the options of arms, mind and environment name."""
-    mind = config.mind
-    own = isinstance(mind, PluginMindConfig)
-    options = mind.options if own else mind.model_dump(mode="json", include=_FILES_OF_MINDS)
-    found = file_hashes("mind", options, config.base)
+    if isinstance(config.mind, PluginMindConfig):
+        found = file_hashes("mind", config.mind.options, config.base)
+    else:
+        found = file_hashes("mind", config.mind.model_dump(mode="json", include=_FILES_OF_MINDS), config.base)
     for arm in config.arms:
         found |= file_hashes(f"arms.{arm.name}", arm.options, config.base)
     if config.environment is not None:
