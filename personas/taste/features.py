@@ -204,11 +204,14 @@ class Evidence:
     def _shares_by_history(self, users: IntArray, items: IntArray) -> Features:
         """Share of similar users that have an item of so many users that it takes less to look into their histories."""
         others, weights = self.similar.of(users)
-        have, known = np.empty(others.shape, dtype=np.float32), self._flags.hold(items)
-        have[known] = self._flags.have(others[known], items[known])
-        if not known.all():
+        known = self._flags.hold(items)
+        if known.all():
+            have = self._flags.have(others, items)
+        else:
+            have = np.empty(others.shape, dtype=np.bool_)
+            have[known] = self._flags.have(others[known], items[known])
             have[~known] = self._searched(users[~known], items[~known])
-        return np.einsum("nw,nw->n", weights, have).astype(np.float32)
+        return np.einsum("nw,nw->n", weights, have.astype(np.float32))
 
     def _searched(self, users: IntArray, items: IntArray) -> Features:
         """1 where a similar user's history holds the item of a pair, shape (n_pairs, width)."""

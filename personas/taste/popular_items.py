@@ -43,6 +43,8 @@ class PopularItems:
 
     def have(self, users: NDArray[np.integer], items: IntArray) -> BoolArray:
         """Whether some users have an item that has flags, one item per row of users, shape (n, width)."""
-        byte, bit = np.divmod(self._place[items][:, None], _BITS)
-        first_bit = np.left_shift(self._bits[users, byte], bit.astype(np.uint8))
-        return first_bit >= 1 << (_BITS - 1)
+        byte, bit = np.divmod(self._place[items], _BITS)
+        cells = users * np.int64(self._bits.shape[1])
+        cells += byte[:, None]
+        asked = np.right_shift(1 << (_BITS - 1), bit).astype(np.uint8)
+        return (self._bits.ravel().take(cells) & asked[:, None]) != 0

@@ -73,11 +73,15 @@ class PairedTable:
 
     def _looked_up(self, left: sp.csr_array, places: IntArray) -> NDArray[np.float32]:
         """The products with rows that lie at some places among the numbers."""
-        values = left.data * self._numbers[np.repeat(places, np.diff(left.indptr)), left.indices]
+        cells = np.repeat(places * self._numbers.shape[1], np.diff(left.indptr))
+        cells += left.indices
+        beside = self._numbers.ravel().take(cells)
+        met = np.flatnonzero(beside)
+        values = left.data[met] * beside[met]
         # As of sparse rows, no zeros: how a floating-point sum is rounded depends on how many numbers it has.
-        counted = values != 0
-        bounds = np.concatenate([[0], np.cumsum(counted)])[left.indptr]
-        products = sp.csr_array((values[counted], left.indices[counted], bounds), left.shape)
+        if not values.all():
+            met, values = met[values != 0], values[values != 0]
+        products = sp.csr_array((values, left.indices[met], np.searchsorted(met, left.indptr)), left.shape)
         return np.asarray(products.sum(axis=1), dtype=np.float32).ravel()
 
 
