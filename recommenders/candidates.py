@@ -19,6 +19,7 @@ from groundlings.environments.arrays import NO_ITEM, FloatArray, IntArray, ItemA
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.environments.sorting import order_of, pair_keys
+from groundlings.environments.uneven_rows import among_largest
 from groundlings.recommenders.base import Recommender, ScoringRecommender, part_of
 
 CELLS_AT_ONCE = 2**22
@@ -246,33 +247,24 @@ def best_stored(scores: sp.csr_array, width: int) -> Candidates:
     """
     n, n_items = scores.shape
     width = min(width, n_items)
-    rows = np.repeat(np.arange(n), np.diff(scores.indptr))
     items, values = scores.indices, scores.data
-    if not values.all():
-        some = values != 0
-        rows, items, values = rows[some], items[some], values[some]
-    above = np.arange(len(values)) if (values > 0).all() else np.flatnonzero(values > 0)
-    counts = np.bincount(rows[above], minlength=n)
-    enough = above[_among_best(values[above], counts, width)]
-    short = counts < width
-    parts = [(rows[enough], items[enough].astype(np.int64), values[enough])]
+    bounds: NDArray[np.integer] = scores.indptr
+    if not values.min(initial=1) > 0:
+        above = np.flatnonzero(values > 0)
+        items, values, bounds = items[above], values[above], np.searchsorted(above, bounds)
+    enough, _ = among_largest(values, bounds, width)
+    rows = np.repeat(np.arange(n), np.diff(np.searchsorted(enough, bounds)))
+    parts = [(rows, items[enough].astype(np.int64), values[enough])]
+    short = np.diff(bounds) < width
     if short.any():
+        others = np.flatnonzero(np.repeat(short, np.diff(scores.indptr)) & (scores.data != 0))
+        rows = np.searchsorted(scores.indptr, others, side="right") - 1
+        items, values = scores.indices[others], scores.data[others]
         parts.append(_of_score_0(rows, items, np.flatnonzero(short), n_items, width))
-        below = (values <= 0) & short[rows]
+        below = values < 0
         parts.append((rows[below], items[below].astype(np.int64), values[below]))
     of_rows, of_items, of_scores = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Candidates.of_pairs(of_rows, of_items, of_scores, n, width)
-
-
-def _among_best(values: FloatArray, counts: IntArray, width: int) -> IntArray:
-    """Which values are at least the `width`-th of their row, rows one behind the other, so many values of each."""
-    moved, floor = values.copy(), np.full(len(counts), -np.inf)
-    ends = np.cumsum(counts)
-    for row in np.flatnonzero(counts > width).tolist():
-        own, place = moved[ends[row] - counts[row] : ends[row]], counts[row] - width
-        own.partition(place)
-        floor[row] = own[place]
-    return np.flatnonzero(values >= np.repeat(floor, counts))
 
 
 def _of_score_0(

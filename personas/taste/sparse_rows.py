@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from groundlings.environments.arrays import IntArray
+from groundlings.environments.uneven_rows import among_largest
 
 _SPARE = 12
 """Places for each stored cell of a table that is kept full: six times the bytes, whatever the size of the catalog."""
@@ -99,33 +100,22 @@ def keep_largest(matrix: sp.csr_array, width: int, scores: NDArray[np.floating] 
         width: Most cells of a row that are kept.
         scores: Of the stored cells, shape (nnz,); the values themselves if absent.
     """
-    values = matrix.data if scores is None else scores
-    counts = np.diff(matrix.indptr)
-    long = np.flatnonzero(counts > width)
-    if not len(long):
-        matrix.sort_indices()
-        return matrix
-    kept = np.ones(len(values), dtype=np.bool_)
-    for first, last in zip(matrix.indptr[long].tolist(), matrix.indptr[long + 1].tolist(), strict=True):
-        _mark_largest(values[first:last], matrix.indices[first:last], width, kept[first:last])
-    counts[long] = width
-    bounds = np.concatenate([[0], np.cumsum(counts)]).astype(matrix.indptr.dtype)
-    result = sp.csr_array((matrix.data[kept], matrix.indices[kept], bounds), shape=matrix.shape)
+    values, bounds = matrix.data if scores is None else scores, matrix.indptr
+    kept, least = among_largest(values, bounds, width)
+    ends = np.searchsorted(kept, bounds)
+    fits = np.ones(len(kept), dtype=np.bool_)
+    for row in np.flatnonzero(np.diff(ends) > width).tolist():
+        own = slice(ends[row], ends[row + 1])
+        equal = np.flatnonzero(values[kept[own]] == least[row])
+        surplus = own.stop - own.start - width
+        fits[own][equal[np.argsort(matrix.indices[kept[own]][equal])[-surplus:]]] = False
+    if not fits.all():
+        kept = kept[fits]
+        ends = np.searchsorted(kept, bounds)
+    places = matrix.indices[kept], ends.astype(bounds.dtype)
+    result = sp.csr_array((matrix.data[kept], *places), shape=matrix.shape)
     result.sort_indices()
     return result
-
-
-def _mark_largest(
-    values: NDArray[np.floating], columns: NDArray[np.integer], width: int, marks: NDArray[np.bool_]
-) -> None:
-    """Mark the `width` largest of more values in place; of equal ones those of the first columns."""
-    place = len(values) - width
-    smallest = np.partition(values, place)[place]
-    np.greater_equal(values, smallest, out=marks)
-    surplus = int(np.count_nonzero(marks)) - width
-    if surplus:
-        equal = np.flatnonzero(values == smallest)
-        marks[equal[np.argsort(columns[equal])[-surplus:]]] = False
 
 
 def parts_of(work: IntArray, most: int) -> Iterator[slice]:
