@@ -150,7 +150,8 @@ class Taste:
             assert asked is not None, "whoever asks has the taste"
             return asked.appeal_of(users, items)
 
-        return PairMemory(appeal, self.n_items, self.__dict__.pop("_place", None))
+        place = self.__dict__.pop("_place", None)
+        return PairMemory(appeal, self.n_items, place, n_users=self.evidence.n_users)
 
     def worked_out(self) -> WorkedOut:
         """What a copy in another process need not work out again, as far as it is known here; see `take_over`."""

@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 
 from groundlings.environments.arrays import FloatArray, IntArray
 
-PLACES = 2**21
-"""Pairs that are kept, 16 bytes each; a pair takes the place of another one where both of its own are taken. Memory
-that no pair has come to is none yet."""
+FEWEST, MOST, OF_A_USER = 2**21, 2**24, 16
+"""Pairs that are kept, 16 bytes each: as many as a session or two show of all users, so that an arm finds what an arm
+before it has shown. A pair takes the place of another one where both of its own are taken. Memory that no pair has come
+to is none yet."""
 
 Place = tuple[str, str]
 """Where a table lies: the path by which this machine's processes reach it, and the name that tells it from others."""
@@ -34,7 +35,6 @@ _Words = NDArray[np.uint64]
 
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 _SECOND_SPREAD = np.uint64(0xD6E8FEB86659FD93)
-_SHIFT = np.uint64(64 - 21)
 
 
 class PairMemory:
@@ -46,33 +46,41 @@ class PairMemory:
         n_items: Size of the catalog.
         place: Of the table of another process, which has it of the same function; where that is not to be reached, as
             on another machine, and if absent, the table is a new one.
+        n_users: Users of the data set: of more of them more pairs are kept, the same number in each process.
 
     Attributes:
         place: Where the table lies; None where nobody else can reach it.
     """
 
     def __init__(
-        self, compute: Callable[[IntArray, IntArray], FloatArray], n_items: int, place: Place | None = None
+        self,
+        compute: Callable[[IntArray, IntArray], FloatArray],
+        n_items: int,
+        place: Place | None = None,
+        *,
+        n_users: int = 0,
     ) -> None:
         self._compute = compute
         self._n_items = n_items
+        bits = (min(max(OF_A_USER * n_users, FEWEST), MOST) - 1).bit_length()
+        self._shift, places = np.uint64(64 - bits), 1 << bits
         file = None if place is None else _reached(*place)
         if file is None:
-            file, place = _new_file()
+            file, place = _new_file(16 * places)
         if file is not None:
             weakref.finalize(self, os.close, file)
         self.place = place
-        shared = mmap.mmap(-1 if file is None else file, 16 * PLACES)
-        self._values = np.frombuffer(shared, np.float64, PLACES)
-        self._checks = np.frombuffer(shared, np.uint64, PLACES, 8 * PLACES)
+        shared = mmap.mmap(-1 if file is None else file, 16 * places)
+        self._values = np.frombuffer(shared, np.float64, places)
+        self._checks = np.frombuffer(shared, np.uint64, places, 8 * places)
 
     def of(self, users: IntArray, items: IntArray) -> FloatArray:
         """The values of some pairs, shape (n,)."""
         # From 1 on: an empty place, which holds zeros, is that of pair 0.
         pairs = (users * self._n_items + items + 1).astype(np.uint64)
-        values, elsewhere = self._kept(pairs, _places(pairs, _SPREAD))
+        values, elsewhere = self._kept(pairs, self._places(pairs, _SPREAD))
         if len(elsewhere):
-            values[elsewhere], unknown = self._kept(pairs[elsewhere], _places(pairs[elsewhere], _SECOND_SPREAD))
+            values[elsewhere], unknown = self._kept(pairs[elsewhere], self._places(pairs[elsewhere], _SECOND_SPREAD))
             missing = elsewhere[unknown]
             if len(missing):
                 values[missing] = self._compute(users[missing], items[missing])
@@ -86,21 +94,29 @@ class PairMemory:
 
     def _keep(self, pairs: _Words, values: FloatArray) -> None:
         """Put pairs where nothing lies, else in their second place."""
-        first = _places(pairs, _SPREAD)
-        places = np.where(self._checks[first] == 0, first, _places(pairs, _SECOND_SPREAD))
+        first = self._places(pairs, _SPREAD)
+        places = np.where(self._checks[first] == 0, first, self._places(pairs, _SECOND_SPREAD))
         # Of two new pairs of one place the last one stays, in both columns.
         self._values[places] = values
         self._checks[places] = pairs ^ _scrambled(values)
 
+    def _places(self, pairs: _Words, spread: np.uint64) -> IntArray:
+        """Where pairs may lie: the upper bits of a product (Knuth, The Art of Computer Programming 3, section 6.4)."""
+        return ((pairs * spread) >> self._shift).astype(np.int64)
 
-def _new_file() -> tuple[int | None, Place | None]:
-    """A table of zeros that other processes can reach; none where the system has or allows no such files."""
+
+def _new_file(size: int) -> tuple[int | None, Place | None]:
+    """A table of zeros that other processes can reach; none where the system has or allows no such files.
+
+    Args:
+        size: In bytes.
+    """
     if not hasattr(os, "memfd_create"):
         return None, None
     name = f"groundlings-{secrets.token_hex(16)}"
     file = os.memfd_create(name)
     try:
-        os.truncate(file, 16 * PLACES)
+        os.truncate(file, size)
     except OSError:  # limits on the size of files hold for it, too
         os.close(file)
         return None, None
@@ -115,11 +131,6 @@ def _reached(path: str, name: str) -> int | None:
             return file
         os.close(file)
     return None
-
-
-def _places(pairs: _Words, spread: np.uint64) -> IntArray:
-    """Where pairs may lie: the upper bits of a product (Knuth, The Art of Computer Programming 3, section 6.4)."""
-    return ((pairs * spread) >> _SHIFT).astype(np.int64)
 
 
 def _scrambled(values: FloatArray) -> _Words:

@@ -268,6 +268,10 @@ def test_pairs_that_are_asked_about_again_and_again_are_computed_once_though_the
     # With one place for each pair, some 1,200 would be computed anew every time.
     assert asked[1] > 0
     assert sum(asked[3:]) < 50
+    more_room, again = PairMemory(compute, 500, n_users=1_000_000), len(asked)
+    for _ in range(2):
+        more_room.of(users, items)
+    assert sum(asked[again + 1 :]) < asked[1]
 
 
 def test_what_a_forked_process_has_computed_is_known_here():
