@@ -25,10 +25,9 @@ from sqlalchemy import Text as PlainText
 from groundlings.personas.measured import MeasuredPersonas, measured_personas
 from groundlings.personas.population import Population
 from groundlings.personas.profile import LEVELS
+from groundlings.simulator.log.canonical import PIECE_ROWS
 from groundlings.simulator.log.columns import Row
 from groundlings.simulator.log.reading.batches import read_in_pieces
-
-_PEOPLE_AT_ONCE = 1 << 15
 
 stored = Table(
     "agents",
@@ -117,11 +116,15 @@ def measured_rows(population: Population, first: int) -> Iterator[Row]:
         population: Who takes part.
         first: Id of the first row.
     """
-    for start in range(0, len(population), _PEOPLE_AT_ONCE):
-        end = min(start + _PEOPLE_AT_ONCE, len(population))
-        yield from zip(
-            range(first + start, first + end), *_cells(measured_personas(population, start, end)), strict=True
-        )
+    for columns in measured_blocks(population, first):
+        yield from zip(*columns, strict=True)
+
+
+def measured_blocks(population: Population, first: int) -> Iterator[list[Sequence[Any]]]:
+    """The same as columns, as many rows at a time as a seal takes in; see `measured_rows`."""
+    for start in range(0, len(population), PIECE_ROWS):
+        end = min(start + PIECE_ROWS, len(population))
+        yield [range(first + start, first + end), *_cells(measured_personas(population, start, end))]
 
 
 def _cells(people: MeasuredPersonas) -> Iterator[Sequence[Any]]:
@@ -137,12 +140,18 @@ def _cells(people: MeasuredPersonas) -> Iterator[Sequence[Any]]:
     yield people.rating_sum.tolist()
     yield _known(people.rating_spread)
     yield people.favourites
-    yield [told.get(id(each)) for each in people.demographics]
-    yield [_names(*each) for each in zip(people.favourites, people.user_ids, strict=True)]
+    yield [told.get(id(each)) for each in people.demographics] if told else [None] * len(people.user_ids)
+    yield _names(people.favourites, people.user_ids)
 
 
-def _names(favourite: str | None, user_id: str) -> str | None:
-    """The column `json_names` of an agent."""
+def _names(favourites: Sequence[str | None], user_ids: Sequence[str]) -> list[str | None]:
+    """The column `json_names` of some agents."""
+    if _PLAIN("".join(user_ids)) and _PLAIN("".join(filter(None, set(favourites)))):
+        return [None] * len(user_ids)
+    return [_name(*each) for each in zip(favourites, user_ids, strict=True)]
+
+
+def _name(favourite: str | None, user_id: str) -> str | None:
     if _PLAIN(user_id) and (favourite is None or _PLAIN(favourite)):
         return None
     return _as_json({"favourite": favourite, "user_id": user_id})[1:-1]
@@ -178,7 +187,7 @@ def persona_text(row: Sequence[Any]) -> str:
 def persona_texts(connection: Connection) -> Iterator[tuple[str, str]]:
     """Of each agent of a log that keeps them so: the user's id and `persona_text`, in the order of these ids."""
     query = f"SELECT {', '.join(stored.columns.keys())} FROM agents ORDER BY source_user_id"
-    for rows in read_in_pieces(connection, query, _PEOPLE_AT_ONCE):
+    for rows in read_in_pieces(connection, query, PIECE_ROWS):
         for row in rows:
             yield row[1], persona_text(row)
 

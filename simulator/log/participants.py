@@ -43,16 +43,18 @@ def write_agents(
         first: Id of the first row.
         personas: What is kept of each.
     """
-    table, rows = tables.agents, _agent_rows(population, run_id, first)
+    if personas == "measured" and connection.dialect.name == "sqlite":
+        measured_agents.make_table(connection, run_id)
+        seal = RowSeal(measured_agents.stored)
+        passing = seal.passing_blocks(measured_agents.measured_blocks(population, first))
+        store.pour(connection, measured_agents.stored, passing)
+        return seal.seal
+    rows = _agent_rows(population, run_id, first)
     if personas == "measured":
-        rows = measured_agents.measured_rows(population, first)
-        if connection.dialect.name == "sqlite":
-            table = measured_agents.stored
-            measured_agents.make_table(connection, run_id)
-        else:
-            rows = ((row[0], run_id, row[1], measured_agents.persona_text(row)) for row in rows)
-    seal = RowSeal(table)
-    store.pour(connection, table, seal.passing(rows))
+        measured = measured_agents.measured_rows(population, first)
+        rows = ((row[0], run_id, row[1], measured_agents.persona_text(row)) for row in measured)
+    seal = RowSeal(tables.agents)
+    store.pour(connection, tables.agents, seal.passing(rows))
     return seal.seal
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Table, insert, inspect, select
 
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.canonical import PIECE_ROWS, Hash, Kind, absorb, kinds_of
-from groundlings.simulator.log.columns import Columns, Row
+from groundlings.simulator.log.columns import Column, Columns, Row
 from groundlings.simulator.log.presentation_rows import presentations
 from groundlings.simulator.log.row_layout import Block, Origin
 
@@ -140,10 +140,19 @@ class RowSeal:
         """The same rows."""
         source = iter(rows)
         while piece := list(islice(source, PIECE_ROWS)):
-            self._first = self._first or piece[0][0]
-            self._count += len(piece)
-            absorb(self._hash, self._kinds, list(zip(*piece, strict=True))[1:])
+            self._take_in(list(zip(*piece, strict=True)))
             yield from piece
+
+    def passing_blocks(self, blocks: Iterable[Sequence[Column]]) -> Iterator[Row]:
+        """The rows of blocks that come as columns; `PIECE_ROWS` of them in each block but the last."""
+        for columns in blocks:
+            self._take_in(columns)
+            yield from zip(*columns, strict=True)
+
+    def _take_in(self, columns: Sequence[Column]) -> None:
+        self._first = self._first or columns[0][0]
+        self._count += len(columns[0])
+        absorb(self._hash, self._kinds, columns[1:])
 
     @property
     def seal(self) -> tuple[dict[str, Any], str]:
