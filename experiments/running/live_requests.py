@@ -139,6 +139,11 @@ class LiveRequests:
             if each.origin == "live":
                 self._taken.setdefault(each.place, []).append(each)
 
+    @property
+    def any(self) -> bool:
+        """Whether anything was ever asked for."""
+        return self._path.exists()
+
     def new(self, day: int, arms: Sequence[str]) -> list[Intervention]:
         """See `Requests.new`."""
         found: list[Intervention] = []

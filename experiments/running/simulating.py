@@ -7,13 +7,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from groundlings.environments.cleaning import logger
 from groundlings.environments.errors import TooMuchUnlearnt, TooMuchUnreadable
 from groundlings.experiments.analysis.metrics.lost import altogether, read_lost
 from groundlings.experiments.analysis.metrics.lost_lessons import limits_of, read_lessons
 from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running.arms_ahead import ArmsAhead, Notebook, write
 from groundlings.experiments.running.changes import check_same, line
 from groundlings.experiments.running.event_loop import outside_of_loops
 from groundlings.experiments.running.events import (
@@ -131,14 +132,27 @@ async def _simulated(
         if requests is not None:
             requests.taken_up(known)
         interventions = Interventions(known, ArmChanges(plan).carry_out, log.intervene, requests)
-        with plan.execution.opened(on_note(progress)) as engine:
+
+        async def live(arms: Sequence[Arm], notes: Notebook) -> None:
+            # Where sessions are simulated in the process of their arm, it asks its log for no more than a notebook has.
+            await live_together(arms, plan.schedule, cast("LogWriter", notes), notes.told, after_first_fit=look)
+
+        with (
+            plan.execution.opened(on_note(progress)) as engine,
+            ArmsAhead(plan, live, wanted=past is None and not known) as ahead,
+        ):
             while plan.stages:
+                ahead.begin(plan.stages[1:])
                 arms = plan.stages.pop(0)  # an arm is large: this frees it after its last day
                 plan.execution.assign(engine, arms, on_note(progress))
                 sessions = round(sum(arm.people for arm in arms) * plan.schedule.likely_sessions)
                 progress.event(ArmBegins(BETWEEN_ARMS.join(arm.name for arm in arms), sessions))
                 if past is not None:
                     _go_on(arms, past)
+                lived = ahead.take(arms)
+                if lived is not None and (requests is None or not requests.any):
+                    write(lived, log, on_sessions(progress))
+                    continue
                 try:
                     heard = on_sessions(progress), watch, look, interventions, _on_lessons(progress), lessons
                     await live_together(arms, plan.schedule, log, *heard)

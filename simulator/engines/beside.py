@@ -54,12 +54,18 @@ class Beside(Generic[Answer]):
             os.close(end)
 
     def answer(self) -> Answer:
-        """Wait for the answer; a second call may work it out anew."""
-        if self._process is not None:
-            with suppress(EOFError, OSError):
-                found: Answer = self._connection.recv()
-                return found
-        return self._question()
+        """Wait for the answer; it is worked out here where the process hands none back, as it does a second time."""
+        found = self.handed_back()
+        return self._question() if found is None else found
+
+    def handed_back(self) -> Answer | None:
+        """Wait for what the process hands back; None where there is none, or it has ended before."""
+        if self._process is None:
+            return None
+        with suppress(EOFError, OSError):
+            found: Answer = self._connection.recv()
+            return found
+        return None
 
     def _begin(self) -> None:
         self._life = os.pipe()
