@@ -2,8 +2,9 @@
 
 Arms that learn from their own agents alone do not depend on each other. Where their sessions are too few to share out
 among workers, the next arms are simulated from their first day to their last by forked processes, one each, as many as
-there are further cores. What they would have written comes back whole and is written here, arm after arm: the log says
-the same in the same order. Nothing depends on these processes: an arm that none hands back is simulated here.
+there are cores: this process waits for them more than it computes. What they would have written comes back whole and is
+written here, arm after arm: the log says the same in the same order. Nothing depends on these processes: an arm that
+none hands back is simulated here.
 
 It is done only for agents and recommenders of Groundlings that ask nobody, and where nothing is to change in an arm:
 they keep no connections, and leave nothing behind but their sessions and figures that are kept for other runs.
@@ -46,7 +47,8 @@ class ArmsAhead:
 
     Args:
         plan: What is simulated.
-        live: Simulates all days of some arms, into a log that may be a `Notebook`.
+        live: Simulates all days of some arms; what is to be logged goes into the notebook.
+        wanted: Whether anything may be simulated ahead.
     """
 
     def __init__(
@@ -57,7 +59,7 @@ class ArmsAhead:
         alone = plan.execution.engine == "process" and plan.config.execution.engine == "auto"
         kept = plan.config.exposures is None and estimates_taste(plan)
         fits = FEWEST_SESSIONS <= sessions <= MOST_SESSIONS
-        self._processes = usable_cores() - 1 if wanted and alone and kept and fits else 0
+        self._processes = usable_cores() if wanted and alone and kept and fits else 0
         self._begun: dict[str, Beside[Lived]] = {}
 
     def __enter__(self) -> ArmsAhead:
