@@ -21,6 +21,7 @@ from groundlings.simulator.log.columnar import ColumnarConnection, columnar
 from groundlings.simulator.log.held_columns import HeldStore
 from groundlings.simulator.log.parts import Part, schema_of
 from groundlings.simulator.log.reading.batches import frame_of, refused
+from groundlings.simulator.log.reading.nobody import of_somebody
 from groundlings.simulator.log.reading.open_log import OpenLog
 from groundlings.simulator.log.reading.part_rows import parts_of, read_part, rows_in_parts
 from groundlings.simulator.log.store import LOG_NAME, Store, named_faults
@@ -160,7 +161,9 @@ class ExcerptReader(OpenLog):
     def _ask_of(self, excerpt: Excerpt, sql: str, **values: Any) -> pd.DataFrame:
         """As `_ask_all`, of a query that finds in an excerpt all that it asks for."""
         with self._asking_of(excerpt) as log:
-            return self._ask_all(sql, **values) if log is None else frame_of(log.table(sql, values))
+            if log is None:
+                return self._ask_all(sql, **values)
+            return of_somebody(self, frame_of(log.table(sql, values)))
 
     @contextmanager
     def _asking_of(self, excerpt: Excerpt) -> Iterator[ColumnarConnection | None]:

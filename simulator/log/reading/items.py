@@ -17,7 +17,7 @@ _PART = "(agent_id - {first}) - ((agent_id - {first}) / {parts}) * {parts}"
 _SHOWN = f"""
 SELECT arm_id, {_PART} AS part, item_id, count(*) AS shown, count(clicked) AS known,
        count(CASE WHEN clicked THEN 1 END) AS clicks
-FROM impressions JOIN sessions USING (session_id)
+FROM impressions LEFT JOIN sessions USING (session_id)
 GROUP BY arm_id, {_PART}, item_id
 """
 
@@ -25,16 +25,16 @@ _BOUGHT = f"""
 SELECT arm_id, {_PART} AS part, item_id, count(CASE WHEN kind = 'purchase' THEN 1 END) AS purchases,
        count(CASE WHEN kind = 'paid' THEN 1 END) AS priced,
        coalesce(sum(CASE WHEN kind = 'paid' THEN value END), 0.0) AS paid
-FROM events JOIN impressions ON impressions.impression_id = events.impression_id
-     JOIN sessions ON sessions.session_id = events.session_id
+FROM events LEFT JOIN impressions ON impressions.impression_id = events.impression_id
+     LEFT JOIN sessions ON sessions.session_id = events.session_id
 WHERE kind IN ('purchase', 'paid')
 GROUP BY arm_id, {_PART}, item_id
 """
 
 _PURCHASES = """
 SELECT arm_id, agent_id, day, item_id
-FROM events JOIN impressions ON impressions.impression_id = events.impression_id
-     JOIN sessions ON sessions.session_id = events.session_id
+FROM events LEFT JOIN impressions ON impressions.impression_id = events.impression_id
+     LEFT JOIN sessions ON sessions.session_id = events.session_id
 WHERE kind = 'purchase'
 ORDER BY arm_id, agent_id, day, event_id
 """
@@ -42,7 +42,7 @@ ORDER BY arm_id, agent_id, day, event_id
 _PRICED = """
 SELECT arm_id, count(CASE WHEN kind = 'purchase' THEN 1 END) AS purchases,
        count(CASE WHEN kind = 'paid' THEN 1 END) AS priced, count(CASE WHEN kind = 'cost' THEN 1 END) AS costed
-FROM events JOIN sessions USING (session_id)
+FROM events LEFT JOIN sessions USING (session_id)
 WHERE kind IN ('purchase', 'paid', 'cost')
 GROUP BY arm_id
 """

@@ -32,7 +32,7 @@ SELECT call_id, arms.name AS arm, source_user_id AS user_id, agent_id, day, page
        from_store, prompt_tokens, completion_tokens, latency_seconds, asked_by,
        {_CUT.format("messages")}, {_CUT.format("reply")}
 FROM (SELECT * FROM calls WHERE call_id > :after {{only}} ORDER BY call_id LIMIT :limit) AS wanted
-JOIN sessions USING (session_id) JOIN arms USING (arm_id) JOIN agents USING (agent_id)
+LEFT JOIN sessions USING (session_id) LEFT JOIN arms USING (arm_id) LEFT JOIN agents USING (agent_id)
 ORDER BY call_id
 """
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 _PAGES = """
 SELECT arm_id, events.session_id, events.page, kind, detail
-FROM events JOIN sessions USING (session_id)
+FROM events LEFT JOIN sessions USING (session_id)
 WHERE kind IN ('unreadable', 'unanswerable')
 """
 
@@ -68,7 +68,7 @@ class LostPageReader(OpenLog):
         form and thought_characters, as of its call."""
         if not self.columns_of("lessons"):
             return []
-        return self._rows(_LOST_LESSONS)
+        return list(self._rows(_LOST_LESSONS))
 
     def lost_pages(self) -> pd.DataFrame:
         """One row per lost page: arm_id, kind (`unreadable` or `unanswerable`) and detail, as of its event; then of the

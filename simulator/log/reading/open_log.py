@@ -23,6 +23,7 @@ from groundlings.simulator.log.held_columns import answers, held
 from groundlings.simulator.log.migrations import SCHEMA_VERSION, schema_version
 from groundlings.simulator.log.parts import RESTORE
 from groundlings.simulator.log.reading.batches import arrow_table, frame_of, rechunked, streamed, tables_of
+from groundlings.simulator.log.reading.nobody import each_of_somebody, of_somebody
 from groundlings.simulator.log.store import Store, named_faults, open_log, store_at
 
 if TYPE_CHECKING:
@@ -169,15 +170,15 @@ class OpenLog:
     def _ask(self, sql: str, **values: Any) -> pd.DataFrame:
         """As `query`, of our own, so that the log is to blame for what fails."""
         with self._connected() as connection:
-            return _blaming_the_log(connection, sql, values)
+            return of_somebody(self, _blaming_the_log(connection, sql, values))
 
     def _ask_all(self, sql: str, **values: Any) -> pd.DataFrame:
         """As `_ask`, of a query that names its columns and walks through all rows of a large table."""
         with self._asking(sql) as connection:
             behind = columnar(connection)
             if behind is None:
-                return _blaming_the_log(connection, sql, values)
-            return frame_of(behind.table(sql, values))
+                return of_somebody(self, _blaming_the_log(connection, sql, values))
+            return of_somebody(self, frame_of(behind.table(sql, values)))
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
@@ -217,17 +218,17 @@ class OpenLog:
                 raise
             raise RunDirectoryError(f"{self}: the log is damaged: {damage}; {RESTORE}") from fault
 
-    def _rows(self, sql: str, **values: Any) -> list[dict[str, Any]]:
+    def _rows(self, sql: str, **values: Any) -> Sequence[dict[str, Any]]:
         """The answer to a query that names its values `:so`, a dict per row; none for text that no database holds."""
         if any(isinstance(value, str) and _HALF_CHARACTER.search(value) for value in values.values()):
             return []  # as a command line has it whose bytes are no UTF-8
         with self._connected() as connection:
-            return [dict(row) for row in connection.execute(text(sql), values).mappings()]
+            return each_of_somebody(self, [dict(row) for row in connection.execute(text(sql), values).mappings()])
 
-    def _rows_of_all(self, sql: str) -> list[dict[str, Any]]:
+    def _rows_of_all(self, sql: str) -> Sequence[dict[str, Any]]:
         """As `_rows`, of a query that names its columns and walks through all rows of a large table."""
         with self._asking(sql) as connection:
-            return [dict(row) for row in connection.execute(text(sql)).mappings()]
+            return each_of_somebody(self, [dict(row) for row in connection.execute(text(sql)).mappings()])
 
     def _chunks(self, sql: str) -> Iterator[list[Row]]:
         """The answer to a query, `CHUNK_ROWS` at a time."""

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 _SLOTS = """
 SELECT session_id, impression_id, name AS arm, source_user_id AS user_id, day, page, position,
        source_item_id AS item_id, title, original, shown, fitting, clicked
-FROM presentations JOIN impressions USING (session_id, rank) JOIN sessions USING (session_id)
-     JOIN (SELECT arm_id, name FROM arms) AS named USING (arm_id) JOIN agents USING (agent_id)
-     JOIN items USING (item_id)
+FROM presentations LEFT JOIN impressions USING (session_id, rank) LEFT JOIN sessions USING (session_id)
+     LEFT JOIN (SELECT arm_id, name FROM arms) AS named USING (arm_id) LEFT JOIN agents USING (agent_id)
+     LEFT JOIN items USING (item_id)
 ORDER BY session_id, rank
 """
 
 _COUNTS = """
 SELECT arm_id, count(*) AS slots, count(shown) AS presented, count(CASE WHEN fitting > 0 THEN 1 END) AS fitting
-FROM presentations JOIN sessions USING (session_id)
+FROM presentations LEFT JOIN sessions USING (session_id)
 GROUP BY arm_id
 """
 

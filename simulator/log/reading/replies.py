@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from groundlings.simulator.log.reading.nobody import refuse_nobody
 from groundlings.simulator.log.reading.open_log import OpenLog
 
 _REPLIES = """
 SELECT arm_id, status, messages, reply, agent_id
-FROM calls JOIN sessions USING (session_id)
+FROM calls LEFT JOIN sessions USING (session_id)
 WHERE substr(template, 1, {length}) = '{template}-'
 """
 
@@ -21,13 +22,13 @@ FROM (
     FROM calls
     WHERE substr(template, 1, {length}) = '{template}-'
     GROUP BY session_id, page
-) AS lists JOIN sessions USING (session_id)
+) AS lists LEFT JOIN sessions USING (session_id)
 GROUP BY arm_id
 """
 
 _OUTCOMES = """
 SELECT agent_id, title, year, clicked, rating
-FROM impressions JOIN sessions USING (session_id) JOIN items USING (item_id)
+FROM impressions JOIN sessions USING (session_id) LEFT JOIN items USING (item_id)
 WHERE arm_id = {arm_id}
 ORDER BY impression_id
 """
@@ -68,6 +69,7 @@ class ReplyReader(OpenLog):
         """
         for chunk in self._chunks(_of(_REPLIES, template)):
             for row in chunk:
+                refuse_nobody(self, arm_id=row[0], agent_id=row[4])
                 yield LoggedReply(int(row[0]), str(row[1]), json.loads(row[2])[-1]["content"], str(row[3]), int(row[4]))
 
     def asked_again(self, template: str) -> dict[int, int]:
@@ -94,6 +96,7 @@ class ReplyReader(OpenLog):
         """Agent, title, year, whether it was clicked (None = not known) and rating of every impression of an arm."""
         for chunk in self._chunks(_OUTCOMES.format(arm_id=int(arm_id))):
             for agent, title, year, clicked, rating in chunk:
+                refuse_nobody(self, agent_id=agent, title=title)
                 yield int(agent), str(title), year, None if clicked is None else bool(clicked), rating
 
 

@@ -19,14 +19,14 @@ Rows: TypeAlias = Sequence[Mapping[str, Any]]
 _AGENTS = "SELECT agent_id, source_user_id, persona FROM agents WHERE agent_id IN ({})"
 
 _SESSIONS_OF_AGENT = """
-SELECT session_id, name AS arm, day, pages, ended_by FROM sessions JOIN arms USING (arm_id)
+SELECT session_id, name AS arm, day, pages, ended_by FROM sessions LEFT JOIN arms USING (arm_id)
 WHERE agent_id = :agent AND (CAST(:arm AS TEXT) IS NULL OR name = :arm)
       AND (CAST(:day AS INTEGER) IS NULL OR day = :day)
 ORDER BY arms.position, day, sim_time
 """
 
 _SESSIONS_OF_AGENTS = """
-SELECT agent_id, session_id, name AS arm, day, pages, ended_by FROM sessions JOIN arms USING (arm_id)
+SELECT agent_id, session_id, name AS arm, day, pages, ended_by FROM sessions LEFT JOIN arms USING (arm_id)
 WHERE agent_id IN ({})
 ORDER BY agent_id, arms.position, day, sim_time, session_id
 """
@@ -39,7 +39,7 @@ FROM items JOIN (SELECT min(item_id) AS first FROM items) AS beginning ON item_i
 _SHOWN = """
 SELECT impression_id, page, display_position, rank, impressions.item_id, title, year, genres, examined, clicked, rating,
        p_click, {further}
-FROM impressions JOIN items USING (item_id) WHERE session_id = :session ORDER BY page, display_position
+FROM impressions LEFT JOIN items USING (item_id) WHERE session_id = :session ORDER BY page, display_position
 """
 _TITLE = "SELECT source_item_id, title FROM items WHERE source_item_id = :item"
 _TOLD = """

@@ -30,9 +30,9 @@ GROUP BY {arm}, agent_id, page, {whole}
 
 _DEEDS = """
 SELECT {arm} AS arm_id, agent_id, impressions.page AS page, {whole} AS whole, {counts}
-FROM events JOIN impressions ON impressions.impression_id = events.impression_id
-     JOIN sessions ON sessions.session_id = events.session_id
-WHERE kind IN ({kinds}) AND {sampled}
+FROM events LEFT JOIN impressions ON impressions.impression_id = events.impression_id
+     LEFT JOIN sessions ON sessions.session_id = events.session_id
+WHERE kind IN ({kinds}) AND events.impression_id IS NOT NULL AND {sampled}
 GROUP BY {arm}, agent_id, impressions.page, {whole}
 """
 
@@ -57,9 +57,9 @@ GROUP BY {arm}, {part}, item_id, {whole}
 
 _ITEM_DEEDS = """
 SELECT {arm} AS arm_id, {part} AS part, item_id, {whole} AS whole, {counts}
-FROM events JOIN impressions ON impressions.impression_id = events.impression_id
-     JOIN sessions ON sessions.session_id = events.session_id
-WHERE kind IN ({kinds}) AND {sampled}
+FROM events LEFT JOIN impressions ON impressions.impression_id = events.impression_id
+     LEFT JOIN sessions ON sessions.session_id = events.session_id
+WHERE kind IN ({kinds}) AND events.impression_id IS NOT NULL AND {sampled}
 GROUP BY {arm}, {part}, item_id, {whole}
 """
 
@@ -75,7 +75,8 @@ SELECT arm_id, agent_id, day, sim_time, item_id
 FROM {tables} AND page = 1
 """
 
-_DRIVEN_BY_IMPRESSIONS = "impressions CROSS JOIN sessions WHERE sessions.session_id = impressions.session_id"
+_ALL = "1 = 1"
+_DRIVEN_BY_IMPRESSIONS = f"impressions LEFT JOIN sessions ON sessions.session_id = impressions.session_id WHERE {_ALL}"
 _DRIVEN_BY_SESSIONS = "sessions CROSS JOIN impressions WHERE impressions.session_id = sessions.session_id AND {sampled}"
 
 
@@ -151,7 +152,7 @@ class StepReader(ItemReader):
             whole=_WHOLE,
             part=f"({turn} - ({turn} / {parts}) * {parts})",
             tables=self._tables(every),
-            sampled=f"{turn} * {every} = agent_id - {first}",
+            sampled=_ALL if every == 1 else f"{turn} * {every} = agent_id - {first}",
             kinds=", ".join(f"'{kind}'" for kind in kinds),
             counts=", ".join(_counted(kind) for kind in kinds),
         )

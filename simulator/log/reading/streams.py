@@ -21,6 +21,7 @@ from groundlings.simulator.log.reading.impression_tables import (
     impressions_in_parts,
     impressions_in_tables,
 )
+from groundlings.simulator.log.reading.nobody import refuse_nobody
 from groundlings.simulator.log.reading.open_log import OpenLog
 from groundlings.simulator.log.sqlite_columns import sqlite_columns, tables_in_order
 from groundlings.simulator.log.tables import LARGE, metadata
@@ -63,8 +64,7 @@ the first four no places."""
 _COUNTS = """
 SELECT sessions.arm_id, count(*), count(impressions.clicked), count(CASE WHEN impressions.clicked THEN 1 END),
        count(impressions.rating)
-FROM impressions CROSS JOIN sessions
-WHERE sessions.session_id = impressions.session_id
+FROM impressions LEFT JOIN sessions ON sessions.session_id = impressions.session_id
 GROUP BY sessions.arm_id
 """
 
@@ -168,7 +168,8 @@ class StreamReader(OpenLog):
             for row in self._rows("SELECT arm_id, count(*) AS sessions FROM sessions GROUP BY arm_id")
         }
         shown: dict[int, tuple[Any, ...]] = {row[0]: row[1:] for chunk in self._chunks(_COUNTS) for row in chunk}
-        arms = (row["arm_id"] for row in self._rows("SELECT arm_id FROM arms ORDER BY position"))
+        arms = [row["arm_id"] for row in self._rows("SELECT arm_id FROM arms ORDER BY position")]
+        refuse_nobody(self, arm_id=None if shown.keys() - set(arms) else 0)
         return {arm: ArmRows(sessions.get(arm, 0), *shown.get(arm, (0,) * 4)) for arm in arms}
 
     def _by_arm(self, sql: str) -> Iterator[tuple[int, list[Row]]]:

@@ -20,6 +20,7 @@ from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log.columnar import columnar
 from groundlings.simulator.log.parts import RESTORE
 from groundlings.simulator.log.reading.excerpts import ExcerptReader
+from groundlings.simulator.log.reading.nobody import of_somebody
 from groundlings.simulator.log.reading.part_sums import agents_by_position, totals_by_session
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ _ENDED = "SELECT arm_id, ended_by, count(*) AS sessions FROM sessions GROUP BY a
 
 _EVENTS = """
 SELECT arm_id, kind, count(*) AS events
-FROM events JOIN sessions USING (session_id)
+FROM events LEFT JOIN sessions USING (session_id)
 WHERE kind IN ({kinds})
 GROUP BY arm_id, kind
 """
@@ -73,13 +74,13 @@ _CALLS = """
 SELECT arm_id, count(*) AS calls, count(CASE WHEN from_store THEN 1 END) AS from_store, sum(attempts - 1) AS retries,
        count(CASE WHEN status = 'reasked' THEN 1 END) AS reasked, sum(prompt_tokens) AS prompt_tokens,
        sum(cached_tokens) AS cached_tokens, sum(completion_tokens) AS completion_tokens
-FROM calls JOIN sessions USING (session_id)
+FROM calls LEFT JOIN sessions USING (session_id)
 GROUP BY arm_id
 """
 
 _LATENCIES = """
 SELECT arm_id, latency_seconds
-FROM calls JOIN sessions USING (session_id)
+FROM calls LEFT JOIN sessions USING (session_id)
 WHERE NOT from_store
 """
 
@@ -92,7 +93,10 @@ GROUP BY arm_id
 """
 
 _QUESTIONS_TO_LEARN = """
-SELECT arms.name AS arm, count(*) AS n FROM lessons JOIN arms USING (arm_id) WHERE NOT from_store GROUP BY arms.name
+SELECT arms.name AS arm, count(*) AS n
+FROM lessons LEFT JOIN arms USING (arm_id)
+WHERE NOT from_store
+GROUP BY arms.name
 """
 _LESSON_LATENCIES = "SELECT arm_id, latency_seconds FROM lessons WHERE NOT from_store"
 
@@ -107,21 +111,21 @@ WHERE pages > 0
 # Counted by the database: of each user and position a row would be more than there is room for. Shares stay two whole
 # numbers until they are added up, so that no sum depends on the order of rows.
 _POSITIONS = """
-SELECT name, position, known, clicks, count(*) AS agents
+SELECT name AS arm, position, known, clicks, count(*) AS agents
 FROM (
     SELECT arm_id, agent_id, impressions.position AS position, count(clicked) AS known,
            count(CASE WHEN clicked THEN 1 END) AS clicks
-    FROM impressions JOIN sessions USING (session_id)
+    FROM impressions LEFT JOIN sessions USING (session_id)
     GROUP BY arm_id, agent_id, impressions.position
 ) AS agents_positions
-JOIN (SELECT arm_id, name FROM arms) AS named USING (arm_id)
+LEFT JOIN (SELECT arm_id, name FROM arms) AS named USING (arm_id)
 GROUP BY name, position, known, clicks
 """
 
 _SURPLUS = """
 SELECT arm_id, agent_id, sum(CAST(clicked AS INTEGER) - p_click) AS surplus,
        count(clicked) AS known, count(p_click) AS stated
-FROM impressions JOIN sessions USING (session_id)
+FROM impressions LEFT JOIN sessions USING (session_id)
 WHERE clicked IS NOT NULL
 GROUP BY arm_id, agent_id
 """
@@ -129,7 +133,8 @@ GROUP BY arm_id, agent_id
 _TEAMS = """
 SELECT agent_id, teams.position AS team, count(*) AS shown, count(clicked) AS known,
        sum(CAST(clicked AS INTEGER)) AS clicks
-FROM impressions JOIN sessions USING (session_id) JOIN arms AS teams ON teams.arm_id = team_arm_id
+FROM impressions LEFT JOIN sessions USING (session_id) LEFT JOIN arms AS teams ON teams.arm_id = team_arm_id
+WHERE team_arm_id IS NOT NULL
 GROUP BY agent_id, teams.position
 """
 
@@ -340,7 +345,7 @@ class SumReader(ExcerptReader):
                     yield names[each.arm_id], each.position, each.known, each.clicks, each.agents
                 return
         for row in self._rows_of_all(_POSITIONS):
-            yield row["name"], *(int(row[name]) for name in ("position", "known", "clicks", "agents"))
+            yield row["arm"], *(int(row[name]) for name in ("position", "known", "clicks", "agents"))
 
     def click_surplus(self) -> pd.DataFrame:
         """One row per arm and agent: arm_id, agent_id, surplus (clicks minus the sum of `p_click`, a control variate
@@ -350,7 +355,7 @@ class SumReader(ExcerptReader):
     def clicks_by_team(self) -> pd.DataFrame:
         """One row per agent and arm that drafted lists together with another: agent_id, team (the arm's place in the
         YAML, 0 is the first), shown (slots that the arm had picked), known (with known outcome) and clicks on them."""
-        return self._ask_all(_TEAMS)
+        return of_somebody(self, self._ask_all(_TEAMS), "team")
 
     def agents_cut_short(self) -> pd.DataFrame:
         """One row per arm and agent with a session ended by a lost page or an empty list: arm_id, agent_id."""

@@ -129,6 +129,9 @@ def loosened(log, table, column):
     log.commit()
 
 
+OF_SESSIONS = {"agents_shown", "session_days", "session_lengths", "sessions_by_end"}
+OF_IMPRESSIONS = {"click_rates_by_position", "click_surplus", "first_pages", "items_by_step", "items_shown",
+                  "rows_by_arm", "steps_by_page", "steps_by_slot"}  # fmt: skip
 FIGURES = {"session_totals"}
 FRAMES = {"sessions", "impressions", "events", "interactions"}
 CHUNKS = {"impression_chunks", "impression_batches"}
@@ -137,12 +140,22 @@ CHUNKS = {"impression_chunks", "impression_batches"}
 @pytest.mark.parametrize(
     ("table", "column", "value", "refusing"),
     [
-        ("sessions", "agent_id", "NULL", FRAMES | CHUNKS | FIGURES),
+        ("sessions", "agent_id", "NULL", FRAMES | CHUNKS | FIGURES | {"session_days", "session_lengths"}),
         ("sessions", "agent_id", 999, FRAMES | CHUNKS),
-        ("sessions", "arm_id", "NULL", FRAMES | CHUNKS | FIGURES | {"table_chunks", "table_batches"}),
-        ("impressions", "session_id", 999, CHUNKS | FIGURES | {"impressions"}),
-        ("impressions", "item_id", "NULL", {"impressions", "impression_chunks"}),
-        ("events", "session_id", 999, {"events", "table_chunks", "table_batches"}),
+        (
+            "sessions",
+            "arm_id",
+            "NULL",
+            FRAMES | CHUNKS | FIGURES | OF_SESSIONS | OF_IMPRESSIONS | {"table_chunks"},
+        ),
+        ("impressions", "session_id", 999, CHUNKS | FIGURES | OF_IMPRESSIONS | {"impressions"}),
+        (
+            "impressions",
+            "item_id",
+            "NULL",
+            {"impressions", "impression_chunks", "items_shown", "first_pages", "session"},
+        ),
+        ("events", "session_id", 999, {"events", "table_chunks", "table_batches", "events_by_kind"}),
     ],
 )
 def test_a_row_that_belongs_to_nobody_is_told_and_not_left_out(made, tmp_path, table, column, value, refusing):
