@@ -17,14 +17,11 @@ from rich.console import Console
 from groundlings.environments.errors import ConfigError, DataError, WorkerLost
 from groundlings.experiments.config.loading import config_hash
 from groundlings.experiments.config.schema import ExperimentConfig
-from groundlings.experiments.running import arms_ahead, simulating
 from groundlings.experiments.running.cost import print_plan
 from groundlings.experiments.running.events import Note
-from groundlings.experiments.running.live_requests import LiveRequests, add_request
 from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import build_plan, prepare
 from groundlings.experiments.running.simulating import log_experiment, simulate
-from groundlings.simulator.engines import beside
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.store import LOG_NAME
 
@@ -112,55 +109,6 @@ def test_worker_processes_make_the_same_log(case, in_process, tmp_path):
 @pytest.mark.parametrize("workers", [1, 7])
 def test_the_number_of_workers_changes_nothing(workers, in_process, tmp_path):
     assert logged(tmp_path / LOG_NAME, execution=pool(workers)) == in_process("parallel")
-
-
-@pytest.fixture
-def ahead(monkeypatch):
-    """Has arms simulated ahead, however few their sessions are; the cohorts that were handed back, arm by arm."""
-    found = {}
-
-    def write(lived, log, on_sessions):
-        found[lived[0][1]["arm"]] = len(lived)
-        arms_ahead.write(lived, log, on_sessions)
-
-    monkeypatch.setattr(arms_ahead, "FEWEST_SESSIONS", 1)
-    monkeypatch.setattr(arms_ahead, "usable_cores", lambda: 3)
-    monkeypatch.setattr(beside, "usable_cores", lambda: 3)
-    monkeypatch.setattr(simulating, "write", write)
-    return found
-
-
-@pytest.mark.parametrize("case", ["parallel", "returns and several sessions a day", "a shop"])
-def test_arms_that_are_simulated_ahead_make_the_same_log(case, in_process, ahead, tmp_path):
-    assert logged(tmp_path / LOG_NAME, **CASES[case]) == in_process(case)
-    assert [*ahead] == ["knn"]
-
-
-@pytest.mark.parametrize("case", ["split with one log", "interleaving"])
-def test_arms_that_share_a_log_are_simulated_together(case, in_process, ahead, tmp_path):
-    assert logged(tmp_path / LOG_NAME, **CASES[case]) == in_process(case)
-    assert not ahead
-
-
-def test_an_arm_that_no_process_hands_back_is_simulated_here(in_process, ahead, tmp_path, monkeypatch):
-    monkeypatch.setattr(arms_ahead, "_lived", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
-    assert logged(tmp_path / LOG_NAME) == in_process("parallel")
-    assert not ahead
-
-
-def test_nothing_that_was_simulated_ahead_is_written_once_somebody_has_asked_for_a_change(ahead, tmp_path):
-    def digest(folder: Path, **changes) -> str:
-        folder.mkdir()
-        add_request(folder, {"withdraw": ["i1"], "arms": ["knn"], "day": 2})
-        plan, listener = build_plan(config_of(**changes)), Listener()
-        log = folder / LOG_NAME
-        asyncio.run(simulate(plan, run_row(plan), log, listener, requests=LiveRequests(folder, plan, listener)))
-        assert any("withdrawn" in line for line in listener.lines)
-        with LogReader(log) as reader:
-            return reader.digest()
-
-    assert digest(tmp_path / "ahead") == digest(tmp_path / "process", execution={"engine": "process"})
-    assert not ahead
 
 
 MORTAL = """
