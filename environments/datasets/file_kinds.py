@@ -22,6 +22,8 @@ _KINDS = (
     (b"PK\x03\x04", "is a zip archive or a workbook of a spreadsheet; unpack it, or save the sheet as CSV in UTF-8"),
     (b"\xd0\xcf\x11\xe0", "is a workbook of a spreadsheet; save the sheet as CSV in UTF-8"),
     (b"PAR1", "is a Parquet file; unpack it where it is packed, and give it the ending .parquet"),
+    (b'{"', "is JSON; save it as CSV, for instance with pandas: pd.read_json(...).to_csv(...)"),
+    (b"[{", "is JSON; save it as CSV, for instance with pandas: pd.read_json(...).to_csv(...)"),
     (codecs.BOM_UTF32_LE, "is text in UTF-32; save it as UTF-8"),
     (codecs.BOM_UTF32_BE, "is text in UTF-32; save it as UTF-8"),
     (codecs.BOM_UTF16_LE, "is text in UTF-16; save it as UTF-8"),

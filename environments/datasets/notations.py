@@ -32,16 +32,19 @@ class Moments:
         seconds: Since 1970.
         nanos: Of a second, 0 to 999,999,999.
         read: Whether a cell was read; the others hold 0.
+        zoned: Whether a cell says how far its clock is ahead of UTC.
     """
 
     seconds: IntArray
     nanos: IntArray
     read: BoolArray
+    zoned: BoolArray
 
     @classmethod
     def unread(cls, count: int) -> Moments:
         """Of cells that nobody has read yet."""
-        return cls(np.zeros(count, np.int64), np.zeros(count, np.int64), np.zeros(count, np.bool_))
+        no = np.zeros(count, np.bool_)
+        return cls(np.zeros(count, np.int64), np.zeros(count, np.int64), no, no.copy())
 
 
 def of_timestamps(stored: pa.ChunkedArray) -> Moments | None:
@@ -53,7 +56,7 @@ def of_timestamps(stored: pa.ChunkedArray) -> Moments | None:
     seconds = ticks // per_second
     nanos = (ticks - seconds * per_second) * (10**_NANO_DIGITS // per_second)
     read = (seconds >= _FIRST_SECOND) & (seconds < _END_SECOND)
-    return Moments(seconds, nanos, read) if read.all() else None
+    return Moments(seconds, nanos, read, np.zeros_like(read)) if read.all() else None
 
 
 def of_iso(cells: pa.Array) -> Moments:
@@ -77,7 +80,7 @@ def of_iso(cells: pa.Array) -> Moments:
         read &= inside
         found.seconds[rows] = np.where(read, ((days * 24 + hour) * 60 + minute) * 60 + second - past, 0)
         found.nanos[rows] = np.where(read, nanos, 0)
-        found.read[rows] = read
+        found.read[rows], found.zoned[rows] = read, zone > 0
     return found
 
 
@@ -103,7 +106,7 @@ def of_calendar(numbers: IntArray, length: int) -> Moments:
     days, real = _days(rest // 10_000, rest // 100 % 100, rest % 100)
     read = real & (numbers >= 10 ** (length - 1)) & (numbers < 10**length) & (hour < 24) & (minute < 60) & (second < 60)
     seconds = np.where(read, ((days * 24 + hour) * 60 + minute) * 60 + second, 0)
-    return Moments(seconds, np.zeros_like(seconds), read)
+    return Moments(seconds, np.zeros_like(seconds), read, np.zeros_like(read))
 
 
 def _alike(cells: pa.Array) -> Iterator[tuple[IntArray, NDArray[np.uint8], int]]:

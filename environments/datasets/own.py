@@ -42,7 +42,7 @@ from groundlings.environments.memory import available_memory, spelt
 from groundlings.environments.offers import Offers
 from groundlings.environments.paths import files_at, together
 from groundlings.environments.people import People
-from groundlings.environments.words import Words
+from groundlings.environments.words import Words, plural
 
 OWN_LICENCE = "Your own data, on your own terms."
 
@@ -190,11 +190,19 @@ def _dataset(
             f"interactions: {history.merged:,} {name} a user, an item and a time that another row names, and {count} "
             f"once with it (own.interactions.same_moment: {rule})",
         )
+    if history.bare:
+        notes += (
+            f"interactions: {plural(history.bare, 'row')} without an offset from UTC, where others have one, "
+            "counted as UTC (own.interactions.timestamp); where they were read from another clock, write its offset",
+        )
     interactions, scale = with_liking(
         history.interactions, columns, config.rating_scale(), stated=config.scale is not None
     )
     if same := alike(catalog.genre_names):
         notes += (f"items: of the genres {same} (own.items.genres)",)
+    for name, ids in (("items", catalog.item_ids), ("users", people.user_ids)):
+        if not all(map(str.isascii, ids)) and (same := alike(ids)):
+            notes += (f"{name}: of the ids {same}",)
     return Dataset(
         "own",
         catalog,

@@ -48,11 +48,13 @@ class History:
         interactions: All rows, by time, then user.
         parts: The part of the given split that each row belongs to; None where none was given.
         merged: Rows that say again what an earlier one says, and were merged with it.
+        bare: Rows whose time says no offset from UTC where others of their column do.
     """
 
     interactions: Interactions
     parts: Parts | None
     merged: int
+    bare: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +83,7 @@ class _Read:
             users=self.users[kept],
             items=self.items[kept],
             stars=None if self.stars is None else self.stars[kept],
-            times=None if self.times is None else Times(self.times.ticks[kept], self.times.per_second),
+            times=None if self.times is None else replace(self.times, ticks=self.times.ticks[kept]),
             parts=self.parts[kept],
             feedback=self.feedback.take(kept),
         )
@@ -128,7 +130,8 @@ def read_history(
         _refuse_empty_parts(config, rows, parts)
         if config.timestamp is not None:
             _refuse_in_both(history, parts, read, names)
-    return History(history.take(order), parts[order] if given else None, sum(merged))
+    bare = sum(0 if file.times is None else file.times.bare for file in told)
+    return History(history.take(order), parts[order] if given else None, sum(merged), bare)
 
 
 def _by_part(parts: Parts) -> IntArray:

@@ -122,10 +122,11 @@ class Table:
             headers = part.headers
             if headers.count(name) == 1:
                 continue
-            found = "stands in the header twice" if name in headers else "is not in the header"
+            twice = name in headers
+            found = "stands in the header twice" if twice else "is not in the header"
+            advice = "; rename one of them" if twice else _meant(name, headers)
             raise DataError(
-                f"{part.path}: column {name!r} ({key}) {found}; "
-                f"the columns are {', '.join(map(repr, headers))}{_meant(name, headers)}"
+                f"{part.path}: column {name!r} ({key}) {found}; the columns are {', '.join(map(repr, headers))}{advice}"
             )
 
     def warn_of_unread(self, read: Collection[str], expected: str) -> None:

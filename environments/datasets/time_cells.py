@@ -38,6 +38,7 @@ MOST_TICKS = 2**63 - 1
 _WHOLE = re.compile(r"[+-]?\d{1,18}")
 NUMBER = re.compile(r"[+-]?(\d{1,25}(\.\d{0,18})?|\.\d{1,18})([eE][+-]?\d{1,2})?")
 _FRACTION = re.compile(r"(.+:\d\d)[.,](\d+)(.*)", re.DOTALL)
+_OFFSET = re.compile(r"[T:].*(Z|[+-]\d\d(:?\d\d){0,2}(\.\d+)?)$", re.IGNORECASE | re.DOTALL)
 _TOO_FINE = "a moment with nine digits of a second at most (nanoseconds)"
 
 
@@ -63,6 +64,15 @@ def _iso(cell: str) -> int:
     if len(digits) > 9:
         raise ValueError(_TOO_FINE)
     return (past.days * 86400 + past.seconds) * NANO + past.microseconds * 1000 + int(digits.ljust(9, "0"))
+
+
+def offset_said(cell: str) -> bool | None:
+    """Whether an ISO date says how far its clock is ahead of UTC; None of what is no ISO date."""
+    try:
+        _iso(cell)
+    except ValueError:
+        return None
+    return _OFFSET.search(cell) is not None
 
 
 def _calendar(cell: str, unit: Calendar) -> int:

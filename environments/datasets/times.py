@@ -31,6 +31,7 @@ from groundlings.environments.datasets.time_cells import (
     are_dates,
     are_real,
     fitting,
+    offset_said,
     reader,
 )
 from groundlings.environments.datasets.time_units import told_apart
@@ -44,10 +45,12 @@ class Times:
     Attributes:
         ticks: Since 1970, shape (n,).
         per_second: Ticks per second: the fewest of 1, 1000, ... that tell all moments of the column exactly.
+        bare: Rows that say no offset from UTC where others do; such a moment is taken for one of UTC.
     """
 
     ticks: IntArray
     per_second: TicksPerSecond
+    bare: int = 0
 
 
 def read_times(column: Column, unit: TimeUnit | None) -> Times:
@@ -82,7 +85,8 @@ def read_times(column: Column, unit: TimeUnit | None) -> Times:
     if far.any():
         _reject_far(column, far, per_second)
     ticks = np.where(far, 0, moments.seconds) * per_second + moments.nanos // (NANO // per_second)
-    return Times(ticks[column.codes], per_second)
+    bare = int((moments.read & ~moments.zoned)[column.codes].sum()) if moments.zoned.any() else 0
+    return Times(ticks[column.codes], per_second, bare)
 
 
 def _clock_of(nanos: IntArray) -> TicksPerSecond:
@@ -132,6 +136,9 @@ def _moments(column: Column, integers: IntArray | None, unit: TimeUnit, *, stric
     nanos = column.each(reader(unit, strict), left)
     found.seconds[left] = [nano // NANO for nano in nanos]
     found.nanos[left] = [nano % NANO for nano in nanos]
+    if unit == "iso":
+        said = [offset_said(cell) for cell in column.texts_at(left)]
+        found.read[left], found.zoned[left] = [each is not None for each in said], [each is True for each in said]
     return found
 
 

@@ -100,7 +100,9 @@ def test_parquet_says_the_same_as_csv(shop):
 def test_iso_dates_are_utc_unless_they_say_otherwise(shop, cells):
     rows = "".join(f"7,1,3,{cell}\n" for cell in cells)
     (shop / "history.csv").write_text("customer,sku,stars,when\n" + rows)
-    found = load(shop).interactions
+    dataset = load(shop)
+    found = dataset.interactions
+    assert dataset.notes[0].startswith("interactions: 3 rows without an offset from UTC, where others have one")
     assert found.seconds.tolist() == [1709251200, 1709337600, 1709467200 + 0.5 * (".5" in cells[2]), 1709553600]
 
 

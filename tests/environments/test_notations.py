@@ -84,6 +84,14 @@ def test_a_column_of_dates_of_several_lengths_is_read_row_by_row(times, zone):
     assert read(cells, None) == [by_hand(cell) for cell in cells]
 
 
+@pytest.mark.parametrize("bare", ["2024-03-01", "2024-03-01T10:00:00", "20240301T100000", "2024-03-01x10:00"])
+@pytest.mark.parametrize("zoned", ["2024-03-01T10:00:00Z", "2024-03-01 10:00-05", "20240301T100000+0100"])
+def test_moments_without_an_offset_are_counted_where_others_have_one(bare, zoned):
+    for cells, counted in (([bare, bare], 0), ([zoned, zoned], 0), ([zoned, bare, bare], 2)):
+        table = Table(Path("t"), pa.table({"when": cells}), is_csv=False)
+        assert read_times(table.column("when", "t"), None).bare == counted
+
+
 @pytest.mark.parametrize("unit", ["YYYYMMDD", "YYYYMMDDHH", "YYYYMMDDHHMM", "YYYYMMDDHHMMSS"])
 @given(number=st.integers(0, 10**15), moment=moments, spoil=st.booleans())
 def test_dates_in_digits_are_those_of_python(unit, number, moment, spoil):

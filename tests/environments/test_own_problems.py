@@ -218,6 +218,23 @@ def test_parquet_files_with_different_kinds_of_one_column_are_refused(shop):
     assert "their columns are of different kinds" in shop.refusal(path="part*.parquet")
 
 
+def test_ids_that_look_alike_and_are_two_are_told(shop):
+    shop.met([*GOOD, "caf\u00e9,i0,5,2024-03-01", "cafe\u0301,i1,5,2024-03-01"])
+    (note,) = shop.load().notes
+    assert note.startswith(
+        r"users: of the ids 'caf\xe9' (with U+00E9) and 'cafe\u0301' (with U+0065, U+0301) look alike"
+    )
+
+
+def test_json_and_headers_that_stand_twice_are_called_by_their_name(shop):
+    shop.write("met.json", '[{"user": "u", "item": "i0"}]')
+    assert "met.json: the file is JSON; save it as CSV" in shop.refusal(path="met.json")
+    shop.write("met.csv", "user,item,stars,when,user\nu,i0,5,2024-03-01,w\n")
+    said = shop.refusal()
+    assert "column 'user' (own.interactions.user) stands in the header twice" in said
+    assert said.endswith("; rename one of them")
+
+
 # Data frames
 
 
