@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from groundlings.environments.arrays import FloatArray
+from groundlings.experiments.analysis.comparison.texts import Texts
 from groundlings.personas.profile import LEVELS
 
 if TYPE_CHECKING:
@@ -40,13 +41,13 @@ class PersonaColumns:
     """
 
     n: int
-    levels: Mapping[str, Sequence[str]]
+    levels: Mapping[str, Texts]
     values: Mapping[str, FloatArray]
-    demographics: Mapping[str, Sequence[str]]
+    demographics: Mapping[str, Texts]
     history_length: FloatArray
     mean: FloatArray
     spread: FloatArray
-    favourites: Sequence[str]
+    favourites: Texts
 
     def __len__(self) -> int:
         return self.n
@@ -71,13 +72,10 @@ class LoggedPersonas:
         if not self.log.agents_are_measured():
             return persona_columns(agent.persona for agent in self.log.logged_agents())
         kept, n = _Kept(), 0
-        levels: dict[str, list[str]] = {trait: [] for trait in TRAITS}
-        numbers: dict[str, list[FloatArray]] = {name: [] for name in _NUMBERS}
+        numbers: dict[str, list[FloatArray]] = {name: [] for name in (*_NUMBERS, *_LEVELS)}
         demographics: dict[str, list[str]] = {}
         favourites: list[str] = []
         for piece in self.log.measured_agents(_MEASURED):
-            for trait, column in levels.items():
-                column += ["" if level is None else LEVELS[level] for level in piece[f"{trait}_level"]]
             for name, parts in numbers.items():
                 parts.append(np.array(piece[name], dtype=np.float64))  # None becomes NaN
             favourites += [kept.once(name or "") for name in piece["favourite"]]
@@ -89,18 +87,22 @@ class LoggedPersonas:
         mean = np.full(n, _NOT_KNOWN)
         return PersonaColumns(
             n=n,
-            levels=levels,
+            levels={
+                trait: Texts.of_numbers(found[name], lambda level: LEVELS[int(level)])
+                for trait, name in zip(TRAITS, _LEVELS, strict=True)
+            },
             values={trait: found[trait] for trait in TRAITS},
             demographics=_filled(demographics, n),
             history_length=found["history_length"],
             mean=np.divide(found["rating_sum"], found["ratings"], out=mean, where=found["ratings"] > 0),
             spread=found["rating_spread"],
-            favourites=favourites,
+            favourites=Texts.of(favourites),
         )
 
 
 _NUMBERS = (*TRAITS, "history_length", "ratings", "rating_sum", "rating_spread")
-_MEASURED = (*_NUMBERS, *(f"{trait}_level" for trait in TRAITS), "favourite", "demographics")
+_LEVELS = tuple(f"{trait}_level" for trait in TRAITS)
+_MEASURED = (*_NUMBERS, *_LEVELS, "favourite", "demographics")
 """Columns of the log that are read."""
 
 
@@ -129,13 +131,13 @@ def persona_columns(personas: Iterable[Mapping[str, Any]] | PersonaColumns | Log
     found = {name: np.array(values, dtype=np.float64) for name, values in numbers.items()}
     return PersonaColumns(
         n=n,
-        levels=levels,
+        levels={trait: Texts.of(column) for trait, column in levels.items()},
         values={trait: found[trait] for trait in TRAITS},
         demographics=_filled(demographics, n),
         history_length=found["history_length"],
         mean=found["mean"],
         spread=found["spread"],
-        favourites=favourites,
+        favourites=Texts.of(favourites),
     )
 
 
@@ -147,10 +149,10 @@ def _say(columns: dict[str, list[str]], n: int, told: Mapping[str, Any], kept: _
         column.append(kept.once(value))
 
 
-def _filled(columns: dict[str, list[str]], n: int) -> dict[str, list[str]]:
+def _filled(columns: dict[str, list[str]], n: int) -> dict[str, Texts]:
     for column in columns.values():
         column.extend([""] * (n - len(column)))
-    return columns
+    return {name: Texts.of(column) for name, column in columns.items()}
 
 
 class _Kept:

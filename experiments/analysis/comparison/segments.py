@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.analysis.compare import Difference
 from groundlings.experiments.analysis.comparison.multiplicity import benjamini_hochberg, holm
 from groundlings.experiments.analysis.comparison.persona_columns import Personas, persona_columns
+from groundlings.experiments.analysis.comparison.texts import Texts
 
 if TYPE_CHECKING:
     from groundlings.experiments.analysis.comparison.estimators import Estimator
@@ -56,21 +56,21 @@ class Contrast:
     adjusted_p: float
 
 
-def levels_of(personas: Personas) -> dict[str, tuple[str, ...]]:
+def levels_of(personas: Personas) -> dict[str, Texts]:
     """Attribute -> the level of each agent, "" where unknown, in the order of the personas.
 
     Traits come in the thirds that the persona was given. Ages are cut into thirds of the agents where there are many of
     them; other attributes are taken as they are.
     """
     columns = persona_columns(personas)
-    found = {trait: tuple(levels) for trait, levels in columns.levels.items()}
+    found = dict(columns.levels)
     for name, values in columns.demographics.items():
-        several = len(set(values))
+        several = len(values.values)
         if name == "age" and several > MOST_LEVELS:
             found[name] = thirds(values)
         elif several <= MOST_LEVELS:
             found[name] = _pooled(values)
-    return {name: levels for name, levels in found.items() if len(set(levels) - {""}) > 1}
+    return {name: levels for name, levels in found.items() if len(levels.known) > 1}
 
 
 def effects_by_segment(
@@ -85,10 +85,9 @@ def effects_by_segment(
     """
     segments, attributes, tests = [], [], []
     for attribute, of_agents in levels.items():
-        names = np.array(of_agents)
-        groups = []
-        for level in in_order(set(of_agents) - {""}):
-            here = names == level
+        texts, groups = Texts.of(of_agents), []
+        for level in in_order(texts.known):
+            here = texts.are(level)
             effect = estimator.among(here).difference(arm[here], baseline[here])
             if effect.n >= FEWEST:
                 segments.append(Segment(attribute, level, effect, None))
@@ -138,19 +137,28 @@ def heterogeneity_p_value(effects: Sequence[Difference]) -> float | None:
     return float(chdtrc(len(gaps) - 1, (weights * (gaps - centre) ** 2).sum()))
 
 
-def thirds(values: Sequence[str]) -> tuple[str, ...]:
+def thirds(values: Texts) -> Texts:
     """Numbers in thirds of the agents, "" where there is none; all of them unknown where nothing is a number."""
-    numbers = np.array([float(value) if value.replace(".", "", 1).isdigit() else np.nan for value in values])
+    numbers = values.numbers(_number)
     if np.isnan(numbers).all():
-        return ("",) * len(values)
+        return values.renamed(lambda _: "")
     lower, upper = np.nanquantile(numbers, [1 / 3, 2 / 3])
     names = (f"up to {lower:g}", f"over {lower:g} to {upper:g}", f"over {upper:g}")
-    return tuple("" if np.isnan(x) else names[int(x > lower) + int(x > upper)] for x in numbers)
+
+    def third(value: str) -> str:
+        number = _number(value)
+        return "" if np.isnan(number) else names[int(number > lower) + int(number > upper)]
+
+    return values.renamed(third)
 
 
-def _pooled(values: Sequence[str]) -> tuple[str, ...]:
-    counts = Counter(values)
-    return tuple(value if not value or counts[value] >= FEWEST else OTHERS for value in values)
+def _number(value: str) -> float:
+    return float(value) if value.replace(".", "", 1).isdigit() else np.nan
+
+
+def _pooled(values: Texts) -> Texts:
+    counts = values.counts()
+    return values.renamed(lambda value: value if not value or counts[value] >= FEWEST else OTHERS)
 
 
 def in_order(levels: Collection[str]) -> list[str]:

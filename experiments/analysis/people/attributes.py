@@ -19,6 +19,7 @@ from groundlings.experiments.analysis.comparison.segments import (
     levels_of,
     thirds,
 )
+from groundlings.experiments.analysis.comparison.texts import Texts
 
 _FEW_VALUES = 5
 """Numbers with more values than this are told in thirds."""
@@ -65,9 +66,9 @@ def attributes_of(personas: Personas) -> tuple[tuple[Attribute, ...], tuple[str,
         if name in compared:
             continue
         levels = _grouped(values)
-        if len({*levels} - {""}) > 1:
+        if len(levels.known) > 1:
             found.append(_attribute(name, levels, compared=False))
-        elif len({*values} - {""}) > 1:
+        elif len(values.known) > 1:
             naming.append(name)
     return tuple(found), tuple(naming)
 
@@ -101,29 +102,29 @@ def _together(one: Attribute, other: Attribute, most_levels: int) -> Attribute:
     return Attribute((*one.names, *other.names), tuple(levels), renumbered[codes])
 
 
-def _attribute(name: str, levels: Sequence[str], *, compared: bool) -> Attribute:
-    ordered = in_order({*levels} - {""})
+def _attribute(name: str, levels: Texts, *, compared: bool) -> Attribute:
+    ordered = in_order(levels.known)
     place = {"": UNKNOWN} | {level: number for number, level in enumerate(ordered)}
-    codes = np.fromiter((place[level] for level in levels), dtype=np.int64, count=len(levels))
+    codes = np.array([place[level] for level in levels.values], dtype=np.int64)[levels.codes]
     return Attribute((name,), tuple((level,) for level in ordered), codes, compared)
 
 
-def _further(columns: PersonaColumns) -> dict[str, Sequence[str]]:
+def _further(columns: PersonaColumns) -> dict[str, Texts]:
     """Name -> each user's value as text, "" where unknown."""
-    means = ["" if np.isnan(mean) else f"{mean:.3f}" for mean in columns.mean]
+    means = Texts.of_numbers(columns.mean, "{:.3f}".format)
     return {**columns.demographics, "mean rating": means, "favourite category": columns.favourites}
 
 
-def _grouped(values: Sequence[str]) -> Sequence[str]:
-    known = [value for value in values if value]
+def _grouped(values: Texts) -> Texts:
+    known = values.known
     numbers = sum(value.replace(".", "", 1).isdigit() for value in known)
-    if len(set(known)) > _FEW_VALUES and numbers == len(known) and not _are_codes(known):
+    if len(known) > _FEW_VALUES and numbers == len(known) and not _are_codes(known):
         return thirds(values)
-    counts = Counter(known)
+    counts = Counter({value: count for value, count in values.counts().items() if value})
     large = {value for value, count in counts.most_common(MOST_LEVELS) if count >= FEWEST}
     if not large:
-        return [""] * len(values)
-    return [value if value in large or not value else OTHERS for value in values]
+        return values.renamed(lambda _: "")
+    return values.renamed(lambda value: value if value in large or not value else OTHERS)
 
 
 def _are_codes(values: Sequence[str]) -> bool:

@@ -29,11 +29,10 @@ def group_means(of_users: Mapping[str, Mapping[str, FloatArray]], log: LogReader
     """
     rows = []
     for attribute, of_agents in levels_of(LoggedPersonas(log).columns()).items():
-        names = np.array(of_agents)
-        for level in in_order(set(of_agents) - {""}):
+        for level in in_order(of_agents.known):
             for figure, arms in of_users.items():
                 for arm, values in arms.items():
-                    value = mean_interval(values[names == level])
+                    value = mean_interval(values[of_agents.are(level)])
                     if value.n >= FEWEST:
                         rows.append(GroupFigure(arm, "users", attribute, level, figure, value))
     return rows
