@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +91,7 @@ class Part:
         return f"{FOLDER}/{self.name}/arm_id={self.arm_id}/day={self.day}/{self.number:06d}.parquet"
 
 
+@cache
 def schema_of(name: str) -> pa.Schema:
     """The columns of a part, in the order of `tables.py`: whole numbers of 32 or 64 bits, truth values, text."""
     import pyarrow as pa

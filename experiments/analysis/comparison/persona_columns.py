@@ -74,7 +74,7 @@ class LoggedPersonas:
         kept, n = _Kept(), 0
         numbers: dict[str, list[FloatArray]] = {name: [] for name in (*_NUMBERS, *_LEVELS)}
         demographics: dict[str, list[str]] = {}
-        favourites: list[str] = []
+        favourites: list[str] = []  # one copy of each, though the log gives one per agent
         for piece in self.log.measured_agents(_MEASURED):
             for name, parts in numbers.items():
                 parts.append(np.array(piece[name], dtype=np.float64))  # None becomes NaN

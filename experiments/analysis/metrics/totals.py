@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -83,6 +83,8 @@ class RunTotals:
         self._own = {metric: reader.values(metric) for metric in own}
         self._own_by_day = {metric: reader.values_by_day(metric, self.n_days) for metric in own}
         self.missing = reader.missing
+        self._of: dict[int, Totals] = {}
+        self._by_day: dict[int, tuple[Totals, ...]] = {}
 
     @property
     def came(self) -> int:
@@ -90,18 +92,26 @@ class RunTotals:
         return int(self.sessions.agent_id.nunique())
 
     def of(self, arm_id: int) -> Totals:
-        """Of all days of one arm."""
-        return self._totals(self.sessions[self.sessions.arm_id == arm_id], arm_id, self._own)
+        """Of all days of one arm; the same ones each time."""
+        if arm_id not in self._of:
+            self._of[arm_id] = self._totals(self._sessions_in(arm_id), arm_id, self._own)
+        return self._of[arm_id]
 
     def by_day(self, arm_id: int) -> tuple[Totals, ...]:
-        """Of each day of one arm; metrics whose SQL names no day have no value on any."""
-        rows = self.sessions[self.sessions.arm_id == arm_id]
-        return tuple(
-            self._totals(
-                rows[rows.day == day], arm_id, {metric: found.get(day) for metric, found in self._own_by_day.items()}
-            )
-            for day in range(self.n_days)
-        )
+        """Of each day of one arm, the same ones each time; metrics whose SQL names no day have no value on any."""
+        if arm_id not in self._by_day:
+            only = self.n_days == 1 and not self._own
+            self._by_day[arm_id] = (self.of(arm_id),) if only else tuple(self._each_day(arm_id))
+        return self._by_day[arm_id]
+
+    def _each_day(self, arm_id: int) -> Iterator[Totals]:
+        rows = self._sessions_in(arm_id)
+        for day in range(self.n_days):
+            own = {metric: found.get(day) for metric, found in self._own_by_day.items()}
+            yield self._totals(rows[rows.day == day], arm_id, own)
+
+    def _sessions_in(self, arm_id: int) -> pd.DataFrame:
+        return self.sessions[self.sessions.arm_id == arm_id]
 
     def _totals(self, rows: pd.DataFrame, arm_id: int, own: Mapping[Metric, pd.DataFrame | None]) -> Totals:
         columns: dict[str, FloatArray] = {}

@@ -36,8 +36,6 @@ _EVENTS = ("event_id", "impression_id", "kind", "value")
 _OF_EVENTS = ("impression_id", "session_id", "team_arm_id", "item_id", "page")
 """Columns that queries on excerpts ask for."""
 
-_DONE = "SELECT run_id FROM runs WHERE status = 'done'"
-
 Tables = Mapping[str, "pa.Table"]
 """Table -> some of its rows."""
 
@@ -105,14 +103,13 @@ class WithEvents:
         shown = {part.first_session: part for part in parts_of(log, "impressions")}
         found: dict[str, list[pa.Table]] = {"sessions": [], "impressions": [], "events": []}
         for each in rows_in_parts(log, wanted, _EVENTS, _SESSIONS):
-            of_kinds = pc.and_(pc.is_in(each.rows.column("kind"), kinds), each.rows.column("impression_id").is_valid())
-            events = each.among(np.asarray(of_kinds))
+            events = each.among(np.asarray(pc.is_in(each.rows.column("kind"), kinds)))
             if self.agents is not None:
                 events = events.among(self.agents.chosen(events.sessions)[events.of])
             found["events"].append(events.rows)
             found["sessions"].append(events.sessions.take(np.unique(events.of)))
-            if len(events.rows):
-                ids = np.unique(events.rows.column("impression_id").to_numpy())
+            ids = np.unique(events.rows.column("impression_id").drop_null().to_numpy())
+            if len(ids):
                 found["impressions"].append(_impressions(log, shown[each.part.first_session], ids))
         return {name: _joined(name, tables) for name, tables in found.items()}
 
@@ -134,22 +131,14 @@ def _joined(name: str, tables: Sequence[pa.Table]) -> pa.Table:
 class ExcerptReader(OpenLog):
     """The ground of readers that ask for some rows of large tables."""
 
-    _kept: dict[Excerpt, Engine] | None = None
-    """What was cut out before, as a log of its own; None where nothing is kept."""
-
     def __init__(self, log: Path | str | Store | Engine) -> None:
         super().__init__(log)
+        self._kept: dict[Excerpt, Engine] = {}  # what was cut out before, as a log of its own
         self._cutting = Lock()
-
-    def hold_columns(self) -> None:
-        """See `OpenLog.hold_columns`; of a finished log in parts, what is cut out is held."""
-        super().hold_columns()
-        if self._kept is None and any(self._rows(_DONE)):
-            self._kept = {}
 
     def close(self) -> None:
         """Let go of the log, and of what was cut out of it."""
-        for engine in (self._kept or {}).values():
+        for engine in self._kept.values():
             engine.dispose()
         super().close()
 
@@ -174,14 +163,14 @@ class ExcerptReader(OpenLog):
                 yield None
                 return
             with self._cutting:  # who wants the same meanwhile waits for it
-                engine = (self._kept or {}).get(excerpt) or HeldStore(
-                    log.directory / LOG_NAME, excerpt.cut(log)
-                ).for_reading()
-                if self._kept is not None:
+                engine = self._kept.get(excerpt)
+                if engine is None:
+                    engine = HeldStore(log.directory / LOG_NAME, excerpt.cut(log)).for_reading()
+                if self._finished:
                     self._kept[excerpt] = engine
         try:
             with named_faults(self._place), engine.connect() as connection:
                 yield columnar(connection)
         finally:
-            if self._kept is None:
+            if not self._finished:
                 engine.dispose()

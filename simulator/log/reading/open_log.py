@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
@@ -38,6 +38,10 @@ _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 CHUNK_ROWS = 50_000
 """Rows in memory at a time where rows are streamed: about 40 MB as Python objects."""
 
+
+DONE = "SELECT run_id FROM runs WHERE status = 'done'"
+
+Value = TypeVar("Value")
 
 _SEALED = {
     "assignments": "SELECT seal_id FROM seals WHERE kind = 'assignments' LIMIT 1",
@@ -71,6 +75,8 @@ class OpenLog:
             store = store_at(log) if isinstance(log, Path) else log
             self._engine, self._place = open_log(store), str(store)
         self._held: Engine | None = None
+        self._finished = False
+        self._answers: dict[str, Sequence[Any]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -91,10 +97,12 @@ class OpenLog:
             self._engine.dispose()
 
     def hold_columns(self) -> None:
-        """Read sessions and impressions once and keep them in memory, so that much is answered sooner, and alike.
+        """Keep in memory what is asked again and again, so that much is answered sooner, and alike.
 
-        Only a finished log in a SQLite file is held that is neither small nor very large; others stay as they are.
+        Of a finished log in a SQLite file that is neither small nor very large, sessions and impressions are read at
+        once. Of any finished log it is kept who takes part, and of one in parts the rows that were cut out for a query.
         """
+        self._finished = self._finished or any(self._rows(DONE))
         if self._held is None:
             with self._connected() as connection:
                 store = held(connection)
@@ -179,6 +187,14 @@ class OpenLog:
             if behind is None:
                 return of_somebody(self, _blaming_the_log(connection, sql, values))
             return of_somebody(self, frame_of(behind.table(sql, values)))
+
+    def _once(self, question: str, ask: Callable[[], Sequence[Value]]) -> list[Value]:
+        """An answer about all agents or all items; of a finished log whose columns are held it is asked for once."""
+        if not self._finished:
+            return list(ask())
+        if question not in self._answers:
+            self._answers[question] = ask()
+        return list(self._answers[question])
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:

@@ -189,12 +189,15 @@ class ParticipantReader(OpenLog):
 
     def agent_ids(self) -> list[int]:
         """The log's numbers of the agents, in its order."""
-        return [row[0] for chunk in self._chunks("SELECT agent_id FROM agents ORDER BY agent_id") for row in chunk]
+        return self._once("agents", lambda: self._column("SELECT agent_id FROM agents ORDER BY agent_id"))
 
     def user_ids(self) -> list[str]:
         """The data set's own ids of the people behind the agents, in the order of the log."""
-        chunks = self._chunks("SELECT source_user_id FROM agents ORDER BY agent_id")
-        return [row[0] for chunk in chunks for row in chunk]
+        return self._once("users", lambda: self._column("SELECT source_user_id FROM agents ORDER BY agent_id"))
+
+    def _column(self, sql: str) -> list[Any]:
+        """The answer to a query for one column."""
+        return [value for chunk in self._chunks(sql) for (value,) in chunk]
 
     def assignment(self) -> Assignment | None:
         """Which arm each agent lives in, and where its ties do; None where ties cross no arms.

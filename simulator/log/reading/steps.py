@@ -137,9 +137,7 @@ class StepReader(ItemReader):
     def _one_of(self, every: int) -> OfAgents:
         """One of so many agents; more where these are among those whose rows are kept already."""
         wanted = OfAgents(self._first_agent(), every)
-        return next(
-            (each for each in self._kept or () if isinstance(each, OfAgents) and wanted.are_among(each)), wanted
-        )
+        return next((each for each in self._kept if isinstance(each, OfAgents) and wanted.are_among(each)), wanted)
 
     def _deeds(self, every: int, kinds: Sequence[str]) -> WithEvents:
         return WithEvents(tuple(kinds), OfAgents(self._first_agent(), every))

@@ -21,6 +21,7 @@ from groundlings.simulator.log.columnar import columnar
 from groundlings.simulator.log.parts import RESTORE
 from groundlings.simulator.log.reading.excerpts import ExcerptReader
 from groundlings.simulator.log.reading.nobody import of_somebody
+from groundlings.simulator.log.reading.open_log import DONE
 from groundlings.simulator.log.reading.part_sums import agents_by_position, totals_by_session
 
 if TYPE_CHECKING:
@@ -58,8 +59,6 @@ FROM impressions
 WHERE impression_id > :impression AND session_id <= :last
 GROUP BY session_id
 """
-
-_DONE = "SELECT run_id FROM runs WHERE status = 'done'"
 
 _ENDED = "SELECT arm_id, ended_by, count(*) AS sessions FROM sessions GROUP BY arm_id, ended_by"
 
@@ -213,7 +212,7 @@ class SumReader(ExcerptReader):
             behind = columnar(connection)
             if behind is not None:
                 return self._in_numbers(totals_by_session(behind, like_from))
-        done = any(self._rows(_DONE))  # asked first: a run may end while it is read
+        done = any(self._rows(DONE))  # asked first: a run may end while it is read
         return self._totalled(self._ask_all(_SESSIONS), self._ask_all(_IMPRESSIONS, like_from=like_from), done)
 
     def newer_session_totals(self, like_from: float, after: ReadUpTo) -> tuple[pd.DataFrame, ReadUpTo]:
