@@ -110,16 +110,15 @@ class WithEvents:
             found["sessions"].append(events.sessions.take(np.unique(events.of)))
             ids = np.unique(events.rows.column("impression_id").drop_null().to_numpy())
             if len(ids):
-                found["impressions"].append(_impressions(log, shown[each.part.first_session], ids))
+                found["impressions"].append(_impressions(log, shown.get(each.part.first_session), ids))
         return {name: _joined(name, tables) for name, tables in found.items()}
 
 
-def _impressions(log: ColumnarConnection, part: Part, ids: IntArray) -> pa.Table:
+def _impressions(log: ColumnarConnection, part: Part | None, ids: IntArray) -> pa.Table:
     """Those of a part that have these numbers, which ascend."""
-    found = read_part(log, part, _OF_EVENTS)
-    if not part.first_id <= ids[0] <= ids[-1] < part.first_id + len(found):
+    if part is None or not part.first_id <= ids[0] <= ids[-1] < part.first_id + part.rows:
         raise refused("impression_id", "found an impression of another arm or day")
-    return found.take(ids - part.first_id)
+    return read_part(log, part, _OF_EVENTS).take(ids - part.first_id)
 
 
 def _joined(name: str, tables: Sequence[pa.Table]) -> pa.Table:
