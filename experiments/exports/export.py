@@ -38,14 +38,15 @@ Measure = Callable[[LogSource], "LogQuality | str"]
 """Says what a log is worth, or why that is not measured."""
 
 
-def check_export(format_name: str, out: Path) -> None:
-    """Return if an export could begin; for callers who first have something long to do.
+def check_export(format_name: str, out: Path) -> Format:
+    """The format of an export that could begin; for callers who first have something long to do.
 
     Raises:
         UserError: There is no such format, or something lies at `out`.
     """
-    find_format(format_name)
+    chosen = find_format(format_name)
     check_free(out)
+    return chosen
 
 
 def export_run(

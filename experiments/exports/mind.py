@@ -16,7 +16,7 @@ from pathlib import Path
 
 from groundlings.environments.errors import DataError
 from groundlings.environments.words import plural
-from groundlings.experiments.exports.registry import Written
+from groundlings.experiments.exports.registry import Ahead, Written
 from groundlings.experiments.exports.source import KNOWN, Arm, LoggedItem, LogSource, Row
 from groundlings.experiments.exports.text import ArmTables, one_line
 
@@ -24,7 +24,7 @@ from groundlings.experiments.exports.text import ArmTables, one_line
 def write(source: LogSource, directory: Path) -> Written:
     """See `registry.Writer`."""
     items = source.items()
-    _check_ids(items)
+    _check_ids(item.source_id for item in items)
     opened: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
     with ArmTables(directory, source.arms, "behaviors.tsv", "\t") as behaviours:
         for number, (arm, page) in enumerate(_pages(source), start=1):
@@ -58,11 +58,16 @@ def _pages(source: LogSource) -> Iterator[tuple[Arm, list[Row]]]:
         yield found[0][0], [row for _, row in found]
 
 
-def _check_ids(items: Iterable[LoggedItem]) -> None:
-    for item in items:
-        if "-" in item.source_id or len(item.source_id.split()) != 1:
+def check(ahead: Ahead) -> None:
+    """See `registry.Format.check`."""
+    _check_ids(ahead.items)
+
+
+def _check_ids(ids: Iterable[str]) -> None:
+    for each in ids:
+        if "-" in each or len(each.split()) != 1:
             raise DataError(
-                f"behaviors.tsv: the item id {item.source_id!r} holds a blank or a '-', which separate ids and labels "
+                f"behaviors.tsv: the item id {each!r} holds a blank or a '-', which separate ids and labels "
                 "in this format; export to parquet, or change the id in the data"
             )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from groundlings.environments.errors import DataError
-from groundlings.experiments.exports.registry import Written
+from groundlings.experiments.exports.registry import Ahead, Written
 from groundlings.experiments.exports.source import RATED, LoggedItem, LogSource
 from groundlings.experiments.exports.text import ArmTables, TextTable, as_written
 
@@ -18,6 +18,12 @@ MOVIES = ("movieId", "title", "genres")
 
 _DIGITS = 18
 """Of a number that readers take for a whole one."""
+
+
+_NOTHING_ELSE = (
+    "and a MovieLens file holds nothing but ratings; export to lenskit or recbole, which carry opened items, or to "
+    "parquet"
+)
 
 
 def write(source: LogSource, directory: Path) -> Written:
@@ -37,10 +43,7 @@ def write(source: LogSource, directory: Path) -> Written:
                 ((users[agent], numbers[item], as_written(stars), when) for agent, item, stars, when in rows),
             )
     if not any(ratings.rows.values()):
-        raise DataError(
-            "nobody rated in this run, and a MovieLens file holds nothing but ratings; "
-            "export to lenskit or recbole, which carry opened items, or to parquet"
-        )
+        raise DataError(f"nobody rated in this run, {_NOTHING_ELSE}")
     with ArmTables(directory, source.arms, "movies.csv", ",", MOVIES) as movies:
         for arm in source.arms:
             movies.write(arm, ((numbers[item.item_id], _title(item), _genres(item)) for item in items))
@@ -53,6 +56,14 @@ def write(source: LogSource, directory: Path) -> Written:
         else "The data set's item ids are not whole numbers: movieId is a number, item_numbers.csv says of what.",
     )
     return Written(ratings.rows | movies.rows, notes)
+
+
+def check(ahead: Ahead) -> None:
+    """See `registry.Format.check`."""
+    if "rate" not in ahead.actions:
+        raise DataError(
+            f"nobody can rate in this environment (its actions are {', '.join(ahead.actions)}), {_NOTHING_ELSE}"
+        )
 
 
 def _is_number(text: str) -> bool:

@@ -17,9 +17,9 @@ import pyarrow as pa
 from groundlings.environments.errors import DataError
 from groundlings.environments.words import plural
 from groundlings.experiments.exports.columns import typed
-from groundlings.experiments.exports.registry import Written
+from groundlings.experiments.exports.registry import Ahead, Written
 from groundlings.experiments.exports.source import KNOWN, OPENED, Arm, LoggedItem, LogSource
-from groundlings.experiments.exports.text import ArmTables, TextTable, one_line, ratings_as_written
+from groundlings.experiments.exports.text import ArmTables, TextTable, one_line, ratings_as_written, refuse_separators
 
 CLICKS = (
     "user_id:token", "item_id:token", "rating:float", "timestamp:float", "session_id:token", "rank:float",
@@ -64,6 +64,13 @@ def write(source: LogSource, directory: Path) -> Written:
             rows |= _write_people(people, attributes, directory, arm, name)
             rows |= _write_items(items, directory, arm, name)
     return Written(rows, (*_notes(items), *attributes.notes))
+
+
+def check(ahead: Ahead) -> None:
+    """See `registry.Format.check`."""
+    ids = [*ahead.items, *ahead.users]
+    _check_ids(ids)
+    refuse_separators(ids, "\t")
 
 
 def _marked(rows: pa.Table) -> pa.Table:

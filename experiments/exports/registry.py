@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -27,6 +27,20 @@ class Written:
 
     rows: Mapping[str, int]
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What is known of a log before it is simulated.
+
+    Attributes:
+        items, users: The data set's ids of the catalogue and of the agents.
+        actions: What can be done in the environment.
+    """
+
+    items: Sequence[str]
+    users: Sequence[str]
+    actions: Sequence[str]
 
 
 class ExportFormat(Protocol):
@@ -99,6 +113,19 @@ class Format:
     unknown: str
     mark: str
     writer: Writer | None = None
+
+    def check(self, ahead: Ahead) -> None:
+        """Return where nothing that is known of a log to come keeps the format from carrying it.
+
+        Shipped formats that cannot carry every log have a function `check` beside their `write`.
+
+        Raises:
+            DataError: It could not carry the log.
+        """
+        if self.writer is None:
+            check = getattr(import_module(f"groundlings.experiments.exports.{self.name}"), "check", None)
+            if check is not None:
+                check(ahead)
 
     def write(self, source: LogSource, directory: Path) -> Written:
         """Write a run into an empty directory.

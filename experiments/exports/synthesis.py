@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.config.schema import ExperimentConfig
-from groundlings.experiments.exports.export import Exported, check_export, export_run
+from groundlings.experiments.exports.export import Exported, check_export, export_in
 from groundlings.experiments.exports.folders import draft_beside
+from groundlings.experiments.exports.registry import Ahead
 from groundlings.experiments.exports.source import LogSource
 from groundlings.experiments.running.events import SILENT, Note, Progress
 from groundlings.experiments.running.plan import Plan
@@ -42,21 +43,29 @@ def synthesise(
 
     Raises:
         UserError: Something that its message tells how to mend; a mistaken format or directory is found before
-            anything is simulated.
+            anything is simulated, as is what the format cannot carry of the data.
     """
-    check_export(format_name, out)
+    chosen = check_export(format_name, out)
     if log is not None:
         _check_apart(log, out)
     worth = _Worth(progress, quality)
+
+    def check(plan: Plan) -> None:
+        catalog, people = plan.population.catalog, plan.population.people.user_ids
+        items = [catalog[number].item_id for number in range(len(catalog))]
+        users = [people[user] for user in plan.population.users.tolist()]
+        chosen.check(Ahead(items, users, plan.environment.schema.names))
+        worth.keep(plan)
+
     if log is not None:
-        run_experiment(config, log, progress, check=worth.keep)
-        return export_run(log, format_name, out, measure=worth.of)
+        run_experiment(config, log, progress, check=check)
+        return export_in(chosen, log, out, measure=worth.of)
     # Beside the export and not in the system's temporary directory, which may be small.
     with draft_beside(out) as scratch:
         run = scratch / "run"
         # A log that nobody keeps goes into the directory that goes away, wherever others are to lie.
-        run_experiment(config.model_copy(update={"log": None}), run, progress, check=worth.keep)
-        return export_run(run, format_name, out, measure=worth.of)
+        run_experiment(config.model_copy(update={"log": None}), run, progress, check=check)
+        return export_in(chosen, run, out, measure=worth.of)
 
 
 def _check_apart(log: Path, out: Path) -> None:

@@ -20,8 +20,32 @@ if TYPE_CHECKING:
 Separator = Literal[",", "\t", " "]
 
 _SPACE = re.compile(r"\s")
+_TAB_OR_LINE = re.compile(r"[\t\r\n]")
 _BLANK = r"[\x00-\x20\x{85}\pZ]"
 """As `_SPACE` and some more, for Arrow's expressions."""
+
+
+def refuse_separators(ids: Iterable[str], separator: Literal["\t", " "]) -> None:
+    """Return where ids can be written into cells.
+
+    Args:
+        ids: Of items or people.
+        separator: Of the cells.
+
+    Raises:
+        DataError: One holds what separates cells or lines.
+    """
+    for each in ids:
+        if (_SPACE if separator == " " else _TAB_OR_LINE).search(each):
+            raise _unwritable(f"the id {each!r}", separator)
+
+
+def _unwritable(what: str, separator: Separator) -> DataError:
+    held = "white space" if separator == " " else "a tab or a line break"
+    return DataError(
+        f"{what} holds {held}, and this format has no way to write that; export to parquet, or change the id in the "
+        "data"
+    )
 
 
 class TextTable:
@@ -68,11 +92,7 @@ class TextTable:
                 self._rows.writerow(row)
                 self.count += 1
         except csv.Error:
-            held = "white space" if self._separator == " " else "a tab or a line break"
-            raise DataError(
-                f"{self._path.name}: a cell of {tuple(row)!r} holds {held}, and this format has no way to write that; "
-                "export to parquet, or change the id in the data"
-            ) from None
+            raise _unwritable(f"{self._path.name}: a cell of {tuple(row)!r}", self._separator) from None
 
     def write_columns(self, rows: pa.Table) -> None:
         """As `write`, rows that are columns: the same bytes, in a tenth of the time where no cell must be quoted.

@@ -19,9 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from groundlings.experiments.exports.columns import typed
-from groundlings.experiments.exports.registry import Written
+from groundlings.experiments.exports.registry import Ahead, Written
 from groundlings.experiments.exports.source import KNOWN, LogSource
-from groundlings.experiments.exports.text import ArmTables
+from groundlings.experiments.exports.text import ArmTables, refuse_separators
 from groundlings.simulator.arm import SECONDS_PER_DAY
 
 SHOWN, OPENED, LIKED = 0, 1, 2
@@ -71,6 +71,11 @@ def write(source: LogSource, directory: Path) -> Written:
             "A session in which nothing was shown, or nothing is known, is no topic.",
         ),
     )
+
+
+def check(ahead: Ahead) -> None:
+    """See `registry.Format.check`."""
+    refuse_separators([*ahead.items, *ahead.users], " ")
 
 
 def topic(user_id: str, day: int, seconds: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+from pathlib import Path
 
 import pytest
 import yaml
@@ -165,6 +166,36 @@ def test_synthesise_finds_a_mistake_before_it_simulates(config, tmp_path):
     with pytest.raises(ConfigError):
         synthesise(load_config(config), "parqet", tmp_path / "out", tmp_path / "kept")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "item", "user", "rating", "said"),
+    [
+        ("trec", "oat milk", "h", ",3", "the id 'oat milk0' holds white space"),
+        ("trec", "milk", "a h", ",3", "the id 'a h' holds white space"),
+        ("recbole", "milk", "NA", ",3", "'NA' means a missing value"),
+        ("recbole", "oat\tmilk", "h", ",3", "holds a tab or a line break"),
+        ("mind", "oat-milk", "h", ",3", "the item id 'oat-milk0' holds a blank or a '-'"),
+        ("movielens", "milk", "h", "", r"nobody can rate in this environment \(its actions are click"),
+    ],
+)
+def test_synthesise_says_what_a_format_cannot_carry_of_the_data_before_it_simulates(
+    name, item, user, rating, said, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    users = [user if number == 0 else f"{user}{number}" for number in range(4)]
+    items = [f"{item}{number}" for number in range(6)]
+    rows = [f"{each},{thing},2024-03-0{day}{rating}" for each in users for day, thing in enumerate(items, start=1)]
+    Path("bought.csv").write_text("\n".join(["who,what,day" + (",stars" if rating else ""), *rows]))
+    Path("items.csv").write_text("\n".join(["what,title", *(f"{thing},Milk" for thing in items)]))
+    bought = {"path": "bought.csv", "user": "who", "item": "what", "timestamp": "day"}
+    tables = {"interactions": bought | ({"rating": "stars"} if rating else {}),
+              "items": {"path": "items.csv", "id": "what", "title": "title"}}  # fmt: skip
+    shop = {"name": "shop", "seed": 1, "dataset": {"name": "own", "own": tables}, "mind": {"kind": "scripted"},
+            "arms": [{"name": "popular", "recommender": "popular"}]}  # fmt: skip
+    with pytest.raises(DataError, match=said):
+        synthesise(ExperimentConfig.model_validate(shop), name, tmp_path / "out", tmp_path / "kept", quality=False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bought.csv", "items.csv"]
 
 
 def test_chunks_have_the_size_that_was_set_and_leave_no_trace(run, tmp_path, monkeypatch):
