@@ -21,6 +21,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from groundlings.environments.cleaning import printable
+
 _LONGEST_SHOWN = 120
 
 
@@ -49,7 +51,15 @@ def in_words(fault: Exception) -> str:
     return str(fault)
 
 
-class GroundlingsError(Exception):
+class _Readable:
+    """Something that is told to people, and that may hold text of a user, of a file or of a server."""
+
+    def __str__(self) -> str:
+        """What it says, unable to steer a terminal or to hide text in a notebook."""
+        return printable(super().__str__(), newlines=True)
+
+
+class GroundlingsError(_Readable, Exception):
     """The root of the tree above."""
 
 
@@ -101,7 +111,7 @@ class WorkerLost(UserError):
     """A worker process was killed again and again; everything decided so far is in the log."""
 
 
-class RunWarning(UserWarning):
+class RunWarning(_Readable, UserWarning):
     """Something about a run that whoever reads it should know: it was changed, or it is somebody else's."""
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import pickle
+import traceback
 import unicodedata
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundlings.environments.cleaning import is_printable, logger, printable, printable_json
+from groundlings.environments.errors import ConfigError, RunDirectoryError, RunWarning, TooMuchUnreadable
 
 STEERING = st.sampled_from(
     [
@@ -20,6 +23,14 @@ STEERING = st.sampled_from(
     ]
 )
 ANY_TEXT = st.lists(st.one_of(STEERING, st.characters(), st.sampled_from("ab[]\\é中👩")), max_size=30).map("".join)
+
+
+@pytest.mark.parametrize("raised", [ConfigError, RunDirectoryError, RunWarning, TooMuchUnreadable])
+def test_what_is_raised_in_python_cannot_steer_a_terminal_either(raised):
+    fault = raised("found \x1b[2Jpop\u202e\nexpected another")
+    assert str(fault) == "found \\x1b[2Jpop\\u202e\nexpected another"
+    assert str(pickle.loads(pickle.dumps(fault))) == str(fault)
+    assert f"{raised.__name__}: found \\x1b[2J" in "".join(traceback.format_exception_only(fault))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -14,7 +15,7 @@ from groundlings.environments.errors import ConfigError, RunDirectoryError, show
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.columns import Row
 from groundlings.simulator.log.reading.participants import ParticipantReader
-from groundlings.simulator.log.reading.streams import given, in_order
+from groundlings.simulator.log.reading.streams import FINITE, given, in_order
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -275,8 +276,11 @@ def _listed(columns: object) -> list[Any]:
     return names
 
 
+_INFINITE = frozenset((math.inf, -math.inf))
+
+
 class _Nameless(LookupError):
-    """A row belongs to one of another table that is not there, or says not to which."""
+    """A row belongs to one of another table that is not there, or says not to which; or it holds no finite number."""
 
 
 def _known(name: object, names: Iterable[str], what: str) -> None:
@@ -295,6 +299,8 @@ def _typed(rows: list[Row], fields: Mapping[str, _Field], labels: Mapping[str, M
     for (name, field), column in zip(fields.items(), cells, strict=True):
         if not field.column.nullable and None in column:
             raise _Nameless(f"a row holds nothing as {field.column}, or what it belongs to is not there")
+        if field.column.name in FINITE and not _INFINITE.isdisjoint(column):
+            raise _Nameless(f"a row holds an infinite number as {field.column}, expected a finite one")
         if field.named_by is not None:
             label = labels[field.named_by]
             columns[name] = _texts([None if number is None else _label(label, number, field) for number in column])

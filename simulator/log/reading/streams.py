@@ -181,6 +181,8 @@ class StreamReader(OpenLog):
 
 
 _NEVER_EMPTY = frozenset({"arm_id", "user_id", "item_id"})
+FINITE = frozenset({"p_click", "pscore", "rating", "satisfaction", "u_click"})
+"""Columns in which no run writes an infinite number; the scores of a recommender may be any."""
 _NOTHING = "found nothing, or a row of another table that is not there"
 
 
@@ -188,12 +190,18 @@ def _by_arm(batches: Iterable[pa.Table]) -> Iterator[tuple[int, pa.Table]]:
     """The rows of each arm apart; the first column says whose they are.
 
     Raises:
-        sqlite3.OperationalError: A row belongs to a session, a person or an item that is not there.
+        sqlite3.OperationalError: A row belongs to something that is not there, or holds an infinite number.
     """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     for batch in batches:
         for name in _NEVER_EMPTY & {*batch.column_names}:
             if batch.column(name).null_count:
                 raise refused(name, _NOTHING)
+        for name in FINITE & {*batch.column_names}:
+            if pc.any(pc.is_inf(batch.column(name).cast(pa.float64()))).as_py():
+                raise refused(name, "found an infinite number, expected a finite one")
         arms = batch.column(0).to_numpy()
         ends = [*(np.flatnonzero(np.diff(arms)) + 1).tolist(), len(arms)]
         for begin, end in zip([0, *ends], ends, strict=False):

@@ -155,6 +155,8 @@ CHUNKS = {"impression_chunks", "impression_batches"}
             "NULL",
             {"impressions", "impression_chunks", "items_shown", "first_pages", "session"},
         ),
+        ("impressions", "rating", "9e999", FIGURES | {"impressions", "impression_chunks"}),
+        ("impressions", "p_click", "-9e999", {"impressions", "impression_chunks"}),
         ("events", "session_id", 999, {"events", "table_chunks", "table_batches", "events_by_kind"}),
     ],
 )
