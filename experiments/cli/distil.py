@@ -35,7 +35,7 @@ def distil(
     resume: ResumeOption = False,
 ) -> None:
     """Ask a language model about some pairs of person and item, and fit a small regression that answers for all."""
-    from groundlings.environments.errors import GroundlingsError
+    from groundlings.environments.errors import GroundlingsError, TooMuchUnreadable
     from groundlings.experiments.archive.directory import begun_directory, choose_directory, locked, write_json
     from groundlings.experiments.cli.faults import errors
     from groundlings.experiments.cli.formulas import tell_formulas
@@ -52,9 +52,11 @@ def distil(
         try:
             with TerminalProgress(console, pairs="teacher") as progress:
                 findings = answer_for_all(loaded, directory, progress=progress)
-        except (GroundlingsError, KeyboardInterrupt):
+        except (GroundlingsError, KeyboardInterrupt) as fault:
             if (directory / TABLE_NAME).is_file():
-                errors.print(f"every answer so far is in {escape(str(directory / TABLE_NAME))}; go on with")
+                kept = "every answer so far, those that could not be read among them, is in"
+                mended = ", once teacher.max_unreadable allows these" if isinstance(fault, TooMuchUnreadable) else ""
+                errors.print(f"{kept} {escape(str(directory / TABLE_NAME))}; go on{mended} with")
                 again = shlex.join(["groundlings", "distil", str(config), "--out", str(directory), "--resume"])
                 errors.print(f"    {escape(again)}")
             raise

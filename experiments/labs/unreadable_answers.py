@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from groundlings.environments.errors import TooMuchUnreadable
+from groundlings.personas.minds.calibrated_question import PairScorer, refusals_of
 from groundlings.simulator.lost_pages import lower_bound
 
 _FEWEST_ANSWERS = 50
 
 
-def refuse_unreadable(unreadable: int, asked: int, limit: float, *, whole: bool = True, key: str = "language") -> None:
+def refuse_unreadable(
+    unreadable: int,
+    asked: int,
+    limit: float,
+    *,
+    whole: bool = True,
+    key: str = "language",
+    scorers: Iterable[PairScorer] = (),
+) -> None:
     """Return if enough answers could be read.
 
     Args:
@@ -17,6 +28,7 @@ def refuse_unreadable(unreadable: int, asked: int, limit: float, *, whole: bool 
         limit: The share of them that may be unreadable (`max_unreadable`).
         whole: Whether nothing more is asked; before that, chance is allowed for, and 50 answers are waited for.
         key: The section of the lab's file, for the message.
+        scorers: Who asked: they know what a server refused to answer.
 
     Raises:
         TooMuchUnreadable: More are unreadable than allowed.
@@ -27,6 +39,7 @@ def refuse_unreadable(unreadable: int, asked: int, limit: float, *, whole: bool 
     if share > limit:
         raise TooMuchUnreadable(
             f"language model: {unreadable:,} of {asked:,} answers could not be read "
-            f"({100 * unreadable / asked:.0f} %); {key}.max_unreadable allows {100 * limit:g} %. See what the "
-            f"server can do with groundlings model check, or choose another model ({key}.model)"
+            f"({100 * unreadable / asked:.0f} %){refusals_of(*scorers)}; {key}.max_unreadable allows "
+            f"{100 * limit:g} %. See what the server can do with groundlings model check, or choose another model "
+            f"({key}.model)"
         )

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.chat import CallRecord, ChatModel, Sampling, fingerprint_of
+from groundlings.environments.cleaning import printable
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.side_by_side import side_by_side
 from groundlings.personas.minds.language.ask import Asker, Question
@@ -37,6 +38,7 @@ YES_OR_NO = ("yes", "no")
 BETWEEN_TITLES = "; "
 """In the line of the items that a person met last."""
 
+_LONGEST_QUOTE = 200
 _ONE_TOKEN = Sampling(temperature=0.0, max_tokens=1)
 
 
@@ -223,6 +225,10 @@ class LanguageScorer:
         self.prompt = questions.prompt
         self._asker = Asker(model, _ONE_TOKEN, reasks=0)
         self._known: dict[tuple[int, int], Scored] = {}
+        self.refusals = 0
+        """Questions that the server refuses to answer for good."""
+        self.refusal = ""
+        """Its words to the last of them."""
 
     @property
     def name(self) -> str:
@@ -274,6 +280,8 @@ class LanguageScorer:
         if (known := self._known.get((user, item))) is not None:
             return known
         shares, call = await self._asker.odds(self.question(user, item), YES_OR_NO)
+        if call.status == "unanswerable":
+            self.refusals, self.refusal = self.refusals + 1, call.reply.text
         score = np.nan if shares is None else float(np.log(shares[0]) - np.log(shares[1]))
         # Whoever asks again is told the same, and that nobody was asked for it.
         self._known[user, item] = Scored(score, replace(call, reply=replace(call.reply, from_store=True)))
@@ -291,3 +299,13 @@ class LanguageScorer:
             purpose="score",
             number=item,
         )
+
+
+def refusals_of(*scorers: PairScorer) -> str:
+    """What servers refused to answer, as the end of a sentence that counts unreadable answers; "" for nothing."""
+    asking = [scorer for scorer in scorers if isinstance(scorer, LanguageScorer) and scorer.refusals]
+    if not asking:
+        return ""
+    number = sum(scorer.refusals for scorer in asking)
+    words = printable(asking[-1].refusal, limit=_LONGEST_QUOTE)
+    return f", {number:,} of them because the server refuses to answer ({words})"

@@ -25,7 +25,7 @@ from groundlings.environments.dataset import Dataset
 from groundlings.environments.errors import DataError
 from groundlings.environments.random_streams import name_key
 from groundlings.environments.split import Split, people_in_thirds
-from groundlings.personas.minds.calibrated_question import PairScorer
+from groundlings.personas.minds.calibrated_question import PairScorer, refusals_of
 from groundlings.personas.taste.calibration import Calibration, Estimate, FittedFor, Labels, RandomItems
 from groundlings.personas.taste.model import Taste
 from groundlings.personas.taste.regression import centre_and_scale, fit_logistic
@@ -132,8 +132,8 @@ async def fit_calibration(
     if met.sum() < FEWEST_LABELS or (1 - met).sum() < FEWEST_LABELS:
         raise DataError(
             f"calibration: {int(met.sum())} held-out items of validation people with a readable answer of "
-            f"{fitted_for.model} ({lost} unreadable), needed {FEWEST_LABELS} at least; raise mind.fit_people and "
-            "mind.fit_pairs, choose another model, or use mind: behavioural"
+            f"{fitted_for.model} ({lost} unreadable{refusals_of(scorer)}), needed {FEWEST_LABELS} at least; raise "
+            "mind.fit_people and mind.fit_pairs, choose another model, or use mind: behavioural"
         )
     people = np.unique(known.users)
     appeal = taste.appeal_of(known.users, known.items)

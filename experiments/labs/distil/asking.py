@@ -60,6 +60,7 @@ class Teacher:
         self._max_unreadable, self._planned, self._progress = max_unreadable, planned, progress
         self._unreadable: dict[str, bool] = {}
         self._asking: dict[str, asyncio.Lock] = {}
+        self._scorers: set[LanguageScorer] = set()
         self.found = 0
         """Answers that were in the table and not asked for."""
 
@@ -97,7 +98,7 @@ class Teacher:
 
     def finish(self) -> None:
         """Raise `TooMuchUnreadable` where too many of all answers cannot be read."""
-        refuse_unreadable(self.unreadable, self.answered, self._max_unreadable, key="teacher")
+        refuse_unreadable(self.unreadable, self.answered, self._max_unreadable, key="teacher", scorers=self._scorers)
 
     async def _answer(self, group: Group, row: int, slot: int, chosen_by: str) -> float:
         item = int(group.scenes.lists.items[row, slot])
@@ -106,6 +107,7 @@ class Teacher:
         async with self._asking.setdefault(prompt, asyncio.Lock()):
             known = self._table.find(prompt)
             if known is None:
+                self._scorers.add(group.scorer)
                 (scored,) = await group.scorer.ask(row, [item])
                 known = self._line(group, row, item, prompt, chosen_by, scored)
                 self._table.add(known)
@@ -113,7 +115,9 @@ class Teacher:
                 self.found += 1
         self._unreadable[prompt] = known.status != "ok"
         self._progress.event(PairsAsked(self.answered, max(self._planned, self.answered)))
-        refuse_unreadable(self.unreadable, self.answered, self._max_unreadable, whole=False, key="teacher")
+        refuse_unreadable(
+            self.unreadable, self.answered, self._max_unreadable, whole=False, key="teacher", scorers=self._scorers
+        )
         return known.score
 
     def _line(self, group: Group, row: int, item: int, prompt: str, chosen_by: str, scored: Scored) -> Answer:

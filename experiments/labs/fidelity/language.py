@@ -241,7 +241,7 @@ class _Asking:
         self._done += len(users)
         self._unreadable += int(np.isnan(scores).sum())
         whole = self._done == self._planned
-        refuse_unreadable(self._unreadable, self._done, self._options.max_unreadable, whole=whole)
+        refuse_unreadable(self._unreadable, self._done, self._options.max_unreadable, whole=whole, scorers=[scorer])
         said = np.zeros(lists.items.shape)
         said[rows, slots] = calibration.standardised(scores)
         table = self._stage.taste.appeal(lists.users).astype(np.float64)

@@ -99,6 +99,8 @@ class MetadataConfig(Section):
     """Which model writes, at temperature 0, and at most 80 tokens per text unless `max_tokens` is given."""
     items: Annotated[int, Field(ge=1)] = 50
     """Most items it writes about: a new one and an old one in turn, the old ones in random order."""
+    max_unreadable: Annotated[float, Field(ge=0, le=1)] = MAX_UNREADABLE
+    """Above this share of texts that cannot be read the lab stops with exit status 1; 1 = never."""
 
     @model_validator(mode="after")
     def _at_zero(self) -> MetadataConfig:

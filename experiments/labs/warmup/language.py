@@ -25,7 +25,7 @@ from groundlings.experiments.labs.warmup.replicate import AUDIENCE, Bench, Trial
 from groundlings.experiments.labs.warmup.selection_quality import measure_selection
 from groundlings.experiments.labs.warmup.user_selection import select_users
 from groundlings.experiments.running.events import SILENT, Note, Progress, on_download, on_note
-from groundlings.personas.minds.calibrated_question import LanguageScorer
+from groundlings.personas.minds.calibrated_question import LanguageScorer, refusals_of
 from groundlings.personas.population import build_population
 from groundlings.personas.taste.regression import centre_and_scale, fit_logistic
 from groundlings.simulator.language.build import build_chat_model
@@ -125,16 +125,21 @@ async def _ask(trial: Trial, options: LanguageConfig, model: CountingModel, prog
     )
     said = await scorer.ask_pairs(users, items)
     unreadable = int(np.isnan(said).sum())
-    refuse_unreadable(unreadable, hidden, options.max_unreadable, whole=False)
+    refuse_unreadable(unreadable, hidden, options.max_unreadable, whole=False, scorers=[scorer])
     fit = _weigh(trial, users, items, answers, said)
     before = model.tokens
     rows, columns = shortlists.ravel(), np.repeat(sampled, size)
     said = await scorer.ask_pairs(split.panel[rows], split.new[columns])
     unreadable += int(np.isnan(said).sum())
-    refuse_unreadable(unreadable, hidden + new, options.max_unreadable)
+    refuse_unreadable(unreadable, hidden + new, options.max_unreadable, scorers=[scorer])
     if unreadable:
         share = 100 * unreadable / (hidden + new)
-        progress.event(Note(f"language model: {unreadable:,} of {hidden + new:,} answers unreadable ({share:.1f} %)"))
+        progress.event(
+            Note(
+                f"language model: {unreadable:,} of {hidden + new:,} answers unreadable ({share:.1f} %)"
+                f"{refusals_of(scorer)}"
+            )
+        )
     own = np.log(trial.chance / (1 - trial.chance))[rows, columns] + np.where(np.isnan(said), np.nan, 0.0)
     both = fit.combine(own, said)
     # What is not known of a pair is no reason for or against it: neither arm can select it.

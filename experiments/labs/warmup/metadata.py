@@ -26,6 +26,7 @@ from groundlings.environments.random_streams import Draws
 from groundlings.environments.replies import read_json
 from groundlings.environments.words import plural
 from groundlings.experiments.archive.directory import write_text
+from groundlings.experiments.labs.unreadable_answers import refuse_unreadable
 from groundlings.experiments.labs.warmup.config import MetadataConfig
 from groundlings.experiments.labs.warmup.replicate import Trial
 from groundlings.experiments.running.events import SILENT, Note, Progress, on_download, on_note
@@ -77,6 +78,7 @@ def write_metadata(trial: Trial, options: MetadataConfig, progress: Progress = S
 
     Raises:
         UserError: The model cannot be asked.
+        TooMuchUnreadable: More texts cannot be read than `max_unreadable` allows.
     """
     catalog = trial.dataset.catalog
     # In turn: a word helps only if a new item shares it with an old one. The old items are drawn at random; otherwise
@@ -98,7 +100,13 @@ def write_metadata(trial: Trial, options: MetadataConfig, progress: Progress = S
             asked = options.model
             tokens = asked.max_tokens if "max_tokens" in asked.model_fields_set else _TOKENS
             asker = Asker(model, Sampling(0.0, tokens), _REASKS)
-            return [await _write(asker, model, catalog, item, trial.config.seed) for item in wanted]
+            found: list[Written] = []
+            for item in wanted:
+                found.append(await _write(asker, model, catalog, item, trial.config.seed))
+                _refuse_unreadable(found, options, whole=len(found) == len(wanted))
+            if unreadable := sum(each.text is None for each in found):
+                progress.event(Note(f"metadata: {unreadable:,} of {plural(len(found), 'text')} could not be read"))
+            return found
         finally:
             await model.close()
 
@@ -129,6 +137,12 @@ def describe(written: Sequence[Written]) -> dict[str, Any]:
         "tokens": sum(each.tokens for each in written),
         "items_with_estimated_tokens": sum(each.tokens_estimated for each in written),
     }
+
+
+def _refuse_unreadable(written: Sequence[Written], options: MetadataConfig, *, whole: bool) -> None:
+    """Raise `TooMuchUnreadable` where too many texts cannot be read."""
+    unreadable = sum(each.text is None for each in written)
+    refuse_unreadable(unreadable, len(written), options.max_unreadable, whole=whole, key="metadata")
 
 
 async def _write(asker: Asker, model: ChatModel, catalog: Catalog, item: int, seed: int) -> Written:

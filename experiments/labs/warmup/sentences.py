@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from groundlings.environments.words import plural
 from groundlings.experiments.labs.warmup.lab import RIVALS, Findings, decides
 from groundlings.experiments.labs.warmup.records import Claim, Record
 
@@ -57,16 +58,19 @@ def headline(findings: Findings) -> str:
     unbeaten = [name_of(claim.against) for claim in better if not claim.holds]
     gap = next(claim for claim in main if claim.what == "closes half of the gap")
     kept = all(claim.holds for claim in main if claim.what == "loses nothing")
+    one = about["headline"] == 1
+    simulated = f"{plural(about['headline'], 'simulated interaction')} per item"
     parts = []
     if beaten:
-        parts.append(f"{about['headline']} simulated interactions per item beat {_listed(beaten)} on new items")
+        parts.append(f"{simulated} {'beats' if one else 'beat'} {_listed(beaten)} on new items")
     if unbeaten:
-        subject = "they" if beaten else f"{about['headline']} simulated interactions per item"
-        parts.append(f"{subject} are not shown to beat {_listed(unbeaten)}")
+        subject = ("it" if one else "they") if beaten else simulated
+        parts.append(f"{subject} {'is' if one else 'are'} not shown to beat {_listed(unbeaten)}")
     parts.append(
-        "random and real first users differ in nothing that they could close"
+        "random and real first users differ in nothing that could be closed"
         if gap.value is None
-        else f"they close {100 * gap.value:.0f} % of the gap between random and real first users"
+        else f"{'it closes' if one else 'they close'} {100 * gap.value:.0f} % of the gap between random and real first "
+        "users"
     )
     parts.append("old items lose nothing" if kept else "it is not shown that old items lose nothing")
     return _sentence(parts)

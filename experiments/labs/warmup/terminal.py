@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
+from groundlings.environments.words import plural
 from groundlings.experiments.labs.warmup.lab import Findings
 from groundlings.experiments.labs.warmup.records import find
 from groundlings.experiments.labs.warmup.sentences import claim_words, deciding, figure, headline, name_of
@@ -35,7 +36,7 @@ def render_findings(findings: Findings, width: int = _WIDE_ENOUGH) -> Table:
     about = findings.about
     columns = COLUMNS if width >= _WIDE_ENOUGH else _NARROW
     table = Table(
-        title=f"{escape(about['dataset'])}: {about['headline']} first interactions per item, "
+        title=f"{escape(about['dataset'])}: {plural(about['headline'], 'first interaction')} per item, "
         f"{escape(about['recommender'])}, "
         f"{about['seeds']} seeds",
         caption=escape(headline(findings)),

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from groundlings.environments.chat import ChatReply
-from groundlings.environments.errors import DataError, TooMuchUnreadable
+from groundlings.environments.errors import DataError, TooMuchUnreadable, UnanswerablePrompt
 from groundlings.experiments.labs.warmup import language, metadata
 from groundlings.experiments.labs.warmup.config import LanguageConfig, MetadataConfig
 from groundlings.experiments.labs.warmup.lab import measure_warm_up
@@ -143,6 +143,20 @@ def test_too_many_answers_that_cannot_be_read_end_the_lab(trial, monkeypatch):
     assert _halting(trial, monkeypatch, lambda number: number % 3 == 0, max_unreadable=0.5).about["unreadable"]
 
 
+def test_what_a_server_refuses_is_said_in_its_own_words(trial, monkeypatch):
+    class Refusing(Halting):
+        async def ask(self, request):
+            self.asked += 1
+            if self.silent(self.asked):
+                raise UnanswerablePrompt("refused", what="HTTP 403: flagged by moderation", attempts=1)
+            return await Reader.ask(self, request)
+
+    monkeypatch.setitem(globals(), "Halting", Refusing)
+    said = r"because the server refuses to answer \(HTTP 403: flagged by moderation\); language.max_unreadable"
+    with pytest.raises(TooMuchUnreadable, match=said):
+        _halting(trial, monkeypatch, lambda number: number % 3 == 0)
+
+
 @pytest.fixture
 def writer(monkeypatch):
     """Writes the item's genre, except about items whose number ends in 3."""
@@ -161,7 +175,7 @@ def writer(monkeypatch):
 
 
 def test_what_is_written_says_that_it_was_generated(trial, writer, tmp_path):
-    written = metadata.write_metadata(trial, MetadataConfig(items=20))
+    written = metadata.write_metadata(trial, MetadataConfig(items=20, max_unreadable=1))
     assert [each.item for each in written[::2]] == trial.split.new.tolist()[:10]
     assert (trial.split.train.item_counts[[each.item for each in written[1::2]]] > 0).all()
     metadata.keep(written, tmp_path)
@@ -171,6 +185,8 @@ def test_what_is_written_says_that_it_was_generated(trial, writer, tmp_path):
     unread = [each for each in written if each.text is None]
     assert unread
     assert len(writer.requests) == 20 + len(unread), "an unreadable reply is asked for once more, and then left out"
+    with pytest.raises(TooMuchUnreadable, match=r"metadata\.max_unreadable allows 20 %"):
+        metadata.write_metadata(trial, MetadataConfig(items=20))
     texts = metadata.with_texts(trial.dataset.catalog, written).texts
     assert sum(text is not None for text in texts) == 20 - len(unread)
 
@@ -191,7 +207,7 @@ def test_a_changed_prompt_has_a_new_version():
 @pytest.mark.usefixtures("writer")
 def test_the_ablation_stands_in_records_and_page(config, tmp_path):
     wanted = config.model_copy(
-        update={"metadata": MetadataConfig(items=15), "pages": None, "others": (), "refit": False}
+        update={"metadata": MetadataConfig(items=15, max_unreadable=1), "pages": None, "others": (), "refit": False}
     )
     found = measure_warm_up(wanted, directory=tmp_path)
     record = find(found.records, arm="audience_written", setting="cold", metric="ndcg")
