@@ -18,6 +18,9 @@ MOST_BYTES = 2**20
 _MOST_CHARACTERS = 100_000
 """Of one value."""
 
+_MOST_DIGITS = 1_000
+"""Of a whole number; Python itself reads some thousands."""
+
 _INTEGER = re.compile(r"[-+]?(?:0[0-7_]*|[1-9][0-9_]*|0x[0-9a-fA-F]+)$")
 _DECIMAL = re.compile(
     r"(?:[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+][0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
@@ -36,13 +39,22 @@ class Loader(yaml.SafeLoader):
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)  # type: ignore[arg-type]
         return super().compose_scalar_node(anchor)
 
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        """A value; one that is out of range, such as a 31st of June, or not of its tag (`!!bool x`), is told with its line."""
+        try:
+            return super().construct_object(node, deep)  # type: ignore[no-untyped-call]
+        except ValueError as fault:
+            raise yaml.MarkedYAMLError(problem=str(fault), problem_mark=node.start_mark) from None
+        except (LookupError, AttributeError, TypeError):
+            kind = node.tag.rpartition(":")[2]
+            raise yaml.MarkedYAMLError(problem=f"a value that is no {kind}", problem_mark=node.start_mark) from None
+
 
 def parse(text: str) -> Any:
     """The values of a text.
 
     Raises:
-        yaml.YAMLError: It is no YAML, or a value is too long.
-        ValueError: A value is out of range, such as a 31st of June or a number of thousands of digits.
+        yaml.YAMLError: It is no YAML, or a value is too long or out of range.
         RecursionError: It is nested too deeply.
     """
     return yaml.load(text, Loader=Loader)  # noqa: S506 - a safe loader
@@ -55,6 +67,8 @@ def compose(text: str) -> yaml.Node | None:
 
 def _integer(loader: Loader, node: yaml.ScalarNode) -> int:
     digits = str(loader.construct_scalar(node)).replace("_", "")
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"a whole number of {len(digits):,} digits; expected {_MOST_DIGITS:,} at most")
     return int(digits, 16 if "x" in digits else 10)
 
 

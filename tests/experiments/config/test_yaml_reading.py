@@ -50,9 +50,13 @@ def test_what_was_dumped_by_the_rules_of_before_reads_the_same(value):
         ("1:" + "59:" * 300_000 + "59", ["plain.yaml:2", "900,004 characters", "100,000 at most"]),
         ("1:" + "59:" * 20_000 + "59", ["plain.yaml:2", "seed"]),
         ("1" * 1_100_000, ["found more than 1,048,576 bytes, expected 1,048,576 at most"]),
-        ("1" * 5000, ["plain.yaml", "5000 digits"]),
+        ("1" * 5000, ["plain.yaml:2", "5,000 digits"]),
+        ("2024-02-31", ["plain.yaml:2", "day is out of range for month"]),
+        ("!!bool x", ["plain.yaml:2", "a value that is no bool"]),
+        ("!!timestamp x", ["plain.yaml:2", "a value that is no timestamp"]),
+        ("!!float ''", ["plain.yaml:2", "a value that is no float"]),
     ],
-    ids=["sexagesimal", "long", "long enough", "file", "digits"],
+    ids=["sexagesimal", "long", "long enough", "file", "digits", "day", "bool", "timestamp", "float"],
 )
 def test_numbers_of_another_age_and_values_without_end_are_refused_by_name(tmp_path, seed, parts):
     path = tmp_path / "plain.yaml"
