@@ -40,7 +40,7 @@ class Loader(yaml.SafeLoader):
         return super().compose_scalar_node(anchor)
 
     def construct_object(self, node: Any, deep: bool = False) -> Any:
-        """A value; one that is out of range, such as a 31st of June, or not of its tag (`!!bool x`), is told with its line."""
+        """A value; one out of range (a 31st of June), or not of its tag (`!!bool x`), is told with its line."""
         try:
             return super().construct_object(node, deep)  # type: ignore[no-untyped-call]
         except ValueError as fault:
