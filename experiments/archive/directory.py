@@ -83,8 +83,8 @@ def choose_directory(name: str, out: Path | None) -> Path:
 
 
 def _is_leftover(path: Path) -> bool:
-    """Whether a file is what a run leaves that was killed before it had begun."""
-    return path.name == LOCK_NAME or path.suffix == ".part"
+    """Whether a file is what a run leaves that was killed before it had begun; a link of that name leads elsewhere."""
+    return not path.is_symlink() and (path.name == LOCK_NAME or path.suffix == ".part")
 
 
 def existing_config(directory: Path) -> Path:

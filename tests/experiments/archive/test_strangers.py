@@ -89,3 +89,12 @@ def test_a_log_that_may_not_be_read_is_not_told_as_one_that_cannot_be_written():
     said = r"log\.db: cannot be opened .*: it cannot be read, or cannot be written; see its permissions"
     with pytest.raises(RunDirectoryError, match=said), named_faults("log.db"):
         raise sqlite3.OperationalError("unable to open database file")
+
+
+@pytest.mark.parametrize("name", [files.LOCK_NAME, "config.yaml.part"])
+def test_a_link_by_the_name_of_a_leftover_is_not_followed_by_a_new_run(tmp_path, name):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RunDirectoryError, match="not empty"):
+        files.choose_directory("x", tmp_path / "run")
+    assert not (tmp_path / "elsewhere").exists()
