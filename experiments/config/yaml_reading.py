@@ -42,7 +42,7 @@ class Loader(yaml.SafeLoader):
     def construct_object(self, node: Any, deep: bool = False) -> Any:
         """A value; one out of range (a 31st of June), or not of its tag (`!!bool x`), is told with its line."""
         try:
-            return super().construct_object(node, deep)  # type: ignore[no-untyped-call]
+            return super().construct_object(node, deep)
         except ValueError as fault:
             raise yaml.MarkedYAMLError(problem=str(fault), problem_mark=node.start_mark) from None
         except (LookupError, AttributeError, TypeError):
