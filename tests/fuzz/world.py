@@ -93,5 +93,6 @@ class World:
         groundlings.experiments.analysis.report.write_report = self.write_report if wanted else lambda *_: None
 
     def _fingerprints(self) -> dict[str, str]:
-        files = [path for path in self.earlier.rglob("*") if path.is_file()]
+        # SQLite writes into its shared memory who reads a log.
+        files = [path for path in self.earlier.rglob("*") if path.is_file() and not path.name.endswith("-shm")]
         return {str(path.relative_to(self.earlier)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}

@@ -149,7 +149,7 @@ def test_a_postcode_makes_no_group_unless_it_is_asked_for():
 
 @pytest.mark.parametrize("kind", RATED)
 def test_data_without_a_rating_is_refused(kind):
-    with pytest.raises(DataError, match="ranks by ratings, and none of the 2 interactions has one"):
+    with pytest.raises(DataError, match="ranks by ratings, and none of 2 interactions has one"):
         kind().fit(rated([(0, 0, np.nan), (1, 1, np.nan)]), PLAIN)
 
 

@@ -90,7 +90,7 @@ class OpenLog:
         return self._place
 
     def close(self) -> None:
-        """Let go of the log."""
+        """Let go of the log; a later question opens it again."""
         if self._held is not None:
             self._held.dispose()
         if not self._borrowed:

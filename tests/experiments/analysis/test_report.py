@@ -231,7 +231,8 @@ def test_an_interrupted_run_with_an_arm_that_never_ran_says_so(tmp_path, small_r
     with sqlite3.connect(tmp_path / "log.db") as connection:
         connection.execute("UPDATE runs SET status = 'interrupted', finished_at = NULL")
         connection.execute("DELETE FROM sessions WHERE arm_id > 2 OR day > 0")
-        connection.execute("DELETE FROM impressions WHERE session_id NOT IN (SELECT session_id FROM sessions)")
+        for table in ("impressions", "events", "calls", "moods"):
+            connection.execute(f"DELETE FROM {table} WHERE session_id NOT IN (SELECT session_id FROM sessions)")
     log = LogReader(tmp_path)
     summary = summarise(log)
     text = Reader(write_report(tmp_path, log, summary).read_text(encoding="utf-8")).text
