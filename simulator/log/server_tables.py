@@ -1,8 +1,9 @@
-"""Whether the tables on a PostgreSQL server are still of the kinds that a run makes; asked before a row is read.
+"""Whether the tables of a log are still of the kinds that a run makes; asked before a row is read.
 
 A server keeps one kind of value in a column, so what a column holds need not be looked at. But whoever owns the tables
 may give a column another kind or let it hold nothing, and then numbers are compared and sorted as text, and what is
-unknown is left out of sums; and rows that stand twice are counted twice where no key keeps them apart.
+unknown is left out of sums; and rows that stand twice are counted twice where no key keeps them apart. A SQLite file
+takes any value into any column, so there only columns that lost their NOT NULL are looked at.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from sqlalchemy import Boolean, Column, Connection, Float, Integer, text
 
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.assignment_rows import assignments
+from groundlings.simulator.log.columnar import columnar
 from groundlings.simulator.log.lesson_rows import lessons
 from groundlings.simulator.log.migrations import SCHEMA_VERSION
 from groundlings.simulator.log.presentation_rows import presentations
@@ -26,6 +28,13 @@ WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schem
       AND relkind IN ('r', 'p') AND attnum > 0 AND NOT attisdropped
 """
 
+_LOOSE = """
+SELECT found.name, told.name FROM sqlite_master AS found JOIN pragma_table_info(found.name) AS told
+WHERE found.type = 'table' AND told."notnull" = 0 AND told.pk = 0
+"""
+
+_ALL = (*tables.metadata.sorted_tables, assignments, lessons, presentations)
+
 _KINDS = (
     (Boolean, ("bool",), "truth values"),
     (Integer, ("int8", "int4", "int2"), "whole numbers"),
@@ -36,19 +45,32 @@ _TEXT = (("text", "varchar"), "text")
 
 
 def odd_column(connection: Connection, version: int) -> str | None:
-    """What is wrong with the columns of a log on a server, in words; None where they are as a run makes them.
+    """What is wrong with the columns of a log, in words; None where nothing is.
 
     Args:
         connection: To the log.
         version: Of its schema; columns that logs of earlier ones lack are not missing there.
     """
-    return None if connection.dialect.name == "sqlite" else next(_odd(connection, version), None)
+    found = _emptied(connection) if connection.dialect.name == "sqlite" else _odd(connection, version)
+    return next(found, None)
+
+
+def _emptied(connection: Connection) -> Iterator[str]:
+    """Columns of a file that may hold nothing, as tools that copy tables leave them, and that do."""
+    apart = tables.LARGE if columnar(connection) is not None else ()
+    loose = {(row[0], row[1]) for row in connection.execute(text(_LOOSE))}
+    for table in _ALL:
+        for column in table.columns if table.name not in apart else ():
+            if not column.nullable and (table.name, column.name) in loose:
+                empty = text(f"SELECT 1 FROM {table.name} WHERE {column.name} IS NULL LIMIT 1")
+                if connection.execute(empty).first() is not None:
+                    yield f"{table.name}.{column.name} holds nothing in a row, expected a value in every row"
 
 
 def _odd(connection: Connection, version: int) -> Iterator[str]:
     rows = connection.execute(text(_COLUMNS)).all()
     found, keyed = {(row[0], row[1]): (row[2], row[3]) for row in rows}, {row[0]: row[4] for row in rows}
-    for table in (*tables.metadata.sorted_tables, assignments, lessons, presentations):
+    for table in _ALL:
         if not keyed.get(table.name, True):
             yield f"the table {table.name} has no primary key"
         for column in table.columns if table.name in keyed else ():

@@ -129,7 +129,8 @@ def open_log(run: Path | Store) -> Engine:
 
     Raises:
         RunDirectoryError: There is no log, it is not one of ours, or it has lost the list of its parts.
-        UnknownTables: On a server, a column is not there, or not of the kind that a run makes.
+        UnknownTables: A column holds nothing where a run writes a value; or, on a server, it is not there or not of the
+            kind that a run makes.
     """
     store = store_at(run) if isinstance(run, Path) else run
     from groundlings.simulator.log.part_footers import refuse_lost_list

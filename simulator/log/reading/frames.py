@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -14,8 +13,9 @@ from sqlalchemy import Boolean, Column, Float, Integer, Table
 from groundlings.environments.errors import ConfigError, RunDirectoryError, shown
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.columns import Row
+from groundlings.simulator.log.reading.cells import odd_cell, told
 from groundlings.simulator.log.reading.participants import ParticipantReader
-from groundlings.simulator.log.reading.streams import FINITE, given, in_order
+from groundlings.simulator.log.reading.streams import given, in_order
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -255,7 +255,8 @@ class FrameReader(ParticipantReader):
         """The log's numbers -> names or the data set's own ids."""
         columns = {"arms": "arm_id, name", "agents": "agent_id, source_user_id", "items": "item_id, source_item_id"}
         found = self._chunks(f"SELECT {columns[table]} FROM {table}")
-        return {number: name for chunk in found for number, name in chunk}
+        where = f"{table}.{columns[table].split()[-1]}"
+        return {number: told(self, where, name) for chunk in found for number, name in chunk}
 
 
 def _of_arm(arm_id: int) -> str:
@@ -276,11 +277,8 @@ def _listed(columns: object) -> list[Any]:
     return names
 
 
-_INFINITE = frozenset((math.inf, -math.inf))
-
-
 class _Nameless(LookupError):
-    """A row belongs to one of another table that is not there, or says not to which; or it holds no finite number."""
+    """A row belongs to one of another table that is not there, or says not to which; or a cell is of another kind."""
 
 
 def _known(name: object, names: Iterable[str], what: str) -> None:
@@ -297,10 +295,8 @@ def _typed(rows: list[Row], fields: Mapping[str, _Field], labels: Mapping[str, M
     cells: list[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [() for _ in fields]
     columns = {}
     for (name, field), column in zip(fields.items(), cells, strict=True):
-        if not field.column.nullable and None in column:
-            raise _Nameless(f"a row holds nothing as {field.column}, or what it belongs to is not there")
-        if field.column.name in FINITE and not _INFINITE.isdisjoint(column):
-            raise _Nameless(f"a row holds an infinite number as {field.column}, expected a finite one")
+        if odd := odd_cell(field.column, column):
+            raise _Nameless(odd)
         if field.named_by is not None:
             label = labels[field.named_by]
             columns[name] = _texts([None if number is None else _label(label, number, field) for number in column])

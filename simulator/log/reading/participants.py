@@ -21,6 +21,7 @@ from groundlings.simulator.log.begun import Change, read_accepted
 from groundlings.simulator.log.intervention_rows import read_interventions
 from groundlings.simulator.log.measured_agents import are_measured, persona_of, stored
 from groundlings.simulator.log.parts import RESTORE
+from groundlings.simulator.log.reading.cells import told
 from groundlings.simulator.log.reading.open_log import OpenLog
 
 _ACTION = re.compile(r"[a-z][a-z0-9_]*")
@@ -28,6 +29,8 @@ _ACTION = re.compile(r"[a-z][a-z0-9_]*")
 _ASSIGNED = "SELECT arm_id, cluster, ties FROM assignments ORDER BY agent_id"
 
 _MEASURED = f"SELECT {', '.join(stored.columns.keys())} FROM agents ORDER BY agent_id"
+
+_USER = "agents.source_user_id"
 
 _JSON = ("config", "mind", "versions", "identity")
 """Columns of `runs` that hold JSON."""
@@ -193,7 +196,8 @@ class ParticipantReader(OpenLog):
 
     def user_ids(self) -> list[str]:
         """The data set's own ids of the people behind the agents, in the order of the log."""
-        return self._once("users", lambda: self._column("SELECT source_user_id FROM agents ORDER BY agent_id"))
+        ids = self._once("users", lambda: self._column("SELECT source_user_id FROM agents ORDER BY agent_id"))
+        return [told(self, _USER, each) for each in ids]
 
     def _column(self, sql: str) -> list[Any]:
         """The answer to a query for one column."""
@@ -243,11 +247,11 @@ class ParticipantReader(OpenLog):
         if self.agents_are_measured():
             for chunk in self._chunks(_MEASURED):
                 for row in chunk:
-                    yield LoggedAgent(row[0], row[1], persona_of(row))
+                    yield LoggedAgent(row[0], told(self, _USER, row[1]), persona_of(row))
             return
         for chunk in self._chunks("SELECT agent_id, source_user_id, persona FROM agents ORDER BY agent_id"):
             for agent_id, user_id, persona in chunk:
-                yield LoggedAgent(agent_id, user_id, json.loads(persona))
+                yield LoggedAgent(agent_id, told(self, _USER, user_id), json.loads(persona))
 
     def agents_are_measured(self) -> bool:
         """Whether the log keeps what was measured of each agent, and not all that the agent's persona knows."""
@@ -267,6 +271,13 @@ class ParticipantReader(OpenLog):
         chunks = self._chunks("SELECT item_id, source_item_id, title, year, genres FROM items ORDER BY item_id")
         rows = (row for chunk in chunks for row in chunk)
         return tuple(
-            LoggedItem(item_id, number, source_id, title, year, tuple(filter(None, genres.split(BETWEEN_GENRES))))
+            LoggedItem(
+                item_id,
+                number,
+                told(self, "items.source_item_id", source_id),
+                told(self, "items.title", title),
+                told(self, "items.year", year, int | None),
+                tuple(filter(None, told(self, "items.genres", genres).split(BETWEEN_GENRES))),
+            )
             for number, (item_id, source_id, title, year, genres) in enumerate(rows)
         )

@@ -15,6 +15,7 @@ from groundlings.simulator.log.columnar import columnar
 from groundlings.simulator.log.columns import Row
 from groundlings.simulator.log.reading import open_log
 from groundlings.simulator.log.reading.batches import one_state, rechunked, refused, tables_of
+from groundlings.simulator.log.reading.cells import FINITE
 from groundlings.simulator.log.reading.impression_tables import (
     OUTCOMES,
     Outcome,
@@ -181,8 +182,6 @@ class StreamReader(OpenLog):
 
 
 _NEVER_EMPTY = frozenset({"arm_id", "user_id", "item_id"})
-FINITE = frozenset({"p_click", "pscore", "rating", "satisfaction", "u_click"})
-"""Columns in which no run writes an infinite number; the scores of a recommender may be any."""
 _NOTHING = "found nothing, or a row of another table that is not there"
 
 

@@ -77,13 +77,13 @@ def ask_everything(run):
     for name in sorted(vars(LogReader)):
         if name.startswith("_") or name == "close":
             continue
-        with LogReader(run) as log:
-            try:
+        try:
+            with LogReader(run) as log:
                 answer = getattr(log, name)(*ARGUMENTS.get(name, ()))
                 deque(answer if isinstance(answer, Iterator) else ())
                 told[name] = None
-            except Exception as fault:
-                told[name] = fault
+        except Exception as fault:
+            told[name] = fault
     return told
 
 
@@ -96,11 +96,11 @@ def test_every_method_answers_of_a_whole_log(made):
 @pytest.mark.parametrize(
     ("statements", "said"),
     [
-        (["UPDATE sessions SET day = x'ff00'"], "sessions.day holds a value of the kind blob, expected integer; "),
-        (["UPDATE impressions SET clicked = 'x'"], "impressions.clicked holds a value of the kind text, expected"),
+        (["UPDATE sessions SET day = x'ff00'"], "as sessions.day, expected a whole number; "),
+        (["UPDATE impressions SET clicked = 'x'"], "as impressions.clicked, expected 0 or 1; "),
         (
             ["ALTER TABLE sessions RENAME COLUMN pages TO other", "ALTER TABLE sessions ADD COLUMN pages INTEGER"],
-            "sessions.pages holds a value of the kind null, expected integer; ",
+            "sessions.pages holds nothing in a row, expected a value in every row",
         ),
     ],
 )
@@ -170,5 +170,23 @@ def test_a_row_that_belongs_to_nobody_is_told_and_not_left_out(made, tmp_path, t
     assert {name for name in refusing if not isinstance(told[name], RunDirectoryError)} == set()
     assert [str(fault) for fault in told.values() if fault and "restore it from a copy" not in str(fault)] == []
     if table == "sessions":
-        with LogReader(run) as log, pytest.raises(RunDirectoryError, match="restore it from a copy"):
+        with pytest.raises(RunDirectoryError, match="restore it from a copy"), LogReader(run) as log:
             RunTotals(log, 4.0, ())
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value", "method"),
+    [
+        ("impressions", "clicked", 7, "impressions"),
+        ("sessions", "pages", 1.5, "sessions"),
+        ("agents", "source_user_id", "x'ff'", "user_ids"),
+        ("items", "title", "x'ff'", "items"),
+        ("items", "year", "'soon'", "logged_items"),
+    ],
+)
+def test_a_cell_of_another_kind_is_told_and_not_cut_or_taken_for_no(made, tmp_path, table, column, value, method):
+    run = shutil.copytree(made, tmp_path / "run")
+    with closing(sqlite3.connect(run / "log.db")) as log, log:
+        log.execute(f"UPDATE {table} SET {column} = {value} WHERE rowid = 2")
+    with LogReader(run) as log, pytest.raises(RunDirectoryError, match=rf"{table}\.{column}, expected|{column} holds"):
+        getattr(log, method)()

@@ -1,0 +1,68 @@
+"""Cells of a log before they become those of a frame: NumPy would cut 1.5 to 1 and take 7 for false."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from types import NoneType, UnionType
+from typing import Any, TypeVar
+
+from sqlalchemy import Boolean, Column, Float, Integer
+
+from groundlings.environments.errors import RunDirectoryError, shown
+from groundlings.simulator.log.parts import RESTORE
+
+FINITE = frozenset({"p_click", "pscore", "rating", "satisfaction", "u_click"})
+"""Columns in which no run writes an infinite number; the scores of a recommender may be any."""
+
+_INFINITE = frozenset((math.inf, -math.inf))
+_KINDS = (
+    (Boolean, {int}, "0 or 1"),
+    (Integer, {int}, "a whole number"),
+    (Float, {float, int}, "a number"),
+)
+_TEXT = ({str}, "text")
+"""What a column of ours is, what databases give for it, and how messages call that."""
+
+
+Told = TypeVar("Told")
+
+
+def told(log: object, where: str, value: Told, kind: type | UnionType = str) -> Told:
+    """A value of the log that is of its kind.
+
+    Args:
+        log: As a message calls it.
+        where: The column.
+        value: As a database gives it.
+        kind: What a run writes there.
+
+    Raises:
+        RunDirectoryError: It is of another kind.
+    """
+    if not isinstance(value, kind):
+        called = "text" if kind is str else "a whole number"
+        raise RunDirectoryError(
+            f"{log}: the log is damaged: {where} holds {shown(value)}, expected {called}; {RESTORE}"
+        )
+    return value
+
+
+def odd_cell(column: Column[Any], cells: Sequence[Any]) -> str | None:
+    """What no run writes into a column, in words; None where each cell may be a run's.
+
+    Args:
+        column: Of the log.
+        cells: Values as a database gives them.
+    """
+    kinds, called = next(((kinds, called) for kind, kinds, called in _KINDS if isinstance(column.type, kind)), _TEXT)
+    if not column.nullable and None in cells:
+        return f"a row holds nothing as {column}, or what it belongs to is not there"
+    if odd := {*map(type, cells)} - kinds - {NoneType}:
+        first = next(cell for cell in cells if type(cell) in odd)
+        return f"a row holds {shown(first)} as {column}, expected {called}"
+    if isinstance(column.type, Boolean) and (others := {*cells} - {0, 1, None}):
+        return f"a row holds {others.pop()} as {column}, expected {called}"
+    if column.name in FINITE and not _INFINITE.isdisjoint(cells):
+        return f"a row holds an infinite number as {column}, expected a finite one"
+    return None
