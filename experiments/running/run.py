@@ -229,7 +229,7 @@ def _measured(
         written.update(fit_counts_hash(directory))
         if sampled:
             written["language_sample"] = dict(sampled)
-        log.close()  # until the next question: the manifest is sealed in the log, which is one file again if nobody reads
+        log.close()  # until the next question: the manifest is sealed in the log, one file again where nobody reads it
         write_manifest(directory, written)
         known = None if figures is None else figures.result()  # what fails there fails once the run has its manifest
         measured = measure(directory, log, plan.metrics, most_rows=0, told=on_measuring(progress), figures=known)
