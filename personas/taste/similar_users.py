@@ -141,8 +141,7 @@ class SimilarUsers:
         if not self._others:  # nobody is like themselves
             own = np.repeat(self._place[users], np.diff(likeness.indptr))
             likeness.data[likeness.indices == own] = 0
-        likeness.indices = self._users_in_order[likeness.indices]
-        nearest = keep_largest(likeness, self.width)
+        nearest = keep_largest(likeness, self.width, numbers=self._users_in_order)
         nearest.eliminate_zeros()
         counts = np.diff(nearest.indptr)
         rows = np.repeat(np.arange(len(users)), counts)

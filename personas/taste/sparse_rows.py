@@ -92,28 +92,34 @@ def scaled_columns(matrix: sp.csr_array, factors: NDArray[np.floating]) -> sp.cs
     return sp.csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
-def keep_largest(matrix: sp.csr_array, width: int, scores: NDArray[np.floating] | None = None) -> sp.csr_array:
+def keep_largest(
+    matrix: sp.csr_array,
+    width: int,
+    scores: NDArray[np.floating] | None = None,
+    numbers: NDArray[np.int32] | None = None,
+) -> sp.csr_array:
     """The cells of each row with the largest scores, columns ascending; of equal scores those of the first columns.
 
     Args:
         matrix: Shape (n, m).
         width: Most cells of a row that are kept.
         scores: Of the stored cells, shape (nnz,); the values themselves if absent.
+        numbers: Which columns of the result the columns are, shape (m,); the same if absent.
     """
     values, bounds = matrix.data if scores is None else scores, matrix.indptr
     kept, least = among_largest(values, bounds, width)
+    columns = matrix.indices[kept] if numbers is None else numbers[matrix.indices[kept]]
     ends = np.searchsorted(kept, bounds)
     fits = np.ones(len(kept), dtype=np.bool_)
     for row in np.flatnonzero(np.diff(ends) > width).tolist():
         own = slice(ends[row], ends[row + 1])
         equal = np.flatnonzero(values[kept[own]] == least[row])
         surplus = own.stop - own.start - width
-        fits[own][equal[np.argsort(matrix.indices[kept[own]][equal])[-surplus:]]] = False
+        fits[own][equal[np.argsort(columns[own][equal])[-surplus:]]] = False
     if not fits.all():
-        kept = kept[fits]
+        kept, columns = kept[fits], columns[fits]
         ends = np.searchsorted(kept, bounds)
-    places = matrix.indices[kept], ends.astype(bounds.dtype)
-    result = sp.csr_array((matrix.data[kept], *places), shape=matrix.shape)
+    result = sp.csr_array((matrix.data[kept], columns, ends.astype(bounds.dtype)), shape=matrix.shape)
     result.sort_indices()
     return result
 
