@@ -27,7 +27,7 @@ from groundlings.environments.random_streams import Draws
 
 PropensityKind = Literal["deterministic", "exact", "estimated"]
 
-_FLAGS, _FEWEST_ROWS = 2**19, 8
+_FLAGS, _FEWEST_ROWS = 2**21, 8
 """Flags of `was_seen` that stay in a processor's cache, and how many sessions are looked at together at least."""
 
 
