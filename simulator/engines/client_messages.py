@@ -6,11 +6,14 @@ import copyreg
 import io
 import pickle
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 from typing import Any
 
-from groundlings.environments.chat import ChatReply
+from groundlings.environments.chat import CallRecord, ChatReply, ChatRequest, Message
 from groundlings.environments.sessions import Sessions
+from groundlings.environments.trace import Mood
+from groundlings.personas.memory import Memory
 from groundlings.simulator.engines.worker import Answer
 from groundlings.simulator.language.admission import Result, Wanted
 from groundlings.simulator.session import CohortRecord
@@ -114,5 +117,19 @@ def _nothing() -> None:
     return None
 
 
+def _rebuilt(kind: type) -> Callable[[Any], tuple[type, tuple[Any, ...]]]:
+    """A way to pack a frozen record of several fields: its class is called with their values.
+
+    The one that dataclasses have looks its fields up anew for each record, on both sides.
+    """
+    values = attrgetter(*(each.name for each in fields(kind)))
+    return lambda record: (kind, values(record))
+
+
+_OF_EACH_DECISION = (CallRecord, ChatReply, ChatRequest, Memory, Message, Mood)
+
+
 class _Packer(pickle.Pickler):
-    dispatch_table: Any = copyreg.dispatch_table | {Sessions: _left_out}
+    dispatch_table: Any = (
+        copyreg.dispatch_table | {Sessions: _left_out} | {kind: _rebuilt(kind) for kind in _OF_EACH_DECISION}
+    )
