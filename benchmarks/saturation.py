@@ -10,9 +10,9 @@ openai client's faster transport, aiohttp. There are enough people that the firs
 are on their way, hardly count. Beside the mock server stands the processor time that a decision took, in this process
 and in its client processes: where other programs keep the machine busy, it says more than the rate. The platform asks
 from one process, and from two (`execution: {engine: pool, workers: 2}`); the yardstick always asks from one, so that
-two may reach a ratio of 2 where the machine has cores for them, the server and this process. From one process it also
-asks for cohorts of 16 sessions (`mind.cohort_size`), with twice as many sessions open, because a cohort holds its
-places to its end. Exits with 1 where a bar is missed; there is none for two clients, because two cores are too few.
+two may reach a ratio of 2 where the machine has cores for them, the server and this process. Either way it also asks
+for cohorts of 16 sessions (`mind.cohort_size`), with twice as many sessions open, because a cohort holds its places to
+its end. Exits with 1 where a bar is missed; there is none for two clients, because two cores are too few.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def main() -> None:
     console = Console()
     outcomes = []
     with mock_server() as url:
-        for concurrency, clients, cohort in ((64, 1, 1), (256, 1, 1), (256, 1, 16), (256, 2, 1)):
+        for concurrency, clients, cohort in ((64, 1, 1), (256, 1, 1), (256, 1, 16), (256, 2, 1), (256, 2, 16)):
             model = {"provider": "endpoint", "base_url": url, "concurrency": concurrency}
             course = Course("mock", concurrency, arguments.people, model, clients, cohort)
             outcomes.append(_compare(course, arguments.rounds, url, console))
