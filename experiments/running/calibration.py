@@ -39,7 +39,7 @@ from groundlings.personas.registry import MindContext
 from groundlings.personas.repeats.model import RepeatModel, fit_repeats
 from groundlings.personas.taste.calibration import Calibration, FittedFor, read_calibration
 from groundlings.personas.taste.calibration_fit import fit_calibration
-from groundlings.personas.taste.features import FEATURES, VERSION, Evidence
+from groundlings.personas.taste.features import FEATURES, Evidence, version_of
 from groundlings.personas.taste.model import FAMILIES, Taste, estimate, with_weights
 from groundlings.personas.taste.star_features import StarEvidence
 from groundlings.personas.taste.training_data import measure, measure_rows
@@ -169,7 +169,7 @@ class CalibrationGround:
             test_fraction=self.split_config.test_fraction,
             salt=self.split_config.salt,
             evidence=FEATURES,
-            evidence_version=VERSION,
+            evidence_version=version_of(len(self.dataset.people)),
             model=scorer.name,
             model_fingerprint=scorer.fingerprint,
             prompt=scorer.prompt.name,

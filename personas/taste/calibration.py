@@ -48,7 +48,7 @@ class FittedFor(_Part):
     evidence: tuple[str, ...]
     """Features that appeal is made of."""
     evidence_version: int
-    """Of their meaning (`groundlings.personas.taste.features.VERSION`)."""
+    """Of their meaning (`groundlings.personas.taste.features.version_of`)."""
     model: str
     """The model's name."""
     model_fingerprint: str

@@ -12,8 +12,9 @@ asks for whole rows (`Evidence.column`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,9 @@ from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.interactions import Interactions
 from groundlings.personas.profile import measure_genre_lifts
-from groundlings.personas.taste.co_occurrence import COUNT_PRIOR, WINDOW, histories, weigh
+from groundlings.personas.taste.co_occurrence import COUNT_PRIOR, histories, weigh
 from groundlings.personas.taste.item_tables import ItemTables, measure_tables
-from groundlings.personas.taste.many_users import MANY, sampled_users
+from groundlings.personas.taste.many_users import MANY
 from groundlings.personas.taste.popular_items import PopularItems
 from groundlings.personas.taste.similar_users import SimilarUsers, latest_users
 from groundlings.personas.taste.sparse_rows import PairedTable, narrow, parts_of, row_products, scaled_columns
@@ -50,6 +51,9 @@ VERSION = 3
 """Raised whenever a feature changes its meaning and keeps its name, or ratings rest on other features: weights fitted
 before are then fitted anew."""
 
+VERSION_OF_MANY = 4
+"""The same where users are more than `MANY`: what their sample says of items changes without that of fewer users."""
+
 SEQUENCE_HALF_LIFE = 10.0
 """Steps back in a history at which an item counts half, for `sequence`."""
 
@@ -58,9 +62,6 @@ RECENT_HALF_LIFE = 5.0
 
 SEASON_SECONDS = 14 * 86_400
 """Length of a period for `season`; longer where a history of more than `_MOST_PERIODS` periods asks for it."""
-
-MOST_NEAR = 60_000_000
-"""Items near each other, from the view of either and of itself, that are looked at where users are very many."""
 
 _MOST_PERIODS = 100
 _SEASON_PRIOR = 2.0
@@ -289,7 +290,17 @@ class Evidence:
         return self.tables.associations.T.tocsr()
 
 
-def measure_evidence(train: Interactions, catalog: Catalog, real: Interactions | None = None) -> Evidence:
+def version_of(n_users: int) -> int:
+    """The version of the features of so many users."""
+    return VERSION if n_users <= MANY else VERSION_OF_MANY
+
+
+def measure_evidence(
+    train: Interactions,
+    catalog: Catalog,
+    real: Interactions | None = None,
+    tables: Callable[[], ItemTables] | None = None,
+) -> Evidence:
     """Measure the features of all users and items on training rows: counts, their factorisation, weighted histories.
 
     Args:
@@ -297,16 +308,18 @@ def measure_evidence(train: Interactions, catalog: Catalog, real: Interactions |
         catalog: The items.
         real: Those of them that tell of items, of the first users and no others; all if absent. The others have their
             features, and are nobody's similar users.
+        tables: Gives those that were counted on a sample of users; all rows are counted if absent.
     """
     telling = train if real is None else replace(real, n_users=train.n_users)
     latest = latest_users(telling)  # first: sorting all rows takes the most memory, and nothing else is held yet
     users, items, age = histories(train)
-    counted = (users, items, age) if real is None else histories(telling)
     season, period = _seasons(telling, train)
     lifts = np.nan_to_num(measure_genre_lifts(train, catalog), nan=1.0)
     genres = catalog.genre_matrix.astype(np.float32)
+    if tables is None:
+        counted = (users, items, age) if real is None else histories(telling)
+        tables = partial(measure_tables, *counted, train.n_items)
     return Evidence(
-        tables=_tables(*counted, train.n_items),
         latest=weigh(users, items, 0.5 ** (age / SEQUENCE_HALF_LIFE), train),
         recent=weigh(users, items, 0.5 ** (age / RECENT_HALF_LIFE), train),
         met=narrow(train.matrix),
@@ -318,17 +331,8 @@ def measure_evidence(train: Interactions, catalog: Catalog, real: Interactions |
         popularity=np.log1p(telling.item_counts).astype(np.float32),
         lifts=np.log(lifts).astype(np.float32),
         genres=genres / np.maximum(genres.sum(axis=1, keepdims=True), 1),
+        tables=tables(),  # last: others may be counting them
     )
-
-
-def _tables(users: IntArray, items: IntArray, age: IntArray, n_items: int) -> ItemTables:
-    """The tables of items, on a sample of users where they are very many."""
-    rank = np.arange(len(users)) - np.searchsorted(users, users)
-    near = np.minimum(rank, WINDOW) + np.minimum(age, WINDOW) + 1
-    rows = sampled_users(np.bincount(users, near).astype(np.int64), MOST_NEAR)[users]
-    if rows.all():
-        return measure_tables(users, items, age, n_items)
-    return measure_tables(users[rows], items[rows], age[rows], n_items, sampled=True)
 
 
 def _seasons(train: Interactions, everybody: Interactions) -> tuple[Features, IntArray]:

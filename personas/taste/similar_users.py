@@ -17,6 +17,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from groundlings.environments.arrays import IntArray
+from groundlings.environments.cores import in_two_threads
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.sorting import order_of
 from groundlings.personas.taste.many_users import MANY
@@ -36,8 +37,6 @@ MOST_RECENT_OF_MANY = 60
 
 _SHORT_HISTORY = 3.0
 _CELLS_AT_ONCE = 4_000_000
-_THREADS, _PARTS_TO_SHARE = 2, 4
-"""Each user's are the same whoever finds them; more threads would wait for memory, and for one another."""
 
 
 class SimilarUsers:
@@ -119,13 +118,7 @@ class SimilarUsers:
             if not left.is_set():
                 self._find(part)
 
-        if len(parts) < _PARTS_TO_SHARE:
-            for part in parts:
-                find(part)
-            return
-        with ThreadPoolExecutor(_THREADS) as threads:
-            for _ in threads.map(find, parts):
-                pass
+        in_two_threads(find, parts)  # each user's are the same whoever finds them
 
     def rows(self, users: IntArray) -> sp.csr_array:
         """The weights as a sparse matrix, shape (n, n_users)."""

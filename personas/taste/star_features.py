@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.cores import in_two_threads
 from groundlings.environments.dataset import RatingScale
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.people import People
@@ -17,8 +17,8 @@ from groundlings.environments.row_order import by_user_and_time
 from groundlings.environments.sorting import order_of
 from groundlings.personas.profile import count_stars
 from groundlings.personas.taste.groups import fit_groups
-from groundlings.personas.taste.leading_vectors import leading_eigenvectors
-from groundlings.personas.taste.many_users import MANY, sampled_users
+from groundlings.personas.taste.left_over import LeftOver, rating_vectors
+from groundlings.personas.taste.many_users import MANY
 
 STAR_FEATURES = ("standing", "group", "taste", "drift")
 """Names and order of what leans a person towards more stars.
@@ -32,28 +32,21 @@ taste: The same for the person alone, fitted to what biases and groups leave ove
 drift: What the biases leave over of the person's latest ratings, shrunk.
 """
 
-BIAS_PRIOR = 5.0
-"""Ratings without a bias added to each user and item."""
-
 SHARE_PRIOR = 20.0
 """Ratings added to each person's star counts: those to be expected of somebody with that person's mean."""
 
 MEAN_PRIOR = 5.0
 """Ratings of the overall mean added to each person's mean for that expectation."""
 
-_BIAS_SWEEPS = 10
 _TILT_STEPS = 30
 _TILT_STEPS_OF_MANY = 8
 """Newton's method has doubled its exact digits often enough by then, from a start of 0."""
 _TASTE_RIDGE = 5.0
-_RATING_DIMENSIONS = 20
 _RATING_WEIGHT = 0.3
-_MOST_RATINGS = 1_000_000
-"""Of those that vectors of items are made of where users are very many."""
 _LATEST = 10
 _PAIRS_AT_ONCE = 20_000
 _ROWS_TOGETHER = 8
-_CELLS_AT_ONCE = 2_000_000
+_CELLS_AT_ONCE = 200_000
 
 
 @dataclass(frozen=True)
@@ -108,29 +101,28 @@ class StarEvidence:
 
 
 def measure_stars(
-    train: Interactions,
+    left: LeftOver,
     scale: RatingScale,
     item_features: NDArray[np.float32],
     people: People,
     asked: IntArray | None = None,
-) -> StarEvidence | None:
-    """Measure everybody; None when nobody gave a rating.
+    vectors: FloatArray | None = None,
+) -> StarEvidence:
+    """Measure everybody.
 
     Args:
-        train: The training rows.
+        left: The ratings.
         scale: The stars in use.
         item_features: What is known of the items besides ratings, shape (n_items, d).
         people: What users said of themselves, for the groups.
         asked: Users whose own coefficients are wanted; None = everybody's.
+        vectors: `rating_vectors` of a sample of users; those of these ratings if absent.
     """
-    rated = train.take(~np.isnan(train.ratings))
-    if not len(rated):
-        return None
-    user_bias, item_bias, middle = biases(rated)
-    left_over = rated.ratings - middle - user_bias[rated.users] - item_bias[rated.items]
+    rated, item_bias, left_over = left.rated, left.item_bias, left.ratings
     counts = np.bincount(rated.users, minlength=rated.n_users)
     usual = np.bincount(rated.users, item_bias[rated.items], minlength=rated.n_users) / np.maximum(counts, 1)
-    features = np.column_stack([item_features, _RATING_WEIGHT * _rating_vectors(rated, left_over)]).astype(np.float32)
+    alike = rating_vectors(left) if vectors is None else vectors
+    features = np.column_stack([item_features, _RATING_WEIGHT * alike]).astype(np.float32)
     of_groups, own_part = fit_groups(rated, left_over, features, people)
     return StarEvidence(
         scale=scale,
@@ -142,19 +134,6 @@ def measure_stars(
         item_features=features,
         drift=_drift(rated, left_over),
     )
-
-
-def biases(rated: Interactions) -> tuple[FloatArray, FloatArray, float]:
-    """User biases, item biases and overall mean, by alternating ridge means."""
-    middle = float(rated.ratings.mean())
-    per_user = np.bincount(rated.users, minlength=rated.n_users) + BIAS_PRIOR
-    per_item = np.bincount(rated.items, minlength=rated.n_items) + BIAS_PRIOR
-    user_bias, item_bias = np.zeros(rated.n_users), np.zeros(rated.n_items)
-    over = rated.ratings - middle
-    for _ in range(_BIAS_SWEEPS):
-        item_bias = np.bincount(rated.items, over - user_bias[rated.users], minlength=rated.n_items) / per_item
-        user_bias = np.bincount(rated.users, over - item_bias[rated.items], minlength=rated.n_users) / per_user
-    return user_bias, item_bias, middle
 
 
 def star_shares(rated: Interactions, scale: RatingScale) -> FloatArray:
@@ -192,34 +171,6 @@ def _smoothed_shares(counts: IntArray, of_everybody: IntArray, steps: int) -> Fl
     return (counts + SHARE_PRIOR * tilted) / (given[:, None] + SHARE_PRIOR)
 
 
-def _rating_vectors(rated: Interactions, left_over: FloatArray) -> FloatArray:
-    """Item vectors from a truncated SVD of what the biases leave over, mean square length 1, shape (n_items, d).
-
-    Where users are very many, it is that of a sample of them.
-    """
-    chosen = sampled_users(np.bincount(rated.users, minlength=rated.n_users), _MOST_RATINGS)
-    rows = chosen[rated.users]
-    sampled = not rows.all()
-    users, items, n_users = rated.users, rated.items, rated.n_users
-    if sampled:
-        users, n_users = (np.cumsum(chosen) - 1)[users[rows]], int(np.count_nonzero(chosen))
-        items, left_over = items[rows], left_over[rows].astype(np.float32)
-    per_user = (np.bincount(users, minlength=n_users) + BIAS_PRIOR).astype(left_over.dtype)
-    per_item = (np.bincount(items, minlength=rated.n_items) + BIAS_PRIOR).astype(left_over.dtype)
-    shrunk = left_over / np.sqrt(per_user[users] * per_item[items])
-    matrix = sp.csr_array((shrunk, (users, items)), shape=(n_users, rated.n_items))
-    turned = matrix.T.tocsr()
-    size = min(_RATING_DIMENSIONS, *matrix.shape)
-
-    def squared(columns: NDArray[np.floating]) -> NDArray[np.floating]:
-        return np.asarray(turned @ np.asarray(matrix @ columns))
-
-    # Right singular vectors are eigenvectors of the matrix's square over items.
-    _, vectors = leading_eigenvectors(squared, rated.n_items, size, quick=sampled)
-    vectors = vectors * np.sqrt(per_item)[:, None]
-    return vectors / np.sqrt(max((vectors**2).sum(axis=1).mean(), 1e-12))
-
-
 def _taste_regressions(
     rated: Interactions, left_over: FloatArray, item_features: NDArray[np.float32], asked: IntArray | None = None
 ) -> NDArray[np.float32]:
@@ -242,14 +193,15 @@ def _taste_regressions(
     # One more row, all 0, which empty places refer to.
     features = np.vstack([item_features, np.zeros((1, size), dtype=np.float32)]).astype(np.float64)
     items, targets = np.append(rated.items[order], rated.n_items), np.append(left_over[order], 0.0)
-    for length in np.unique(lengths):
-        alike = np.flatnonzero(lengths == length)
-        step = max(_CELLS_AT_ONCE // (int(length) * size), 1)
-        for first in range(0, len(alike), step):
-            some = alike[first : first + step]
-            places = np.arange(length)[None]
-            rows = np.where(places < counts[some, None], starts[some, None] + places, len(order))
-            coefficients[people[some]] = _ridge_solutions(features[items[rows]], targets[rows])
+
+    def solve(some: IntArray) -> None:
+        places = np.arange(lengths[some[0]])[None]
+        rows = np.where(places < counts[some, None], starts[some, None] + places, len(order))
+        coefficients[people[some]] = _ridge_solutions(features[items[rows]], targets[rows])
+
+    for length in np.unique(lengths).tolist():
+        alike, step = np.flatnonzero(lengths == length), max(_CELLS_AT_ONCE // (length * size), 1)
+        in_two_threads(solve, [alike[first : first + step] for first in range(0, len(alike), step)])
     return coefficients
 
 

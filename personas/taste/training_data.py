@@ -9,8 +9,10 @@ groceries the weight of popularity grew by half, and recommenders of popular ite
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache, partial
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -23,8 +25,10 @@ from groundlings.environments.repeats import SECONDS_PER_DAY
 from groundlings.environments.sorting import are_among, distinct, pair_keys
 from groundlings.environments.split import LabelRows, people_in_thirds, split_training
 from groundlings.personas.taste.features import Evidence, Features, measure_evidence
+from groundlings.personas.taste.left_over import left_over_of
 from groundlings.personas.taste.many_users import MOST_RATERS, sampled_users
 from groundlings.personas.taste.negative_sampling import AppealLabels, choose_labels
+from groundlings.personas.taste.sampled_items import SampledItems, measure_sampled, users_in_sample
 from groundlings.personas.taste.star_features import StarEvidence, measure_stars
 
 HELD_OUT = 0.2
@@ -72,11 +76,13 @@ class Measured:
 
 def measure(dataset: Dataset, train: Interactions, *, salt: str, seed: int, labels: LabelRows = "latest") -> Measured:
     """Measure everything that `fit_taste` needs; arguments as there."""
+    sample = users_in_sample(train)
     # One thread each: faster on so many small matrices, and sums are always taken in the same order.
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(1) as beside:
-        everything = beside.submit(measure_rows, dataset, train)
-        rows, held_out, occasions = _rows_before(dataset, train, salt=salt, labels=labels)
-        earlier, earlier_stars = measure_rows(dataset, rows, raters=raters_asked(held_out))
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(2) as beside:
+        sampled = None if sample is None else beside.submit(measure_sampled, train).result
+        everything = beside.submit(measure_rows, dataset, train, sampled=sampled)
+        rows, held_out, occasions = _rows_before(dataset, train, sample, salt=salt, labels=labels)
+        earlier, earlier_stars = measure_rows(dataset, rows, raters=raters_asked(held_out), sampled=sampled)
         del rows  # of a million users they take half a gigabyte, beside what is still being measured
         chosen = choose_labels(train, held_out.chosen(), seed=name_key("labels", salt, seed))
         features = earlier.pairs(chosen.users, chosen.items)
@@ -85,14 +91,24 @@ def measure(dataset: Dataset, train: Interactions, *, salt: str, seed: int, labe
 
 
 def _rows_before(
-    dataset: Dataset, train: Interactions, *, salt: str, labels: LabelRows
+    dataset: Dataset, train: Interactions, sample: BoolArray | None, *, salt: str, labels: LabelRows
 ) -> tuple[Interactions, Interactions, IntArray]:
     """Training rows without labels, the rows that serve as labels, and `Measured.occasions`."""
     fitting = people_in_thirds(dataset.people.user_ids, salt) != 2
-    inner = split_training(dataset, train, HELD_OUT, labels, salt=salt)
+    theirs = train
+    if sample is not None:
+        fitting = _outside(sample, train, fitting)
+        theirs = train.take(fitting[train.users])
+    inner = split_training(dataset, theirs, HELD_OUT, labels, salt=salt)
     new = inner.test.take(~_occur(inner.test, inner.train)).first_meetings()
     held_out = new.take(fitting[new.users])
     return train_without(train, new, fitting), held_out, _occasions(inner.test)
+
+
+def _outside(sample: BoolArray, train: Interactions, fitting: BoolArray) -> BoolArray:
+    """Some of those that may be fitted on and are not in the sample, shape (n_users,)."""
+    rows = np.bincount(train.users, minlength=train.n_users)
+    return sampled_users(np.where(fitting & ~sample, rows, 0), 0, least=MOST_RATERS)
 
 
 def _occasions(rows: Interactions) -> IntArray:
@@ -104,14 +120,20 @@ def _occasions(rows: Interactions) -> IntArray:
 
 
 def raters_asked(held_out: Interactions) -> IntArray | None:
-    """Whose held-out ratings the star model is estimated on; None where they are so few that it is everybody's."""
+    """Whose held-out ratings the star model is estimated on; None where users are so few that it is everybody's."""
+    if held_out.n_users <= MOST_RATERS:
+        return None
     work = np.bincount(held_out.users[~np.isnan(held_out.ratings)], minlength=held_out.n_users)
-    asked = sampled_users(work, 0, least=MOST_RATERS)
-    return None if np.count_nonzero(work) <= MOST_RATERS else np.flatnonzero(asked)
+    return np.flatnonzero(sampled_users(work, 0, least=MOST_RATERS))
 
 
 def measure_rows(
-    dataset: Dataset, rows: Interactions, *, real: Interactions | None = None, raters: IntArray | None = None
+    dataset: Dataset,
+    rows: Interactions,
+    *,
+    real: Interactions | None = None,
+    raters: IntArray | None = None,
+    sampled: Callable[[], SampledItems] | None = None,
 ) -> tuple[Evidence, StarEvidence | None]:
     """The evidence of some rows, and that of their stars, None where nobody gave any.
 
@@ -120,16 +142,27 @@ def measure_rows(
         rows: What is known of users.
         real: The rows that tell of items, where those of synthetic users do not; all if absent.
         raters: Whose own regressions of stars are wanted; None = everybody's.
+        sampled: Gives what a sample of very many users says of items; measured here if absent, where it is needed.
     """
     with threadpool_limits(1, "blas"):
+        if sampled is None and users_in_sample(rows) is not None:
+            sampled = cache(partial(measure_sampled, rows, real))
         told = None if real is None else real.chosen().first_meetings()
-        evidence = measure_evidence(rows.chosen().first_meetings(), dataset.catalog, told)
-        return evidence, measure_stars(rows, dataset.scale, star_features(evidence), dataset.people, raters)
+        left = left_over_of(rows)
+        tables = None if sampled is None else lambda: sampled().tables
+        evidence = measure_evidence(rows.chosen().first_meetings(), dataset.catalog, told, tables)
+        if left is None:
+            return evidence, None
+        vectors = None if sampled is None else sampled().rating_vectors
+        stars = measure_stars(left, dataset.scale, star_features(evidence), dataset.people, raters, vectors)
+        return evidence, stars
 
 
 def train_without(train: Interactions, held_out: Interactions, fitting: BoolArray) -> Interactions:
     """Training rows less the held-out rows of the people that are fitted on."""
-    return train.take(~(_occur(train, held_out) & fitting[train.users]))
+    without = fitting[train.users]
+    without[without] = _occur(train.take(without), held_out)
+    return train.take(~without)
 
 
 def _occur(rows: Interactions, others: Interactions) -> BoolArray:

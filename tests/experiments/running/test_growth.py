@@ -19,7 +19,7 @@ from groundlings.environments.interactions import Interactions
 from groundlings.environments.people import People
 from groundlings.environments.split import split_history
 from groundlings.personas.profile import measure_profiles
-from groundlings.personas.taste import co_occurrence, features, item_tables, many_users, similar_users, star_features
+from groundlings.personas.taste import co_occurrence, features, item_tables, sampled_items, similar_users, star_features
 from groundlings.personas.taste.co_occurrence import Steps, histories
 from groundlings.personas.taste.training_data import measure, measure_rows
 from groundlings.recommenders.item_knn import ItemKnnRecommender
@@ -36,18 +36,16 @@ IN_USERS, IN_ITEMS = 1.05, 1.1
 
 @pytest.fixture(autouse=True)
 def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (features, similar_users, star_features):
+    for module in (features, sampled_items, similar_users, star_features):
         monkeypatch.setattr(module, "MANY", 500)
-    monkeypatch.setattr(many_users.sampled_users, "__defaults__", (500,))
     for module, name, value in (
-        (features, "MOST_NEAR", 100_000),
+        (sampled_items, "MOST_NEAR", 100_000),
         (features, "_CELLS_AT_ONCE", 50_000),
         (co_occurrence, "_PAIRS_AT_ONCE", 50_000),
         (similar_users, "MOST_RECENT_OF_MANY", 5),
         (similar_users, "ALIKE_OF_MANY", 10),
         (similar_users, "_CELLS_AT_ONCE", 50_000),
         (star_features, "_CELLS_AT_ONCE", 50_000),
-        (star_features, "_MOST_RATINGS", 5000),
         (item_tables, "MOST_CELLS", 0),
         (item_tables, "LEAST_WIDTH", 20),
         (item_tables, "DIMENSIONS", 8),
@@ -186,4 +184,4 @@ def test_items_near_each_other_are_counted_on_a_sample_whose_work_has_a_bound(mo
     for n_users in (USERS, TIMES * USERS):
         measure_rows(shop(n_users, ITEMS), shop(n_users, ITEMS).interactions)
     smaller, larger = map(near_each_other, counted)
-    assert larger <= max(features.MOST_NEAR, 1.05 * smaller)
+    assert larger <= max(sampled_items.MOST_NEAR, 1.05 * smaller)

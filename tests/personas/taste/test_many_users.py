@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from groundlings.environments.sorting import are_among, distinct, order_of, order_of_two
-from groundlings.personas.taste import co_occurrence, features, many_users, similar_users, star_features, training_data
+from groundlings.personas.taste import (
+    co_occurrence,
+    features,
+    sampled_items,
+    similar_users,
+    star_features,
+    training_data,
+)
 from groundlings.personas.taste.features import FEATURES, measure_evidence
 from groundlings.personas.taste.many_users import sampled_users
 from groundlings.personas.taste.model import estimate, fit_taste
@@ -21,11 +28,9 @@ numbers = arrays(np.int64, st.integers(0, 60), elements=st.integers(0, 2**20))
 @pytest.fixture
 def many(monkeypatch):
     """90 users of the toy data set are many: tables rest on 40 of them, ratings' weights on 20."""
-    for module in (features, similar_users, star_features):
+    for module in (features, sampled_items, similar_users, star_features):
         monkeypatch.setattr(module, "MANY", 40)
-    monkeypatch.setattr(many_users.sampled_users, "__defaults__", (40,))
-    monkeypatch.setattr(features, "MOST_NEAR", 0)
-    monkeypatch.setattr(star_features, "_MOST_RATINGS", 0)
+    monkeypatch.setattr(sampled_items, "MOST_NEAR", 0)
     monkeypatch.setattr(training_data, "MOST_RATERS", 20)
     monkeypatch.setattr(similar_users, "MOST_RECENT_OF_MANY", 8)
     monkeypatch.setattr(similar_users, "ALIKE_OF_MANY", 12)
@@ -78,10 +83,26 @@ def test_tables_of_items_are_counted_on_the_sample_and_items_on_everybody(toy, t
         return real(users, items, n_items)
 
     monkeypatch.setattr(co_occurrence.Steps, "of", noted)
-    evidence = measure_evidence(toy_split.train, toy.catalog)
-    assert [len(each) for each in counted] == [40]
+    measured = measure(toy, toy_split.train, salt="a", seed=1)
+    evidence = measured.evidence
+    assert [len(each) for each in counted] == [40]  # once, for evidence with and without the labels
+    assert measured.earlier.tables is evidence.tables
+    assert features.version_of(90) != features.version_of(40) == features.VERSION
     assert np.array_equal(evidence.popularity, np.log1p(toy_split.train.item_counts).astype(np.float32))
     assert len(np.flatnonzero(np.diff(evidence.latest.indptr))) == 90  # everybody's own history
+
+
+def test_labels_are_of_users_whom_the_tables_of_items_do_not_know(toy, toy_split, many):
+    train = toy_split.train
+    measured = measure(toy, train, salt="a", seed=1)
+    labelled = np.unique(measured.held_out.users)
+    sample = sampled_items.users_in_sample(train)
+    assert sample.sum() == 40
+    assert len(labelled) == 20
+    assert not sample[labelled].any()
+    changed = train.rated(np.where(sample[train.users], train.ratings, 6 - train.ratings))
+    again = measure(toy, changed, salt="a", seed=1)
+    assert np.array_equal(again.stars.item_features, measured.stars.item_features)  # of tables and of ratings
 
 
 def test_a_taste_of_many_finds_what_that_of_everybody_finds(toy, toy_split, toy_taste, request):

@@ -19,6 +19,7 @@ from groundlings.personas.taste.co_occurrence import AHEAD, COUNT_PRIOR, WINDOW,
 from groundlings.personas.taste.features import FEATURES, measure_evidence
 from groundlings.personas.taste.item_tables import embed, measure_tables
 from groundlings.personas.taste.leading_vectors import leading_eigenvectors
+from groundlings.personas.taste.left_over import left_over_of
 from groundlings.personas.taste.pair_memory import PairMemory
 from groundlings.personas.taste.similar_users import ALIKE, SimilarUsers, latest_users
 from groundlings.personas.taste.star_features import measure_stars
@@ -231,7 +232,7 @@ def test_regressions_that_are_solved_together_are_those_of_each_person(crowd, mo
 
 def test_people_without_ratings_lean_nowhere_of_their_own(toy, toy_split, toy_taste):
     few = toy_split.train.take(toy_split.train.users < 50)
-    stars = measure_stars(few, toy.scale, features_of_items(toy_taste.evidence), toy.people)
+    stars = measure_stars(left_over_of(few), toy.scale, features_of_items(toy_taste.evidence), toy.people)
     assert np.all(stars.coefficients[50:] == 0)
     assert np.any(stars.coefficients[:50] != 0, axis=1).all()
 
