@@ -206,7 +206,7 @@ async def calibrated(
 
         file = read_student(context.base_directory / mind.student)
         evidence = ground.taste(mind.fit_seed).evidence
-        scorer: PairScorer = StudentScorer(file, ground.population, evidence, ground.dataset.fingerprint)
+        scorer: PairScorer = StudentScorer(file, ground.population, evidence, ground.dataset)
     else:
         assert context.model is not None
         scorer = LanguageScorer(ground.population, context.model, mind.question)

@@ -16,7 +16,6 @@ from groundlings.experiments.labs.distil.student import Scatter, Student, scatte
 from groundlings.experiments.labs.distil.student_file import Column, StudentFile, TeacherNamed
 from groundlings.experiments.labs.train_mind.scoring import Scores, groups_of
 from groundlings.experiments.labs.train_mind.table import Row, Table, Weight
-from groundlings.personas.taste.features import VERSION
 
 STUDENT, DRAWN, TEACHER, WHERE_ASKED = "student", "student, drawn", "teacher", "student, where the teacher was asked"
 EVERYTHING, SHUFFLED = "all answers", "shuffled answers"
@@ -111,7 +110,7 @@ class Findings:
                 question=self.about["question"],
             ),
             dataset_hash=self.about["dataset_hash"],
-            evidence_version=VERSION,
+            evidence_version=self.about["evidence_version"],
             width=self.about["width"],
             mean=float(ridge.mean),
             penalty=self.student.penalty,

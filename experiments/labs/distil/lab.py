@@ -22,6 +22,7 @@ from groundlings.experiments.labs.train_mind.examples import population_of
 from groundlings.experiments.running.calibration import people_at_once
 from groundlings.experiments.running.events import SILENT, LabStep, Progress, on_download, on_note
 from groundlings.personas.minds.calibrated_question import LanguageScorer
+from groundlings.personas.taste.features import version_of
 from groundlings.simulator.language.build import build_chat_model
 
 STEPS = 3
@@ -121,6 +122,7 @@ def _about(prepared: Prepared, lessons: Lessons) -> dict[str, Any]:
     test = prepared.material.groups.test
     return {
         **origin_of(config, prepared.ground.dataset),
+        "evidence_version": version_of(len(prepared.ground.dataset.people)),
         "question": config.teacher.question.model_dump(mode="json"),
         "width": config.student.width,
         "learned": {

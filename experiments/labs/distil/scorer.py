@@ -13,13 +13,14 @@ import numpy as np
 from scipy.special import ndtri
 
 from groundlings.environments.arrays import FloatArray, IntArray
+from groundlings.environments.dataset import Dataset
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.random_streams import name_key
 from groundlings.experiments.labs.distil.features import PairFeatures
 from groundlings.experiments.labs.distil.student_file import StudentFile
 from groundlings.personas.minds.calibrated_question import QuestionOptions, Scored
 from groundlings.personas.population import Population
-from groundlings.personas.taste.features import FEATURES, VERSION, Evidence
+from groundlings.personas.taste.features import FEATURES, Evidence, version_of
 from groundlings.recommenders.text_vectors import plain_vectors
 
 _STEPS = 2**52
@@ -40,7 +41,7 @@ class StudentScorer:
         file: The student.
         population: For ids, and what everybody met in training.
         evidence: The behavioural features of the same rows.
-        dataset_hash: Of the data.
+        dataset: Of the people.
         key: Where the student stands in the experiment file, for messages.
 
     Raises:
@@ -52,13 +53,14 @@ class StudentScorer:
         file: StudentFile,
         population: Population,
         evidence: Evidence,
-        dataset_hash: str,
+        dataset: Dataset,
         key: str = "mind.student",
     ) -> None:
-        if file.dataset_hash != dataset_hash or file.evidence_version != VERSION:
+        if not file.is_of(dataset):
             raise ConfigError(
                 f"{key}: the student is of data {file.dataset_hash[:12]} and behavioural features "
-                f"{file.evidence_version}, and this run has {dataset_hash[:12]} and {VERSION}; distil it from this data"
+                f"{file.evidence_version}, and this run has {dataset.fingerprint[:12]} and "
+                f"{version_of(len(dataset.people))}; distil it from this data"
             )
         self._file, self._student, self._scatter = file, file.student, file.scatter
         self._ids, self._evidence = population.people.user_ids, evidence

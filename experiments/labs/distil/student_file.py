@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from groundlings.environments.dataset import Dataset
 from groundlings.environments.fitted_files import read_fitted
 from groundlings.environments.ridge import Ridge
 from groundlings.experiments.labs.distil.student import Scatter, Student
 from groundlings.personas.minds.calibrated_question import QuestionOptions
+from groundlings.personas.taste.features import version_of
 
 
 class _Part(BaseModel):
@@ -63,6 +65,10 @@ class StudentFile(_Part):
         if len({len(each) for each in self.rests}) > 1 or len(self.rests[0]) < 2:
             raise ValueError("groups of rests differ in length, or hold fewer than two quantiles")
         return self
+
+    def is_of(self, dataset: Dataset) -> bool:
+        """Whether it has learned from these data, by behavioural features of the same meaning."""
+        return (self.dataset_hash, self.evidence_version) == (dataset.fingerprint, version_of(len(dataset.people)))
 
     @property
     def sha256(self) -> str:

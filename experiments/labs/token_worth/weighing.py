@@ -28,7 +28,6 @@ from groundlings.experiments.labs.token_worth.asking import Answers, Asked, Bill
 from groundlings.experiments.labs.train_mind.scenes import Ground
 from groundlings.experiments.labs.train_mind.scoring import EVIDENCE, POPULARITY, Scores, baselines_of
 from groundlings.experiments.labs.train_mind.table import Table, Weight
-from groundlings.personas.taste.features import VERSION
 from groundlings.personas.taste.model import fit_taste
 from groundlings.recommenders.text_vectors import plain_vectors
 
@@ -102,7 +101,7 @@ def weigh_tokens(
     """
     config, dataset = ground.config, ground.dataset
     for name, file in students.items():
-        if file.dataset_hash != dataset.fingerprint or file.evidence_version != VERSION:
+        if not file.is_of(dataset):
             raise ConfigError(f"{name}: the student is of other data than {dataset.name}; distil it from this data")
     both = draw_scenes(ground)
     groups = {TEST: both.test, VALIDATION: both.validation}

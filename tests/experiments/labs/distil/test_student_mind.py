@@ -81,18 +81,20 @@ def test_a_run_goes_on_with_its_own_student_and_with_no_other(experiment, tmp_pa
     assert resume_experiment(tmp_path / "run").digest == whole.digest
 
 
-def test_a_pair_keeps_its_answer_and_a_person_deviates_in_all_answers(experiment):
+def test_a_pair_keeps_its_answer_and_a_person_deviates_in_all_answers(experiment, monkeypatch):
     plan = build_plan(load_config(experiment))
     assert level_warning(plan) is None, "`check` fits no weights"
     file = read_student(experiment.parent / "student.json")
     evidence = plan.ground.taste(0).evidence
-    scorer = StudentScorer(file, plan.population, evidence, plan.dataset.fingerprint)
+    scorer = StudentScorer(file, plan.population, evidence, plan.dataset)
     users, items = np.repeat(np.arange(30), 20), np.tile(np.arange(20), 30)
     answers = scorer.scores(users, items)
     np.testing.assert_allclose(scorer.scores(users[::-1], items[::-1])[::-1], answers, rtol=1e-9)
     assert answers.reshape(30, 20).std(axis=1).min() > 0
     with pytest.raises(ConfigError, match=r"mind\.student: the student is of data"):
-        StudentScorer(file, plan.population, evidence, "another")
+        StudentScorer(file.model_copy(update={"dataset_hash": "another"}), plan.population, evidence, plan.dataset)
+    monkeypatch.setattr("groundlings.personas.taste.features.MANY", 1)
+    assert not file.is_of(plan.dataset), "features of very many users mean something else"
 
 
 def test_what_is_no_student_is_refused(experiment, tmp_path):
