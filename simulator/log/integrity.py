@@ -13,6 +13,7 @@ from groundlings.simulator.log import measured_agents, tables
 from groundlings.simulator.log.assignment_rows import assignments
 from groundlings.simulator.log.columnar import columnar
 from groundlings.simulator.log.digest import digest
+from groundlings.simulator.log.finite import odd_number
 from groundlings.simulator.log.lesson_rows import lessons
 from groundlings.simulator.log.migrations import SCHEMA_VERSION, missing_tables, schema_version
 from groundlings.simulator.log.presentation_rows import presentations
@@ -87,6 +88,7 @@ def _complaints(connection: Connection) -> Iterator[str]:
                 yield from _wrong_kind(connection, table, column) if sqlite and table.name not in apart else ()
                 kind = _JSON.get(table.name, {}).get(column.name)
                 yield from () if kind is None else _no_json(connection, table, column, kind)
+                yield from odd_number(connection, table, column)
             elif version == SCHEMA_VERSION:
                 yield f"the table {table.name} has no column {column.name}"
     yield from () if tables.events.name in apart else _half_told(connection)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sqlalchemy import Connection, Table
 
-from groundlings.simulator.log.canonical import PIECE_ROWS, kinds_of
+from groundlings.simulator.log.canonical import PIECE_ROWS, NotOurs, kinds_of
 from groundlings.simulator.log.columns import Column
 from groundlings.simulator.log.reading.batches import rechunked, tables_of
 from groundlings.simulator.log.sqlite_columns import NotAsColumns, SqliteColumns
@@ -20,16 +20,23 @@ if TYPE_CHECKING:
 _FETCHED = 256
 """Rows that are tuples at a time; columns grow from them while they are in the processor's cache."""
 
+_FLOAT8 = 701
+"""What PostgreSQL calls decimal numbers of 64 bits in the description of an answer; SQLite says nothing there."""
+
 
 def columns_read(connection: Connection, query: str) -> Iterator[list[list[Any]]]:
     """The columns of a query's answer, `PIECE_ROWS` rows at a time.
 
     The driver is asked itself, because SQLAlchemy's handling of each row would double the time.
+
+    Raises:
+        NotOurs: PostgreSQL gives NaN, which hashes as NULL does.
     """
     driver: Any = connection.connection.driver_connection
     cursor = driver.cursor()
     try:
         cursor.execute(query)
+        floats = [place for place, about in enumerate(cursor.description) if about[1] == _FLOAT8]
         piece: list[list[Any]] = []
         while rows := cursor.fetchmany(_FETCHED):
             columns = zip(*rows, strict=True)
@@ -39,12 +46,18 @@ def columns_read(connection: Connection, query: str) -> Iterator[list[list[Any]]
             else:
                 piece = [list(column) for column in columns]
             if len(piece[0]) >= PIECE_ROWS:
-                yield piece
+                yield _without_nan(piece, floats)
                 piece = []
         if piece:
-            yield piece
+            yield _without_nan(piece, floats)
     finally:
         cursor.close()
+
+
+def _without_nan(piece: list[list[Any]], floats: Sequence[int]) -> list[list[Any]]:
+    if any(cell != cell for place in floats for cell in piece[place]):  # NaN differs from itself
+        raise NotOurs("NaN")
+    return piece
 
 
 def columns_in_batches(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from groundlings.environments.arrays import IntArray
 from groundlings.environments.errors import RunDirectoryError, shown
+from groundlings.simulator.log.finite import NotFinite
 
 Kind: TypeAlias = Literal["narrow", "wide", "float", "flag", "text", "user", "item", "arm"]
 
@@ -237,19 +238,25 @@ def null_of(kind: Kind) -> int:
 
 
 def as_numbers(column: Sequence[Any], kind: Kind, table: str, name: str) -> NDArray[Any]:
-    """The values of a driver as an array; a text or a fraction among whole numbers is refused and not converted."""
-    code = "d" if kind == "float" else "q"
-    try:
-        return np.frombuffer(array(code, column), np.float64 if kind == "float" else np.int64)
-    except (TypeError, OverflowError):
-        pass
+    """The values of a driver as an array; a text or a fraction among whole numbers is refused and not converted.
+
+    Raises:
+        RunDirectoryError: It is of another kind.
+        NotFinite: It is NaN, which is no NULL.
+    """
+    code, kept = ("d", np.float64) if kind == "float" else ("q", np.int64)
     null = np.nan if kind == "float" else null_of(kind)
     try:
-        known = array(code, [null if value is None else value for value in column])
+        numbers = np.frombuffer(array(code, column), kept)
     except (TypeError, OverflowError):
-        odd = next(value for value in column if not _fits(value, kind))
-        raise odd_value(odd, "a number" if kind == "float" else "a whole number", table, name) from None
-    return np.frombuffer(known, np.float64 if kind == "float" else np.int64)
+        try:
+            numbers = np.frombuffer(array(code, [null if value is None else value for value in column]), kept)
+        except (TypeError, OverflowError):
+            odd = next(value for value in column if not _fits(value, kind))
+            raise odd_value(odd, "a number" if kind == "float" else "a whole number", table, name) from None
+    if kind == "float" and (unknown := int(np.isnan(numbers).sum())) and unknown != column.count(None):
+        raise NotFinite
+    return numbers
 
 
 def _fits(value: object, kind: Kind) -> bool:

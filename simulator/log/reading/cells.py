@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from types import NoneType, UnionType
 from typing import Any, TypeVar
@@ -10,12 +9,9 @@ from typing import Any, TypeVar
 from sqlalchemy import Boolean, Column, Float, Integer
 
 from groundlings.environments.errors import RunDirectoryError, shown
+from groundlings.simulator.log.finite import refuse_cells
 from groundlings.simulator.log.parts import RESTORE
 
-FINITE = frozenset({"p_click", "pscore", "rating", "satisfaction", "u_click"})
-"""Columns in which no run writes an infinite number; the scores of a recommender may be any."""
-
-_INFINITE = frozenset((math.inf, -math.inf))
 _KINDS = (
     (Boolean, {int}, "0 or 1"),
     (Integer, {int}, "a whole number"),
@@ -54,6 +50,9 @@ def odd_cell(column: Column[Any], cells: Sequence[Any]) -> str | None:
     Args:
         column: Of the log.
         cells: Values as a database gives them.
+
+    Raises:
+        NotFinite: One is NaN or infinite.
     """
     kinds, called = next(((kinds, called) for kind, kinds, called in _KINDS if isinstance(column.type, kind)), _TEXT)
     if not column.nullable and None in cells:
@@ -63,6 +62,6 @@ def odd_cell(column: Column[Any], cells: Sequence[Any]) -> str | None:
         return f"a row holds {shown(first)} as {column}, expected {called}"
     if isinstance(column.type, Boolean) and (others := {*cells} - {0, 1, None}):
         return f"a row holds {others.pop()} as {column}, expected {called}"
-    if column.name in FINITE and not _INFINITE.isdisjoint(cells):
-        return f"a row holds an infinite number as {column}, expected a finite one"
+    if isinstance(column.type, Float):
+        refuse_cells(column.name, cells)
     return None

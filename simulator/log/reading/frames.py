@@ -77,13 +77,13 @@ class FrameReader(ParticipantReader):
         Returns:
             impression_id, session_id; arm (name), user_id (the data set's own); day (0 is the first), timestamp
             (seconds since 1970 on the simulated clock); page (1 is the first), position (in the page, 0 is the first),
-            rank (in the session, 0 is the first); item_id (the data set's own); score (the recommender's), pscore
-            (probability of this item in this slot), is_random (chance, not the score, chose it); examined, clicked
-            (boolean, NA = unknown); rating (stars, NA = none given); p_click (the mind's probability of a click, NA =
-            it states none), u_click (the uniform number held against it); display_position (where the mind saw the
-            slot), team (arm whose pick the slot is, NA = lists are not shared); row_name (of its carousel, NA = rows
-            have no names), place_row (row of the page, 0 is the first), place_slot (in that row, 0 is the first; NA =
-            the page is one list).
+            rank (in the session, 0 is the first); item_id (the data set's own); score (the recommender's, infinite
+            where it says so, NA = none given), pscore (probability of this item in this slot), is_random (chance, not
+            the score, chose it); examined, clicked (boolean, NA = unknown); rating (stars, NA = none given); p_click
+            (the mind's probability of a click, NA = it states none), u_click (the uniform number held against it);
+            display_position (where the mind saw the slot), team (arm whose pick the slot is, NA = lists are not
+            shared); row_name (of its carousel, NA = rows have no names), place_row (row of the page, 0 is the first),
+            place_slot (in that row, 0 is the first; NA = the page is one list).
 
         Raises:
             ConfigError: There is no such arm or column.

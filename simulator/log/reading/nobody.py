@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from groundlings.environments.errors import RunDirectoryError
+from groundlings.simulator.log.finite import refuse_frame, refuse_row
 from groundlings.simulator.log.parts import RESTORE
 
 if TYPE_CHECKING:
@@ -36,7 +37,12 @@ def refuse_nobody(log: object, **cells: object) -> None:
 
 
 def of_somebody(log: object, frame: pd.DataFrame, *further: str) -> pd.DataFrame:
-    """The same rows, each of which belongs to something; as `refuse_nobody`, of `NEVER_EMPTY` and further columns."""
+    """The same rows, each of which belongs to something; as `refuse_nobody`, of `NEVER_EMPTY` and further columns.
+
+    Raises:
+        NotFinite: One holds NaN or an infinite number.
+    """
+    refuse_frame(frame)
     for name in sorted({*NEVER_EMPTY, *further} & {*frame.columns}):
         refuse_nobody(log, **{name: None if frame[name].isna().any() else name})
     return frame
@@ -44,6 +50,8 @@ def of_somebody(log: object, frame: pd.DataFrame, *further: str) -> pd.DataFrame
 
 def each_of_somebody(log: object, rows: Sequence[RowDict]) -> Sequence[RowDict]:
     """As `of_somebody`, of rows that have the same columns."""
+    for row in rows:
+        refuse_row(tuple(row), tuple(row.values()))
     names = sorted(NEVER_EMPTY & rows[0].keys()) if rows else ()
     for row in rows if names else ():
         refuse_nobody(log, **{name: row[name] for name in names})

@@ -18,6 +18,7 @@ from groundlings.simulator.log import measured_agents, tables
 from groundlings.simulator.log.columnar import columnar
 from groundlings.simulator.log.columns import Row
 from groundlings.simulator.log.faults import other_tables
+from groundlings.simulator.log.finite import NotFinite
 from groundlings.simulator.log.foreign import foreign_in
 from groundlings.simulator.log.held_columns import answers, held
 from groundlings.simulator.log.migrations import SCHEMA_VERSION, schema_version
@@ -230,9 +231,9 @@ class OpenLog:
         except Exception as fault:
             with self._connected() as connection:
                 damage = damage_in(connection)
-            if damage is None:
+            if damage is None and not isinstance(fault, NotFinite):
                 raise
-            raise RunDirectoryError(f"{self}: the log is damaged: {damage}; {RESTORE}") from fault
+            raise RunDirectoryError(f"{self}: the log is damaged: {damage or fault}; {RESTORE}") from fault
 
     def _rows(self, sql: str, **values: Any) -> Sequence[dict[str, Any]]:
         """The answer to a query that names its values `:so`, a dict per row; none for text that no database holds."""

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from groundlings.simulator.log.finite import refuse_row
 from groundlings.simulator.log.reading.nobody import refuse_nobody
 from groundlings.simulator.log.reading.open_log import OpenLog
 
@@ -97,6 +98,7 @@ class ReplyReader(OpenLog):
         for chunk in self._chunks(_OUTCOMES.format(arm_id=int(arm_id))):
             for agent, title, year, clicked, rating in chunk:
                 refuse_nobody(self, agent_id=agent, title=title)
+                refuse_row(("rating",), (rating,))
                 yield int(agent), str(title), year, None if clicked is None else bool(clicked), rating
 
 

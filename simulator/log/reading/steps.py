@@ -8,8 +8,11 @@ Where two arms draft lists together, a row counts for the arm that picked it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
+from groundlings.environments.errors import RunDirectoryError
+from groundlings.simulator.log.columnar import columnar
+from groundlings.simulator.log.parts import RESTORE
 from groundlings.simulator.log.reading.excerpts import OfAgents, WithEvents
 from groundlings.simulator.log.reading.items import ItemReader
 
@@ -23,7 +26,7 @@ SELECT {arm} AS arm_id, agent_id, page, {whole} AS whole, count(*) AS shown, cou
        count(CASE WHEN clicked IS NOT NULL THEN examined END) AS told,
        count(CASE WHEN clicked IS NOT NULL AND examined THEN 1 END) AS looked,
        count(CASE WHEN clicked THEN 1 END) AS clicks,
-       count(CASE WHEN rating >= :like_from THEN 1 END) AS likes
+       count(CASE WHEN rating >= :like_from THEN 1 END) AS likes, count(rating) AS ratings, sum(rating) AS stars
 FROM {tables}
 GROUP BY {arm}, agent_id, page, {whole}
 """
@@ -75,6 +78,16 @@ SELECT arm_id, agent_id, day, sim_time, item_id
 FROM {tables} AND page = 1
 """
 
+_ENDS = """
+SELECT (SELECT count(*) FROM sessions) AS sessions, (SELECT min(session_id) FROM sessions) AS first,
+       (SELECT max(session_id) FROM sessions) AS last, (SELECT min(session_id) FROM {table}) AS from_here,
+       (SELECT max(session_id) FROM {table}) AS to_here
+"""
+_STRAY = """
+SELECT 1 FROM {table} LEFT JOIN sessions ON sessions.session_id = {table}.session_id
+WHERE sessions.session_id IS NULL LIMIT 1
+"""
+
 _ALL = "1 = 1"
 _DRIVEN_BY_IMPRESSIONS = f"impressions LEFT JOIN sessions ON sessions.session_id = impressions.session_id WHERE {_ALL}"
 _DRIVEN_BY_SESSIONS = "sessions CROSS JOIN impressions WHERE impressions.session_id = sessions.session_id AND {sampled}"
@@ -92,7 +105,8 @@ class StepReader(ItemReader):
             every: One of so many agents.
             like_from: From this many stars on, a rating is a like.
         """
-        return self._ask_of(self._one_of(every), self._filled(_PAGES, every), like_from=like_from)
+        found = self._ask_steps(every, self._filled(_PAGES, every), like_from=like_from)
+        return found.drop(columns=["ratings", "stars"])  # asked for because they tell of ratings that are no numbers
 
     def deeds_by_page(self, every: int, kinds: Sequence[str]) -> pd.DataFrame:
         """As `steps_by_page`, from the events of impressions: arm_id, agent_id, page, whole, then how many of each kind
@@ -102,7 +116,7 @@ class StepReader(ItemReader):
             every: One of so many agents.
             kinds: Actions of the environment.
         """
-        return self._ask_of(self._deeds(every, kinds), self._filled(_DEEDS, every, kinds=kinds))
+        return self._ask_deeds(every, kinds, self._filled(_DEEDS, every, kinds=kinds))
 
     def steps_by_slot(self, parts: int, every: int) -> pd.DataFrame:
         """One row per arm, part of the agents, slot where the mind saw it (0 is the first) and kind of session: arm_id,
@@ -112,17 +126,17 @@ class StepReader(ItemReader):
             parts: Into how many parts the agents that are read are divided, alike in all arms.
             every: One of so many agents.
         """
-        return self._ask_of(self._one_of(every), self._filled(_SLOTS, every, parts))
+        return self._ask_steps(every, self._filled(_SLOTS, every, parts))
 
     def items_by_step(self, parts: int, every: int, like_from: float) -> pd.DataFrame:
         """One row per arm, part of the agents, item that was shown and kind of session: arm_id, part, item_id, whole,
         shown, agents (to whom), known, ranks (their sum, 0 is the first slot of a session), told, looked, clicks,
         ratings, likes, stars (their sum). Arguments as of `steps_by_slot` and `steps_by_page`."""
-        return self._ask_of(self._one_of(every), self._filled(_ITEMS, every, parts), like_from=like_from)
+        return self._ask_steps(every, self._filled(_ITEMS, every, parts), like_from=like_from)
 
     def items_by_deed(self, parts: int, every: int, kinds: Sequence[str]) -> pd.DataFrame:
         """As `items_by_step`, from events: arm_id, part, item_id, whole, then columns as of `deeds_by_page`."""
-        return self._ask_of(self._deeds(every, kinds), self._filled(_ITEM_DEEDS, every, parts, kinds))
+        return self._ask_deeds(every, kinds, self._filled(_ITEM_DEEDS, every, parts, kinds))
 
     def prices_shown(self, item_ids: Sequence[int]) -> dict[int, tuple[float, float]]:
         """item_id -> lowest and highest price that it was shown with; items without a price are absent."""
@@ -132,15 +146,39 @@ class StepReader(ItemReader):
 
     def first_pages(self, every: int) -> pd.DataFrame:
         """One row per impression of the first page of a session: arm_id, agent_id, day, sim_time, item_id."""
-        return self._ask_of(self._one_of(every), _FIRST_PAGES.format(tables=self._tables(every)))
+        return self._ask_steps(every, _FIRST_PAGES.format(tables=self._tables(every)))
 
-    def _one_of(self, every: int) -> OfAgents:
-        """One of so many agents; more where these are among those whose rows are kept already."""
+    def _ask_steps(self, every: int, sql: str, **values: Any) -> pd.DataFrame:
+        """The answer about impressions of one of so many agents."""
+        self._refuse_strays_beside_a_sample("impressions", every)
         wanted = OfAgents(self._first_agent(), every)
-        return next((each for each in self._kept if isinstance(each, OfAgents) and wanted.are_among(each)), wanted)
+        # Those whose rows are kept already may be more than are wanted.
+        kept = (each for each in self._kept if isinstance(each, OfAgents) and wanted.are_among(each))
+        return self._ask_of(next(kept, wanted), sql, **values)
 
-    def _deeds(self, every: int, kinds: Sequence[str]) -> WithEvents:
-        return WithEvents(tuple(kinds), OfAgents(self._first_agent(), every))
+    def _ask_deeds(self, every: int, kinds: Sequence[str], sql: str) -> pd.DataFrame:
+        """As `_ask_steps`, about events of some kinds."""
+        self._refuse_strays_beside_a_sample("events", every)
+        return self._ask_of(WithEvents(tuple(kinds), OfAgents(self._first_agent(), every)), sql)
+
+    def _refuse_strays_beside_a_sample(self, table: Literal["impressions", "events"], every: int) -> None:
+        """Return where each row of a table is of a session that is there; a query of all rows meets the others itself.
+
+        Sessions are numbered without gaps. Where that holds, the first and the last number among the rows tell: an
+        index has them, and no row is read. Parts are read beside their own sessions, which tells of others.
+        """
+        with self._connected() as connection:
+            if every == 1 or columnar(connection) is not None:
+                return
+        (found,) = self._rows(_ENDS.format(table=table))
+        first, last = found["first"] or 0, found["last"] or 0
+        inside = first <= (found["from_here"] or first) <= (found["to_here"] or last) <= last
+        if inside and last - first + 1 == found["sessions"]:
+            return
+        if self._rows(_STRAY.format(table=table)):
+            raise RunDirectoryError(
+                f"{self}: the log is damaged: {table}.session_id holds a number that no session has; {RESTORE}"
+            )
 
     def _filled(self, sql: str, every: int, parts: int = 1, kinds: Sequence[str] = ()) -> str:
         first = self._first_agent()

@@ -13,9 +13,9 @@ import numpy as np
 from groundlings.simulator.log.canonical import kinds_of
 from groundlings.simulator.log.columnar import columnar
 from groundlings.simulator.log.columns import Row
+from groundlings.simulator.log.finite import SCORE, NotFinite, refuse_cells, refuse_row
 from groundlings.simulator.log.reading import open_log
 from groundlings.simulator.log.reading.batches import one_state, rechunked, refused, tables_of
-from groundlings.simulator.log.reading.cells import FINITE
 from groundlings.simulator.log.reading.impression_tables import (
     OUTCOMES,
     Outcome,
@@ -64,7 +64,7 @@ the first four no places."""
 # A CASE each, because PostgreSQL does not add up truth values.
 _COUNTS = """
 SELECT sessions.arm_id, count(*), count(impressions.clicked), count(CASE WHEN impressions.clicked THEN 1 END),
-       count(impressions.rating)
+       count(impressions.rating), sum(impressions.rating)
 FROM impressions LEFT JOIN sessions ON sessions.session_id = impressions.session_id
 GROUP BY sessions.arm_id
 """
@@ -138,7 +138,10 @@ class StreamReader(OpenLog):
 
     def table_chunks(self, name: str, key: Sequence[str], columns: Sequence[str]) -> Iterator[tuple[int, list[Row]]]:
         """As `impression_chunks`, of another table that hangs on sessions, in the order of its key."""
-        yield from self._by_arm(_of_table(name, key, columns))
+        for arm_id, rows in self._by_arm(_of_table(name, key, columns)):
+            for row in rows:
+                refuse_row(columns, row)
+            yield arm_id, rows
 
     def table_batches(
         self, name: str, key: Sequence[str], columns: Mapping[str, pa.DataType]
@@ -168,7 +171,12 @@ class StreamReader(OpenLog):
             row["arm_id"]: row["sessions"]
             for row in self._rows("SELECT arm_id, count(*) AS sessions FROM sessions GROUP BY arm_id")
         }
-        shown: dict[int, tuple[Any, ...]] = {row[0]: row[1:] for chunk in self._chunks(_COUNTS) for row in chunk}
+        shown: dict[int, tuple[Any, ...]] = {}
+        for chunk in self._chunks(_COUNTS):
+            for arm_id, *counts, stars in chunk:
+                if counts[-1]:
+                    refuse_cells("rating", [stars])
+                shown[arm_id] = tuple(counts)
         arms = [row["arm_id"] for row in self._rows("SELECT arm_id FROM arms ORDER BY position")]
         refuse_nobody(self, arm_id=None if shown.keys() - set(arms) else 0)
         return {arm: ArmRows(sessions.get(arm, 0), *shown.get(arm, (0,) * 4)) for arm in arms}
@@ -189,7 +197,8 @@ def _by_arm(batches: Iterable[pa.Table]) -> Iterator[tuple[int, pa.Table]]:
     """The rows of each arm apart; the first column says whose they are.
 
     Raises:
-        sqlite3.OperationalError: A row belongs to something that is not there, or holds an infinite number.
+        sqlite3.OperationalError: A row belongs to something that is not there.
+        NotFinite: A row holds NaN or an infinite number.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -198,13 +207,21 @@ def _by_arm(batches: Iterable[pa.Table]) -> Iterator[tuple[int, pa.Table]]:
         for name in _NEVER_EMPTY & {*batch.column_names}:
             if batch.column(name).null_count:
                 raise refused(name, _NOTHING)
-        for name in FINITE & {*batch.column_names}:
-            if pc.any(pc.is_inf(batch.column(name).cast(pa.float64()))).as_py():
-                raise refused(name, "found an infinite number, expected a finite one")
+        for field in batch.schema:
+            if pa.types.is_floating(field.type):
+                odd = pc.is_nan if field.name == SCORE else _is_odd
+                if pc.any(odd(batch.column(field.name))).as_py():
+                    raise NotFinite
         arms = batch.column(0).to_numpy()
         ends = [*(np.flatnonzero(np.diff(arms)) + 1).tolist(), len(arms)]
         for begin, end in zip([0, *ends], ends, strict=False):
             yield int(arms[begin]), batch.slice(begin, end - begin).drop_columns("arm_id")
+
+
+def _is_odd(numbers: pa.ChunkedArray) -> Any:
+    import pyarrow.compute as pc
+
+    return pc.invert(pc.is_finite(numbers))
 
 
 def _kind_of(place: str) -> pa.DataType:

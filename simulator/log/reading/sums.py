@@ -18,6 +18,7 @@ from sqlalchemy import text
 
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log.columnar import columnar
+from groundlings.simulator.log.finite import NotFinite
 from groundlings.simulator.log.parts import RESTORE
 from groundlings.simulator.log.reading.excerpts import ExcerptReader
 from groundlings.simulator.log.reading.nobody import of_somebody
@@ -264,15 +265,10 @@ class SumReader(ExcerptReader):
 
     def _refuse_no_numbers(self, frame: pd.DataFrame) -> None:
         """No run writes them: minds say finite numbers, and the environment refuses others."""
-        for column, given in (("satisfaction", frame.satisfaction.notna()), ("stars", frame.ratings.fillna(0) > 0)):
-            wrong = frame[given & ~np.isfinite(frame[column].astype(np.float64))]
+        for column, given in (("satisfaction", "asked"), ("stars", "ratings")):
+            wrong = frame[(frame[given].fillna(0) > 0) & ~np.isfinite(frame[column].astype(np.float64))]
             if len(wrong):
-                first = wrong.iloc[0]
-                where = "sessions.satisfaction" if column == "satisfaction" else "a rating in impressions"
-                raise RunDirectoryError(
-                    f"{self}: the log is damaged: {where} of session {first.session_id} (day {first.day + 1}) is "
-                    f"{first[column]}, expected a finite number; {RESTORE}"
-                )
+                raise NotFinite
 
     def session_days(self) -> pd.DataFrame:
         """One row per agent, arm and day with a session: arm_id, agent_id, day."""

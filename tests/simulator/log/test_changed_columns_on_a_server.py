@@ -1,13 +1,27 @@
-"""A log on a PostgreSQL server whose tables somebody has altered is refused before a row is read."""
+"""A log on a PostgreSQL server of which somebody has altered tables or rows is refused, or said to be altered."""
 
 from __future__ import annotations
+
+import json
 
 import pytest
 
 from groundlings.environments.errors import RunDirectoryError
+from groundlings.experiments.archive.log_check import check_log
+from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running.run import resume_experiment, run_experiment
 from groundlings.simulator.log.postgres import PostgresStore
+from groundlings.simulator.log.reader import LogReader
+from groundlings.simulator.log.reading.asked import NotAnswered, answer
 from groundlings.simulator.log.store import open_log
 from groundlings.simulator.log.writer import LogWriter
+
+SMALL = {
+    "name": "small", "seed": 3, "simulation": {"days": 1}, "site": {"page_size": 4, "max_pages": 2},
+    "dataset": {"name": "toy", "toy": {"n_users": 8, "n_items": 30, "interactions_per_user": 6}},
+    "mind": {"kind": "scripted", "click": [0], "stars": 4.0, "satisfaction": 6.0, "misdeeds": ["none", "unreadable"]},
+    "arms": [{"name": "popular", "recommender": "popular"}],
+}  # fmt: skip
 
 
 def test_a_column_that_was_renamed_or_made_another_kind_on_the_server_is_named_before_a_row_is_read(server, database):
@@ -30,3 +44,50 @@ def test_a_column_that_was_renamed_or_made_another_kind_on_the_server_is_named_b
             open_log(PostgresStore(server.url("altered"), "run_altered"))
         server.run("DROP DATABASE altered WITH (FORCE)")
     open_log(store).dispose()
+
+
+def test_an_edit_or_a_trigger_on_the_server_is_named(server, database, tmp_path, monkeypatch):
+    monkeypatch.setattr("groundlings.experiments.analysis.report.write_report", lambda directory, *_: directory)
+    config = ExperimentConfig.model_validate({**SMALL, "log": {"url": server.url(database)}})
+    run = run_experiment(config, tmp_path / "run").directory
+    with LogReader(run) as log:
+        assert not check_log(run, log, most_rows=None).faults
+        server.run(f"UPDATE {schema(run)}.impressions SET clicked = NOT clicked WHERE impression_id IN (SELECT "
+                   f"min(impression_id) FROM {schema(run)}.impressions)", database)  # fmt: skip
+        (fault,) = check_log(run, log, most_rows=None).faults
+        assert "day 1 were changed after they were written" in fault
+    with pytest.raises(RunDirectoryError, match="day 1 were changed after they were written"):
+        resume_experiment(run)
+    refuses_nan(server, database, run)
+    server.run(f"CREATE VIEW {schema(run)}.mine AS SELECT 1", database)
+    with pytest.raises(RunDirectoryError, match="found view mine"):
+        resume_experiment(run)
+    with pytest.raises(NotAnswered, match="function nowhere") as refused:
+        answer(run, "SELECT nowhere(1)")
+    assert "createdb" not in str(refused.value), "the query is wrong, and not the server"
+    server.run(f"ALTER TABLE {schema(run)}.impressions ALTER COLUMN clicked TYPE text", database)
+    with pytest.raises(RunDirectoryError, match="its tables are not those that a run writes"):
+        LogReader(run)
+
+
+def refuses_nan(server, database, run):
+    """What stands over an unknown value is no value: neither seals nor sums take it for one, and rows are named."""
+    server.run(f"CREATE DATABASE odd TEMPLATE {database}")
+    odd = PostgresStore(server.url("odd"), schema(run))
+    for place, asked in {
+        "impressions.rating": {"rows_by_arm": (), "items_by_step": (2, 1, 4.0), "steps_by_page": (1, 4.0),
+                               "impressions": (), "session_totals": (4.0,), "digest": ()},
+        "sessions.satisfaction": {"session_totals": (4.0,), "sessions": ()},
+    }.items():  # fmt: skip
+        table, column = place.split(".")
+        server.run(f"UPDATE {schema(run)}.{table} SET {column} = 'NaN' WHERE {column} IS NULL", "odd")
+        with LogReader(odd) as log:
+            assert "were changed after they were written" in str(log.check_seals())
+            for name, arguments in asked.items():
+                with pytest.raises(RunDirectoryError, match=rf"{place} is NaN or infinite in .*{table[:-1]}_id \d+"):
+                    getattr(log, name)(*arguments)
+        server.run(f"UPDATE {schema(run)}.{table} SET {column} = NULL WHERE {column} = 'NaN'", "odd")
+
+
+def schema(run):
+    return json.loads((run / "log.json").read_text())["schema"]

@@ -156,7 +156,7 @@ CHUNKS = {"impression_chunks", "impression_batches"}
             {"impressions", "impression_chunks", "items_shown", "first_pages", "session"},
         ),
         ("impressions", "rating", "9e999", FIGURES | {"impressions", "impression_chunks"}),
-        ("impressions", "p_click", "-9e999", {"impressions", "impression_chunks"}),
+        ("impressions", "p_click", "-9e999", {"impressions", "impression_chunks", "session", "click_surplus"}),
         ("events", "session_id", 999, {"events", "table_chunks", "table_batches", "events_by_kind"}),
     ],
 )
@@ -172,6 +172,42 @@ def test_a_row_that_belongs_to_nobody_is_told_and_not_left_out(made, tmp_path, t
     if table == "sessions":
         with pytest.raises(RunDirectoryError, match="restore it from a copy"), LogReader(run) as log:
             RunTotals(log, 4.0, ())
+
+
+@pytest.mark.parametrize("table", ["impressions", "events"])
+@pytest.mark.parametrize("number", [9999, 3])
+def test_a_row_of_no_session_is_told_where_one_of_so_many_agents_is_read(made, tmp_path, table, number):
+    run = shutil.copytree(made, tmp_path / "run")
+    with closing(sqlite3.connect(run / "log.db")) as log, log:
+        log.execute("DELETE FROM sessions WHERE session_id = ?", (number,))
+        log.execute(f"UPDATE {table} SET session_id = ? WHERE rowid = 2", (number,))
+    asked = {
+        "impressions": {"steps_by_page": (3, 4.0), "steps_by_slot": (2, 3), "items_by_step": (2, 3, 4.0),
+                        "first_pages": (3,)},
+        "events": {"deeds_by_page": (3, ["click"]), "items_by_deed": (2, 3, ["click"])},
+    }[table]  # fmt: skip
+    for name, arguments in asked.items():
+        with LogReader(made) as log:
+            assert len(getattr(log, name)(*arguments)) > 0
+        with (
+            LogReader(run) as log,
+            pytest.raises(RunDirectoryError, match=rf"{table}\.session_id holds a number that no session has"),
+        ):
+            getattr(log, name)(*arguments)
+
+
+def test_numbers_that_are_not_finite_are_told_with_their_rows_and_scores_may_be_infinite(made, tmp_path):
+    run = shutil.copytree(made, tmp_path / "run")
+    with closing(sqlite3.connect(run / "log.db")) as log, log:
+        log.execute("UPDATE impressions SET score = 9e999")
+    told = ask_everything(run)
+    assert {name: fault for name, fault in told.items() if fault is not None} == {}
+    with LogReader(run) as log:
+        assert log.impressions(columns=["score"]).score.tolist()[0] == float("inf")
+    with closing(sqlite3.connect(run / "log.db")) as log, log:
+        log.execute("UPDATE events SET value = -9e999 WHERE event_id IN (4, 7)")
+    with LogReader(run) as log, pytest.raises(RunDirectoryError, match="2 rows, the first with event_id 4, expected f"):
+        log.events()
 
 
 @pytest.mark.parametrize(

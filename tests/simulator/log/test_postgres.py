@@ -18,7 +18,6 @@ from groundlings.experiments.analysis.comparison.comparing import compare_run
 from groundlings.experiments.archive.agent_history import read_story
 from groundlings.experiments.archive.directory import choose_directory
 from groundlings.experiments.archive.inventory import DAMAGED, delete_run, diff_runs, look_at, read_run
-from groundlings.experiments.archive.log_check import check_log
 from groundlings.experiments.config.loading import as_yaml
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.exports.export import export_run
@@ -27,7 +26,6 @@ from groundlings.experiments.running.run import resume_experiment, run_experimen
 from groundlings.simulator.log.digest import digest
 from groundlings.simulator.log.postgres import PostgresStore
 from groundlings.simulator.log.reader import LogReader
-from groundlings.simulator.log.reading.asked import NotAnswered, answer
 from groundlings.simulator.log.store import named_faults, open_log, store_at
 from groundlings.simulator.log.tables import memories
 from groundlings.simulator.log.writer import LogWriter
@@ -266,27 +264,6 @@ def test_a_log_without_one_of_its_tables_is_not_resumed(server, database, cut):
     server.run(f"DROP TABLE {schema(run)}.memories", database)
     with pytest.raises(RunDirectoryError, match=r"damaged.*memories"):
         resume_experiment(run)
-
-
-def test_an_edit_or_a_trigger_on_the_server_is_named(server, database, tmp_path, undrawn):
-    run = run_experiment(small(log={"url": server.url(database)}), tmp_path / "run").directory
-    with LogReader(run) as log:
-        assert not check_log(run, log, most_rows=None).faults
-        server.run(f"UPDATE {schema(run)}.impressions SET clicked = NOT clicked WHERE impression_id IN (SELECT "
-                   f"min(impression_id) FROM {schema(run)}.impressions)", database)  # fmt: skip
-        (fault,) = check_log(run, log, most_rows=None).faults
-        assert "day 1 were changed after they were written" in fault
-    with pytest.raises(RunDirectoryError, match="day 1 were changed after they were written"):
-        resume_experiment(run)
-    server.run(f"CREATE VIEW {schema(run)}.mine AS SELECT 1", database)
-    with pytest.raises(RunDirectoryError, match="found view mine"):
-        resume_experiment(run)
-    with pytest.raises(NotAnswered, match="function nowhere") as refused:
-        answer(run, "SELECT nowhere(1)")
-    assert "createdb" not in str(refused.value), "the query is wrong, and not the server"
-    server.run(f"ALTER TABLE {schema(run)}.impressions ALTER COLUMN clicked TYPE text", database)
-    with pytest.raises(RunDirectoryError, match="its tables are not those that a run writes"):
-        LogReader(run)
 
 
 def test_a_run_that_is_only_exported_leaves_nothing_on_the_server(server, database, tmp_path, undrawn):

@@ -221,6 +221,26 @@ def test_columns_of_a_part_that_no_run_writes_are_told_before_they_are_read(in_p
                 read()
 
 
+def test_nan_in_a_part_is_told_with_its_row_and_is_no_value(in_parts):
+    def change(table):
+        place, ratings = table.schema.get_field_index("rating"), [None] * len(table)
+        ratings[3] = float("nan")
+        return table.set_column(place, "rating", pa.array(ratings, pa.float64()))
+
+    as_another_tool_writes(in_parts, "impressions", change)
+    with LogReader(in_parts) as log:
+        for read in (
+            log.impressions,
+            log.rows_by_arm,
+            lambda: log.items_by_step(2, 1, 4.0),
+            lambda: log.steps_by_page(1, 4.0),
+            lambda: log.session_totals(4.0),
+            lambda: list(log.impression_chunks(["rating"])),
+        ):
+            with pytest.raises(RunDirectoryError, match=r"impressions.rating is NaN or infinite in a row \(.*_id 4\)"):
+                read()
+
+
 def test_a_part_with_rows_of_other_sessions_is_told(in_parts):
     def other(table):
         place = table.schema.get_field_index("session_id")
