@@ -46,7 +46,7 @@ def designed(
         swapped = rng.random(FEW) < 0.5  # which copy is called the first is a coin's word
         first, second = (team[people, replication[:, 0]] for team in drafts)
         judged = preference(np.where(swapped, first, second), np.where(swapped, second, first))
-        alarms.setdefault("interleaving (sign test)", []).append(judged.p_value < ALPHA)
+        alarms.setdefault("interleaving (sign test)", []).append(judged.p_value is not None and judged.p_value < ALPHA)
         homes = rng.integers(0, _GROUPS, FEW)
         likes = base.likes[people, replication[:, 0]]
         groups = [np.where(homes == place, likes, np.nan) for place in range(_GROUPS)]

@@ -47,7 +47,8 @@ class Difference:
         difference: Mean over agents of (arm - baseline); None without such an agent.
         standard_error: Of that mean; None with fewer than two agents.
         low, high: Ends of the t interval, None likewise.
-        p_value: Of the two-sided paired t test of "no difference", None likewise.
+        p_value: Of the two-sided paired t test of "no difference", None likewise, and where all agents differ by the
+            same amount other than zero: there is no spread to test against.
         n: Agents with a value in both arms.
         excluded: Agents that lack one in either.
     """
@@ -112,7 +113,8 @@ def paired_difference(arm: FloatArray, baseline: FloatArray, confidence: float =
     """Mean of the agents' own differences, with the interval and p value of the paired t test.
 
     Where both arms share their random numbers, what an agent would have done anyway cancels out of the
-    difference. Two arms that behave alike give exactly 0, an interval of width 0 and p = 1.
+    difference. Two arms that behave alike give exactly 0, an interval of width 0 and p = 1. Where every agent differs
+    by one other amount there is no p value: chance is measured by how much agents differ, and they do not.
 
     Args:
         arm: One value per agent, shape (n_agents,), NaN where an agent has none.
@@ -124,12 +126,20 @@ def paired_difference(arm: FloatArray, baseline: FloatArray, confidence: float =
     gain = mean_interval(arm - baseline, confidence)
     p_value = None
     if gain.mean is not None and gain.standard_error is not None:
-        p_value = _two_sided(gain.mean, gain.standard_error, gain.n - 1)
+        p_value = student_p_value(gain.mean, gain.standard_error, gain.n - 1)
     return Difference(gain.mean, gain.standard_error, gain.low, gain.high, p_value, gain.n, gain.excluded)
 
 
-def _two_sided(mean: float, standard_error: float, freedom: int) -> float:
+def student_p_value(difference: float, standard_error: float, freedom: float) -> float | None:
+    """The two-sided p of "no difference" by Student's distribution; None without a spread to test against.
+
+    Where nothing differs, neither values nor means, p is 1.
+    """
     if standard_error == 0.0:
-        # Every agent differs by the same amount: no chance is involved, whatever the amount.
-        return 1.0 if mean == 0.0 else 0.0
-    return float(2 * stdtr(freedom, -(abs(mean) / standard_error)))
+        return unvaried_p_value(difference)
+    return float(2 * stdtr(freedom, -(abs(difference) / standard_error)))
+
+
+def unvaried_p_value(difference: float) -> float | None:
+    """The p of "no difference" where no value varies: 1 of no difference, unknown of any other."""
+    return 1.0 if difference == 0.0 else None

@@ -118,11 +118,13 @@ def render_calibration(calibration: Calibration) -> Table:
     from rich.table import Table
 
     fitted, labels = calibration.fitted_for, calibration.labels
+    share = 100 * labels.unreadable / labels.asked
     table = Table(
         title=f"{escape(fitted.dataset)}, {escape(fitted.model)}, salt {escape(repr(fitted.salt))}",
         caption=(
             f"{labels.met:,} held-out items and {labels.passed_by:,} random ones of {labels.people:,} validation "
-            f"people, {labels.unreadable:,} unreadable. Intervals are 95 %, clustered by person.\n"
+            f"people; {labels.unreadable:,} of "
+            f"{labels.asked:,} answers unreadable ({share:.1f} %). Intervals are 95 %, clustered by person.\n"
             f"SHA-256 {calibration.sha256}"
         ),
         caption_justify="left",

@@ -142,13 +142,14 @@ def _table(title: str, rows: list[SystemFigures]) -> Table:
     headings = ("system", "pass^1", *more, "met", "kept", "turns", "asked", "tried")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=escape(title), title_justify="left")
     for place, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if place == 0 else "right", no_wrap=True)
+        wraps = heading.startswith("pass")  # a narrow terminal puts the interval below its figure
+        table.add_column(heading, justify="left" if place == 0 else "right", no_wrap=not wraps)
     for row in rows:
         means = (row.turns, row.questions, row.suggestions)
         table.add_row(
             escape(row.system),
             f"{row.passes[0]:.3f} {_ends(row.intervals[0])}",
-            *(f"{row.passes[-1]:.3f}" for _ in more),
+            *(f"{row.passes[-1]:.3f} {_ends(row.intervals[-1])}" for _ in more),
             f"{row.satisfied:.2f}",
             f"{row.kept:.2f}",
             *(f"{mean:.1f}" for mean in means),

@@ -47,6 +47,15 @@ ModelOption = Annotated[
     Path | None,
     typer.Option("--model", metavar="FILE", help="YAML with the keys of `mind.model`; the embedded model if absent."),
 ]
+LostOption = Annotated[
+    float,
+    typer.Option(
+        "--max-unreadable",
+        min=0,
+        max=1,
+        help="Share of a seeker's answers that may be unreadable, else status 1.",
+    ),
+]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of parts, of what is taken, and of intervals.")]
 JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there as well.")]
 
@@ -60,6 +69,7 @@ def dialogues(
     shared_by: SharedOption = 20,
     take: TakeOption = None,
     model: ModelOption = None,
+    max_unreadable: LostOption = 0.2,
     seed: SeedOption = 0,
     json: JsonOption = None,
 ) -> None:
@@ -67,7 +77,7 @@ def dialogues(
     from groundlings.experiments.archive.directory import write_json
     from groundlings.experiments.archive.tables import check_place
     from groundlings.experiments.cli.progress import TerminalProgress
-    from groundlings.experiments.labs.dialogues.lab import Settings, examine_dialogues, model_in
+    from groundlings.experiments.labs.dialogues.lab import Settings, check_read, examine_dialogues, model_in
     from groundlings.experiments.labs.dialogues.terminal import print_findings
 
     if json is not None:
@@ -89,3 +99,4 @@ def dialogues(
     if json is not None:
         write_json(json, findings.as_dict())
         console.print(f"figures  {escape(str(json))}", soft_wrap=True)
+    check_read(findings, max_unreadable)

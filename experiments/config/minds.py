@@ -177,7 +177,8 @@ class CalibratedMindConfig(CalibratedOptions):
     asked. Each pair of person and item has one answer, drawn from the student's distribution."""
     max_unreadable: float = Field(default=MAX_UNREADABLE, ge=0, le=1)
     """Share of the pages that may be lost, because no reply came that could be read; above it the run stops with status
-    1, and can be resumed. 1 allows any."""
+    1, and can be resumed. It is as well the share of the answers that its weights may miss; above it nothing is fitted.
+    1 allows any."""
 
     @property
     def asked(self) -> ModelConfig | None:

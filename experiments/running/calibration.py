@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.resources import files
@@ -28,6 +28,7 @@ from groundlings.environments.repeats import OwnClock
 from groundlings.environments.split import Split, test_people
 from groundlings.experiments.archive.directory import write_text
 from groundlings.experiments.config.schema import CalibratedMindConfig, SplitConfig
+from groundlings.experiments.labs.unreadable_answers import refuse_unreadable
 from groundlings.experiments.running import kept_evidence
 from groundlings.experiments.running.events import SILENT, Note, Progress, on_pairs
 from groundlings.experiments.running.kept_weights import keep, kept, place_of
@@ -51,6 +52,9 @@ WHOLE = "all features"
 
 FILE_NAME = "calibration.json"
 """What a run's directory calls the weights that it decided by."""
+
+CheckLost = Callable[..., None]
+"""`refuse_unreadable` with the limit of a mind or a lab."""
 
 
 @dataclass(frozen=True)
@@ -214,6 +218,7 @@ async def calibrated(
         mind,
         ground,
         scorer,
+        check_lost=partial(refuse_unreadable, limit=mind.max_unreadable, key="mind"),
         base=context.base_directory,
         run=run,
         people_at_once=people_at_once(mind.model),
@@ -229,6 +234,7 @@ async def find_language_term(
     ground: CalibrationGround,
     model: ChatModel,
     *,
+    check_lost: CheckLost,
     base: Path,
     run: Path | None = None,
     people_at_once: int = 1,
@@ -237,7 +243,14 @@ async def find_language_term(
     """As `weigh_scores`, of what a model says."""
     scorer = LanguageScorer(ground.population, model, options.question)
     return await weigh_scores(
-        options, ground, scorer, base=base, run=run, people_at_once=people_at_once, progress=progress
+        options,
+        ground,
+        scorer,
+        check_lost=check_lost,
+        base=base,
+        run=run,
+        people_at_once=people_at_once,
+        progress=progress,
     )
 
 
@@ -246,6 +259,7 @@ async def weigh_scores(
     ground: CalibrationGround,
     scorer: PairScorer,
     *,
+    check_lost: CheckLost,
     base: Path,
     run: Path | None = None,
     people_at_once: int = 1,
@@ -257,6 +271,7 @@ async def weigh_scores(
         options: Of the mind.
         ground: What is fitted on.
         scorer: Asks a model, or a student of its answers.
+        check_lost: Refuses too many unreadable answers, wherever the weights come from; a run keeps its own.
         base: From where the path of `options.calibration` counts.
         run: The directory of a run whose decisions have begun: it keeps its weights.
         people_at_once: How many people a fit asks about side by side.
@@ -265,6 +280,7 @@ async def weigh_scores(
     Raises:
         ConfigError: The named file, or the run's, does not fit the experiment.
         DataError: It is damaged, or nothing can be fitted.
+        TooMuchUnreadable: The weights rest on a model of which too many answers could not be read.
     """
     wanted = ground.wanted(options, scorer)
     if run is not None:
@@ -274,13 +290,17 @@ async def weigh_scores(
     else:
         kept = next(_fitting(wanted), None)
         if kept is None:
-            kept = await _fit(wanted, ground, scorer, people_at_once, progress), "fitted for this run"
+            kept = await _fit(wanted, ground, scorer, check_lost, people_at_once, progress), "fitted for this run"
         found, source = kept
+    if run is None:
+        check_lost(found.labels.unreadable, found.labels.asked)
     low, high = found.language.interval
+    labels = found.labels
+    lost = f"; {labels.unreadable:,} of {labels.asked:,} answers unreadable" if labels.unreadable else ""
     progress.event(
         Note(
             f"calibration: {source}; language weight {found.language.value:+.3f} "
-            f"(95 % {low:+.3f} to {high:+.3f}) a standard deviation"
+            f"(95 % {low:+.3f} to {high:+.3f}) a standard deviation{lost}"
         )
     )
     return LanguageTerm(scorer, found, source)
@@ -346,6 +366,7 @@ async def _fit(
     wanted: FittedFor,
     ground: CalibrationGround,
     scorer: PairScorer,
+    check_lost: CheckLost,
     people_at_once: int,
     progress: Progress,
 ) -> Calibration:
@@ -359,6 +380,7 @@ async def _fit(
         scorer,
         people_at_once=people_at_once,
         on_pairs=on_pairs(progress),
+        check_lost=partial(check_lost, scorers=[scorer]),
     )
     cache = cache_directory()
     cache.mkdir(parents=True, exist_ok=True)

@@ -106,6 +106,11 @@ class Labels(_Part):
     unreadable: int
     """Pairs left out because the model's answer could not be read."""
 
+    @property
+    def asked(self) -> int:
+        """All pairs that the model was asked about."""
+        return self.met + self.passed_by + self.unreadable
+
 
 class RandomItems(_Part):
     """The standardised score of random unobserved items: the constant needs it for pairs that were not asked about."""

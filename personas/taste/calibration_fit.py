@@ -107,6 +107,7 @@ async def fit_calibration(
     *,
     people_at_once: int = 1,
     on_pairs: Callable[[int, int], None] = lambda _done, _total: None,
+    check_lost: Callable[[int, int], None] = lambda _lost, _asked: None,
 ) -> Calibration:
     """Ask the model about validation people's pairs and estimate the weights.
 
@@ -117,6 +118,7 @@ async def fit_calibration(
         scorer: Asks the model.
         people_at_once: How many people are asked about side by side.
         on_pairs: Told how many pairs are done, of how many.
+        check_lost: Told how many answers are unreadable, of how many; raises where these are too many.
 
     Raises:
         DataError: There are too few held-out items, or the model's answers cannot be read.
@@ -127,6 +129,7 @@ async def fit_calibration(
     scores = await scorer.ask_pairs(chosen.users, chosen.items, people_at_once=people_at_once, on_pairs=on_pairs)
     readable = ~np.isnan(scores)
     lost = int((~readable).sum())
+    check_lost(lost, len(readable))
     known, scores = chosen.take(readable), scores[readable]
     met = known.met
     if met.sum() < FEWEST_LABELS or (1 - met).sum() < FEWEST_LABELS:

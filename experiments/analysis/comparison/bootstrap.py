@@ -152,7 +152,8 @@ def _steps(sixth: FloatArray, confidence: float) -> list[FloatArray]:
 def bca_split_interval(
     arm: FloatArray, baseline: FloatArray, *, confidence: float = CONFIDENCE, seed: int = 0
 ) -> tuple[float | None, float | None]:
-    """Ends of the BCa interval of the difference of two groups' means, by scipy; None with fewer than two agents each.
+    """Ends of the BCa interval of the difference of two groups' means, by scipy; None with fewer than two agents
+    each, and where the groups differ and nobody within them does.
 
     Each group is resampled by itself (Efron and Tibshirani 1993, section 8.3).
 
@@ -164,8 +165,7 @@ def bca_split_interval(
     if min(len(arm), len(baseline)) < 2:
         return None, None
     if arm.var() + baseline.var() == 0:
-        gap = float(arm.mean() - baseline.mean())
-        return gap, gap
+        return (0.0, 0.0) if arm.mean() == baseline.mean() else (None, None)
     if min(len(arm), len(baseline)) > RESAMPLED_AGENTS:
         low, high = (float(end) for end in _expanded_gap(arm, baseline, confidence))
         return low, high

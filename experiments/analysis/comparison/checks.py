@@ -8,7 +8,6 @@ import numpy as np
 
 from groundlings.environments.arrays import BoolArray
 from groundlings.environments.words import plural
-from groundlings.experiments.analysis.compare import Difference
 from groundlings.experiments.analysis.comparison.effects import Headline
 from groundlings.experiments.analysis.comparison.estimators import Estimator
 from groundlings.experiments.analysis.comparison.integrity import (
@@ -239,17 +238,21 @@ def _twins(outcomes: Outcomes, alpha: float) -> Check:
     ]
     if not pairs:
         return Check(name, "not run", "no two arms have the same recommender and options; add one to the file")
-    tests = [
-        _p_value(outcomes.estimator.difference(second.values(metric.name), first.values(metric.name)))
+    every = [
+        outcomes.estimator.difference(second.values(metric.name), first.values(metric.name))
         for first, second in pairs
         for metric in outcomes.metrics
-        if not any(np.isnan(side.values(metric.name)).all() for side in (first, second))
     ]
-    if not tests:
+    gaps = [gap for gap in every if gap.difference is not None]
+    if not gaps:
         return Check(name, "not run", "nobody has a value of any metric in both arms")
-    if all(p_value == 1.0 for p_value in tests):
+    if all(gap.difference == 0.0 and gap.p_value in (1.0, None) for gap in gaps):
         return Check(name, "passed", f"{pairs[0][1].name} and {pairs[0][0].name} differ by exactly nothing")
     exact = outcomes.run["mind"].get("kind") != "language" and isinstance(outcomes.design, ParallelDesign)
+    tests = [gap.p_value for gap in gaps if gap.p_value is not None]
+    if not tests:
+        said = "they differ, and no metric has the two agents and the spread that a test needs"
+        return Check(name, "failed" if exact else "not run", said)
     lowest = min(tests) * len(tests)
     fine = not exact and lowest >= alpha
     return Check(
@@ -257,10 +260,6 @@ def _twins(outcomes: Outcomes, alpha: float) -> Check:
         "passed" if fine else "failed",
         f"lowest p of {len(tests)} metrics and pairs, corrected: {min(lowest, 1):.2g}",
     )
-
-
-def _p_value(found: Difference) -> float:
-    return 0.0 if found.p_value is None else found.p_value
 
 
 def _attrition(arm: ArmOutcomes, baseline: ArmOutcomes, design: object) -> Check:

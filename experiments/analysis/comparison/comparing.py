@@ -56,7 +56,7 @@ from groundlings.experiments.analysis.comparison.several_runs import (
 )
 from groundlings.experiments.analysis.comparison.spillover import spillover, ties_check
 from groundlings.experiments.analysis.comparison.standing import standing
-from groundlings.experiments.analysis.comparison.verdict import UNVARIED, Check, Evidence, judge
+from groundlings.experiments.analysis.comparison.verdict import UNVARIED, UNVARIED_GROUPS, Check, Evidence, judge
 from groundlings.experiments.analysis.hybrid.findings import find_hybrid
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.lost import altogether
@@ -298,7 +298,7 @@ def _unclear(headline: Headline, arm: ArmOutcomes, baseline: ArmOutcomes) -> str
     """Why an effect is not clear other than by an interval that includes zero; "" otherwise."""
     effect = headline.effect
     if headline.unvaried and not headline.clear:
-        return UNVARIED
+        return UNVARIED if effect.low is not None else UNVARIED_GROUPS
     if effect.excludes_zero:
         return "" if headline.clear else "not clear after correction for all metrics and arms that were looked at"
     if effect.low is not None:

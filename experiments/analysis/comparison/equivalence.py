@@ -10,7 +10,7 @@ from groundlings.experiments.analysis.compare import Difference
 def no_loss_p_value(found: Difference, margin: float) -> float | None:
     """p of "the true difference is -margin or worse": small shows non-inferiority; None without an interval.
 
-    The lower of Schuirmann's two one-sided tests.
+    The lower of Schuirmann's two one-sided tests; None as well of a difference without any spread to test against.
 
     Args:
         found: Arm minus baseline, higher is better (turn its sign first where it is not).
@@ -34,5 +34,7 @@ def _above(found: Difference, bound: float) -> float | None:
         return None
     distance = found.difference - bound
     if found.standard_error == 0.0:
-        return 0.0 if distance > 0 else 1.0
+        if found.difference:
+            return None
+        return 0.0 if distance > 0 else 1.0  # what does not differ anywhere has lost nothing
     return float(stdtr(found.n - 1, -(distance / found.standard_error)))

@@ -49,7 +49,7 @@ class MaxT:
 
     Attributes:
         critical: By how many standard errors every true mean is missed at most, with the confidence asked for.
-        p_values: Adjusted, shape (n_arms,).
+        p_values: Adjusted, shape (n_arms,); NaN of an arm whose effect has no spread to test against.
         ranks: Lowest and highest rank of each arm, the baseline being ranked, too, in 95 % of the resamples; the
             highest mean has rank 1, shape (n_arms, 2).
     """
@@ -70,7 +70,7 @@ def max_t(differences: FloatArray, alpha: float = 0.05, *, resamples: int = _RES
 
     Args:
         differences: Arm minus baseline, shape (n_agents, n_arms), no NaN, at least two agents. A column without any
-            variation is decided by its mean and takes no part in the maximum.
+            variation has no p value, unless its mean is 0, and takes no part in the maximum.
         alpha: Chance of any false alarm.
         resamples: How many.
         seed: Equal seeds and sizes give equal resamples.
@@ -131,7 +131,7 @@ def _judged(found: FloatArray, own: FloatArray, mean: FloatArray, error: FloatAr
     largest = distance[:, moving].max(axis=1, initial=0.0)
     observed = np.divide(np.abs(mean), error, out=np.where(mean == 0, 0.0, np.inf), where=moving)
     beyond = (largest[:, None] >= observed).sum(axis=0)
-    p_values = np.where(moving, (1 + beyond) / (resamples + 1), np.where(mean == 0, 1.0, 0.0))
+    p_values = np.where(moving, (1 + beyond) / (resamples + 1), np.where(mean == 0, 1.0, np.nan))
     rivals = np.column_stack([found, np.zeros(len(found))])  # the baseline differs from itself by nothing
     places = 1 + (found[:, :, None] < rivals[:, None, :]).sum(axis=2)
     ranks = np.quantile(places, [0.025, 0.975], axis=0, method="inverted_cdf").T

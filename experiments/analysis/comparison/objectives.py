@@ -19,10 +19,10 @@ from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from scipy.special import stdtrit
 
 from groundlings.environments.arrays import FloatArray
-from groundlings.experiments.analysis.compare import Difference, mean_interval
+from groundlings.experiments.analysis.compare import Difference, mean_interval, student_p_value
 from groundlings.experiments.analysis.comparison.estimators import Estimator
 from groundlings.experiments.analysis.comparison.objective_effects import (
     ArmObjectives,
@@ -119,19 +119,14 @@ def utility_effect(arm: ArmOutcomes, outcomes: Outcomes, plan: PlanConfig, n_arm
 
 def _judged(found: Difference, plan: PlanConfig, outcomes: Outcomes, n_arms: int) -> Difference:
     """The interval and p value of a utility; where looks were planned, as wide as the primary metric's."""
-    if found.difference is None or found.standard_error is None:
+    if found.difference is None or found.standard_error is None or found.low is None:
         return found
     planned = sequential_reach(plan, outcomes.run["agents"], found.n, n_arms)
     critical = planned or float(stdtrit(max(found.n - 1, 1), 1 - plan.alpha / n_arms / 2))
     reach, p_value = critical * found.standard_error, None
     if planned is None:
-        error = found.standard_error
-        alone = (
-            float(2 * stdtr(max(found.n - 1, 1), -(abs(found.difference) / error)))
-            if error
-            else float(found.difference == 0)
-        )
-        p_value = min(1.0, n_arms * alone)
+        alone = student_p_value(found.difference, found.standard_error, max(found.n - 1, 1))
+        p_value = None if alone is None else min(1.0, n_arms * alone)
     return replace(found, low=found.difference - reach, high=found.difference + reach, p_value=p_value)
 
 

@@ -66,6 +66,11 @@ class Need:
     detectable: float
     detectable_share: float | None
 
+    @property
+    def twin(self) -> bool:
+        """Whether this is the A/A pair."""
+        return self.arm == OTHER_DRAWS
+
 
 @dataclass(frozen=True, slots=True)
 class Pilot:

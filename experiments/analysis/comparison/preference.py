@@ -23,7 +23,8 @@ class Preference:
             opened as many of both counts as half. One half is no preference. Agents of whom no slot is known are left
             out.
         credit: Share of all opened items that the arm had picked, with its interval by the delta method.
-        p_value: Of "as many agents prefer one as the other", by the sign test.
+        p_value: Of "as many agents prefer one as the other", by the sign test; of several runs by Student's t, and None
+            where no share of theirs has any spread.
         prefer_arm, prefer_neither, prefer_baseline: Agents.
         shown: Share of the slots that the arm had picked: near one half, or the draft was not fair.
     """
@@ -32,7 +33,7 @@ class Preference:
     baseline: str
     share: Estimate
     credit: Estimate
-    p_value: float
+    p_value: float | None
     prefer_arm: int
     prefer_neither: int
     prefer_baseline: int
@@ -41,7 +42,7 @@ class Preference:
     @property
     def clear(self) -> bool:
         """Whether a preference was found, at 5 %."""
-        return self.p_value < 1 - CONFIDENCE
+        return self.p_value is not None and self.p_value < 1 - CONFIDENCE
 
 
 def read_preference(log: LogReader, names: tuple[str, str]) -> Preference:

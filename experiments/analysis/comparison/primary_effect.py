@@ -73,7 +73,9 @@ def headlines(
     joint = estimator.together([arm.values(plan.primary) for arm in arms], base, plan.alpha) if len(arms) > 1 else None
     if joint is not None:
         names = [arm.name for arm in arms]
-        adjusted = dict(zip(names, map(float, joint.p_values), strict=True))
+        adjusted = {
+            name: float(p_value) for name, p_value in zip(names, joint.p_values, strict=True) if not np.isnan(p_value)
+        }
         rule = _Rule(f"max-T over {len(arms)} arms, {estimator.words}", joint.critical, adjusted)
     if outcomes.plan is None:
         rule = _Rule(
@@ -141,11 +143,12 @@ def _headline(
     ours, theirs = arm.values(plan.primary), base.values(plan.primary)
     critical = _critical(rule, plan, gap)
     effect = gap
-    if gap.difference is not None and gap.standard_error is not None:
+    if gap.difference is not None and gap.standard_error is not None and gap.low is not None:
         reach = critical * gap.standard_error
         effect = replace(gap, low=gap.difference - reach, high=gap.difference + reach)
     clear = effect.excludes_zero
-    if declared is None:
+    unvaried = is_unvaried(effect, ours, theirs)
+    if declared is None and not unvaried:
         clear = clear and rule.adjusted.get(arm.name, 1.0) < plan.alpha
     low, high = estimator.bootstrap(ours, theirs)
     return Headline(
@@ -160,7 +163,7 @@ def _headline(
         smallest=None if declared is None else declared.smallest_effect * abs(mean_interval(theirs).mean or 0.0),
         pooled=_pooled(arm, base, plan.primary, estimator),
         identical=arm.identical,
-        unvaried=is_unvaried(effect, ours, theirs),
+        unvaried=unvaried,
     )
 
 
@@ -174,7 +177,7 @@ def is_unvaried(effect: Difference, ours: FloatArray, theirs: FloatArray) -> boo
 
 def _as_wide(lift: Estimate, critical: float) -> Estimate:
     """The lift with an interval of as many standard errors as the effect has: over all arms and looks together."""
-    if lift.mean is None or lift.standard_error is None:
+    if lift.mean is None or lift.standard_error is None or lift.low is None:
         return lift
     reach = critical * lift.standard_error
     return replace(lift, low=lift.mean - reach, high=lift.mean + reach)

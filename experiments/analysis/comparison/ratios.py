@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from groundlings.environments.arrays import FloatArray
-from groundlings.experiments.analysis.compare import CONFIDENCE, Difference, Estimate
+from groundlings.experiments.analysis.compare import CONFIDENCE, Difference, Estimate, unvaried_p_value
 
 
 def ratio_estimate(numerator: FloatArray, denominator: FloatArray, confidence: float = CONFIDENCE) -> Estimate:
@@ -86,6 +86,8 @@ def split_lift(arm: FloatArray, baseline: FloatArray, confidence: float = CONFID
     quotient = float(arm.mean() / baseline.mean())
     parts = (arm.var(ddof=1) / len(arm), quotient**2 * baseline.var(ddof=1) / len(baseline))
     error = float(np.sqrt(sum(parts)) / abs(baseline.mean()))
+    if error == 0.0 and quotient != 1.0:  # as of their difference: there is no spread to tell chance by
+        return Estimate(quotient - 1, 0.0, None, None, n, 0)
     reach = float(ndtri((1 + confidence) / 2)) * error
     return Estimate(quotient - 1, error, quotient - 1 - reach, quotient - 1 + reach, n, 0)
 
@@ -96,7 +98,7 @@ def _ratio(side: tuple[FloatArray, FloatArray]) -> float:
 
 def _difference(difference: float, error: float, n: int, confidence: float) -> Difference:
     if error == 0.0:
-        return Difference(difference, 0.0, difference, difference, 1.0 if difference == 0.0 else 0.0, n, 0)
+        return Difference(difference, 0.0, difference, difference, unvaried_p_value(difference), n, 0)
     reach = float(ndtri((1 + confidence) / 2)) * error
     p_value = float(2 * ndtr(-(abs(difference) / error)))
     return Difference(difference, error, difference - reach, difference + reach, p_value, n, 0)

@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from scipy.special import stdtrit
 
 from groundlings.environments.errors import RunDirectoryError
-from groundlings.experiments.analysis.compare import Difference, Estimate, mean_interval, within_one
+from groundlings.experiments.analysis.compare import Difference, Estimate, mean_interval, student_p_value, within_one
 from groundlings.experiments.analysis.comparison.effects import Variants
 from groundlings.experiments.analysis.comparison.estimators import Estimator
 from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Outcomes
@@ -51,8 +51,10 @@ def pooled(gaps: Sequence[Difference], alpha: float, critical: float | None = No
     if critical is None:
         critical = float(stdtrit(max(first.n - 1, 1), 1 - alpha / 2))
     reach = max(critical * float(np.mean(errors)), _over_runs(known, alpha))
+    if not reach and any(gap.low is None for gap in gaps):
+        return replace(nothing, difference=middle, standard_error=0.0)
     error = reach / critical
-    p_value = 2 * float(stdtr(max(first.n - 1, 1), -abs(middle) / error)) if error else float(middle == 0.0)
+    p_value = student_p_value(middle, error, max(first.n - 1, 1))
     return Difference(middle, error, middle - reach, middle + reach, p_value, first.n, first.excluded)
 
 
@@ -119,9 +121,9 @@ def preference_in_all(runs: Sequence[Outcomes]) -> Preference | None:
     if len(found) < 2 or len(found) < len(runs):
         return runs[0].preference
     share = mean_over_runs([each.share for each in found])
-    p_value = float(share.mean is None or share.mean == 0.5)
-    if share.mean is not None and share.standard_error:
-        p_value = 2 * float(stdtr(max(share.n - 1, 1), -abs(share.mean - 0.5) / share.standard_error))
+    p_value = None
+    if share.mean is not None and share.standard_error is not None:
+        p_value = student_p_value(share.mean - 0.5, share.standard_error, max(share.n - 1, 1))
     return replace(
         found[0],
         share=within_one(share),

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from groundlings.environments.arrays import FloatArray, IntArray
-from groundlings.experiments.analysis.compare import CONFIDENCE, Difference
+from groundlings.experiments.analysis.compare import CONFIDENCE, Difference, unvaried_p_value
 
 AGENTS_A_COVARIATE = 20
 """Fewer agents than this for each covariate are not adjusted: slopes fitted on a handful make errors look small."""
@@ -20,6 +20,9 @@ def split_difference(arm: FloatArray, baseline: FloatArray, confidence: float = 
     Args:
         arm, baseline: One value per agent, shape (n_arm,) and (n_baseline,), NaN where an agent has none.
         confidence: Coverage wanted.
+
+    Returns:
+        Without interval and p value where nobody differs from anybody of the same group, and the groups differ.
     """
     sides = [side[~np.isnan(side)] for side in (arm, baseline)]
     n, excluded = sum(map(len, sides)), len(arm) + len(baseline) - sum(map(len, sides))
@@ -29,7 +32,8 @@ def split_difference(arm: FloatArray, baseline: FloatArray, confidence: float = 
     parts = [float(side.var(ddof=1)) / len(side) for side in sides]
     error = float(np.sqrt(sum(parts)))
     if error == 0.0:
-        return Difference(difference, 0.0, difference, difference, float(difference == 0.0), n, excluded)
+        ends = difference if difference == 0.0 else None  # groups without any spread tell no chance from an effect
+        return Difference(difference, 0.0, ends, ends, unvaried_p_value(difference), n, excluded)
     freedom = sum(parts) ** 2 / sum(part**2 / (len(side) - 1) for part, side in zip(parts, sides, strict=True))
     reach = float(stdtrit(freedom, (1 + confidence) / 2)) * error
     p_value = float(2 * stdtr(freedom, -(abs(difference) / error)))

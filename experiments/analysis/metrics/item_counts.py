@@ -18,10 +18,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.special import stdtr, stdtrit
+from scipy.special import stdtrit
 
 from groundlings.environments.arrays import FloatArray
-from groundlings.experiments.analysis.compare import CONFIDENCE, Difference, Estimate, within_one
+from groundlings.experiments.analysis.compare import CONFIDENCE, Difference, Estimate, student_p_value, within_one
 from groundlings.simulator.log.reader import LogReader
 
 PARTS = 30
@@ -117,7 +117,7 @@ def difference(arm: tuple[float, FloatArray], baseline: tuple[float, FloatArray]
     if error is None:
         return Difference(gap, None, None, None, None, agents, 0)
     reach = _reach(len(arm[1])) * error
-    p_value = (1.0 if gap == 0 else 0.0) if error == 0 else float(2 * stdtr(len(arm[1]) - 1, -abs(gap) / error))
+    p_value = student_p_value(gap, error, len(arm[1]) - 1)
     return Difference(gap, error, gap - reach, gap + reach, p_value, agents, 0)
 
 

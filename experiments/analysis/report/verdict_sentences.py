@@ -7,7 +7,7 @@ from groundlings.experiments.analysis.comparison.effects import ArmFindings, Com
 from groundlings.experiments.analysis.comparison.fidelity_gate import Gate
 from groundlings.experiments.analysis.comparison.preference import Preference
 from groundlings.experiments.analysis.comparison.segments import Segment
-from groundlings.experiments.analysis.comparison.verdict import UNVARIED
+from groundlings.experiments.analysis.comparison.verdict import UNVARIED, UNVARIED_GROUPS
 from groundlings.experiments.analysis.metrics import Metric
 from groundlings.experiments.analysis.report.formatting import (
     NOT_KNOWN,
@@ -194,7 +194,8 @@ def unvaried(found: Headline) -> str:
     if not found.unvaried or found.identical:
         return ""
     if not found.effect.difference or not found.clear:
-        return f"{UNVARIED[:1].upper()}{UNVARIED[1:]}."
+        said = UNVARIED if found.effect.low is not None else UNVARIED_GROUPS
+        return f"{said[:1].upper()}{said[1:]}."
     return "The difference is the same for every user; there is no spread to test against."
 
 

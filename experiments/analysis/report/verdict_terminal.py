@@ -110,7 +110,7 @@ def print_needs(pilot: Pilot, console: Console) -> None:
 
 def needed(pilot: Pilot) -> str:
     """Whether the agents that are planned are enough, in a sentence: on the primary metric, or the first one."""
-    needs = [need for need in pilot.needs if need.p_value is None]
+    needs = [need for need in pilot.needs if not need.twin]
     primary = pilot.primary or (needs[0].metric if needs else None)
     ours = [need for need in needs if need.metric == primary]
     if not ours or primary is None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.labs.dialogues.rounds import ACCEPTED, UNREADABLE, Conversation
-from groundlings.experiments.labs.resampling import Figure, Resamples
+from groundlings.experiments.labs.resampling import Figure, Interval, Resamples, interval
 
 AMONG = (1, 10, 50)
 """Recall@1, @10 and @50."""
@@ -38,6 +38,7 @@ class Row:
         seeker, system: Their names.
         turns: How many conversations there were.
         accepted: Share of them that end because a target was listed.
+        accepted_ends: Its 95 % interval over dialogues.
         unreadable: How many end because an answer could not be read, or the server refused one.
         answers: Of the seeker; none to a recommender that reads no words.
         naming: Those that name a target.
@@ -48,6 +49,7 @@ class Row:
     system: str
     turns: int
     accepted: float
+    accepted_ends: Interval
     unreadable: int
     answers: int
     naming: int
@@ -94,7 +96,13 @@ class Tally:
         targets = np.bincount(dialogues, minlength=len(judged)).astype(np.float64)
         everybody = np.ones(len(judged), dtype=np.bool_)
         ratios = resamples.ratio(hits, np.repeat(targets[:, None], hits.shape[1], axis=1), everybody)
+        turns, ended = (
+            np.bincount([places[talk.turn.dialogue] for talk in some], minlength=len(judged)).astype(np.float64)
+            for some in (talks, [talk for talk in talks if talk.over == ACCEPTED])
+        )
         self.talks = talks
+        self.accepted = resamples.ratio(ended, turns, everybody)
+        """Shape (1 + times,)."""
         self.recall = ratios.reshape(len(ratios), -1, len(AMONG))
         """Shape (1 + times, rounds, len(AMONG))."""
 
@@ -105,7 +113,8 @@ class Tally:
             seeker,
             system,
             turns=len(self.talks),
-            accepted=sum(talk.over == ACCEPTED for talk in self.talks) / len(self.talks),
+            accepted=float(self.accepted[0]),
+            accepted_ends=interval(self.accepted, 0.0, 1.0),
             unreadable=sum(talk.over == UNREADABLE for talk in self.talks),
             answers=sum(talk.answers for talk in self.talks),
             naming=sum(talk.naming for talk in self.talks),

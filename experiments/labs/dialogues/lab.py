@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from groundlings.environments.chat import ChatModel
-from groundlings.environments.errors import ConfigError, DataError
+from groundlings.environments.errors import ConfigError, DataError, TooMuchUnreadable, shown
 from groundlings.environments.random_streams import name_key
 from groundlings.environments.words import plural
 from groundlings.experiments.config.loading import load_as
@@ -190,6 +190,23 @@ def examine_dialogues(
             and not (rows[leaky, system].nothing_read or rows[without, system].nothing_read)
         ),
     )
+
+
+def check_read(findings: Findings, limit: float) -> None:
+    """Return if enough of what each seeker was to say to each recommender could be read.
+
+    Raises:
+        TooMuchUnreadable: Of some pair, a larger share than `limit` could not.
+    """
+    for row in findings.rows:
+        asked = row.answers + row.unreadable
+        if row.unreadable > limit * asked:
+            raise TooMuchUnreadable(
+                f"{row.seeker} with {shown(row.system)}: {row.unreadable:,} of {asked:,} answers could not be read "
+                f"({100 * row.unreadable / asked:.0f} %), and what would have been found after them is not known; "
+                f"--max-unreadable allows {100 * limit:g} %. See what the server can do with groundlings model check, "
+                "or choose another model (--model)"
+            )
 
 
 def _checked(directory: Path, settings: Settings, dialogues: Dialogues) -> tuple[str, ...]:

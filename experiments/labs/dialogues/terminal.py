@@ -14,7 +14,7 @@ from groundlings.experiments.analysis.report.formatting import decimal, signed
 from groundlings.experiments.labs.dialogues.figures import AMONG, Row
 from groundlings.experiments.labs.dialogues.lab import Findings
 from groundlings.experiments.labs.dialogues.seekers import BY_MODEL, LEAKY
-from groundlings.experiments.labs.resampling import Figure
+from groundlings.experiments.labs.resampling import Figure, Interval
 from groundlings.experiments.terminal import escape
 
 
@@ -79,7 +79,7 @@ def _recall(title: str, rows: Sequence[Row]) -> Table:
 
 def _counts(rows: Sequence[Row]) -> list[str]:
     """What is to be known of the conversations besides recall."""
-    accepted = ", ".join(f"{escape(row.system)} {row.accepted:.1%}" for row in rows)
+    accepted = ", ".join(f"{escape(row.system)} {row.accepted:.1%}{_percents(row.accepted_ends)}" for row in rows)
     answers, naming = sum(row.answers for row in rows), sum(row.naming for row in rows)
     lines = [f"ended with a target listed: {accepted}", f"answers that name a target: {naming:,} of {answers:,}"]
     lost = [f"{escape(row.system)} {row.unreadable:,} of {row.turns:,} conversations" for row in rows if row.unreadable]
@@ -114,3 +114,8 @@ def _with_ends(figure: Figure, *, gain: bool = False) -> str:
     write = signed if gain else decimal
     ends = "" if figure.low is None else f" \\[{write(figure.low, 3)}, {write(figure.high, 3)}]"
     return write(figure.value, 3) + ends
+
+
+def _percents(found: Interval) -> str:
+    low, high = found
+    return "" if low is None or high is None else f" \\[{low:.1%}, {high:.1%}]"

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import get_args
 
 import numpy as np
@@ -156,7 +157,8 @@ class _Asking:
         groups = (*test.values(), *validation.values())
         self._planned = sum(int(each.listed.sum()) for each in groups) + len(changes) * int(some.listed.sum())
         term = await find_language_term(
-            options, self._ground, self._model, base=stage.config.base,
+            options, self._ground, self._model,
+            check_lost=partial(refuse_unreadable, limit=options.max_unreadable), base=stage.config.base,
             people_at_once=people_at_once(options.model), progress=self._progress,
         )  # fmt: skip
         calibration = term.calibration

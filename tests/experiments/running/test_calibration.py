@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from groundlings.environments.chat import ChatReply
 from groundlings.environments.errors import ConfigError, DataError, RunDirectoryError
 from groundlings.experiments.cli.calibrate import calibrate
+from groundlings.experiments.cli.main import main
 from groundlings.experiments.config.loading import load_as, load_config
 from groundlings.experiments.labs.fidelity.config import FidelityConfig
 from groundlings.experiments.running.calibration import cache_directory, calibrated
@@ -25,6 +27,7 @@ from groundlings.experiments.running.run_directory import Resuming
 from groundlings.personas.prompts import load_prompt
 from groundlings.personas.taste.calibration import read_calibration
 from groundlings.personas.taste.features import FEATURES, VERSION
+from groundlings.simulator.language.scripted import ScriptedModel, legal_reply
 from groundlings.simulator.log.writer import LogWriter
 
 ROOT = Path(__file__).parents[3]
@@ -281,6 +284,35 @@ def test_the_command_prints_the_weights_and_writes_them(tmp_path):
     path.write_text(yaml.safe_dump({**SMALL, "mind": "behavioural"}))
     outcome = CliRunner().invoke(app, [str(path)])
     assert isinstance(outcome.exception, ConfigError)
+
+
+def test_weights_of_answers_that_cannot_be_read_are_refused_and_their_share_is_told(tmp_path, monkeypatch, capsys):
+    class Halting(ScriptedModel):
+        async def ask(self, request):
+            reply = await super().ask(request)
+            return reply if len(self.requests) % 2 else replace(reply, text="Hm", first_token=(("Hm", -0.1),))
+
+    async def built(*_, **__):
+        return Halting(legal_reply)
+
+    monkeypatch.setattr("groundlings.simulator.language.build.build_chat_model", built)
+    monkeypatch.setenv("COLUMNS", "160")
+    path = tmp_path / "small.yaml"
+    path.write_text(yaml.safe_dump(SMALL))
+    command = ["groundlings", "calibrate", str(path), "--out", str(tmp_path / "w.json")]
+
+    def status(*words):
+        monkeypatch.setattr(sys, "argv", list(words))
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        return stopped.value.code
+
+    for _ in range(2):  # the second meets weights that the call in between has kept
+        assert status(*command) == 1
+        assert "(50 %); mind.max_unreadable allows 20 %" in " ".join(capsys.readouterr().err.split())
+        assert not (tmp_path / "w.json").exists()
+        assert status(*command[:3], "--set", "mind.max_unreadable=1") == 0
+        assert "answers unreadable (50.0 %)" in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_shipped_weights_are_those_of_the_quickstart():

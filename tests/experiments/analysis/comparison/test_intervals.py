@@ -10,14 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from groundlings.experiments.analysis.compare import mean_interval, within_one
-from groundlings.experiments.analysis.comparison.bootstrap import bca_interval, resampled_counts
+from groundlings.experiments.analysis.compare import mean_interval, paired_difference, within_one
+from groundlings.experiments.analysis.comparison.bootstrap import bca_interval, bca_split_interval, resampled_counts
 from groundlings.experiments.analysis.comparison.ratios import (
     paired_ratio_difference,
     ratio_estimate,
     relative_lift,
+    split_lift,
     split_ratio_difference,
 )
+from groundlings.experiments.analysis.comparison.several_runs import pooled
 from groundlings.experiments.analysis.comparison.split import cuped_difference, split_difference
 
 TOLERANCE = 3 * np.sqrt(0.05 * 0.95 / 2000)
@@ -146,6 +148,17 @@ def test_split_difference_is_welchs():
     assert (found.low, found.high) == (pytest.approx(ends.low), pytest.approx(ends.high))
     assert found.p_value == pytest.approx(theirs.pvalue)
     assert split_difference(np.array([1.0, np.nan]), baseline).difference is None
+
+
+def test_without_any_spread_a_difference_has_no_p_value_and_between_groups_no_interval():
+    ones, zeros = np.ones(4), np.zeros(4)
+    of_pairs, of_groups = paired_difference(ones, zeros), split_difference(ones, zeros)
+    ratios = split_ratio_difference((ones, ones), (zeros, ones))
+    assert [found.p_value for found in (of_pairs, of_groups, ratios, pooled([of_pairs, of_pairs], 0.05))] == [None] * 4
+    assert (of_groups.difference, of_groups.low, bca_split_interval(ones, zeros)) == (1.0, None, (None, None))
+    assert pooled([of_groups, of_groups], 0.05).low is split_lift(2 * ones, ones).low is None
+    for same in (paired_difference(ones, ones), split_difference(ones, ones)):
+        assert (same.low, same.high, same.p_value) == (0.0, 0.0, 1.0)
 
 
 def test_cuped_is_unbiased_and_as_sharp_as_the_correlation_says():

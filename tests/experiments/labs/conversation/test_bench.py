@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -238,6 +239,7 @@ def test_the_command_prints_the_figures_and_writes_them(made, tmp_path):
         app, [*words, "--show", "t2", "--json", str(tmp_path / "f.json"), "--csv", str(tmp_path / "c.csv")]
     )
     assert outcome.exit_code == 0, outcome.output
+    assert len(re.findall(r"\(\d\.\d\d-\d\.\d\d\)", outcome.output)) == 2, "of pass^1 and of pass^2"
     unknown = CliRunner().invoke(app, [*words, "--show", "t99", "--json", str(tmp_path / "kept.json")])
     assert isinstance(unknown.exception, ConfigError)
     assert (tmp_path / "kept.json").exists(), "what was found is not lost with a mistyped task"

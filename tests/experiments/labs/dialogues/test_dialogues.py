@@ -20,11 +20,11 @@ from typer.testing import CliRunner
 
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.chat import ChatRequest
-from groundlings.environments.errors import ConfigError, DataError, ProviderError
+from groundlings.environments.errors import ConfigError, DataError, ProviderError, TooMuchUnreadable
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.experiments.cli.dialogues import dialogues as command
-from groundlings.experiments.labs.dialogues.lab import Findings, Settings, examine_dialogues, model_in
+from groundlings.experiments.labs.dialogues.lab import Findings, Settings, check_read, examine_dialogues, model_in
 from groundlings.experiments.labs.dialogues.leaks import without_leaks
 from groundlings.experiments.labs.dialogues.reading import read_dialogues
 from groundlings.experiments.labs.dialogues.rounds import Stage
@@ -252,6 +252,12 @@ def test_an_answer_that_cannot_be_read_ends_the_conversation_and_is_counted(tmp_
     said = console.export_text()
     assert "could not be read or was refused: bm25 9 of 9 conversations" in said
     assert "no answer to bm25 could be read" in said
+    assert "ended with a target listed: popular 77.8% [" in said
+    check_read(both, 1)
+    with pytest.raises(
+        TooMuchUnreadable, match=r"need_worded with 'bm25': 9 of 9 .*100 %.*--max-unreadable allows 20 %"
+    ):
+        check_read(findings, 0.2)
 
 
 def test_a_temperature_that_no_seeker_is_asked_at_is_refused_and_what_a_server_wants_is_told(tmp_path: Path) -> None:
