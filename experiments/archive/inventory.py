@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import shlex
 import shutil
 import stat
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from groundlings.environments.bounded_files import bounded_text
-from groundlings.environments.errors import RunDirectoryError, shown
+from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.analysis.answer.file import read_answer
 from groundlings.experiments.analysis.comparison.multiplicity import benjamini_hochberg
 from groundlings.experiments.analysis.metrics.lost import LostPages, altogether
 from groundlings.experiments.analysis.metrics.lost_lessons import Lessons
 from groundlings.experiments.analysis.metrics.model_lists import ModelLists
-from groundlings.experiments.archive.directory import CELLS, CONFIG_NAME, STOPPED_NAME, SUMMARY_NAME, locked
+from groundlings.experiments.archive.directory import CELLS, CONFIG_NAME, STOPPED_NAME, locked
 from groundlings.experiments.archive.integrity import reading
-from groundlings.experiments.archive.log_check import FEW_ROWS, SOME_ROWS, LogCheck
+from groundlings.experiments.archive.log_check import FEW_ROWS, SOME_ROWS, LogCheck, warn_of_changes
 from groundlings.experiments.config.loading import leaves
 from groundlings.experiments.exports.source import Counts, LogSource
 from groundlings.simulator.log.digest_version import version_in
@@ -31,8 +30,6 @@ from groundlings.simulator.log.store import ADDRESS_NAME, LOG_NAME, store_at
 
 _NOISE = 0.05
 _MOST_DAYS = 10**9
-_LARGEST = 1e100
-"""Of a mean in a summary: its square is a number, too."""
 
 DAMAGED = "damaged"
 """The status of a directory whose log cannot be read."""
@@ -195,10 +192,16 @@ def _session(told: Any) -> dict[str, Any]:
 def diff_runs(first: Path, second: Path) -> list[Contrast]:
     """What two runs do not share: behaviour, configuration (seeds included), data, versions and mean results.
 
+    It warns of a run that is not as it was written.
+
     Raises:
         RunDirectoryError: One of them is no run, or its log cannot be read.
     """
-    one, other = _comparable(read_run(first), read_run(second))
+    runs = read_run(first), read_run(second)
+    for run in runs:
+        if run.changes is not None:
+            warn_of_changes(run.changes, run.directory)
+    one, other = _comparable(*runs)
     pairs: tuple[tuple[str, Mapping[str, Any], Mapping[str, Any]], ...] = (
         ("behaviour", _behaviour(one), _behaviour(other)),
         ("config", dict(leaves(one.facts["config"])), dict(leaves(other.facts["config"]))),
@@ -315,35 +318,12 @@ class _Estimate:
 
 
 def _estimates(directory: Path) -> dict[str, _Estimate]:
-    """Means over agents by "arm: metric", from the summary; measured anew where a run has none yet."""
-    path = directory / SUMMARY_NAME
-    if not path.is_file():
-        from groundlings.experiments.analysis.metrics import summarise
+    """Means over agents by "arm: metric", measured from the log: its seals say whether it was changed."""
+    from groundlings.experiments.analysis.metrics import summarise
 
-        with reading(directory), LogReader(directory) as log:
-            return _estimates_in(summarise(log).as_dict())
-    try:
-        return _estimates_in(json.loads(bounded_text(path, regular=True)))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
-        raise RunDirectoryError(
-            f"{path}: cannot be read as a summary in JSON ({fault}); "
-            f"`groundlings report {shlex.quote(str(directory))}` writes it again"
-        ) from None
-
-
-def _estimates_in(summary: Mapping[str, Any]) -> dict[str, _Estimate]:
-    found = {
-        f"{arm['name']}: {name}": _Estimate(estimate["mean"], estimate.get("standard_error"))
-        for arm in summary["arms"]
-        for name, estimate in arm["metrics"].items()
-    }
-    figures: list[object] = [figure for each in found.values() for figure in (each.mean, each.error)]
-    strange = [figure for figure in figures if figure is not None and not _is_figure(figure)]
-    if strange:
-        raise ValueError(f"found {shown(strange[0])} for a mean or its standard error")
-    return found
-
-
-def _is_figure(value: object) -> bool:
-    """Whether a value is a number that can be reckoned with."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
+    with reading(directory), LogReader(directory) as log:
+        return {
+            f"{arm.name}: {name}": _Estimate(estimate.mean, estimate.standard_error)
+            for arm in summarise(log).arms
+            for name, estimate in arm.metrics.items()
+        }

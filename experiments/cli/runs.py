@@ -124,21 +124,39 @@ def delete(
     directory: RunArgument,
     yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
 ) -> None:
-    """Delete a run and everything in its directory."""
+    """Delete a run and everything in its directory.
+
+    It asks first: any answer but `y` keeps the run (status 0), and so does the end of the input (status 2).
+    """
     from groundlings.environments.words import plural
     from groundlings.experiments.archive.inventory import check_deletable, delete_run
 
     run = check_deletable(directory)
     files = sum(1 for path in directory.rglob("*") if path.is_file())
     still = " It says that it is running: another process may be writing it." if run.status == "running" else ""
-    if not yes:
-        typer.confirm(
-            f"Delete {printable(str(directory))} ({printable(run.status)}, {plural(run.sessions, 'session')}, "
-            f"{plural(files, 'file')}, {_megabytes(run)})?{still}",
-            abort=True,
-        )
+    question = (
+        f"Delete {printable(str(directory))} ({printable(run.status)}, {plural(run.sessions, 'session')}, "
+        f"{plural(files, 'file')}, {_megabytes(run)})?{still}"
+    )
+    if not yes and not _confirmed(question, directory):
+        Terminal().print(f"kept {escape(str(directory))}; nothing was deleted", highlight=False, soft_wrap=True)
+        return
     delete_run(directory)
     Terminal().print(f"deleted {escape(str(directory))}", highlight=False, soft_wrap=True)
+
+
+def _confirmed(question: str, directory: Path) -> bool:
+    """Whether somebody says yes; raises where there is nobody to say anything."""
+    from groundlings.environments.errors import RunDirectoryError
+
+    try:
+        return typer.confirm(question)
+    except typer.Abort as end:
+        if not isinstance(end.__context__, EOFError):
+            raise
+        raise RunDirectoryError(
+            f"{directory}: nobody answered, so nothing was deleted; --yes deletes it without asking"
+        ) from None
 
 
 def _facts(run: RunInfo) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import yaml
 from filelock import FileLock
 from typer.testing import CliRunner
 
-from groundlings.environments.errors import RunDirectoryError
+from groundlings.environments.errors import RunDirectoryError, RunWarning
 from groundlings.experiments.archive.inventory import (
     DAMAGED,
     check_deletable,
@@ -90,7 +90,8 @@ def test_a_run_without_a_manifest_is_read_from_its_log(runs):
     assert (run.status, run.digest, run.sessions) == ("interrupted", None, 12)
 
 
-def test_a_run_and_its_twin_do_not_differ(runs):
+def test_a_run_and_its_twin_do_not_differ_whatever_a_summary_says(runs):
+    (runs / "twin/summary.json").write_text((runs / "other/summary.json").read_text())
     assert diff_runs(runs / "one", runs / "twin") == []
 
 
@@ -108,8 +109,8 @@ def test_versions_and_results_are_compared(runs):
     (runs / "twin/manifest.json").write_text(json.dumps(manifest))
     with sqlite3.connect(runs / "twin/log.db") as connection:
         connection.execute("UPDATE impressions SET clicked = 1")
-    (runs / "twin/summary.json").unlink()  # so that the results are measured anew
-    found = {(contrast.part, contrast.name): contrast for contrast in diff_runs(runs / "one", runs / "twin")}
+    with pytest.warns(RunWarning, match=r"twin: .*manifest.json was changed"):
+        found = {(contrast.part, contrast.name): contrast for contrast in diff_runs(runs / "one", runs / "twin")}
     assert set(found) == {("behaviour", "digest"), ("versions", "numpy"), ("results", "popular: view_ratio")}
     assert found["results", "popular: view_ratio"].second == 1.0
 
@@ -142,9 +143,13 @@ def test_a_run_that_somebody_is_working_on_is_not_deleted(runs):
 
 
 def test_delete_asks_first(command, runs):
-    refused = command("runs", "delete", runs / "one", answer="n\n")
-    assert refused.exit_code != 0
-    assert "12 sessions" in refused.output
+    for answer in ("n\n", "\n"):
+        refused = command("runs", "delete", runs / "one", answer=answer)
+        assert refused.exit_code == 0
+        assert "12 sessions" in refused.output
+        assert "nothing was deleted" in refused.output
+    with pytest.raises(RunDirectoryError, match="nobody answered, so nothing was deleted; --yes"):
+        raise command("runs", "delete", runs / "one", answer="").exception
     assert (runs / "one").is_dir()
     assert command("runs", "delete", runs / "one", answer="y\n").exit_code == 0
     assert not (runs / "one").exists()
@@ -187,16 +192,6 @@ def test_versions_in_another_form_are_left_out(runs, command, versions):
     (runs / "twin/manifest.json").write_text(json.dumps({**manifest, "versions": versions}))
     assert "groundlings" in read_run(runs / "twin").versions
     assert "twin" in command("runs", "list", "--dir", runs).output
-
-
-@pytest.mark.parametrize("figure", [10**400, 1e308, float("nan"), float("inf"), True])
-def test_a_summary_whose_figures_cannot_be_reckoned_with_is_one_message(runs, figure):
-    summary = json.loads((runs / "twin/summary.json").read_text())
-    for name in ("mean", "standard_error"):
-        next(iter(summary["arms"][0]["metrics"].values()))[name] = figure
-        (runs / "twin/summary.json").write_text(json.dumps(summary))
-        with pytest.raises(RunDirectoryError, match="for a mean or its standard error"):
-            diff_runs(runs / "one", runs / "twin")
 
 
 @pytest.mark.parametrize("day", ["x", 10**4299, -1, True, 1.5, None])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import sqlite3
 
 import pytest
 import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
+from groundlings.environments.errors import RunWarning
 from groundlings.experiments.analysis.answer.terminal import print_lights, print_sentence, render_ranking
 from groundlings.experiments.analysis.comparison.pilot import Need, Pilot
 from groundlings.experiments.analysis.metrics import METRICS, summarise
@@ -144,10 +146,11 @@ def test_a_difference_of_two_runs_says_what_is_more_than_noise(answered, tmp_pat
 
     other = tmp_path / "other"
     shutil.copytree(answered.run_dir, other)
-    summary = json.loads((other / "summary.json").read_text())
-    first = summary["arms"][0]["metrics"]
-    first["view_ratio"]["mean"] += 100 * first["view_ratio"]["standard_error"]
-    first["exit_page"]["mean"] += 0.1 * first["exit_page"]["standard_error"]
-    (other / "summary.json").write_text(json.dumps(summary))
-    found = {each.name: each.beyond_noise for each in diff_runs(answered.run_dir, other) if each.part == "results"}
-    assert found == {"chance: view_ratio": True, "chance: exit_page": False}
+    with sqlite3.connect(other / "log.db") as log:
+        of_chance = "SELECT session_id FROM sessions JOIN arms USING (arm_id) WHERE name = 'chance'"
+        log.execute(f"UPDATE impressions SET clicked = 1 WHERE session_id IN ({of_chance})")
+        log.execute(f"UPDATE sessions SET satisfaction = 10 WHERE session_id IN ({of_chance} LIMIT 1)")
+    with pytest.warns(RunWarning, match="rows of arm chance"):
+        contrasts = diff_runs(answered.run_dir, other)
+    found = {each.name: each.beyond_noise for each in contrasts if each.part == "results"}
+    assert found == {"chance: view_ratio": True, "chance: satisfaction": False}
