@@ -36,11 +36,11 @@ def _group() -> None:
 def show_persona(config: ConfigArgument, user: UserOption = None, changes: SetOption = None) -> None:
     """Print one persona of an experiment, as measured on the user's training history."""
     from groundlings.environments.datasets import load_dataset
-    from groundlings.experiments.archive.directory import CONFIG_NAME
+    from groundlings.experiments.archive.directory import existing_config
     from groundlings.experiments.config.loading import load_config
     from groundlings.personas.population import build_population
 
-    loaded = load_config(config / CONFIG_NAME if config.is_dir() else config, changes or ())
+    loaded = load_config(existing_config(config) if config.is_dir() else config, changes or ())
     console = Terminal()
     dataset = load_dataset(
         loaded.dataset, base=loaded.base, notify=lambda terms: console.print(f"[dim]{escape(terms, newlines=True)}")

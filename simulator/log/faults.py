@@ -129,6 +129,8 @@ def _of_sqlite(fault: sqlite3.Error) -> str:
         )
     if "disk I/O" in text:
         return f"the disk failed while writing ({text}); check its space and health"
+    if "locked" in text:
+        return f"another process keeps it ({text}); wait for it, or end it, and repeat this"
     return text
 
 

@@ -145,7 +145,8 @@ def open_log(run: Path | Store) -> Engine:
             refuse_lost_list(connection, store)
     if version == 0:
         raise RunDirectoryError(
-            f"{store}: a database, but not a log of Groundlings (it has no schema_migrations table)"
+            f"{store}: a database, but not a log of Groundlings (it has no schema_migrations table); give the "
+            "directory that `groundlings run` wrote, or restore its log from a copy"
         )
     if version > SCHEMA_VERSION:
         raise RunDirectoryError(

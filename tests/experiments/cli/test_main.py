@@ -273,3 +273,10 @@ def test_an_error_of_a_quiet_run_is_still_said(in_process, config):
         done = in_process("run", config(population={"size": 31}), option)
         refused(done, "31")
         assert done.stdout == ""
+
+
+def test_a_persona_of_a_directory_that_is_no_run_is_told(in_process, tmp_path):
+    (tmp_path / "empty").mkdir()
+    told = in_process("personas", "show", "empty")
+    assert told.returncode == 2
+    assert "found no config.yaml there; expected a directory that `groundlings run` has begun" in told.stderr

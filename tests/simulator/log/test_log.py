@@ -279,3 +279,10 @@ def test_tables_that_are_gone_from_a_server_are_told_as_gone():
     gone = type("UndefinedTable", (Exception,), {"__module__": "psycopg.errors", "sqlstate": "42P01"})
     with pytest.raises(RunDirectoryError, match="the tables of this run are gone from the server"), named_faults("log"):
         raise gone('relation "sessions" does not exist')
+
+
+def test_a_database_that_is_no_log_is_told_with_what_to_give_instead(tmp_path):
+    with sqlite3.connect(tmp_path / "log.db") as connection:
+        connection.execute("CREATE TABLE other (a INTEGER)")
+    with pytest.raises(RunDirectoryError, match=r"not a log of Groundlings .*give the directory that"):
+        open_log(tmp_path)
