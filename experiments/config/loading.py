@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -14,7 +15,7 @@ import yaml
 from pydantic import BaseModel
 
 from groundlings.environments.bounded_files import bounded_text
-from groundlings.environments.errors import ConfigError
+from groundlings.environments.errors import ConfigError, RunWarning
 from groundlings.experiments.config import yaml_reading
 from groundlings.experiments.config.complaints import Config, Key, checked
 from groundlings.experiments.config.file_kinds import meant_for_another
@@ -280,7 +281,23 @@ def _override(content: dict[str, Any], override: str) -> None:
         _step(place, last, override, parents)
     elif not isinstance(place, dict):
         raise ConfigError(f"--set {override}: {'.'.join(map(str, parents))} holds {place!r}, which has no keys")
+    if not parents:
+        _tell_what_goes(override, str(last), place.get(last), value)
     place[last] = value
+
+
+def _tell_what_goes(override: str, name: str, section: Any, value: Any) -> None:
+    """Warn where a word takes the place of a whole section: its other keys no longer count."""
+    word = _SHORTHANDS.get(name)
+    if word is None or not isinstance(value, str) or not isinstance(section, dict):
+        return
+    if gone := [str(key) for key in section if key != word]:
+        warnings.warn(
+            f"--set {override}: it takes the place of the whole section, so {', '.join(gone)} of the file no longer "
+            f"{'counts' if len(gone) == 1 else 'count'}; --set {name}.{word}={value} keeps the other keys",
+            RunWarning,
+            stacklevel=2,
+        )
 
 
 _SHORTHANDS = {"mind": "kind", "dataset": "name", "design": "kind"}

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from groundlings.environments.shop_actions import ADD_TO_CART, PURCHASE
+from groundlings.experiments.analysis.metrics.social import TOLD
 from groundlings.experiments.config.layout import RowsLayoutConfig
 from groundlings.experiments.config.one_token import WHY, idle_in, stated
 from groundlings.experiments.config.schema import (
@@ -36,6 +37,9 @@ def idle_lines(plan: Plan) -> Iterator[str]:
 def _idle(plan: Plan) -> Iterator[tuple[str, list[str], str]]:
     """Sections, their keys without effect, and why."""
     mind = plan.config.mind
+    if getattr(mind, "social", None) is None:
+        of_ties = {metric.name for metric in TOLD}.intersection(plan.config.metrics or ())
+        yield "metrics", sorted(of_ties), "agents have no ties (mind.social)"
     if isinstance(mind, CalibratedMindConfig):
         yield from _of_calibrated(plan, mind)
     if isinstance(mind, LanguageMindConfig):

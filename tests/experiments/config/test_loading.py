@@ -9,7 +9,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from groundlings.environments.errors import ConfigError
+from groundlings.environments.errors import ConfigError, RunWarning
 from groundlings.experiments.config.loading import config_hash, dump_config, load_config
 from groundlings.experiments.config.schema import ExperimentConfig
 
@@ -115,7 +115,7 @@ def test_a_place_is_the_same_wherever_the_file_is_read(write, tmp_path, monkeypa
         ("site:", "base: /\nsite:", ["base", "does not exist"]),
         ("site:", "? [1, 2]\n: 3\nsite:", ["small.yaml:5", "a key must be one word"]),
         ("site:", "site: &again\n  inner: *again", ["small.yaml:5", "inside of what it stands for"]),
-        ("page_size: 4", "page_size: 1000000000000", ["small.yaml:5", "more than 100,000 per session"]),
+        ("page_size: 4", "page_size: 50000", ["small.yaml:5", "more than 100,000 per session"]),
         ("dataset: toy", "dataset: {name: toy, toy: {n_users: 10000000, interactions_per_user: 50}}", ["200,000,000"]),
         ("page_size: 4", f"page_size: {'x' * 5000}", ["small.yaml:6", "characters)"]),
         (
@@ -195,6 +195,12 @@ def test_a_bad_set_says_what_is_wrong(write, change, expected):
         load_config(write(SMALL), [change])
     for part in expected:
         assert part in str(error.value)
+
+
+def test_a_word_in_the_place_of_a_section_says_which_keys_no_longer_count(write):
+    path = write(SMALL.replace("dataset: toy", "dataset: {name: toy, toy: {seed: 2}}"))
+    with pytest.warns(RunWarning, match=r"so toy of the file no longer counts; --set dataset.name=ml-1m keeps"):
+        assert load_config(path, ["dataset=ml-1m"]).dataset.toy is None
 
 
 def test_seed_option_wins_over_the_file(write):

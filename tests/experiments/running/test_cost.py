@@ -72,6 +72,13 @@ def test_keys_that_have_no_effect_are_told():
         assert list(idle_lines(build_plan(ExperimentConfig.model_validate(SMALL | {"mind": mind})))) == told
 
 
+def test_metrics_of_ties_that_agents_lack_are_told():
+    asked = ExperimentConfig.model_validate(SMALL | {"metrics": ["shipped", "told_per_day"]})
+    assert list(idle_lines(build_plan(asked))) == [
+        "metrics: told_per_day has no effect here: agents have no ties (mind.social)"
+    ]
+
+
 def test_users_in_a_models_words_ask_once_for_each_time_that_they_speak():
     console = Console(file=io.StringIO(), width=200)
     talking = SMALL | {"environment": {"kind": "conversation", "turns": 4}, "mind": {"kind": "conversing_language"}}
