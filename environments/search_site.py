@@ -15,7 +15,7 @@ from groundlings.environments.arrays import NO_ITEM, BoolArray, FloatArray, IntA
 from groundlings.environments.dataset import RatingScale
 from groundlings.environments.decision import Decision
 from groundlings.environments.environment import EndedBy, Observation, Rank, Served, SessionState
-from groundlings.environments.errors import ConfigError
+from groundlings.environments.errors import ConfigError, shown
 from groundlings.environments.feed import feed_schema, with_shown
 from groundlings.environments.feedback import Opinions
 from groundlings.environments.page import Page
@@ -35,6 +35,8 @@ SOURCE = "source"
 """What a page is, `feed` or `search`: a name in `Page.further`, and the kind of an event before the page's slots."""
 
 FEED, SEARCH = "feed", "search"
+
+_MOST = 100_000
 
 _ENDINGS = np.array([EndedBy.EXIT, EndedBy.LAST_PAGE, EndedBy.UNREADABLE], dtype=np.object_)
 
@@ -92,8 +94,8 @@ class SearchSite:
         opinions: Opinions = "ratings",
     ) -> None:
         for name, value in (("page_size", page_size), ("max_pages", max_pages), ("max_queries", max_queries)):
-            if value < 1:
-                raise ConfigError(f"{name}: found {value}; expected 1 or more")
+            if not 1 <= value <= _MOST:
+                raise ConfigError(f"{name}: found {shown(value)}; expected 1 to {_MOST:,}")
         if max_pages < 2:
             raise ConfigError("max_pages: found 1; a query leads to a second page, so expected 2 or more")
         self.page_size, self.max_pages, self.max_queries, self.opens_on = page_size, max_pages, max_queries, opens_on

@@ -55,13 +55,13 @@ class MemoryOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    pages: int = Field(default=3, ge=0)
+    pages: int = Field(default=3, ge=0, le=1_000)
     """Earlier pages of this session that a prompt holds in a line each; pages before them as a sum. 0 for none."""
-    recalled: int = Field(default=3, ge=0)
+    recalled: int = Field(default=3, ge=0, le=1_000)
     """Most memories of earlier sessions in a prompt; 0 for none."""
-    characters: int = Field(default=480, ge=0)
+    characters: int = Field(default=480, ge=0, le=100_000)
     """Most characters of all of them together, however many sessions an agent has had."""
-    capacity: int = Field(default=50, ge=1)
+    capacity: int = Field(default=50, ge=1, le=100_000)
     """Memories kept for each agent; beyond it the oldest is forgotten."""
     decay: float = Field(default=0.995, gt=0, le=1)
     """What an hour leaves of a memory's recency (Park et al. 2023: 0.995)."""

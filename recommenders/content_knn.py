@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
-from pydantic import PositiveInt
+from pydantic import Field
 from threadpoolctl import threadpool_limits
 
 from groundlings.environments.arrays import FloatArray, IntArray
@@ -28,7 +30,7 @@ class ContentKnnRecommender(OuterRecommender, ScoringRecommender):
         neighbours: Number of most similar items.
     """
 
-    def __init__(self, of: ScoringRecommender, neighbours: PositiveInt = 20) -> None:
+    def __init__(self, of: ScoringRecommender, neighbours: Annotated[int, Field(ge=1, le=1_000_000)] = 20) -> None:
         super().__init__(of)
         self.of = of
         self.neighbours = neighbours

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import numpy as np
 import scipy.sparse as sp
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat
 from threadpoolctl import threadpool_limits
 
 from groundlings.environments.arrays import FloatArray, IntArray
@@ -36,7 +36,7 @@ class FeatureRegressionRecommender(ScoringRecommender):
         self,
         regularisation: PositiveFloat = 10.0,
         damping: Annotated[float, Field(ge=0)] = 5.0,
-        most_features: PositiveInt = 50,
+        most_features: Annotated[int, Field(ge=1, le=1_000_000)] = 50,
         demographics: People | None = None,
     ) -> None:
         self.regularisation = regularisation

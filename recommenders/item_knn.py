@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.cores import usable_cores
@@ -35,7 +35,7 @@ class ItemKnnRecommender(RetrievingCollaborative):
 
     def __init__(
         self,
-        neighbours: PositiveInt = 50,
+        neighbours: Annotated[int, Field(ge=1, le=1_000_000)] = 50,
         shrinkage: Annotated[float, Field(ge=0)] = 10.0,
         weighting: Literal["tf_idf", "none"] = "tf_idf",
         weights: Weights = "none",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.dataset import RatingScale
@@ -29,7 +29,7 @@ class LikedKnnRecommender(ItemKnnRecommender):
 
     def __init__(
         self,
-        neighbours: PositiveInt = 50,
+        neighbours: Annotated[int, Field(ge=1, le=1_000_000)] = 50,
         shrinkage: Annotated[float, Field(ge=0)] = 10.0,
         weighting: Literal["tf_idf", "none"] = "tf_idf",
         like_from: float | None = None,

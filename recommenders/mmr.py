@@ -42,7 +42,7 @@ class MmrRecommender(WrappingRecommender):
         self,
         of: AsyncRecommender,
         variety: Annotated[float, Field(ge=0, le=1)] = 0.3,
-        candidates: Annotated[int, Field(ge=1)] = 100,
+        candidates: Annotated[int, Field(ge=1, le=10_000_000)] = 100,
     ) -> None:
         super().__init__(of)
         self.variety = variety

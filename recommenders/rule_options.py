@@ -55,7 +55,7 @@ class PinRule(_Options):
 
     item: ItemId
     """The data set's own id. Users who must not be shown it, because they met it before, do not see it."""
-    position: Annotated[int, Field(ge=1)]
+    position: Annotated[int, Field(ge=1, le=100_000)]
     """Slot of the first page, 1 for the first; slots of rows are counted from the top row on."""
 
 
@@ -123,7 +123,7 @@ class RandomSlots(_Options):
 
     share: Annotated[float, Field(gt=0, le=1)] | None = None
     """Chance with which each slot is filled at random, drawn anew for every slot of every page."""
-    positions: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] | None = None
+    positions: Annotated[tuple[Annotated[int, Field(ge=1, le=100_000)], ...], Field(min_length=1)] | None = None
     """Slots of each page that are always filled at random, 1 for the first."""
     pool: Literal["all"] | ItemSet = "all"
     """What they are drawn from: `all` items that may be shown, or those of a category or of a list of ids."""

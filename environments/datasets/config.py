@@ -268,9 +268,9 @@ class ToyOptions(_Strict):
     """People."""
     n_items: int = Field(default=80, ge=2, le=10_000_000)
     """Items."""
-    n_groups: int = Field(default=4, ge=1)
+    n_groups: int = Field(default=4, ge=1, le=10_000_000)
     """Groups of taste; each is a genre."""
-    interactions_per_user: int = Field(default=20, ge=1)
+    interactions_per_user: int = Field(default=20, ge=1, le=10_000_000)
     """Rated items per user, no item twice."""
     seed: int = Field(default=0, ge=0, lt=2**63)
     """Another seed makes another world of the same kind."""
@@ -295,7 +295,7 @@ class ToyOptions(_Strict):
 class CompleteJourneyOptions(_Strict):
     """Which products and purchases of the data set `complete-journey` are kept."""
 
-    min_households: int = Field(default=60, ge=1)
+    min_households: int = Field(default=60, ge=1, le=1_000_000)
     """Products that at least so many households bought in the year are kept: 2,977 of 68,257 at 60. With all of
     them (1), `ease` takes more memory than most machines have."""
     offers: OfferWeeks | None = None

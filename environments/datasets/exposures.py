@@ -69,11 +69,11 @@ class ExposuresConfig(BaseModel):
     censored: str | None = None
     """Column that says whether the session's end is not the person's doing: 1 where there was no further page, or the
     log ends."""
-    last_page: int | None = Field(default=None, ge=1)
+    last_page: int | None = Field(default=None, ge=1, le=1_000_000)
     """Number of the last page that there is: a session that reaches it did not end by choice."""
     shape: Shape = "list"
     """How shown items lie: `list` (looked at from the top), `grid` (row by row), or `flat` (all are seen at once)."""
-    columns: int | None = Field(default=None, ge=2)
+    columns: int | None = Field(default=None, ge=2, le=100_000)
     """Items per row of a grid."""
     unknown_users: Unknown = "refuse"
     """What to do with rows of users that the data set does not know: `refuse` the file, or `leave_out` and count."""

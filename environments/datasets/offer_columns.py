@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -33,7 +33,7 @@ class OfferColumns(BaseModel):
     """Column with the units there are when the period begins; of an empty cell nobody counts them."""
     promoted: str | None = None
     """Column that says whether the item is promoted: 1 or 0, true or false, yes or no."""
-    begins: str | int | None = None
+    begins: str | Annotated[int, Field(ge=-(10**9), le=10**9)] | None = None
     """The day of the table that is simulated first, a date or a number as in `first_day`; the day after the history if
     absent, or 0 where days are numbers."""
     currency: str = Field(default="", max_length=8, pattern=r"^[^\x00-\x20]*$")

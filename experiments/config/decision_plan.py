@@ -34,7 +34,7 @@ class PlanConfig(Section):
     the effect stays, its variance falls."""
     stopping: Literal["fixed", "group_sequential", "confidence_sequence"] = "fixed"
     """One look at the end; looks at planned numbers of agents; or a look at any time, with wider intervals."""
-    looks: tuple[Annotated[int, Field(ge=2)], ...] = ()
+    looks: tuple[Annotated[int, Field(ge=2, le=1_000_000_000)], ...] = ()
     """Numbers of agents at which a `group_sequential` plan looks, ascending: a run of each, all with one seed."""
 
     objectives: tuple[ObjectiveConfig, ...] | None = None

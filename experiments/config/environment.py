@@ -21,16 +21,16 @@ _MOST_SLOTS = 100_000
 class AfterDays(Section):
     """Items come back some days after their latest interaction."""
 
-    after_days: Annotated[int, Field(ge=1)]
+    after_days: Annotated[int, Field(ge=1, le=1_000_000)]
     """How many days."""
 
 
 class SiteConfig(Section):
     """The paginated feed: slots per page, pages per session."""
 
-    page_size: Annotated[int, Field(ge=1)] = 10
+    page_size: Annotated[int, Field(ge=1, le=100_000)] = 10
     """Slots per page."""
-    max_pages: Annotated[int, Field(ge=1)] = 5
+    max_pages: Annotated[int, Field(ge=1, le=100_000)] = 5
     """Largest number of pages per session."""
     rank_each: RankEach | None = None
     """Whether the recommender ranks once per session (`visit`), for all of its pages, or again for each `page`, knowing

@@ -21,7 +21,7 @@ class SampleOptions(BaseModel):
     sample: Annotated[float, AfterValidator(_people_or_share)] = 0
     """How many people also live through their days with the language mind: a number, or a share below 1 of the agents.
     With 0 nobody does, no model is opened, and the run has the digest of a behavioural one."""
-    pilot: int = Field(default=0, ge=0)
+    pilot: int = Field(default=0, ge=0, le=1_000_000_000)
     """How many of them come first, so that the others are shared out to the strata in which they tell most (Neyman
     allocation on the primary metric); with 0 they are shared out in proportion to the people of the strata."""
     strata: tuple[str, ...] = Field(default=(), max_length=3)

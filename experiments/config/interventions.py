@@ -36,9 +36,9 @@ class NewRecommender(Section):
 class NewSite(Section):
     """Settings of the site that may change within a run; each stays as it is if absent."""
 
-    page_size: Annotated[int, Field(ge=1)] | None = None
+    page_size: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Slots per page, at most `site.page_size`."""
-    max_pages: Annotated[int, Field(ge=1)] | None = None
+    max_pages: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Largest number of pages per session, at most `site.max_pages`."""
     rank_each: RankEach | None = None
     """As `site.rank_each`."""
@@ -76,7 +76,7 @@ Items = Annotated[tuple[ItemId, ...], Field(min_length=1)]
 class InterventionConfig(Section):
     """A change of some arms at the beginning of a day, before recommenders are fitted and anybody has a session."""
 
-    day: Annotated[int, Field(ge=1)]
+    day: Annotated[int, Field(ge=1, le=1_000_000)]
     """From which day on, 1 for the first."""
     arms: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Names of the arms that change; all if absent."""

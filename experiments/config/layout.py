@@ -51,9 +51,9 @@ class CarouselConfig(Section):
     name: Annotated[str, Field(min_length=1)]
     """As people read it and as the log has it (`impressions.row_name`); `{category}` stands for the category that a row
     with a filter shows."""
-    visible: Annotated[int, Field(ge=1)]
+    visible: Annotated[int, Field(ge=1, le=100_000)]
     """Slots in view."""
-    scrolled: Annotated[int, Field(ge=0)] = 0
+    scrolled: Annotated[int, Field(ge=0, le=100_000)] = 0
     """Slots that are reached by scrolling; `mind.scroll_probability` says how often people do."""
     filter: CategoryFilterConfig | Literal["most_liked"] | None = None
     """What the row holds: the best of a category (`{category: NAME}`), or of the category that the user liked most in

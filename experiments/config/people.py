@@ -39,14 +39,14 @@ class SplitConfig(Section):
 class PopulationConfig(Section):
     """Which users become agents."""
 
-    size: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
+    size: Annotated[int, Field(ge=1, le=1_000_000_000)] | Literal["all"] = "all"
     """How many users become agents; a smaller population is part of a larger one with the same seed. Synthetic users
     may be more than there are real ones; `all` makes as many."""
     synthetic: Method | None = None
     """Agents are real users if absent. Otherwise every agent is a new user, whose history is made from several real
     ones: `resample` takes every real user in turn and moves their traits a little, `copula` draws the traits from the
     distribution that is fitted on the real users."""
-    longest_history: Annotated[int, Field(ge=1)] | None = None
+    longest_history: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """No synthetic history is longer than so many interactions, so that many users need less memory; as long as real
     ones if absent."""
 

@@ -73,9 +73,9 @@ class SimulationConfig(Section):
     """Steps of the clock. Every agent has at most one session per day, unless `returns` says otherwise."""
     visit_probability: Annotated[float, Field(gt=0, le=1)] = 1.0
     """P(an agent has a session on a day); the same draw in every arm."""
-    refit_every: Annotated[int, Field(ge=0)] = 1
+    refit_every: Annotated[int, Field(ge=0, le=1_000_000)] = 1
     """Days between two fits of the recommenders, on the real history and their own arm's interactions; 0 = never."""
-    concurrency: Annotated[int, Field(ge=1)] = 8
+    concurrency: Annotated[int, Field(ge=1, le=100_000)] = 8
     """Sessions open at once when a language model decides. It changes the speed, never the result."""
     returns: ReturnsConfig | None = None
     """When people come back, if it is to depend on what happened, on gaps in the history, or on who they are; every

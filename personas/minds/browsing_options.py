@@ -23,7 +23,7 @@ class BrowsingOptions(BaseModel):
     """How attention falls where no exponent is stated or fitted: down a `list` (the default; exponent 0.6, from 56,477
     search result pages of ten), down the rows of a `grid` (0.6, chosen), or not at all in a `carousel` (0, from three
     places under a random policy)."""
-    columns: int = Field(default=4, ge=1)
+    columns: int = Field(default=4, ge=1, le=100_000)
     """Items per row of a grid, where the site does not say it."""
     examination_exponent: float | None = Field(default=None, ge=0)
     """How fast attention falls: P(look at place k) = (1/k)^exponent; 0 = every slot is looked at. That of `layout` if
@@ -63,5 +63,5 @@ class BrowsingOptions(BaseModel):
     shopping: ShoppingOptions | None = None
     """How often what is opened is put into the cart and bought, where `site.actions` has these; counted in the training
     history where it tells them apart, else presets."""
-    cohort_size: int = Field(default=4096, ge=1)
+    cohort_size: int = Field(default=4096, ge=1, le=1_000_000)
     """Sessions decided in one go. It changes the speed, never the result."""

@@ -66,7 +66,7 @@ class LanguageTermOptions(BaseModel):
     calibration: NamedPath | None = None
     """A file of weights, from `groundlings calibrate`; it must be of the same data, split, model and question. Without
     one, weights that were fitted before are used, or fitted."""
-    fit_people: int = Field(default=100, ge=10)
+    fit_people: int = Field(default=100, ge=10, le=10_000_000)
     """Validation people at most whose held-out behaviour the weights are fitted on."""
     fit_pairs: int = Field(default=8, ge=2, le=200)
     """Pairs of each of them at most that the model is asked about, half held-out items and half random ones."""

@@ -54,9 +54,9 @@ class QuestionOptions(BaseModel):
     demographics: bool = False
     """Whether the prompt tells age, gender and occupation where the data set knows them. Off, because models act out
     stereotypes."""
-    title_characters: int = Field(default=80, ge=8)
+    title_characters: int = Field(default=80, ge=8, le=100_000)
     """Longest title; the rest is cut off."""
-    text_characters: int = Field(default=120, ge=0)
+    text_characters: int = Field(default=120, ge=0, le=100_000)
     """How much of an item's description is shown, 0 = none."""
     latest: int = Field(default=0, ge=0, le=50)
     """How many of the items that the person met last are named, newest first; 0 for none."""

@@ -80,7 +80,7 @@ class TalkOptions(BaseModel):
 
     style: StyleName = "patient"
     """How they talk: `patient`, `terse`, `expert` or `vague` (docs/conversation.md)."""
-    patience: Annotated[int, Field(ge=1)] | None = None
+    patience: Annotated[int, Field(ge=1, le=1_000)] | None = None
     """Turns of the system after which they leave; that of the style if absent."""
     wishes: Annotated[int, Field(ge=1, le=10)] = 3
     """Requirements of a need."""
@@ -93,7 +93,7 @@ class TalkOptions(BaseModel):
 class ConversingOptions(TalkOptions):
     """How people talk by rule; stated, not measured on real conversations."""
 
-    cohort_size: Annotated[int, Field(ge=1)] = 32
+    cohort_size: Annotated[int, Field(ge=1, le=1_000_000)] = 32
     """Conversations that go on side by side."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,6 +18,7 @@ from groundlings.environments.trace import NO_TRACE
 from groundlings.personas.mind import FEED_ACTIONS, SHOP_ACTIONS, Situation
 
 Misdeed = Literal["none", "illegal", "unreadable"]
+_Slot = Annotated[int, Field(ge=0, le=100_000)]
 
 
 class ScriptedOptions(BaseModel):
@@ -25,15 +26,15 @@ class ScriptedOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    click: tuple[int, ...] = (0,)
+    click: tuple[_Slot, ...] = (0,)
     """Positions to open on every page, 0 for the first; empty slots are left alone."""
     stars: float | None = None
     """Stars for every clicked item; none are given where the environment takes none."""
-    cart: tuple[int, ...] | None = None
+    cart: tuple[_Slot, ...] | None = None
     """Positions of those to put into the cart, where the environment has one."""
-    buy: tuple[int, ...] | None = None
+    buy: tuple[_Slot, ...] | None = None
     """Positions of those to buy, one unit each, where the environment sells."""
-    pages: int = Field(default=1, ge=1)
+    pages: int = Field(default=1, ge=1, le=100_000)
     """Pages to see before leaving, where there are so many."""
     satisfaction: float | None = Field(default=None, ge=1, le=10)
     """Said of every page."""

@@ -26,7 +26,7 @@ class SmallWorld(_Generated):
 
     generator: Literal["watts_strogatz"]
     """`watts_strogatz`."""
-    neighbours: int = Field(default=10, ge=2, multiple_of=2)
+    neighbours: int = Field(default=10, ge=2, le=100_000, multiple_of=2)
     """Ties of each agent on the ring, half of them on either side."""
     rewired: float = Field(default=0.1, ge=0, le=1)
     """Share of the ties whose other end is an agent drawn at random."""
@@ -37,7 +37,7 @@ class ScaleFree(_Generated):
 
     generator: Literal["barabasi_albert"]
     """`barabasi_albert`."""
-    begun: int = Field(default=5, ge=1)
+    begun: int = Field(default=5, ge=1, le=100_000)
     """Ties of an agent when it joins, to agents drawn in proportion to the ties that they have."""
 
 
@@ -46,12 +46,12 @@ class Homophily(_Generated):
 
     generator: Literal["homophily"]
     """`homophily`."""
-    begun: int = Field(default=5, ge=1)
+    begun: int = Field(default=5, ge=1, le=100_000)
     """Ties that each agent begins; it has those that others begin as well."""
     alike: float = Field(default=0.8, ge=0, le=1)
     """Share of them that go to the most similar of `candidates`, by the cosine of training histories; the others go to
     agents drawn at random."""
-    candidates: int = Field(default=50, ge=1)
+    candidates: int = Field(default=50, ge=1, le=100_000)
     """Agents, drawn at random, among whom an agent finds its like; at least `begun`."""
 
     @model_validator(mode="after")
@@ -92,7 +92,7 @@ class TiesOptions(BaseModel):
     ties: TiesOrigin
     """A table with the columns `user` and `friend` (CSV, TSV or Parquet), from the file's own directory on, or ties
     that are generated: `watts_strogatz`, `barabasi_albert` or `homophily`."""
-    days: int = Field(default=7, ge=1)
+    days: int = Field(default=7, ge=1, le=1_000_000)
     """For how many days a mention, or a like that the site shows to friends, is remembered."""
     mention: float = Field(default=1.0, ge=0, le=1)
     """P(an item that was liked or disliked is mentioned to all ties of the agent), off the site."""

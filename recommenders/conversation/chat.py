@@ -60,7 +60,7 @@ class ChatRecommender(TalkingRecommender):
     def __init__(
         self,
         system: str = "asking",
-        suggestions: Annotated[int, Field(ge=0)] = 20,
+        suggestions: Annotated[int, Field(ge=0, le=100_000)] = 20,
         questions: tuple[str, ...] | None = None,
     ) -> None:
         super().__init__()

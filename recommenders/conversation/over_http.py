@@ -47,7 +47,7 @@ class HttpChat(TalkingRecommender):
         user_ids: Sequence[str],
         post: PostJson | None = None,
         seconds: Annotated[float, Field(gt=0, le=86_400)] = 60.0,
-        at_once: Annotated[int, Field(ge=1)] = 8,
+        at_once: Annotated[int, Field(ge=1, le=10_000)] = 8,
     ) -> None:
         super().__init__()
         if post is None:

@@ -67,7 +67,7 @@ class AgentCf(LlmRanker):
         candidates: Annotated[int, Field(ge=2, le=100)] = 20,
         history: Annotated[int, Field(ge=1, le=200)] = 20,
         prompt: Literal["basic", "sequential"] = "basic",
-        learners: Annotated[int, Field(ge=0)] = 50,
+        learners: Annotated[int, Field(ge=0, le=10_000_000)] = 50,
         pairs: Annotated[int, Field(ge=1, le=100)] = 4,
         note: Annotated[int, Field(ge=40, le=2000)] = 300,
         fallback: Literal["none", "candidates"] = "none",

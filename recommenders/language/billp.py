@@ -100,8 +100,8 @@ class BiLlp(LlmRanker):
         candidates: Annotated[int, Field(ge=2, le=100)] = 20,
         history: Annotated[int, Field(ge=1, le=200)] = 10,
         horizon: Literal["long_term", "myopic"] = "long_term",
-        episodes: Annotated[int, Field(ge=0)] = 20,
-        away: Annotated[int, Field(ge=1)] = 7,
+        episodes: Annotated[int, Field(ge=0, le=10_000_000)] = 20,
+        away: Annotated[int, Field(ge=1, le=1_000_000)] = 7,
         remembered: Annotated[int, Field(ge=1, le=100_000)] = 500,
         fallback: Literal["none", "candidates"] = "none",
     ) -> None:

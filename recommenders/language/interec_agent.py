@@ -93,7 +93,7 @@ class InteRecAgent(LlmRanker):
         of: AsyncRecommender,
         model: ChatModel,
         sampling: Sampling,
-        candidates: Annotated[int, Field(ge=2)] | None = None,
+        candidates: Annotated[int, Field(ge=2, le=10_000_000)] | None = None,
         history: Annotated[int, Field(ge=0, le=200)] = 20,
         unwanted: Annotated[int, Field(ge=0, le=50)] = 10,
         steps: Annotated[int, Field(ge=1, le=10)] = 5,

@@ -91,7 +91,7 @@ class Puma(LlmRanker):
         of: AsyncRecommender,
         model: ChatModel,
         sampling: Sampling,
-        candidates: Annotated[int, Field(ge=2)] | None = None,
+        candidates: Annotated[int, Field(ge=2, le=10_000_000)] | None = None,
         history: Annotated[int, Field(ge=0, le=200)] = 100,
         memory: Annotated[int, Field(ge=1, le=50)] = 10,
         names: Annotated[int, Field(ge=1, le=30)] = 5,

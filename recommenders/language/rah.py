@@ -86,7 +86,7 @@ class Rah(OuterRecommender):
         model: ChatModel,
         sampling: Sampling,
         candidates: Annotated[int, Field(ge=1, le=100)] = 20,
-        learners: Annotated[int, Field(ge=0)] = 50,
+        learners: Annotated[int, Field(ge=0, le=10_000_000)] = 50,
         interactions: Annotated[int, Field(ge=1, le=100)] = 4,
         rounds: Annotated[int, Field(ge=1, le=5)] = 3,
         fallback: Literal["none", "of"] = "none",

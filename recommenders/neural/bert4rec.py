@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from groundlings.environments.arrays import FloatArray
-from groundlings.recommenders.neural.options import Blocks, Dropout, LearningRate, Length, MaskShare, NetworkWidth, Seed
+from groundlings.recommenders.neural.options import (
+    BatchSize,
+    Blocks,
+    Dropout,
+    Heads,
+    LearningRate,
+    Length,
+    MaskShare,
+    NetworkWidth,
+    Patience,
+    Seed,
+)
 from groundlings.recommenders.neural.sequences import Sequences
 from groundlings.recommenders.neural.sequential import SequentialRecommender
 from groundlings.recommenders.neural.transformer import Shape, Weights
@@ -42,13 +53,13 @@ class Bert4Recommender(SequentialRecommender):
         length: Length = 50,
         width: NetworkWidth = 64,
         blocks: Blocks = 2,
-        heads: PositiveInt = 2,
+        heads: Heads = 2,
         dropout: Dropout = 0.2,
         mask_share: MaskShare = 0.2,
         learning_rate: LearningRate = 0.001,
-        batch_size: PositiveInt = 128,
+        batch_size: BatchSize = 128,
         epochs: Annotated[int, Field(ge=1, le=10_000)] = 400,
-        patience: PositiveInt = 40,
+        patience: Patience = 40,
         seed: Seed = 0,
     ) -> None:
         super().__init__(Shape("bert4rec", 0, length, width, blocks, heads), batch_size, None)

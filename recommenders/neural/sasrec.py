@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from groundlings.environments.arrays import FloatArray
-from groundlings.recommenders.neural.options import Blocks, Dropout, LearningRate, Length, NetworkWidth, Seed
+from groundlings.recommenders.neural.options import (
+    BatchSize,
+    Blocks,
+    Dropout,
+    Heads,
+    LearningRate,
+    Length,
+    Negatives,
+    NetworkWidth,
+    Patience,
+    Seed,
+)
 from groundlings.recommenders.neural.sequences import Sequences
 from groundlings.recommenders.neural.sequential import SequentialRecommender
 from groundlings.recommenders.neural.transformer import Shape, Weights
@@ -43,13 +54,13 @@ class SasRecommender(SequentialRecommender):
         length: Length = 50,
         width: NetworkWidth = 64,
         blocks: Blocks = 2,
-        heads: PositiveInt = 1,
+        heads: Heads = 1,
         dropout: Dropout = 0.2,
-        negatives: PositiveInt | None = None,
+        negatives: Negatives | None = None,
         learning_rate: LearningRate = 0.001,
-        batch_size: PositiveInt = 128,
+        batch_size: BatchSize = 128,
         epochs: Annotated[int, Field(ge=1, le=10_000)] = 200,
-        patience: PositiveInt = 10,
+        patience: Patience = 10,
         seed: Seed = 0,
     ) -> None:
         super().__init__(Shape("sasrec", 0, length, width, blocks, heads), batch_size, negatives)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field, PositiveInt
+from pydantic import Field
 from threadpoolctl import threadpool_limits
 
 from groundlings.environments.arrays import NO_ITEM, BoolArray, FloatArray, IntArray
@@ -19,7 +19,16 @@ from groundlings.recommenders.latent import VectorLength
 from groundlings.recommenders.neural.codes import ItemCodes, item_codes
 from groundlings.recommenders.neural.extra import require_torch
 from groundlings.recommenders.neural.generation import Everything, Floats, Read, Reader, Trie, search
-from groundlings.recommenders.neural.options import Blocks, Dropout, LearningRate, NetworkWidth, Seed
+from groundlings.recommenders.neural.options import (
+    BatchSize,
+    Blocks,
+    Dropout,
+    Heads,
+    LearningRate,
+    NetworkWidth,
+    Patience,
+    Seed,
+)
 from groundlings.recommenders.neural.sequences import Sequences
 from groundlings.recommenders.neural.transformer import Shape, Weights
 from groundlings.recommenders.popular import PopularRecommender
@@ -81,12 +90,12 @@ class SemanticIds(Recommender):
         length: Annotated[int, Field(ge=1, le=1_000)] = 20,
         width: NetworkWidth = 64,
         blocks: Blocks = 2,
-        heads: PositiveInt = 2,
+        heads: Heads = 2,
         dropout: Dropout = 0.2,
         learning_rate: LearningRate = 0.003,
-        batch_size: PositiveInt = 64,
+        batch_size: BatchSize = 64,
         epochs: Annotated[int, Field(ge=1, le=10_000)] = 25,
-        patience: PositiveInt = 5,
+        patience: Patience = 5,
         seed: Seed = 0,
     ) -> None:
         if width % heads:

@@ -6,14 +6,14 @@ from typing import Annotated
 
 import numpy as np
 import scipy.sparse as sp
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.interactions import Interactions
 from groundlings.recommenders.latent import Factors, LatentFactorRecommender, VectorLength
 from groundlings.recommenders.neural.extra import require_torch
-from groundlings.recommenders.neural.options import LearningRate, NetworkWidth, Seed
+from groundlings.recommenders.neural.options import BatchSize, LearningRate, Negatives, NetworkWidth, Patience, Seed
 from groundlings.recommenders.text_embedding import checked_vectors
 from groundlings.recommenders.text_vectors import plain_vectors
 
@@ -56,11 +56,11 @@ class TextGraphRecommender(LatentFactorRecommender):
         factors: NetworkWidth = 64,
         layers: Annotated[int, Field(ge=0, le=8)] = 2,
         temperature: PositiveFloat = 0.15,
-        negatives: PositiveInt = 256,
+        negatives: Negatives = 256,
         learning_rate: LearningRate = 0.001,
-        batch_size: PositiveInt = 4_096,
+        batch_size: BatchSize = 4_096,
         epochs: Annotated[int, Field(ge=1, le=10_000)] = 100,
-        patience: PositiveInt = 10,
+        patience: Patience = 10,
         seed: Seed = 0,
     ) -> None:
         super().__init__()

@@ -6,11 +6,12 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from pydantic import Field
 
 from groundlings.environments.arrays import NO_ITEM, ItemArray
 from groundlings.environments.catalog import Catalog
@@ -132,8 +133,8 @@ class PolicyRecommender(ActingRecommender):
         base_directory: Path,
         algorithm: Algorithm = "PPO",
         action: ActionKind = "slate",
-        candidates: int = 100,
-        width: int = 16,
+        candidates: Annotated[int, Field(ge=1, le=1_000_000)] = 100,
+        width: Annotated[int, Field(ge=1, le=4_096)] = 16,
     ) -> None:
         self.path = base_directory / policy
         super().__init__(_saved(self.path, algorithm), retriever, action=action, candidates=candidates, width=width)

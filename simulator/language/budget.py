@@ -46,9 +46,9 @@ class BudgetConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    calls: int | None = Field(default=None, ge=0)
+    calls: int | None = Field(default=None, ge=0, le=10**15)
     """Answered calls."""
-    tokens: int | None = Field(default=None, ge=0)
+    tokens: int | None = Field(default=None, ge=0, le=10**15)
     """Tokens in and out together."""
     money: float | None = Field(default=None, ge=0)
     """In the currency of `prices`."""

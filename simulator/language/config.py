@@ -68,7 +68,7 @@ class OfflineOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
-    batch: int = Field(default=256, ge=1)
+    batch: int = Field(default=256, ge=1, le=100_000)
     """Questions answered together at most; `simulation.concurrency` should be as large."""
     gather_seconds: float = Field(default=0.02, ge=0)
     """How long to wait for further questions once one is there."""
@@ -89,7 +89,7 @@ class EndpointOptions(BaseModel):
     """Name of the environment variable that holds its key."""
     headers_env: dict[str, str] | None = None
     """Its further headers: name of each, and of the environment variable that holds its value."""
-    concurrency: int | None = Field(default=None, ge=1)
+    concurrency: int | None = Field(default=None, ge=1, le=10_000)
     """Requests on their way to it at a time."""
     requests_per_minute: float | None = Field(default=None, gt=0)
     """Its rate limit in requests."""
@@ -127,7 +127,7 @@ class StoreConfig(BaseModel):
     mode: Literal["live", "record", "replay", "cache"]
     """`live` leaves the file alone; `record` fills a new file; `replay` asks nobody, and a request that is not in the
     file is an error; `cache` asks for what is not in the file, and adds it."""
-    replicate: int = Field(default=0, ge=0)
+    replicate: int = Field(default=0, ge=0, le=1_000_000_000)
     """Another number asks every question anew: for the spread between repeated runs of a model."""
 
 
@@ -164,20 +164,20 @@ class ModelConfig(BaseModel):
     timeout_seconds: float = Field(default=120.0, gt=0)
     """Deadline of one attempt, from sending to the last byte. A request that takes ten times as long as the slowest
     of late, and more than ten seconds, is asked again before that."""
-    max_attempts: int = Field(default=8, ge=1)
+    max_attempts: int = Field(default=8, ge=1, le=1_000)
     """Attempts at one request, the first included; only transient faults are tried again."""
     outage_seconds: float = Field(default=60.0, gt=0)
     """The run stops when every endpoint keeps failing and none has answered for so long."""
     first_contact_seconds: float = Field(default=30.0, gt=0)
     """How long an endpoint may take, all attempts together, to answer for the first time. Longer for servers that load
     a model meanwhile."""
-    max_reply_bytes: int = Field(default=MOST_BYTES, ge=10_000)
+    max_reply_bytes: int = Field(default=MOST_BYTES, ge=10_000, le=2**30)
     """Longest answer of an endpoint that is read, on the wire and unpacked; a longer one is unreadable."""
     requests_per_minute: float | None = Field(default=None, gt=0)
     """Rate limit of an endpoint in requests, retries included; none = no limit."""
     tokens_per_minute: float | None = Field(default=None, gt=0)
     """Rate limit of an endpoint in tokens, in and out together; none = no limit."""
-    concurrency: int = Field(default=8, ge=1)
+    concurrency: int = Field(default=8, ge=1, le=10_000)
     """Requests on their way to the endpoint at a time; the embedded model has `embedded.parallel`."""
     structured: Literal["auto", "json_schema", "grammar", "none"] = "auto"
     """How the form of a reply is enforced: `json_schema` by `response_format`, `grammar` by a GBNF grammar
@@ -185,7 +185,7 @@ class ModelConfig(BaseModel):
     case."""
     temperature: float = Field(default=0.7, ge=0, le=2)
     """Sampling temperature."""
-    max_tokens: int = Field(default=160, ge=16)
+    max_tokens: int = Field(default=160, ge=16, le=2**24)
     """Upper bound on one reply."""
     thinking: Literal["keep", "strip"] = "keep"
     """`strip` cuts the thinking that a reply begins with (`<think>...</think>` and its kin) before the reply is read,

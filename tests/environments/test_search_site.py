@@ -112,7 +112,11 @@ def test_what_cannot_be_asked_is_refused_and_said():
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [({"max_pages": 1}, "a query leads to a second page"), ({"page_size": 0}, "expected 1 or more")],
+    [
+        ({"max_pages": 1}, "a query leads to a second page"),
+        ({"page_size": 0}, "expected 1 to 100,000"),
+        ({"max_queries": 10**9}, "expected 1 to 100,000"),
+    ],
 )
 def test_a_site_that_cannot_be_searched_is_refused(options, said):
     with pytest.raises(ConfigError, match=said):

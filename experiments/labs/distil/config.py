@@ -27,7 +27,7 @@ class TeacherConfig(Section):
     """Which model answers; it must give log probabilities. `model.budget` is its cap."""
     question: QuestionOptions = QuestionOptions(latest=10, popularity=True)
     """How much of person and item it is shown."""
-    scenes: Annotated[int, Field(ge=10)] = 60
+    scenes: Annotated[int, Field(ge=10, le=10_000_000)] = 60
     """Choices among five that the teacher answers too, of the test and of the validation third as many each: on them
     its student is compared with it. Each takes five questions."""
     max_unreadable: Annotated[float, Field(ge=0, le=1)] = MAX_UNREADABLE
@@ -37,18 +37,18 @@ class TeacherConfig(Section):
 class PairsConfig(Section):
     """Which pairs of person and item the student learns from: people outside the test and the validation third."""
 
-    people: Annotated[int, Field(ge=20)] = 200
+    people: Annotated[int, Field(ge=20, le=10_000_000)] = 200
     """People at most, each at one moment."""
-    candidates: Annotated[int, Field(ge=5)] = 20
+    candidates: Annotated[int, Field(ge=5, le=100_000)] = 20
     """Items of each person among which pairs are chosen, as many from each fifth of the items by popularity."""
-    first: Annotated[int, Field(ge=50)] = 400
+    first: Annotated[int, Field(ge=50, le=100_000_000)] = 400
     """Pairs that every rule begins with, drawn uniformly over people and fifths."""
     rules: Annotated[tuple[Rule, ...], Field(min_length=1)] = ("uniform", "uncertainty")
     """How further pairs are chosen, each rule for itself: `uniform` as the first ones, `uncertainty` those in which
     students of resampled people differ most."""
-    rounds: Annotated[int, Field(ge=1)] = 2
+    rounds: Annotated[int, Field(ge=1, le=10_000)] = 2
     """How often `uncertainty` chooses, with students that have learned from all pairs before."""
-    per_round: Annotated[int, Field(ge=1)] = 100
+    per_round: Annotated[int, Field(ge=1, le=100_000_000)] = 100
     """Pairs that each rule adds in a round."""
 
     @field_validator("rules")

@@ -53,7 +53,7 @@ DEFAULT_ARMS = (
 class ListsConfig(Section):
     """The lists in which scorers must separate held-out items from sampled negatives."""
 
-    length: Annotated[int, Field(ge=4)] = 20
+    length: Annotated[int, Field(ge=4, le=100_000)] = 20
     """Items per list at most: `length // (m + 1)` held-out items and m times as many negatives."""
     ratios: Annotated[tuple[Annotated[int, Field(ge=1, le=50)], ...], Field(min_length=1)] = (1, 2, 3, 9)
     """Each m is one task 1:m, once with uniform and once with popularity-matched negatives."""
@@ -64,7 +64,7 @@ class ListsConfig(Section):
 class ChoiceConfig(Section):
     """The choice among five: one item that the user really met next, and four that the user never met."""
 
-    scenes: Annotated[int, Field(ge=0)] = 8
+    scenes: Annotated[int, Field(ge=0, le=10_000_000)] = 8
     """Scenes per user at most; 0 leaves the task out."""
     later: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Share of all rows of the history, the latest, that scenes are taken from. Statistics rest on the others."""
@@ -73,7 +73,7 @@ class ChoiceConfig(Section):
 class SessionsConfig(Section):
     """The short simulations of the probes and the system level."""
 
-    days: Annotated[int, Field(ge=2)] = 4
+    days: Annotated[int, Field(ge=2, le=1_000_000)] = 4
     """Days of the filter-bubble probe, and sessions per agent that the system level averages over."""
     doses: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=2)] = (0.25, 0.5, 0.75, 1.0)
     """Shares of slots that the dose-response probe fills at random, ascending."""
@@ -90,9 +90,9 @@ class LanguageConfig(LanguageTermOptions):
 
     model: OneTokenModel = ModelConfig()
     """Which model answers; it must give log probabilities."""
-    people: Annotated[int, Field(ge=10)] | Literal["all"] = 60
+    people: Annotated[int, Field(ge=10, le=10_000_000)] | Literal["all"] = 60
     """Number of test users the model is asked about, and half as many validation users."""
-    calls: Annotated[int, Field(ge=1)] | Literal["all"] = 2000
+    calls: Annotated[int, Field(ge=1, le=10**15)] | Literal["all"] = 2000
     """Most questions, without those of a fit; lists are as long as that allows. `all` asks about whole lists."""
     max_unreadable: Annotated[float, Field(ge=0, le=1)] = MAX_UNREADABLE
     """Above this share of answers that cannot be read the lab stops with exit status 1; 1 = never."""

@@ -36,10 +36,10 @@ EVALUATION = "evaluation.json"
 class ExamplesConfig(Section):
     """What is learned from: moments of people outside the test and the validation third."""
 
-    scenes: Annotated[int, Field(ge=8)] = 2_000
+    scenes: Annotated[int, Field(ge=8, le=10_000_000)] = 2_000
     """Moments, spread evenly over people. All items of one moment share what comes before them in the prompt, and are
     computed together."""
-    per_person: Annotated[int, Field(ge=1)] = 4
+    per_person: Annotated[int, Field(ge=1, le=1_000_000)] = 4
     """Moments of a person at most."""
     targets: Annotated[int, Field(ge=1, le=32)] = 6
     """Items that the person really met next, of one moment at most."""
@@ -87,11 +87,11 @@ class TrainingConfig(Section):
     preference: PreferenceConfig | None = None
     """The preference loss, whose reference is the model without the adapter, so `lora` only; none if absent. It takes
     a third more time."""
-    scenes_per_step: Annotated[int, Field(ge=1)] = 4
+    scenes_per_step: Annotated[int, Field(ge=1, le=100_000)] = 4
     """Moments between two changes of the weights."""
     passes: Annotated[int, Field(ge=1, le=20)] = 1
     """How often each moment is learned from."""
-    checkpoint_every: Annotated[int, Field(ge=1)] = 100
+    checkpoint_every: Annotated[int, Field(ge=1, le=1_000_000)] = 100
     """Steps between two checkpoints, from which `--resume` goes on."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where it computes; `auto` takes a GPU where PyTorch finds one."""
@@ -121,7 +121,7 @@ class SlicesConfig(Section):
     new_items: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     """Share of the items, drawn at random, that nothing is learned of and nothing is counted on; the slice asks about
     them alone. 0 leaves it out."""
-    people: Annotated[int, Field(ge=2)] = 100
+    people: Annotated[int, Field(ge=2, le=10_000_000)] = 100
     """Users of the test third that a slice asks about at most, and of the validation third."""
 
 

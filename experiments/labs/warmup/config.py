@@ -15,7 +15,7 @@ from groundlings.simulator.language.config import ModelConfig
 from groundlings.simulator.lost_pages import MAX_UNREADABLE
 
 Share = Annotated[float, Field(gt=0, lt=1)]
-Volume = Annotated[int, Field(ge=1)]
+Volume = Annotated[int, Field(ge=1, le=1_000_000)]
 Channel = Literal["content", "taste", "active"]
 
 
@@ -57,9 +57,9 @@ class AudienceConfig(Section):
 class PagesConfig(Section):
     """Showing the item on a page among others, compared with showing it alone."""
 
-    people: Annotated[int, Field(ge=1)] = 200
+    people: Annotated[int, Field(ge=1, le=10_000_000)] = 200
     """First users of each item's pool, who are shown the item in both conditions."""
-    seeds: Annotated[int, Field(ge=1)] = 2
+    seeds: Annotated[int, Field(ge=1, le=10_000)] = 2
     """Number of seeds with this comparison, from the first."""
     page_size: Annotated[int, Field(ge=2, le=1000)] = 10
     """Slots of the page: the new item is in one, drawn uniformly at random, the recommender's own items in the
@@ -82,11 +82,11 @@ class LanguageConfig(Section):
     """Which model answers; it must give log probabilities."""
     question: QuestionOptions = QuestionOptions()
     """How much of person and item the model is shown; of a trained model what its training said."""
-    items: Annotated[int, Field(ge=1)] = 10
+    items: Annotated[int, Field(ge=1, le=10_000_000)] = 10
     """Number of new items it is asked about."""
-    shortlist: Annotated[int, Field(ge=2)] = 20
+    shortlist: Annotated[int, Field(ge=2, le=100_000)] = 20
     """Users per item it is asked about, one question each; all have clicked the item in the simulation."""
-    known_pairs: Annotated[int, Field(ge=10)] = 100
+    known_pairs: Annotated[int, Field(ge=10, le=100_000_000)] = 100
     """Pairs with hidden items it is asked about first; the weight of its answers is fitted on them."""
     max_unreadable: Annotated[float, Field(ge=0, le=1)] = MAX_UNREADABLE
     """Above this share of answers that cannot be read the lab stops with exit status 1; 1 = never."""
@@ -97,7 +97,7 @@ class MetadataConfig(Section):
 
     model: ModelConfig = ModelConfig()
     """Which model writes, at temperature 0, and at most 80 tokens per text unless `max_tokens` is given."""
-    items: Annotated[int, Field(ge=1)] = 50
+    items: Annotated[int, Field(ge=1, le=10_000_000)] = 50
     """Most items it writes about: a new one and an old one in turn, the old ones in random order."""
     max_unreadable: Annotated[float, Field(ge=0, le=1)] = MAX_UNREADABLE
     """Above this share of texts that cannot be read the lab stops with exit status 1; 1 = never."""
@@ -121,7 +121,7 @@ class WarmupConfig(Section):
     """A sentence for the readers of the page."""
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     """The seed of every random number."""
-    seeds: Annotated[int, Field(ge=2)] = 5
+    seeds: Annotated[int, Field(ge=2, le=10_000)] = 5
     """Number of replicates, each with its own draw of new items, held-out rows and random numbers."""
     dataset: DatasetConfig
     """The users, items and interactions."""
@@ -154,7 +154,7 @@ class WarmupConfig(Section):
     """A language model that judges a sample of the items; null = none."""
     metadata: MetadataConfig | None = None
     """A language model that writes texts of items without one; null = none."""
-    depth: Annotated[int, Field(ge=1)] = 20
+    depth: Annotated[int, Field(ge=1, le=100_000)] = 20
     """Length of the lists that are measured."""
     margin: Share = 0.01
     """Largest tolerated loss on old items, as a share of their value without warm-up."""

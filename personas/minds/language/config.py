@@ -36,7 +36,7 @@ class ReflectionOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    every: int = Field(default=5, ge=0)
+    every: int = Field(default=5, ge=0, le=1_000_000)
     """At the end of every so many sessions of an agent; 0 for never."""
     characters: int = Field(default=160, ge=40, le=400)
     """Longest thought."""
@@ -113,9 +113,9 @@ class LanguageOptions(BaseModel):
     """Liked titles, disliked titles, preferred and avoided genres a prompt names, of each at most so many."""
     demographics: bool = False
     """Whether a prompt says age, gender and the like; models answer those with stereotypes."""
-    title_characters: int = Field(default=80, ge=8)
+    title_characters: int = Field(default=80, ge=8, le=100_000)
     """Longest title in a prompt."""
-    text_characters: int = Field(default=120, ge=0)
+    text_characters: int = Field(default=120, ge=0, le=100_000)
     """Longest item description in a prompt; 0 for none."""
     reasks: int = Field(default=1, ge=0, le=3)
     """How often an unreadable reply is asked for again; then the page is logged as unreadable."""

@@ -9,6 +9,11 @@ from groundlings.environments.datasets.config import ToyOptions
 from groundlings.experiments.config.designs import SplitDesign
 from groundlings.experiments.config.layout import GridLayoutConfig
 from groundlings.experiments.config.returning import AfterSessionConfig, ArrivalsConfig, ReturnsConfig
+from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.labs.distil.config import DistilConfig
+from groundlings.experiments.labs.fidelity.config import FidelityConfig
+from groundlings.experiments.labs.train_mind.config import TrainMindConfig
+from groundlings.experiments.labs.warmup.config import WarmupConfig
 from groundlings.personas.minds.browsing_options import BrowsingOptions
 from groundlings.personas.minds.calibrated import LanguageTermOptions
 from groundlings.personas.social.opinion_options import DeGroot
@@ -46,3 +51,20 @@ from groundlings.simulator.language.config import EmbeddedOptions
 def test_a_number_beyond_all_measure_is_refused(section, values):
     with pytest.raises(ValidationError, match=r"less than|greater than|finite"):
         section.model_validate(values)
+
+
+@pytest.mark.parametrize("kind", [ExperimentConfig, FidelityConfig, WarmupConfig, TrainMindConfig, DistilConfig])
+def test_every_whole_number_of_a_file_has_an_upper_bound(kind):
+    assert set(_unbounded(kind.model_json_schema(), "")) <= {".BoostRule.by"}, "its rule says the bounds in words"
+
+
+def _unbounded(schema, path):
+    """Where a JSON schema takes whole numbers of any size."""
+    if isinstance(schema, list):
+        for each in schema:
+            yield from _unbounded(each, path)
+    elif isinstance(schema, dict):
+        if schema.get("type") == "integer" and not {"maximum", "exclusiveMaximum", "const", "enum"} & set(schema):
+            yield path
+        for name, each in schema.items():
+            yield from _unbounded(each, path if name in ("properties", "$defs", "anyOf") else f"{path}.{name}")
