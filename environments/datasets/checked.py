@@ -15,7 +15,6 @@ import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -26,6 +25,7 @@ from groundlings.environments.datasets.config import OwnData
 from groundlings.environments.datasets.own import sections_of
 from groundlings.environments.datasets.plain_values import Arrays, as_plain, from_plain
 from groundlings.environments.leftovers import remove_leftovers
+from groundlings.environments.package_versions import version_of
 from groundlings.environments.paths import files_at, is_ours
 
 OFF_VARIABLE = "GROUNDLINGS_DATA_CACHE"
@@ -92,7 +92,7 @@ def _key(config: OwnData, files: list[Path]) -> str:
 @cache
 def _code() -> str:
     """SHA-256 over the code that reads tables, and the versions of what it reads them with."""
-    digest = hashlib.sha256(repr([version(name) for name in ("numpy", "pyarrow")]).encode())
+    digest = hashlib.sha256(repr([version_of(name) for name in ("numpy", "pyarrow")]).encode())
     for path in sorted(Path(__file__).parents[1].rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()

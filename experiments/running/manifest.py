@@ -8,10 +8,10 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from importlib.metadata import version
 from typing import Any
 
 from groundlings.environments.chat import fingerprint_of
+from groundlings.environments.package_versions import version_of
 from groundlings.experiments.archive.provenance import claim, origin_row
 from groundlings.experiments.running.plan import Plan
 from groundlings.recommenders.in_words import own_words
@@ -35,7 +35,7 @@ def run_row(plan: Plan) -> dict[str, Any]:
         "max_pages": plan.environment.max_pages,
         "mind": json.dumps(described, ensure_ascii=False, default=str),
         "model_fingerprint": fingerprint_of(model) if model else None,
-        "versions": json.dumps({**{name: version(name) for name in PACKAGES}, **WITH_DIGEST}),
+        "versions": json.dumps({**{name: version_of(name) for name in PACKAGES}, **WITH_DIGEST}),
         "identity": json.dumps(dict(plan.identity), ensure_ascii=False),
     }
 

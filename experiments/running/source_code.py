@@ -20,9 +20,11 @@ import sys
 import tokenize
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.metadata import PackageNotFoundError, packages_distributions
 from pathlib import Path
 from typing import Any
+
+from groundlings.environments.package_versions import version_of
 
 _OURS = "groundlings"
 _INSTALLED = ("site-packages", "dist-packages")
@@ -106,10 +108,10 @@ def versions_of(packages: set[str]) -> dict[str, str]:
     found = {}
     for name in sorted(packages):
         try:
-            found[name] = version(name)
+            found[name] = version_of(name)
         except PackageNotFoundError:
             for distribution in _distributions().get(name, ()):
-                found[distribution] = version(distribution)
+                found[distribution] = version_of(distribution)
     return found
 
 
@@ -122,18 +124,20 @@ def _reached(start: str) -> tuple[dict[str, Path], set[str]]:
     """The modules that belong to a module's code, with their files, and the top-level names of all others."""
     own: dict[str, Path] = {}
     others: set[str] = set()
-    waiting = [start]
+    waiting, met = [start], {start}
     while waiting:
         name = waiting.pop()
         path = _file(name)
-        if name in own or path is None:
+        if path is None:
             continue
         if not _belongs(name, path, start):
             if not name.startswith(_OURS) and _installed(path):
                 others.add(name.partition(".")[0])
             continue
         own[name] = path
-        waiting += _imports(name, path, path.stat().st_mtime_ns)
+        unmet = [each for each in _imports(name, path, path.stat().st_mtime_ns) if each not in met]
+        waiting += unmet
+        met.update(unmet)
     return own, others
 
 

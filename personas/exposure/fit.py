@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 
 import numpy as np
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.exposures import UNKNOWN, Exposures, Quantity, Shape
+from groundlings.environments.package_versions import version_of
 from groundlings.personas.exposure.calibration import (
     Counts,
     ExposureCalibration,
@@ -114,7 +114,7 @@ def fit_exposures(
         liking=liking,
         exit=preset_exits(missing["exit"]) if "exit" in missing else fit_exits(fitted),
         returns=preset_returns(missing["returns"]) if "returns" in missing else fit_returns(fitted),
-        versions={name: version(name) for name in ("groundlings", "numpy", "scipy")},
+        versions={name: version_of(name) for name in ("groundlings", "numpy", "scipy")},
         created=datetime.now(UTC).date().isoformat(),
     )
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 
 import numpy as np
 from scipy.special import expit, log_expit
@@ -23,6 +22,7 @@ from scipy.special import expit, log_expit
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.errors import DataError
+from groundlings.environments.package_versions import version_of
 from groundlings.environments.random_streams import name_key
 from groundlings.environments.split import Split, people_in_thirds
 from groundlings.personas.minds.calibrated_question import PairScorer, refusals_of
@@ -156,7 +156,7 @@ async def fit_calibration(
         gain=_gain(appeal, said, known),
         random_items=_random_items(appeal[met == 0], said[met == 0]),
         taste=taste.weights.as_dict(),
-        versions={name: version(name) for name in ("groundlings", "numpy", "scipy")},
+        versions={name: version_of(name) for name in ("groundlings", "numpy", "scipy")},
         created=datetime.now(UTC).date().isoformat(),
     )
 
