@@ -23,7 +23,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 # `make -j` changes nothing: each target uses the cores itself, and mixed output helps nobody.
 .NOTPARALLEL:
-.PHONY: help install demo paradigms test check notebooks fuzz kills mutate check-aa check-exposures truth train-mind consumers neighbours bench bench-logging bench-scheduling bench-reading bench-tokens bench-token-worth bench-selection bench-saturation bench-ray bench-recommenders bench-million social-laws growth test-vllm
+.PHONY: help install demo paradigms test check notebooks fuzz kills thorough mutate check-aa check-exposures truth train-mind consumers neighbours bench bench-logging bench-scheduling bench-reading bench-tokens bench-token-worth bench-selection bench-saturation bench-ray bench-recommenders bench-million social-laws growth test-vllm
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -81,6 +81,9 @@ fuzz: $(STAMP) ## spoil 10,000 experiment files, 1,000 data files and runs, 10,0
 
 kills: $(STAMP) ## kill a run at 63 points and resume each to the same digest; POINTS=126 kills at more (some minutes)
 	CRASH_POINTS=$(or $(POINTS),63) $(BIN)/pytest -n 0 tests/experiments/running/test_resume.py -k crash_matrix $(ARGS)
+
+thorough: $(STAMP) ## the long forms of tests that shorten themselves: any two faults of a server, 20 replies of the embedded model (a minute or two)
+	THOROUGH=1 $(BIN)/pytest -n 0 tests/simulator/language -k "every_mix or every_reply" $(ARGS)
 
 mutate: $(STAMP) ## change the story's files in 1,000 places; each change must fail a test beside it (half an hour; goes on where it stopped)
 	$(BIN)/python tests/mutation/mutate.py $(ARGS)

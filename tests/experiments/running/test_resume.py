@@ -24,7 +24,7 @@ from groundlings.simulator.log.writer import LogWriter
 
 pytestmark = pytest.mark.usefixtures("quick_report")
 
-POINTS = int(os.environ.get("CRASH_POINTS", "14"))
+POINTS = int(os.environ.get("CRASH_POINTS", "7"))
 """Kills of the crash matrix, a multiple of its seven phases; `make kills` asks for 63."""
 
 SMALL = {
