@@ -304,8 +304,11 @@ def test_a_probability_that_is_none_is_no_refusal_to_click(experiment, films, tm
 @pytest.mark.parametrize(
     ("edit", "where"),
     [
-        ("UPDATE sessions SET satisfaction = 9e999", "sessions.satisfaction of session"),
-        ("UPDATE impressions SET rating = -9e999 WHERE rating IS NOT NULL", "a rating in impressions of session"),
+        ("UPDATE sessions SET satisfaction = 9e999", "sessions.satisfaction is NaN or infinite in "),
+        (
+            "UPDATE impressions SET rating = -9e999 WHERE rating IS NOT NULL",
+            "impressions.rating is NaN or infinite in ",
+        ),
     ],
 )
 def test_a_log_that_holds_infinite_figures_is_named_as_damaged(experiment, films, tmp_path, edit, where):
