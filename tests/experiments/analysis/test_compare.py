@@ -66,9 +66,9 @@ def test_too_few_agents_have_no_interval(sample, mean):
     assert (found.mean, found.standard_error, found.low, found.high) == (mean, None, None, None)
 
 
-def test_a_constant_difference_is_certain():
+def test_a_constant_difference_has_no_p_value_because_nothing_tells_chance():
     found = paired_difference(np.full(5, 3.0), np.full(5, 2.0))
-    assert (found.low, found.high, found.p_value) == (1.0, 1.0, 0.0)
+    assert (found.low, found.high, found.p_value) == (1.0, 1.0, None)
 
 
 def test_different_agents_cannot_be_paired():

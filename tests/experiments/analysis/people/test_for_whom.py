@@ -198,7 +198,7 @@ def test_the_dozen_says_by_which_rule_it_was_chosen(planted):
 
 def test_a_metric_that_should_be_small_turns_words_and_colours_round():
     place = np.arange(N)
-    run = outcomes(np.where(place % 2 == 0, 2.0, 0.0))
+    run = outcomes(np.where(place % 2 == 0, 2.0 + (place % 4 == 2), 0.0))
     comparison = compare_outcomes(run, None)
     flipped = {**comparison.metrics, "likes_per_session": FEWER}
     heat = heat_map(run, replace(comparison, metrics=flipped))
