@@ -37,6 +37,10 @@ _STAND_INS = {
 
 _NARROWEST = 20
 
+_MOST_COLOURED = 2_000
+"""Characters of a text in which numbers and paths are looked for to colour them. The time for that grows with their
+square: a name of a hundred thousand takes minutes."""
+
 
 class Terminal(Console):
     """A `Console` that obeys nothing but its own code: text is cleaned before it is laid out, and again as drawn.
@@ -66,6 +70,8 @@ class Terminal(Console):
     def render_str(self, text: str, **options: Any) -> Text:
         """See `Console.render_str`; what is no markup of ours is text."""
         clean = self._fit(printable(text, newlines=True))
+        if len(clean) > _MOST_COLOURED:
+            options["highlight"] = False
         try:
             return super().render_str(clean, **options)
         except MarkupError:

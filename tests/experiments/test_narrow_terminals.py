@@ -1,4 +1,4 @@
-"""A terminal that says it has no room still gets what there is to say."""
+"""A terminal that says it has no room still gets what there is to say, and a long text does not take minutes."""
 
 from __future__ import annotations
 
@@ -20,3 +20,9 @@ def test_a_table_is_printed_in_no_columns_too(monkeypatch, columns):
     console = Terminal(file=io.StringIO())
     console.print(table)
     assert "ease" in console.file.getvalue()
+
+
+def test_numbers_and_paths_of_a_long_text_are_not_looked_for():
+    terminal = Terminal(file=io.StringIO())
+    assert terminal.render_str("[bold]error[/] 7 of /a/path").spans[1:]
+    assert len(terminal.render_str(f"[bold]error[/] {'7.' * 2_000}").spans) == 1, "but the markup of our own"
