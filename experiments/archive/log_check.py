@@ -97,6 +97,25 @@ def check_log(
     return LogCheck(seals, next(_manifest_faults(directory, seals), None), foreign)
 
 
+def refuse_changed_manifest(directory: Path) -> None:
+    """Return where the log of a run vouches for the manifest beside it, or there is none.
+
+    A run that goes on has another one written over it, and with it what it tells of the log would be gone.
+
+    Raises:
+        RunDirectoryError: It was changed, or the log was, or the log cannot be read.
+    """
+    if not (directory / MANIFEST_NAME).is_file():
+        return
+    with LogReader(directory) as log:
+        seals = log.check_seals(0)
+    if seals.faults:
+        return  # whoever writes the log looks at all of it, and refuses it in the words of its seals
+    fault = next(_manifest_faults(directory, seals), None)
+    if fault is not None:
+        raise RunDirectoryError(f"{directory}: {fault}; nothing was written, restore the run from a copy")
+
+
 def warn_of_changes(check: LogCheck, where: object) -> None:
     """Warn where a run is not as it was written."""
     if check.faults:

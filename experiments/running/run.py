@@ -20,7 +20,7 @@ from groundlings.experiments.analysis.metrics.fit_counts import fit_counts_hash
 from groundlings.experiments.analysis.metrics.social import TOLD
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.archive.integrity import reading
-from groundlings.experiments.archive.log_check import write_manifest
+from groundlings.experiments.archive.log_check import refuse_changed_manifest, write_manifest
 from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.click_level import level_warning_of_run
@@ -152,6 +152,7 @@ def _carried_out(
             before += spent_by_run(resumed)
             begun = begun_in(store_at(resumed))
             check_log_is_there(resumed, begun)
+            refuse_changed_manifest(resumed)
             check_files(config, resumed)
             _logger.info("%s: resumed, %d calls were made before", resumed, before.agents.calls)
 

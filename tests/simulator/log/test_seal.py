@@ -147,6 +147,28 @@ def test_a_finished_run_that_was_edited_is_not_blessed_by_resuming_it(run):
     assert (run / "manifest.json").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("statements", "said"),
+    [
+        (
+            ["DELETE FROM seals", "INSERT INTO seals VALUES (1, 'unsealed', '{}', '', '')",
+             "UPDATE impressions SET clicked = 1"],
+            "the seals of the log were taken away: manifest.json holds one",
+        ),
+        (
+            ["DELETE FROM seals WHERE seal_id = (SELECT max(seal_id) FROM seals)"],
+            "manifest.json holds a seal that the log does not know",
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_manifest_tells_of_a_changed_log_is_not_written_over_by_resuming_it(run, statements, said):
+    before = (run / "manifest.json").read_bytes()
+    change(run, *statements)
+    with pytest.raises(RunDirectoryError, match=f"{said}; nothing was written, restore the run from a copy"):
+        resume_experiment(run)
+    assert (run / "manifest.json").read_bytes() == before
+
+
 def test_every_command_names_what_was_changed(run, tmp_path, blank_pictures):
     change(run, f"UPDATE impressions SET clicked = 1 - clicked WHERE session_id IN {EASE_DAY_2}")
     for command in (["compare"], ["report"], ["runs", "show"], ["digest"], ["run", "--resume"]):
