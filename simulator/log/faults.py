@@ -16,13 +16,18 @@ _logger = logger(__name__)
 
 _SAFE = "all committed sessions are safe"
 
+TAKES_NO_WRITES = (
+    "the server takes no writes; it may be a standby, or default_transaction_read_only is set for this user or database"
+)
+
 _BY_STATE = {
     "53100": "the server's disk is full; {safe}, free some space and {go_on}",
     "53300": "the server takes no further connections; {safe}, close some or raise max_connections",
-    "42501": "the user lacks a right; runs need CREATE on the database, and the schema groundlings belongs to "
-    "whoever logged there first",
+    "42501": "the user lacks a right; who reads a run needs USAGE on its schema and SELECT on its tables, runs need "
+    "CREATE on the database, and the schema groundlings belongs to whoever logged there first",
     "42P01": "the tables of this run are gone from the server; restore its schema from a backup, or start a new run",
-    "25006": "the server takes no writes; it may be a standby",
+    "25006": TAKES_NO_WRITES,
+    "57014": "the server gave a query up; {safe}, raise statement_timeout for this user",
     "XX001": "the database is damaged; restore it from a backup",
     "XX002": "an index of the database is damaged; REINDEX it, or restore a backup",
 }

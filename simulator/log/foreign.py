@@ -26,11 +26,18 @@ WHERE relnamespace = {here} AND relkind IN ('r', 'i', 'v', 'm', 'f', 'p') AND NO
 UNION ALL
 SELECT 'rule', rulename, relname FROM pg_rewrite JOIN pg_class ON pg_class.oid = ev_class
 WHERE relnamespace = {here} AND rulename <> '_RETURN'
-UNION ALL
-SELECT 'function', proname, proname FROM pg_proc WHERE pronamespace = {here}
+UNION ALL {running}
 ORDER BY 2
-""".format(here="(SELECT oid FROM pg_namespace WHERE nspname = current_schema())")
-
+"""
+_RUNNING = """
+SELECT 'function' AS type, proname AS name, proname AS tbl_name FROM pg_proc WHERE pronamespace = {here}
+UNION ALL
+SELECT 'operator', oprname, oprname FROM pg_operator WHERE oprnamespace = {here}
+UNION ALL
+SELECT 'policy', polname, relname FROM pg_policy JOIN pg_class ON pg_class.oid = polrelid WHERE relnamespace = {here}
+"""
+"""What a server may run where rows are only read: a function for texts of one kind, say, goes before its own."""
+_HERE = "(SELECT oid FROM pg_namespace WHERE nspname = current_schema())"
 
 _LATER = {table.name: table for table in (assignments, lessons, presentations)}
 """Tables that only some runs make."""
@@ -57,19 +64,28 @@ def refuse_foreign(connection: Connection, where: object) -> None:
 
 
 def refuse_disguised(connection: Connection, where: object) -> None:
-    """Raise `RunDirectoryError` where a view stands in the place of a table: reading it would run what it says."""
+    """Raise `RunDirectoryError` where reading would run what a stranger says: a view in the place of a table, or what a
+    server's schema has of functions, operators and policies."""
     views = sorted({*tables.metadata.tables, LEDGER, FOLDER, *_LATER} & set(inspect(connection).get_view_names()))
     if views:
         raise RunDirectoryError(f"{where}: {views[0]} is a view, expected a table; restore the log from a copy")
+    if connection.dialect.name == "sqlite":
+        return
+    for kind, name, _ in connection.execute(text(f"{_RUNNING.format(here=_HERE)} ORDER BY 2 LIMIT 1")):
+        raise RunDirectoryError(
+            f"{where}: found {kind} {name}, which no run of Groundlings makes and which could run when rows are read; "
+            "drop it, or read a copy of the log"
+        )
 
 
 def _foreign(connection: Connection) -> Iterator[str]:
     ours = {*tables.metadata.tables, LEDGER, FOLDER, *_LATER}
-    query = _SQLITE if connection.dialect.name == "sqlite" else _POSTGRES
+    running = _RUNNING.format(here=_HERE)
+    query = _SQLITE if connection.dialect.name == "sqlite" else _POSTGRES.format(here=_HERE, running=running)
     for kind, name, table in connection.execute(text(query)):
         if (kind == "table" and name in ours) or (kind == "index" and name in tables.INDEXES and table in ours):
             continue
-        yield f"{kind} {name}" + ("" if kind in ("table", "view", "function") else f" on {table}")
+        yield f"{kind} {name}" + ("" if kind in ("table", "view", "function", "operator") else f" on {table}")
     here = inspect(connection)
     measured = measured_agents.are_measured(connection)
     if measured and not measured_agents.is_ours(connection):

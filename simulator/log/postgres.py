@@ -11,10 +11,11 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote, unquote_to_bytes
 
@@ -26,7 +27,7 @@ from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.columns import Row
-from groundlings.simulator.log.faults import named_faults
+from groundlings.simulator.log.faults import TAKES_NO_WRITES, named_faults
 from groundlings.simulator.log.trusted_hosts import ADDRESS_NAME
 
 if TYPE_CHECKING:
@@ -39,8 +40,17 @@ _IDS_A_RUN = 2**36
 _LOCK_ATTEMPTS, _LOCK_SECONDS = 8, 0.25
 """A writer that was just killed is still there for a moment."""
 
-_KEEPALIVES = (("tcp_keepalives_idle", "30"), ("tcp_keepalives_interval", "10"), ("tcp_keepalives_count", "3"))
-"""How the server finds out that a machine is gone which cannot say so."""
+_SETTINGS = {
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+    "extra_float_digits": "1",
+    "client_encoding": "UTF8",
+}
+"""How the server finds out that a machine is gone which cannot say so; and numbers and texts come as they are kept,
+whatever is set for a user, a database or a shell."""
+
+_USABLE = "(SELECT has_schema_privilege(oid, 'USAGE') FROM pg_catalog.pg_namespace WHERE nspname = %s)"
 
 _SHARED = "groundlings"
 _MADE_IN = "Groundlings run in "
@@ -80,11 +90,11 @@ class PostgresStore:
 
     def for_writing(self) -> Engine:
         """See `Store.for_writing`."""
-        return self._engine("off")
+        return self._engine()
 
     def for_reading(self) -> Engine:
         """See `Store.for_reading`."""
-        return self._engine("on")
+        return self._engine({"default_transaction_read_only": "on"})
 
     def check_server(self) -> None:
         """Return if a log could be written here.
@@ -103,6 +113,8 @@ class PostgresStore:
                         f"{self}: this user may not create schemas, and each run is one; let an administrator "
                         "`GRANT CREATE ON DATABASE ... TO ...`"
                     )
+                if connection.execute(text("SHOW transaction_read_only")).scalar_one() == "on":
+                    raise RunDirectoryError(f"{self}: {TAKES_NO_WRITES}")
         finally:
             engine.dispose()
 
@@ -193,20 +205,27 @@ class PostgresStore:
             self._refuse_copies(connection)
             connection.execute(text(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE"))
 
-    def _engine(self, read_only: str) -> Engine:
+    def _engine(self, further: Mapping[str, str] = MappingProxyType({})) -> Engine:
         try:
             engine = create_engine(self.url, poolclass=NullPool, connect_args={"connect_timeout": _CONNECT_SECONDS})
         except ModuleNotFoundError:
             raise RunDirectoryError(
                 f"{self}: PostgreSQL's driver is missing; install it with: pip install 'groundlings[postgres]'"
             ) from None
-        schema = self.schema
+        settings = {"search_path": self.schema, **_SETTINGS, **further}
+        set_all = ", ".join(["set_config(%s, %s, false)"] * len(settings))
+        values = [each for setting in settings.items() for each in setting]
 
         @event.listens_for(engine, "connect")
         def _settings(connection: Any, _record: Any) -> None:
-            for name, value in (("search_path", schema), ("default_transaction_read_only", read_only), *_KEEPALIVES):
-                connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+            row = connection.execute(f"SELECT {set_all}, {_USABLE}", [*values, self.schema]).fetchone()
             connection.commit()
+            if row[-1] is False:  # None where there is no such schema
+                raise RunDirectoryError(
+                    f"{self}: this user may not look into the schema of the run; let its owner "
+                    f"`GRANT USAGE ON SCHEMA {self.schema} TO ...` and "
+                    f"`GRANT SELECT ON ALL TABLES IN SCHEMA {self.schema} TO ...`"
+                )
             _as_in_sqlite(connection)
 
         return engine

@@ -89,5 +89,49 @@ def refuses_nan(server, database, run):
         server.run(f"UPDATE {schema(run)}.{table} SET {column} = NULL WHERE {column} = 'NaN'", "odd")
 
 
+def test_what_a_server_would_run_where_rows_are_read_is_refused(server, database):
+    store = PostgresStore(server.url(database), "run_empty")
+    with LogWriter(store):
+        pass
+    changes = {
+        "FUNCTION run_empty.length(varchar)": "RETURNS integer LANGUAGE sql RETURN 1",
+        "OPERATOR run_empty.== (text, text)": "(LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.texteq)",
+        "POLICY mine ON run_empty.sessions": "USING (day < 1)",
+    }
+    for made, how in changes.items():
+        kind = made.split()[0]
+        server.run(f"CREATE {made.replace(' (text, text)', '')} {how}", database)
+        with pytest.raises(
+            RunDirectoryError, match=f"found {kind.lower()} .*, which no run .* could run when rows are"
+        ):
+            open_log(store)
+        server.run(f"DROP {made}", database)
+    open_log(store)
+
+
+def test_what_is_set_for_a_user_or_a_database_changes_no_value_and_is_not_overruled(server, database):
+    store = PostgresStore(server.url(database), "run_empty")
+    with LogWriter(store):
+        pass
+    for setting in ("extra_float_digits = 0", "client_encoding = 'LATIN1'"):
+        server.run(f"ALTER DATABASE {database} SET {setting}")
+    with LogReader(store) as log:
+        read = log.query("SELECT CAST(0.1 AS float8) + 0.2 AS number, chr(8364) AS euro")
+    assert read.loc[0].tolist() == [0.1 + 0.2, "\N{EURO SIGN}"]
+    server.run("CREATE ROLE passer_by LOGIN")
+    theirs = PostgresStore(server.url(database, "passer_by"), "run_empty")
+    with pytest.raises(
+        RunDirectoryError, match=r"may not look into the schema of the run.*`GRANT USAGE ON SCHEMA run_e"
+    ):
+        open_log(theirs)
+    server.run("GRANT USAGE ON SCHEMA run_empty TO passer_by", database)
+    with pytest.raises(RunDirectoryError, match="lacks a right; who reads a run needs USAGE on its schema and SELECT"):
+        open_log(theirs)
+    server.run(f"ALTER DATABASE {database} SET default_transaction_read_only = on")
+    for write in (store.check_server, LogWriter(store).__enter__):
+        with pytest.raises(RunDirectoryError, match=r"takes no writes.*default_transaction_read_only is set for this"):
+            write()
+
+
 def schema(run):
     return json.loads((run / "log.json").read_text())["schema"]
