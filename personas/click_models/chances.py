@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.personas.click_models.pages import ResultPages
@@ -81,6 +81,10 @@ class ByFeatures:
         """See `SlotChance.fit`."""
         counts = pages.shown & (weights > 0)
         features = _features(pages)[counts]
+        if not len(features):  # of nothing, as `ByDocument` has it: it never happened
+            self._centre, self._scale = np.zeros(features.shape[1]), np.ones(features.shape[1])
+            self.weights = np.append(logit(LEAST), self._centre)
+            return
         self._centre, self._scale = centre_and_scale(features)
         labels = happened[counts] / weights[counts]
         self.weights = fit_logistic((features - self._centre) / self._scale, labels, weights[counts], ridge=self._ridge)

@@ -50,9 +50,9 @@ class Need:
         sd: Standard deviation of the agents' differences; in a split design what gives the same standard error.
         p_value: Of the A/A pair's paired t test; None for other arms, whose effects are not looked at.
         smallest: The effect to be found, in the metric's unit.
-        agents: How many it takes; None where none would do.
-        detectable: Effect that the planned number of agents finds (the MDE).
-        detectable_share: The same as a share of the baseline's mean; None where that is 0.
+        agents: How many it takes; None where none would do, or where no agent of the pilot differs (`sd` 0).
+        detectable: Effect that the planned number of agents finds (the MDE); None where no agent differs.
+        detectable_share: The same as a share of the baseline's mean; None likewise, and where that is 0.
     """
 
     metric: str
@@ -63,7 +63,7 @@ class Need:
     p_value: float | None
     smallest: float
     agents: int | None
-    detectable: float
+    detectable: float | None
     detectable_share: float | None
 
     @property
@@ -119,6 +119,11 @@ def run_pilot(config: ExperimentConfig, people: int, progress: Progress = SILENT
         raise ConfigError(
             "design: interleaving shows a preference and no effect on a metric, so there is no power to plan; ask for "
             "that of the design parallel or split: --set design=parallel"
+        )
+    if any(arm.name == OTHER_DRAWS for arm in config.arms):
+        raise ConfigError(
+            f"arms: found one named {OTHER_DRAWS!r}, as the pilot calls the first arm with other random numbers; give "
+            "it another name"
         )
     if isinstance(config.design, SplitDesign) and config.design.by == "clusters":
         raise ConfigError(
@@ -176,7 +181,7 @@ def _needs(
                 sd = _split_sd(arm.values(metric), base.values(metric), before, _parts(arm.name, outcomes, design))
             mean = float(np.nanmean(base.values(metric)))
             smallest = plan.smallest_effect * abs(mean)
-            seen = detectable_effect(sd, max(planned, 2), alpha, plan.power)
+            seen = detectable_effect(sd, max(planned, 2), alpha, plan.power) if sd else None
             yield Need(
                 metric=metric,
                 arm=arm.name,
@@ -185,9 +190,9 @@ def _needs(
                 sd=sd,
                 p_value=gap.p_value if arm.name == OTHER_DRAWS else None,
                 smallest=smallest,
-                agents=needed_agents(smallest, sd, alpha, plan.power),
+                agents=needed_agents(smallest, sd, alpha, plan.power) if sd else None,
                 detectable=seen,
-                detectable_share=seen / abs(mean) if mean else None,
+                detectable_share=None if seen is None or not mean else seen / abs(mean),
             )
 
 

@@ -22,7 +22,7 @@ from groundlings.experiments.analysis.report.objective_terminal import print_obj
 from groundlings.experiments.terminal import escape
 
 if TYPE_CHECKING:
-    from groundlings.experiments.analysis.comparison.pilot import Pilot
+    from groundlings.experiments.analysis.comparison.pilot import Need, Pilot
 
 COLOURS = {"validated": "bold green", "indicative": "bold yellow", "not supported": "bold red"}
 _MARKS = {"passed": "[green]\N{CHECK MARK}[/]", "failed": "[red]\N{MULTIPLICATION X}[/]", "not run": "[yellow]?[/]"}
@@ -88,7 +88,7 @@ def print_needs(pilot: Pilot, console: Console) -> None:
             "",
             decimal(need.sd, places),
             NOTHING if need.agents is None else count(need.agents),
-            f"{decimal(need.detectable, places)} ({_share(need.detectable_share, 1)})",
+            _mde(need, places),
             "" if need.p_value is None else say.p_text(need.p_value),
         )
     console.print(table)
@@ -126,7 +126,7 @@ def needed(pilot: Pilot) -> str:
     aim = f"an effect of {100 * pilot.smallest_effect:g} % on {label}{chosen}"
     if not any(need.sd for need in ours):
         return "Every user of the pilot did the same: there is no spread to test against, so no number is needed."
-    hopeless = [need.arm for need in ours if need.agents is None]
+    hopeless = [need.arm for need in ours if need.agents is None and need.sd]
     if hopeless:
         return f"No number of agents finds {aim} for {', '.join(hopeless)}: nobody has a value, or the baseline is 0."
     most = max(ours, key=lambda need: need.agents or 0)
@@ -137,6 +137,13 @@ def needed(pilot: Pilot) -> str:
         f"To find {aim}, {plural(wanted, 'agent is', 'agents are')} needed; the file plans {count(pilot.planned)}: "
         f"{enough}{least}."
     )
+
+
+def _mde(need: Need, places: int) -> str:
+    """The effect that would be found; a dash where nobody differs, and so nothing is known of it."""
+    if need.detectable is None:
+        return NOTHING
+    return f"{decimal(need.detectable, places)} ({_share(need.detectable_share, 1)})"
 
 
 def _share(of_baseline: float | None, decimals: int) -> str:

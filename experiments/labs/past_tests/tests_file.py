@@ -158,7 +158,9 @@ def _errors(found: Mapping[str, Column], effects: np.ndarray) -> np.ndarray:
     wrong = ~((low <= effects) & (effects <= high) & (low < high))
     for row in np.flatnonzero(wrong)[:1]:
         found["effect"].fail(
-            int(row), f"found {effects[row]:g}, expected an effect inside its interval {low[row]:g} to {high[row]:g}"
+            int(row),
+            f"found {effects[row]:g}, expected an effect inside its interval {low[row]:g} to {high[row]:g}, and an "
+            "interval with some width",
         )
     return np.asarray((high - low) / (2 * _Z))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -156,7 +157,8 @@ def lay_ground(config: TruthConfig, progress: Progress = SILENT) -> Ground:
     chosen = exposures.take(np.isin(exposures.users, people))
     if len(people) < 2:
         raise ConfigError(
-            f"truth: found {persons(len(people))} with random exposures and a history, expected at least 2"
+            f"truth: found {persons(len(people))} with a history and random exposures of known outcome, expected at "
+            f"least 2{_left_out(told)}"
         )
     told["of people who do not take part"] = len(exposures) - len(chosen)
     return Ground(config, dataset, _noting(chosen, told), people)
@@ -208,3 +210,9 @@ def _choose(people: IntArray, config: TruthConfig, dataset: Dataset) -> IntArray
         return people.astype(np.int64)
     keys = [name_key("person", config.seed, dataset.people.user_ids[user]) for user in people]
     return np.sort(people[np.argsort(keys, kind="stable")][:size]).astype(np.int64)
+
+
+def _left_out(told: Mapping[str, int]) -> str:
+    """Which exposures there were besides, as the end of a sentence."""
+    found = [f"{number:,} {why}" for why, number in told.items() if number]
+    return f"; left out are exposures: {', '.join(found)}" if found else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sqlite3
 
 import pytest
@@ -17,7 +18,7 @@ from groundlings.experiments.analysis.comparison.pilot import Need, Pilot
 from groundlings.experiments.analysis.metrics import METRICS, summarise
 from groundlings.experiments.analysis.report import render_summary_table, write_report
 from groundlings.experiments.analysis.report.page import read_material
-from groundlings.experiments.analysis.report.verdict_terminal import needed
+from groundlings.experiments.analysis.report.verdict_terminal import needed, print_needs
 from groundlings.experiments.archive.inventory import diff_runs, read_run
 from groundlings.experiments.cli import main as cli
 from groundlings.experiments.cli.help_pages import Commands
@@ -88,6 +89,16 @@ def test_power_ends_in_a_sentence(agents, said):
     assert said in sentence
     assert "No number of agents" in needed(Pilot(40, 400, None, 0.05, 0.8, 0.05, 1, (need.__class__(
         "satisfaction", "ease", 40, 0.0, 1.0, None, 0.0, None, 0.4, 0.1),), metrics))  # fmt: skip
+
+
+def test_power_plans_no_agents_by_users_who_do_not_differ():
+    metrics = {metric.name: metric for metric in METRICS}
+    alike = Need("satisfaction", "ease", 40, 5.0, 0.0, None, 0.25, None, None, None)
+    console = Console(width=100, record=True, file=io.StringIO())
+    print_needs(Pilot(40, 400, "satisfaction", 0.05, 0.8, 0.05, 1, (alike,), metrics), console)
+    shown = console.export_text()
+    assert re.search(r"ease +0\.000 +\u2013 +\u2013", shown), shown
+    assert "there is no spread to test against, so no number is needed" in " ".join(shown.split())
 
 
 def test_bars_have_a_rate_and_what_is_measured_has_one_too():

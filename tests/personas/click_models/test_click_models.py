@@ -109,6 +109,15 @@ def test_by_features_the_log_odds_of_attractiveness_are_found_again(name):
     assert model.attractiveness.of(log)[log.shown] == pytest.approx(LIKED[log.documents[log.shown]], abs=0.08)
 
 
+@pytest.mark.parametrize("chance", [ByDocument, ByFeatures])
+def test_of_a_log_without_clicks_every_chance_is_known_and_nobody_is_satisfied(chance):
+    model = Bayesian(chance(), chance())
+    log = pages(20)
+    model.fit(log)
+    assert model.satisfaction.of(log).max() < 0.01
+    assert np.isfinite(model.conditional(log)[log.shown]).all()
+
+
 @pytest.mark.parametrize("name", [name for name in CLICK_MODELS if name != "cascade"])
 def test_each_step_makes_the_log_likelier(name):
     log = drawn(name, 2000)

@@ -314,6 +314,9 @@ def test_a_pilot_plans_a_split_test_with_more_people_than_a_paired_one(configure
     assert split.needs[0].agents > paired.needs[0].agents
     with pytest.raises(ConfigError, match="no power to plan"):
         run_pilot(configured(design="interleaving"), people=100)
+    arms = [{"name": "first", "recommender": "popular"}, {"name": "other draws", "recommender": "random_order"}]
+    with pytest.raises(ConfigError, match="arms: found one named 'other draws'"):
+        run_pilot(configured(arms=arms), people=100)
 
 
 def test_paired_is_the_estimator_of_parallel_worlds(ran):

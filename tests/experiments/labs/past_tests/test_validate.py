@@ -200,6 +200,7 @@ def test_experiment_files_are_simulated_only_when_asked(table, folder, tmp_path)
         ("a,popular,likes_per_session,.1,.05,.2,RUN", ["line 2", "is the baseline"]),
         ("a,ease,clicks_per_moon,.1,.05,.2,RUN", ["line 2", "no metric 'clicks_per_moon'"]),
         ("a,ease,likes_per_session,.3,.05,.2,RUN", ["line 2", "found 0.3", "inside its interval"]),
+        ("a,ease,likes_per_session,.3,.3,.3,RUN", ["line 2", "found 0.3", "an interval with some width"]),
         ("a,ease,likes_per_session,nan,.05,.2,RUN", ["line 2", "a finite number"]),
         ("a,ease,likes_per_session,.1,.05,.2,", ["line 2", "no run and no config"]),
         ("a,ease,likes_per_session,.1,.05,.2,nowhere", ["nowhere"]),

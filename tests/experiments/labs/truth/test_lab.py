@@ -254,6 +254,9 @@ def test_own_tables_with_random_exposures_are_examined(tmp_path, small, write):
     known = {row[:2] for row in tables["train"]}
     likes = [stars >= 4 for user, item, stars in tables["test"] if (user, item) not in known]
     assert ground.positive.mean() == pytest.approx(np.mean(likes))
+    (tmp_path / "shown.csv").write_text("who,what,stars\nu1,i49,\nu2,i49,\n")
+    with pytest.raises(ConfigError, match=r"found 0 people .*left out are exposures: \d whose outcome is not known"):
+        lay_ground(load_as(TruthConfig, tmp_path / "own.yaml"))
 
 
 def test_what_was_not_opened_was_not_liked_and_what_was_opened_and_not_rated_is_unknown():
