@@ -286,7 +286,8 @@ def _bytes(path: Path) -> int:
 
 
 def _behaviour(run: RunInfo) -> dict[str, Any]:
-    return {"digest": run.digest, "status": run.status, "sessions": run.sessions}
+    changed = {"log": str(run.changes)} if run.changes is not None and run.changes.faults else {}
+    return {"digest": run.digest, "status": run.status, "sessions": run.sessions, **changed}
 
 
 def _comparable(one: RunInfo, other: RunInfo) -> tuple[RunInfo, RunInfo]:

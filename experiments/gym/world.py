@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from groundlings.environments.arrays import BoolArray, IntArray, ItemArray
-from groundlings.environments.errors import ConfigError
+from groundlings.environments.errors import ConfigError, shown
 from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.plugins import nearest
 from groundlings.experiments.config.schema import ArmConfig, ExperimentConfig
@@ -37,6 +37,9 @@ from groundlings.recommenders.policies.pages import (
 from groundlings.recommenders.policies.vectors import SessionVectors
 
 Result = TypeVar("Result")
+
+
+_WIDEST = 4_096
 
 
 class OwnLoop:
@@ -201,6 +204,8 @@ def _check_options(action: object, candidates: object, width: object, unknown: M
     for size in (candidates, width):
         if type(size) is not int or size < 1:
             raise ConfigError(f"candidates and width: found {candidates} and {width}; expected whole numbers from 1")
+    if isinstance(width, int) and width > _WIDEST:
+        raise ConfigError(f"width: found {shown(width)}; expected {_WIDEST:,} at most")
 
 
 def _site(plan: Plan, candidates: int) -> PaginatedFeed:

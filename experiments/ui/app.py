@@ -205,7 +205,8 @@ class _Pages:
         if len(keys) != 2:
             raise NotHere("two runs are compared; mark two of them in the list")
         rows = [await self._row(request, key) for key in keys]
-        found = await run_in_threadpool(diff_runs, rows[0].run.directory, rows[1].run.directory)
+        async with self._asking:  # both logs are measured
+            found = await run_in_threadpool(diff_runs, rows[0].run.directory, rows[1].run.directory)
         return page("compare.html.j2", rows=rows, contrasts=found)
 
     async def stop(self, request: Request) -> Response:

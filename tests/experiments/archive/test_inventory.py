@@ -111,7 +111,12 @@ def test_versions_and_results_are_compared(runs):
         connection.execute("UPDATE impressions SET clicked = 1")
     with pytest.warns(RunWarning, match=r"twin: .*manifest.json was changed"):
         found = {(contrast.part, contrast.name): contrast for contrast in diff_runs(runs / "one", runs / "twin")}
-    assert set(found) == {("behaviour", "digest"), ("versions", "numpy"), ("results", "popular: view_ratio")}
+    assert set(found) == {
+        *(("behaviour", each) for each in ("digest", "log")),
+        ("versions", "numpy"),
+        ("results", "popular: view_ratio"),
+    }
+    assert found["behaviour", "log"].first is None
     assert found["results", "popular: view_ratio"].second == 1.0
 
 

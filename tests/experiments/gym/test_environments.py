@@ -259,6 +259,7 @@ def test_a_slate_that_is_none_of_the_action_space_shows_nothing(made, actions, f
         ({}, {"candidates": 2}, "candidates: found 2, but a page has 3 slots"),
         ({}, {"candidates": 0}, "expected whole numbers from 1"),
         ({}, {"candidates": "many"}, "candidates and width: found many and 4"),
+        ({}, {"width": 10**9}, "width: found 1000000000; expected 4,096 at most"),
         ({}, {"action": "embeding"}, "action: found 'embeding', expected one of slate, embedding"),
         ({}, {"retriever": "nobody"}, "retriever.recommender: there is no recommender 'nobody'"),
         ({}, {"retriever": {"name": 3}}, "retriever: found"),

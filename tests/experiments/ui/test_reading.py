@@ -99,7 +99,8 @@ def test_failed_calls_are_shown_alone(site) -> None:
 
 def test_two_runs_are_compared_and_three_are_not(site) -> None:
     one, two = (site.key(name).removeprefix("/runs/") for name in ("one", "two &lt;b&gt;&amp;"))
-    assert "No difference" in site.get(f"/compare?run={one}&run={two}").text
+    assert "No difference" in site.get(f"/compare?run={two}&run={two}").text
+    assert "manifest.json was changed: its seal is missing" in site.get(f"/compare?run={one}&run={two}").text
     assert site.get(f"/compare?run={one}").status == 404
     assert site.get(f"/compare?run={one}&run=nowhere-12345678").status == 404
 
