@@ -18,7 +18,7 @@ _UNASKED_ROWS = 2_000_000
 _MOST_VISITS = 24
 """Sessions of a person and day, where returns let them come back on the same day."""
 
-_MOST_SLOTS = 100_000
+MOST_SLOTS = 100_000
 """Of a session in an environment that does not say how many it has: the most that a site may have."""
 
 _KINDS_OF_EVENTS = 64
@@ -75,7 +75,7 @@ def _most_rows(directory: Path, index: sqlite3.Connection) -> dict[str, int]:
 def _slots(site: Any) -> int:
     """Slots of a session at most."""
     if site is None or site.get("page_size") is None:
-        return _MOST_SLOTS
+        return MOST_SLOTS
     return _count(site["page_size"]) * _count(site["max_pages"])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import NoneType, UnionType
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from sqlalchemy import Boolean, Column, Float, Integer
 from groundlings.environments.errors import RunDirectoryError, shown
 from groundlings.simulator.log.finite import refuse_cells
 from groundlings.simulator.log.parts import RESTORE
+from groundlings.simulator.log.row_bounds import MOST_SLOTS
 
 _KINDS = (
     (Boolean, {int}, "0 or 1"),
@@ -42,6 +43,25 @@ def told(log: object, where: str, value: Told, kind: type | UnionType = str) -> 
             f"{log}: the log is damaged: {where} holds {shown(value)}, expected {called}; {RESTORE}"
         )
     return value
+
+
+def refuse_places(log: object, where: str, places: Iterable[int]) -> None:
+    """Return where each is a slot of a page: tables have a row for each slot up to the last.
+
+    Args:
+        log: As a message calls it.
+        where: The column.
+        places: Slots, from 0.
+
+    Raises:
+        RunDirectoryError: No page has such a slot.
+    """
+    for place in places:
+        if not 0 <= place < MOST_SLOTS:
+            raise RunDirectoryError(
+                f"{log}: the log is damaged: {where} holds {place}, expected a slot of a page, from 0 to "
+                f"{MOST_SLOTS - 1:,}; {RESTORE}"
+            )
 
 
 def odd_cell(column: Column[Any], cells: Sequence[Any]) -> str | None:

@@ -16,6 +16,7 @@ from groundlings.environments.arrays import IntArray
 from groundlings.simulator.log.columnar import ColumnarConnection
 from groundlings.simulator.log.parts import Part
 from groundlings.simulator.log.reading.batches import refused
+from groundlings.simulator.log.reading.cells import refuse_places
 from groundlings.simulator.log.reading.part_rows import PartRows, parts_of, rows_in_parts, sessions_in_parts
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ def agents_by_position(log: ColumnarConnection, agents: range) -> Iterator[Alike
         for each in rows_in_parts(log, arm_parts, ("position", "clicked"), ("agent_id",)):
             came, place = np.unique(each.sessions.column("agent_id").to_numpy(), return_inverse=True)
             position = each.rows.column("position").to_numpy()
+            ends = position.min(initial=0), position.max(initial=0)
+            refuse_places(log.directory, "impressions.position", map(int, ends))
             width = int(position.max(initial=-1)) + 1
             if width > found.shape[1]:
                 found = np.pad(found, ((0, 0), (0, width - found.shape[1]), (0, 0)))

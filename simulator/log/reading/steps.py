@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log.columnar import columnar
 from groundlings.simulator.log.parts import RESTORE
+from groundlings.simulator.log.reading.cells import refuse_places
 from groundlings.simulator.log.reading.excerpts import OfAgents, WithEvents
 from groundlings.simulator.log.reading.items import ItemReader
 
@@ -126,7 +127,9 @@ class StepReader(ItemReader):
             parts: Into how many parts the agents that are read are divided, alike in all arms.
             every: One of so many agents.
         """
-        return self._ask_steps(every, self._filled(_SLOTS, every, parts))
+        found = self._ask_steps(every, self._filled(_SLOTS, every, parts))
+        refuse_places(self, "impressions.display_position", found.slot.unique().tolist())
+        return found
 
     def items_by_step(self, parts: int, every: int, like_from: float) -> pd.DataFrame:
         """One row per arm, part of the agents, item that was shown and kind of session: arm_id, part, item_id, whole,

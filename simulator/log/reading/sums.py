@@ -20,6 +20,7 @@ from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log.columnar import columnar
 from groundlings.simulator.log.finite import NotFinite
 from groundlings.simulator.log.parts import RESTORE
+from groundlings.simulator.log.reading.cells import refuse_places
 from groundlings.simulator.log.reading.excerpts import ExcerptReader
 from groundlings.simulator.log.reading.nobody import of_somebody
 from groundlings.simulator.log.reading.open_log import DONE
@@ -322,6 +323,7 @@ class SumReader(ExcerptReader):
         alike: dict[tuple[str, int], list[tuple[int, float]]] = {}
         excluded: Counter[tuple[str, int]] = Counter()
         for name, position, known, clicks, agents in self._agents_alike():
+            refuse_places(self, "impressions.position", (position,))
             shares = alike.setdefault((name, position), [])
             if known:
                 shares.append((agents, clicks / known))

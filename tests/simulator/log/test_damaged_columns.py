@@ -196,6 +196,18 @@ def test_a_row_of_no_session_is_told_where_one_of_so_many_agents_is_read(made, t
             getattr(log, name)(*arguments)
 
 
+@pytest.mark.parametrize("number", [-1, 2_000_000_000])
+def test_a_slot_that_no_page_has_is_told_and_takes_no_memory(made, tmp_path, number):
+    run = shutil.copytree(made, tmp_path / "run")
+    with closing(sqlite3.connect(run / "log.db")) as log, log:
+        log.execute("UPDATE impressions SET position = ?, display_position = ? WHERE rowid = 2", (number, number))
+    with LogReader(run) as log:
+        with pytest.raises(RunDirectoryError, match=f"impressions.position holds {number}, expected a slot of a page"):
+            log.click_rates_by_position()
+        with pytest.raises(RunDirectoryError, match=f"display_position holds {number}, expected a slot of a page"):
+            log.steps_by_slot(2, 1)
+
+
 def test_numbers_that_are_not_finite_are_told_with_their_rows_and_scores_may_be_infinite(made, tmp_path):
     run = shutil.copytree(made, tmp_path / "run")
     with closing(sqlite3.connect(run / "log.db")) as log, log:
