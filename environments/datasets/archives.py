@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -202,7 +203,10 @@ def _write(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
 
 
 def _refuse_huge(path: Path) -> None:
-    size = path.stat().st_size
+    about = path.stat()
+    size = about.st_size
+    if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):  # a pipe or a device: no end, or nobody writes
+        raise DataError(f"{path}: this is no file; delete it and load again")
     if size > _MOST_PACKED:
         raise DataError(
             f"{path}: found {spelt(size)}, expected {spelt(_MOST_PACKED)} at most; this is not the archive: delete it "

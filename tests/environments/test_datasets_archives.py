@@ -237,6 +237,15 @@ def test_a_damaged_copy_of_the_package_is_noticed(tmp_path, content):
         read_files(archive_at(CLOSED), tmp_path)
 
 
+@pytest.mark.parametrize("name", ["made-up.zip", "made-up-from-package.zip"])
+def test_a_pipe_in_the_place_of_an_archive_is_not_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    shipped = WheelArchive("made-up==1", "0" * 64, {"ratings": Member("ratings")})
+    official = OfficialArchive("http://127.0.0.1:9/made-up.zip", "0" * 32, shipped.members)
+    with pytest.raises(DataError, match=f"{name}: this is no file; delete it"):
+        read_files(Archive("made-up", official, shipped), tmp_path)
+
+
 def test_many_at_once_leave_one_whole_file(publisher, tmp_path):
     archive = archive_at(f"{publisher[0]}/made-up.zip")
     with ThreadPoolExecutor(8) as pool:
