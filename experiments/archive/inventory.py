@@ -231,11 +231,11 @@ def _results(before: Mapping[str, _Estimate], after: Mapping[str, _Estimate]) ->
 
 
 def _p_value(one: _Estimate, other: _Estimate) -> float | None:
-    """Of "two samples of agents differ by so much", near normal; None without standard errors."""
+    """Of "two samples of agents differ by so much", near normal; None without standard errors or any spread."""
     if one.mean is None or other.mean is None or one.error is None or other.error is None:
         return None
     error = math.hypot(one.error, other.error)
-    return math.erfc(abs(one.mean - other.mean) / error / math.sqrt(2)) if error else 0.0
+    return math.erfc(abs(one.mean - other.mean) / error / math.sqrt(2)) if error else None
 
 
 def check_deletable(directory: Path) -> RunInfo:

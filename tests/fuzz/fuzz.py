@@ -35,7 +35,7 @@ from server_replies import server_replies
 from world import Campaign, World
 from yaml_files import yaml_files
 
-from groundlings.environments.errors import BudgetExhausted, UserError
+from groundlings.environments.errors import BudgetExhausted, TooMuchUnreadable, UserError
 
 SECONDS_A_FILE = 60
 """Of the processor: many times what one of these tiny runs takes, however busy the machine is."""
@@ -91,7 +91,7 @@ def _one(world: World, campaign: Campaign, number: int, seed: int, loud: bool) -
     faulthandler.dump_traceback_later(20 * SECONDS_A_FILE, exit=True)  # for what waits, and what no signal interrupts
     try:
         outcome = work()
-    except (UserError, BudgetExhausted) as error:
+    except (UserError, BudgetExhausted, TooMuchUnreadable) as error:
         outcome = type(error).__name__
         if loud:
             print(error)
