@@ -103,14 +103,22 @@ def refuse_changed_manifest(directory: Path) -> None:
     A run that goes on has another one written over it, and with it what it tells of the log would be gone.
 
     Raises:
-        RunDirectoryError: It was changed, or the log was, or the log cannot be read.
+        RunDirectoryError: It was changed, or the log was.
     """
     if not (directory / MANIFEST_NAME).is_file():
         return
-    with LogReader(directory) as log:
-        seals = log.check_seals(0)
+    try:
+        with LogReader(directory) as log:
+            seals = log.check_seals(0)
+    except RunDirectoryError:
+        return  # whoever writes the log refuses it in words of its own
     if seals.faults:
         return  # whoever writes the log looks at all of it, and refuses it in the words of its seals
+    try:
+        read_manifest(directory)
+    except RunDirectoryError:
+        if seals.manifests:  # the log is as the last manifest left it, so another says the same
+            return
     fault = next(_manifest_faults(directory, seals), None)
     if fault is not None:
         raise RunDirectoryError(f"{directory}: {fault}; nothing was written, restore the run from a copy")
