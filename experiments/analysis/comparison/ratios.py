@@ -98,7 +98,8 @@ def _ratio(side: tuple[FloatArray, FloatArray]) -> float:
 
 def _difference(difference: float, error: float, n: int, confidence: float) -> Difference:
     if error == 0.0:
-        return Difference(difference, 0.0, difference, difference, unvaried_p_value(difference), n, 0)
+        ends = difference if difference == 0.0 else None  # two agents who opened one item each tell no chance
+        return Difference(difference, 0.0, ends, ends, unvaried_p_value(difference), n, 0)
     reach = float(ndtri((1 + confidence) / 2)) * error
     p_value = float(2 * ndtr(-(abs(difference) / error)))
     return Difference(difference, error, difference - reach, difference + reach, p_value, n, 0)

@@ -154,6 +154,8 @@ def test_without_any_spread_a_difference_has_no_p_value_and_between_groups_no_in
     ones, zeros = np.ones(4), np.zeros(4)
     of_pairs, of_groups = paired_difference(ones, zeros), split_difference(ones, zeros)
     ratios = split_ratio_difference((ones, ones), (zeros, ones))
+    for found in (ratios, paired_ratio_difference((ones, ones), (zeros, ones))):
+        assert (found.difference, found.low, found.high, found.excludes_zero) == (1.0, None, None, False)
     assert [found.p_value for found in (of_pairs, of_groups, ratios, pooled([of_pairs, of_pairs], 0.05))] == [None] * 4
     assert (of_groups.difference, of_groups.low, bca_split_interval(ones, zeros)) == (1.0, None, (None, None))
     assert pooled([of_groups, of_groups], 0.05).low is split_lift(2 * ones, ones).low is None
