@@ -95,12 +95,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
 
 @pytest.fixture(scope="module", autouse=True)
 def few_objects_to_look_through() -> None:
-    """Leaves what earlier files made out of later collections.
+    """Lets go of what an earlier file left in cycles, and leaves the rest out of later collections.
 
     A worker holds millions of objects in the end, and statsmodels, irspack and pytest ask for full collections: up to
     nine seconds each.
     """
-    gc.collect(1)
+    gc.collect()
     gc.freeze()
 
 
