@@ -14,7 +14,7 @@ from typing import Any
 
 from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import RunDirectoryError
-from groundlings.experiments.analysis.answer.file import read_answer
+from groundlings.experiments.analysis.answer.file import StoredAnswer, read_answer
 from groundlings.experiments.analysis.comparison.multiplicity import benjamini_hochberg
 from groundlings.experiments.analysis.metrics.lost import LostPages, altogether
 from groundlings.experiments.analysis.metrics.lost_lessons import Lessons
@@ -54,7 +54,7 @@ class RunInfo:
         cut_short: Arm, day and user of each session that was open when the run stopped; None where nobody wrote it down
             (a killed process cannot), empty where none was.
         changes: What became of the log since it was written; None for a damaged one.
-        answer: What `answer.json` holds; None for a damaged run, and one of before there was any.
+        answer: What `answer.json` tells; nothing for a damaged run.
     """
 
     directory: Path
@@ -70,7 +70,7 @@ class RunInfo:
     lessons: Mapping[str, Lessons] = field(default_factory=dict)
     lists: Mapping[str, ModelLists] = field(default_factory=dict)
     changes: LogCheck | None = None
-    answer: Mapping[str, Any] | None = None
+    answer: StoredAnswer = field(default_factory=StoredAnswer)
 
     @property
     def sessions(self) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 from groundlings.environments.errors import RunDirectoryError, RunWarning
 from groundlings.experiments.archive.directory import MANIFEST_NAME, read_manifest, write_json
-from groundlings.simulator.log.manifest_seal import SEAL, manifest_hash, seal_manifest
+from groundlings.simulator.log.manifest_seal import SEAL, hash_without_seal, seal_manifest
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.seal_check import SealReport
 from groundlings.simulator.log.store import store_at
@@ -150,7 +150,7 @@ def _manifest_faults(directory: Path, seals: SealReport) -> Iterator[str]:
         return
     seal = manifest.get(SEAL)
     try:
-        found = manifest_hash(manifest)
+        found = hash_without_seal(manifest)
     except RecursionError:
         yield f"{MANIFEST_NAME} cannot be read"
         return

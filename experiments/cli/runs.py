@@ -16,6 +16,7 @@ from groundlings.simulator.log.digest_version import shortened
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from groundlings.experiments.analysis.answer.file import StoredAnswer
     from groundlings.experiments.analysis.metrics.lost_lessons import Lessons
     from groundlings.experiments.analysis.metrics.model_lists import ModelLists
     from groundlings.experiments.archive.inventory import Contrast, RunInfo
@@ -174,6 +175,7 @@ def _facts(run: RunInfo) -> dict[str, Any]:
         **_of_models(run),
         "seed": about["seed"],
         "digest": run.digest or "none: the run is not done",
+        **({"answer": run.answer.fault} if run.answer.fault else {}),
         "log": str(run.changes),
         "identity": claim(about),
         "config hash": about["config_hash"],
@@ -272,7 +274,7 @@ def _row(run: RunInfo, root: Path, *, wide: bool) -> list[str]:
     return [str(run.directory.relative_to(root)), question, answer, status, started, *more]
 
 
-def _in_short(answer: Mapping[str, Any] | None) -> tuple[str, str]:
-    """The question of a run and its answer in short; "" for what an older run has not written down."""
-    found = answer or {}
-    return str(found.get("question") or ""), str(found.get("short") or "")
+def _in_short(answer: StoredAnswer) -> tuple[str, str]:
+    """The question of a run and its answer in short, or why that is not shown; "" for a run that wrote none down."""
+    found = answer.values
+    return str(found.get("question") or ""), str(found.get("short") or answer.fault.partition(";")[0])

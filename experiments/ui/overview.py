@@ -11,6 +11,7 @@ from typing import Any, TypeGuard
 
 from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import GroundlingsError
+from groundlings.experiments.analysis.answer.file import read_answer
 from groundlings.experiments.analysis.report.formatting import signed
 from groundlings.experiments.archive.directory import ANSWER_NAME, MANIFEST_NAME, REPORT_NAME
 from groundlings.experiments.archive.inventory import DAMAGED
@@ -40,7 +41,7 @@ class RunRow:
         status: running, done, interrupted, failed, killed (it says that it is running, and its process is gone),
             damaged.
         question: What was asked; "" in a run without an answer.
-        sentence: The answer in one sentence; "" likewise, and why there is none of a damaged run.
+        sentence: The answer in one sentence; "" likewise, and why there is none of a damaged run, or none to believe.
         winner: The recommender in front; "" where none is.
         lift: How far, with its interval, in words; "" likewise.
         lights: Colour and words of each of the three lights.
@@ -143,11 +144,12 @@ def _row_of_all(matrix: ShelvedRun, rows: Sequence[RunRow]) -> RunRow:
 
 
 def _with_answer(row: RunRow) -> RunRow:
-    told = _content(row.run.directory / ANSWER_NAME)
+    answer = read_answer(row.run.directory)
+    told = answer.values
     return replace(
         row,
         question=_text(told.get("question")),
-        sentence=_text(told.get("sentence")),
+        sentence=_text(told.get("sentence") or answer.fault),
         winner=_text(told.get("winner")),
         lift=_lift(told.get("lift")),
         lights=_lights(told.get("lights")),

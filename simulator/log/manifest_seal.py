@@ -12,13 +12,13 @@ from groundlings.simulator.log.seals import last_seal, write_seal
 from groundlings.simulator.log.store import Store
 
 SEAL = "seal"
-"""The manifest's key for the log's last seal."""
+"""The key of a manifest for the last seal of its log, and of an answer for its own."""
 
 
-def manifest_hash(manifest: Mapping[str, Any]) -> str:
-    """SHA-256 over what a manifest says, its seal left out."""
+def hash_without_seal(told: Mapping[str, Any]) -> str:
+    """SHA-256 over what a manifest or an answer says, its own seal left out."""
     # There and back, so that what is about to be written sorts like what is read: JSON has no keys but text.
-    said = json.loads(json.dumps({name: value for name, value in manifest.items() if name != SEAL}, default=str))
+    said = json.loads(json.dumps({name: value for name, value in told.items() if name != SEAL}, default=str))
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
@@ -35,7 +35,7 @@ def seal_manifest(store: Store, manifest: Mapping[str, Any]) -> str | None:
             chain = last_seal(transaction)
             if chain is None:
                 return None
-            sealed = write_seal(transaction, chain, "manifest", {}, manifest_hash(manifest)).seal
+            sealed = write_seal(transaction, chain, "manifest", {}, hash_without_seal(manifest)).seal
         with connection.transaction() as transaction:
             store.settle(transaction)
         return sealed

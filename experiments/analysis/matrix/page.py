@@ -133,8 +133,8 @@ def _runs(
 ) -> list[RunLine]:
     lines = []
     for cell, log, name in zip(cells, logs, _names(levels), strict=True):
-        told, run = read_answer(cell) or {}, log.run()
-        sentence = told.get("sentence")
+        answer, run = read_answer(cell), log.run()
+        sentence = answer.values.get("sentence") or answer.fault
         place = cell.relative_to(directory) / files.REPORT_NAME
         digest = files.read_manifest(cell).get("digest")
         lines.append(

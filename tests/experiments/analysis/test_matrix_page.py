@@ -9,6 +9,7 @@ from html import unescape
 import pytest
 import yaml
 
+from groundlings.experiments.analysis.answer.file import sealed
 from groundlings.experiments.analysis.answer.values import Size
 from groundlings.experiments.analysis.comparison.several_runs import factors
 from groundlings.experiments.analysis.matrix.cells import Cell, OverRuns, heat_maps
@@ -83,7 +84,8 @@ def test_every_run_is_linked_and_says_its_own_answer(matrix, page):
     links = dict.fromkeys(re.findall(r'href="(cells/[^"]+)"', page))
     assert list(links) == [f"cells/seed-{seed}/report.html" for seed in (3, 4, 5)]
     assert all((matrix[0] / link).is_file() for link in links)
-    (matrix[0] / "cells" / "seed-4" / "answer.json").write_text('{"sentence": "<script>It leads."}')
+    cell = matrix[0] / "cells" / "seed-4"
+    (cell / "answer.json").write_text(json.dumps(sealed(cell, {"sentence": "<script>It leads."})))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("groundlings.experiments.running.replicates.measure", lambda *_, **__: None)
         write_reports(matrix[0])

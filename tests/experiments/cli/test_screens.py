@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 import sqlite3
 
 import pytest
@@ -13,6 +14,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from groundlings.environments.errors import RunWarning
+from groundlings.experiments.analysis.answer.file import StoredAnswer, sealed
 from groundlings.experiments.analysis.answer.terminal import print_lights, print_sentence, render_ranking
 from groundlings.experiments.analysis.comparison.pilot import Need, Pilot
 from groundlings.experiments.analysis.metrics import METRICS, summarise
@@ -31,8 +33,6 @@ from groundlings.simulator.log.reader import LogReader
 @pytest.fixture(scope="module")
 def answered(small_run, tmp_path_factory):
     """A copy of a run that has its report, and what that is made of."""
-    import shutil
-
     directory = tmp_path_factory.mktemp("runs") / "small"
     shutil.copytree(small_run, directory)
     log = LogReader(directory)
@@ -145,16 +145,41 @@ def test_an_answer_survives_a_terminal_that_knows_few_letters(answered, encoding
 
 def test_the_list_of_runs_has_question_and_answer(answered):
     directory = answered.run_dir
-    assert read_run(directory).answer["sentence"] == answered.answer.sentence
-    (directory / "answer.json").write_text("[1, 2")
-    assert read_run(directory).answer is None
+    assert read_run(directory).answer.values["sentence"] == answered.answer.sentence
     (directory / "answer.json").unlink()
-    assert read_run(directory).answer is None
+    assert read_run(directory).answer == StoredAnswer()
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda told, _: "[1, 2", "cannot be read"),
+        (lambda told, _: json.dumps(told | {"short": "mine wins"}), "was changed after it was written"),
+        (lambda told, _: json.dumps(told | {"seal": None, "short": "mine wins"}), "was changed"),
+        (lambda told, _: json.dumps({name: told[name] for name in told if name != "seal"}), "has no seal"),
+        (lambda told, other: json.dumps(sealed(other, told)), "was not made of this run as it stands"),
+    ],
+)
+def test_an_answer_that_is_not_as_it_was_written_is_not_believed(small_run, tmp_path, change, fault):
+    run, other = tmp_path / "run", tmp_path / "other"
+    shutil.copytree(small_run, run)
+    other.mkdir()
+    (other / "manifest.json").write_text(json.dumps({"seal": "of another"}))
+    told = sealed(run, {"question": "Which?", "sentence": "Theirs leads.", "short": "theirs leads"})
+    (run / "answer.json").write_text(json.dumps(told))
+    assert read_run(run).answer.values["short"] == "theirs leads"
+    (run / "answer.json").write_text(change(told, other))
+    found = read_run(run).answer
+    assert not found.values
+    assert fault in found.fault
+    assert f"`groundlings report {run}`" in found.fault
+    for command in (["runs", "list", "--dir", str(tmp_path)], ["runs", "show", str(run)]):
+        shown = CliRunner().invoke(cli.app, command, env={"COLUMNS": "400"}).output
+        assert fault in shown
+        assert "mine wins" not in shown
 
 
 def test_a_difference_of_two_runs_says_what_is_more_than_noise(answered, tmp_path):
-    import shutil
-
     other = tmp_path / "other"
     shutil.copytree(answered.run_dir, other)
     with sqlite3.connect(other / "log.db") as log:

@@ -10,6 +10,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from groundlings.environments.errors import ConfigError, RunDirectoryError
+from groundlings.experiments.analysis.answer.file import sealed
 from groundlings.experiments.analysis.comparison.comparing import compare_run
 from groundlings.experiments.analysis.report.page import read_material
 from groundlings.experiments.archive.cells import cell_directories, has_cells
@@ -103,7 +104,8 @@ def test_a_cell_is_the_run_that_one_would_have_made_by_hand(configured, tmp_path
     assert outcome.cells["seed-4"].digest == alone.digest
     assert (tmp_path / "matrix" / "report.html").is_file()
     assert [run.directory.name for run in find_runs(tmp_path)] == ["alone", "seed-3", "seed-4"]
-    (tmp_path / "matrix" / "answer.json").write_text('{"question": "Which?", "short": "knn leads"}')
+    told = sealed(tmp_path / "matrix", {"question": "Which?", "short": "knn leads"})
+    (tmp_path / "matrix" / "answer.json").write_text(json.dumps(told))
     listed = CliRunner().invoke(cli.app, ["runs", "list", "--dir", str(tmp_path)]).output.splitlines()
     assert [" ".join(line.split()) for line in listed if "knn leads" in line] == ["matrix Which? knn leads matrix"]
 

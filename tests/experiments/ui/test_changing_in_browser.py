@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 from contextlib import AsyncExitStack
 
+from groundlings.experiments.analysis.answer.file import sealed
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.events import SessionsWritten
 from groundlings.experiments.running.live_requests import REQUESTS_NAME, LiveRequests
@@ -133,7 +134,7 @@ def test_a_name_without_an_end_makes_no_page_scroll_sideways(small_run, tmp_path
     for run in ("one", "two"):
         shutil.copytree(small_run, tmp_path / run)
         answer = {"question": "q" * 200, "sentence": "s" * 200, "winner": "w" * 200}
-        (tmp_path / run / "answer.json").write_text(json.dumps(answer))
+        (tmp_path / run / "answer.json").write_text(json.dumps(sealed(tmp_path / run, answer)))
         with sqlite3.connect(tmp_path / run / "log.db") as log:
             log.execute("UPDATE arms SET name = name || hex(zeroblob(100))")
     with serve(tmp_path) as site:

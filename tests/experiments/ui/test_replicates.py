@@ -15,6 +15,7 @@ from urllib.parse import urljoin
 
 import pytest
 
+from groundlings.experiments.analysis.answer.file import sealed
 from groundlings.experiments.archive.directory import write_json
 from groundlings.experiments.running.live_file import LIVE_NAME, STOP_NAME
 from groundlings.experiments.ui import resuming
@@ -51,7 +52,7 @@ def drawn(matrix):
     set_status(matrix / "cells" / "seed-4", "done")
     links = "".join(f'<a href="cells/{name}/report.html">{name}</a>' for name in ("seed-3", "seed-4", "none"))
     (matrix / "report.html").write_text(f"<!doctype html><title>both</title>{links}")
-    write_json(matrix / "answer.json", {"sentence": "In both, <b>A</b> leads.", "winner": "A"})
+    write_json(matrix / "answer.json", sealed(matrix, {"sentence": "In both, <b>A</b> leads.", "winner": "A"}))
     return matrix
 
 
