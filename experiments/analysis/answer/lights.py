@@ -76,7 +76,7 @@ def _examined(comparison: Comparison) -> tuple[State, str]:
     gates = [gate for gate in (comparison.truth, comparison.gate) if gate is not None]
     if not gates:
         return "unknown", "whether these simulated people choose as real ones do was not examined"
-    fitting = [gate for gate in gates if gate.fits is not False]
+    fitting = [gate for gate in gates if gate.fits]
     if not fitting:
         return "unknown", f"compared with real people only on {gates[0].mismatch}"
     wrong = [gate for gate in fitting if not gate.passed]

@@ -223,7 +223,7 @@ class _Comparer:
             declared=self.outcomes.plan is not None,
             checks=(*self.checks, *checks),
             gate=None if self.gate is None else self.gate.opens,
-            truth=None if self.truth is None or self.truth.fits is False else self.truth.passed,
+            truth=None if self.truth is None or not self.truth.fits else self.truth.passed,
             contradicted=contradiction(real, base.name),
             audiences_differ=""
             if self.held_out is None

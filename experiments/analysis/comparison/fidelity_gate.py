@@ -36,7 +36,7 @@ class Gate:
     Attributes:
         path: The file it was read from.
         passed: As the lab decided.
-        fits: Whether the lab examined the data and the mind of this run; None where it does not say.
+        fits: Whether the lab examined the data and the mind of this run; not where the file does not say what it did.
         tau: Kendall's tau of simulated and real order, with its interval; None where the file has none.
         tau_low, tau_high: Likewise.
         sign_agreement: Share of the pairs that really differ which the audience puts in the same order.
@@ -46,7 +46,7 @@ class Gate:
 
     path: str
     passed: bool
-    fits: bool | None
+    fits: bool
     tau: float | None
     tau_low: float | None
     tau_high: float | None
@@ -57,7 +57,7 @@ class Gate:
     @property
     def opens(self) -> bool:
         """Whether an effect may be called validated by it."""
-        return self.passed and self.fits is not False
+        return self.passed and self.fits
 
 
 def find_gate(directory: Path, named: Path | None, dataset_hash: str, mind: Mapping[str, Any]) -> Gate | None:
@@ -82,7 +82,7 @@ def find_gate(directory: Path, named: Path | None, dataset_hash: str, mind: Mapp
         passed = _truth_value(content["system_gate_passed"])
         examined = about.get("mind")
         wrong = _unlike(about, examined, dataset_hash, mind)
-        return _gate(path, records, passed, wrong, _known(about, examined))
+        return _gate(path, records, passed, wrong)
     except _UNREADABLE as fault:
         raise RunDirectoryError(
             f"{path}: not a file of the fidelity lab ({in_words(fault)}); expected system_gate_passed and records"
@@ -96,11 +96,10 @@ def find_truth(directory: Path, named: Path | None, dataset_hash: str, mind: Map
         return None
     try:
         content = json.loads(bounded_text(path))
-        about, passed = content["about"], content["gate_passed"]
-        minds = {name: about["minds"][name] for name in passed}
+        passed = content["gate_passed"]
         name, faults = _most_alike(content, dataset_hash, mind)
         records = [each for each in content["records"] if (each.get("part"), each.get("scorer")) == ("order", name)]
-        return _gate(path, records, _truth_value(passed[name]), faults, _known(about, minds[name]))
+        return _gate(path, records, _truth_value(passed[name]), faults)
     except _UNREADABLE as fault:
         raise RunDirectoryError(
             f"{path}: not a file of the truth lab ({in_words(fault)}); expected gate_passed, about.minds and records"
@@ -162,17 +161,12 @@ def _place(usual: Path, named: Path | None) -> Path | None:
     raise RunDirectoryError(f"{path}: there is no such file; name the {usual.name} of an examination")
 
 
-def _known(about: Mapping[str, Any], examined: object) -> bool:
-    """Whether an examination says what it was about."""
-    return about.get("dataset_hash") is not None and isinstance(examined, dict)
-
-
-def _gate(path: Path, records: list[dict[str, Any]], passed: bool, wrong: list[str], known: bool) -> Gate:
+def _gate(path: Path, records: list[dict[str, Any]], passed: bool, wrong: list[str]) -> Gate:
     tau, sign = _metric(records, "tau"), _metric(records, "sign")
     return Gate(
         path=path.name,
         passed=passed,
-        fits=False if wrong else True if known else None,
+        fits=not wrong,
         tau=_figure(tau, "value"),
         tau_low=_figure(tau, "low"),
         tau_high=_figure(tau, "high"),
@@ -215,9 +209,10 @@ def _count(record: Mapping[str, Any]) -> int | None:
 
 def _unlike(about: Mapping[str, Any], examined: object, dataset_hash: str, mind: Mapping[str, Any]) -> list[str]:
     """What an examination does not share with a run, in words: the data, and settings of the mind."""
-    wrong = [] if about.get("dataset_hash") in (None, dataset_hash) else ["other data"]
+    data = about.get("dataset_hash")
+    wrong = ["data that it does not name"] if data is None else ["other data"] if data != dataset_hash else []
     if not isinstance(examined, dict):
-        return wrong
+        return [*wrong, "a mind that it does not name"]
     if ("exposures" in examined) != ("exposures" in mind):
         wrong.append(f"a mind that was {'' if 'exposures' in examined else 'not '}fitted on exposures")
     return wrong + [

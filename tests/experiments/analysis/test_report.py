@@ -159,8 +159,10 @@ def test_the_page_answers_first(page, run):
 def test_an_audience_that_passed_changes_the_stamp(tmp_path, small_run):
     shutil.copy(small_run / "log.db", tmp_path)
     tau = {"part": "system", "metric": "kendall tau", "kind": "mind", "value": 0.81, "n": 11}
-    (tmp_path / "fidelity.json").write_text(json.dumps({"system_gate_passed": True, "records": [tau]}))
     log = LogReader(tmp_path)
+    about = {"dataset_hash": log.run()["dataset_hash"], "mind": {}}
+    content = {"system_gate_passed": True, "records": [tau], "about": about}
+    (tmp_path / "fidelity.json").write_text(json.dumps(content))
     text = Reader(write_report(tmp_path, log, summarise(log)).read_text(encoding="utf-8")).text
     assert "passed the system gate" in text
     assert "Kendall's tau 0.81" in text

@@ -84,12 +84,18 @@ def test_arm_names_from_the_file_are_shown_and_not_obeyed(small_run, small_log):
     assert "good & <new>" in console.export_text()
 
 
-def test_a_file_beside_the_run_opens_the_gate(small_run, tmp_path):
+def test_a_file_beside_the_run_opens_the_gate_where_it_is_about_the_same_data_and_mind(small_run, tmp_path):
     shutil.copy(small_run / "log.db", tmp_path)
-    (tmp_path / "fidelity.json").write_text(json.dumps({"system_gate_passed": True, "records": []}))
-    found = compare_run(tmp_path, LogReader(tmp_path))
-    assert found.gate.opens
-    assert found.gate.tau is None
+    log = LogReader(tmp_path)
+    whole = {"dataset_hash": log.run()["dataset_hash"], "mind": {}}
+    gates = []
+    for about in (whole, {}, {"mind": {}}, {"dataset_hash": whole["dataset_hash"]}):
+        content = {"system_gate_passed": True, "records": [], "about": about}
+        (tmp_path / "fidelity.json").write_text(json.dumps(content))
+        gates.append(compare_run(tmp_path, log).gate)
+    assert [gate.opens for gate in gates] == [True, False, False, False], "what it was about has to be known"
+    assert gates[0].tau is None
+    assert gates[1].mismatch == "data that it does not name, a mind that it does not name"
 
 
 def toy(**changes):
