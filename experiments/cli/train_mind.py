@@ -20,6 +20,15 @@ if TYPE_CHECKING:
     from groundlings.experiments.labs.train_mind.weighing import Weighed
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A training file (YAML).")]
+LostOption = Annotated[
+    float,
+    typer.Option(
+        "--max-unreadable",
+        min=0,
+        max=1,
+        help="Share of the model's answers that may be unreadable, else status 1.",
+    ),
+]
 ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in DIR.")]
 EvaluateOption = Annotated[
     Path | None,
@@ -38,19 +47,23 @@ def train_mind(
     seed: SeedOption = None,
     resume: ResumeOption = False,
     evaluate: EvaluateOption = None,
+    max_unreadable: LostOption = 0.2,
 ) -> None:
     """Train a language model on real choices, and weigh it on people it never saw."""
     from groundlings.experiments.archive.directory import begun_directory, choose_directory, locked, write_json
     from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.cli.step_lines import StepLines
     from groundlings.experiments.config.loading import load_as
+    from groundlings.experiments.labs.train_mind.answers_read import check_read
     from groundlings.experiments.labs.train_mind.config import CHECKPOINT, RECORDS, TrainMindConfig
+    from groundlings.experiments.labs.train_mind.installed import check_installed
     from groundlings.experiments.labs.train_mind.lab import train_mind as train
 
     loaded = load_as(TrainMindConfig, config, changes or (), seed)
     console = Terminal()
+    check_installed()  # before a directory is made for what cannot begin
     if evaluate is not None:
-        _evaluate(loaded, evaluate, out, console, resume=resume)
+        check_read(_evaluate(loaded, evaluate, out, console, resume=resume), max_unreadable)
         return
     directory = begun_directory(loaded.name, out, CHECKPOINT) if resume else choose_directory(loaded.name, out)
     with locked(directory):
@@ -61,10 +74,13 @@ def train_mind(
     _print(findings, console)
     for kind, name in {**findings.about["files"], "records": RECORDS}.items():
         console.print(f"{kind:8} {escape(str(directory / name))}", soft_wrap=True)
+    check_read({**findings.about["asked"], **{each.name: each.asked for each in findings.slices}}, max_unreadable)
 
 
-def _evaluate(config: TrainMindConfig, model: Path, out: Path | None, console: Terminal, *, resume: bool) -> None:
-    """Weigh a model without training it."""
+def _evaluate(
+    config: TrainMindConfig, model: Path, out: Path | None, console: Terminal, *, resume: bool
+) -> dict[str, Mapping[str, int]]:
+    """Weigh a model without training it; says of each table what was asked for it."""
     from groundlings.environments.errors import ConfigError
     from groundlings.experiments.archive.directory import choose_directory, locked, write_json
     from groundlings.experiments.cli.progress import TerminalProgress
@@ -86,6 +102,7 @@ def _evaluate(config: TrainMindConfig, model: Path, out: Path | None, console: T
     else:
         _print_memory({MODEL: found.memory}, console)
     console.print(f"{'records':8} {escape(str(directory / EVALUATION))}", soft_wrap=True)
+    return {each.name: each.asked for each in found.slices}
 
 
 def _print(findings: Findings, console: Terminal) -> None:

@@ -45,7 +45,7 @@ class Row:
     Attributes:
         scorer, figure: Which.
         value, low, high: With its 95 % interval over users; None where there is none, as where nothing could be read.
-        gain, gain_low, gain_high: The difference to popularity, of the same users; None for popularity itself.
+        gain, gain_low, gain_high: The difference to popularity, of the same scenes; None for popularity itself.
         left_out: Scenes or lists with an answer that could not be read.
     """
 
@@ -154,12 +154,15 @@ class Table:
     def rows(self, scorers: Mapping[str, Scores]) -> list[Row]:
         """Every figure of every scorer; popularity must be among them."""
         measured = {name: self._measured(scores) for name, scores in scorers.items()}
-        floor = measured[POPULARITY]
-        return [
-            self._row(name, figure, values, None if name == POPULARITY else floor[figure][0], left_out)
-            for name, found in measured.items()
-            for figure, (values, left_out) in found.items()
-        ]
+        rows = []
+        for name, found in measured.items():
+            unread = any(left_out for _, left_out in found.values())
+            floor = self._measured(_read_of(scorers[POPULARITY], scorers[name])) if unread else measured[POPULARITY]
+            rows += [
+                self._row(name, figure, values, None if name == POPULARITY else floor[figure][0], left_out)
+                for figure, (values, left_out) in found.items()
+            ]
+        return rows
 
     def weights(self, model: Scores, others: Mapping[str, Scores]) -> list[Weight]:
         """What the model's score adds to each other score; none where no answer could be read."""
@@ -254,6 +257,12 @@ class Table:
             gain = (None if np.isnan(difference[0]) else float(difference[0]), *interval(difference))
         value = None if np.isnan(values[0]) else float(values[0])
         return Row(scorer, figure, value, *interval(values, 0, _MOST.get(figure, 1)), *gain, left_out)
+
+
+def _read_of(scores: Scores, other: Scores) -> Scores:
+    """Scores of the test third where another scorer has one, NaN elsewhere."""
+    asked = {group: np.isnan(other[group]) for group in ("test five", "test lists")}
+    return {**scores, **{group: np.where(lost, np.nan, scores[group]) for group, lost in asked.items()}}
 
 
 def hits(scores: FloatArray, scenes: Scenes) -> FloatArray:

@@ -13,11 +13,11 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from groundlings.environments.errors import ConfigError, RunDirectoryError
+from groundlings.environments.errors import ConfigError, RunDirectoryError, TooMuchUnreadable
 from groundlings.experiments.cli.step_lines import StepLines
 from groundlings.experiments.cli.train_mind import _print_memory, _print_slice, train_mind
 from groundlings.experiments.config.loading import config_hash, load_as
-from groundlings.experiments.labs.train_mind.config import CHECKPOINT, TrainMindConfig
+from groundlings.experiments.labs.train_mind.config import CHECKPOINT, RECORDS, TrainMindConfig
 from groundlings.experiments.labs.train_mind.probe import Completions, Memory, Probe
 from groundlings.experiments.labs.train_mind.table import FIGURES, Row, Weight, worth_of
 from groundlings.experiments.labs.train_mind.weighing import Weighed
@@ -42,6 +42,7 @@ def ask(train_file: Path, monkeypatch: pytest.MonkeyPatch):
         raise Begun(directory, resume)
 
     monkeypatch.setattr("groundlings.experiments.labs.train_mind.lab.train_mind", begin)
+    monkeypatch.setattr("groundlings.experiments.labs.train_mind.installed.check_installed", lambda: None)
     app = typer.Typer()
     app.command()(train_mind)
     return lambda *options: CliRunner().invoke(app, [str(train_file), *map(str, options)]).exception
@@ -54,6 +55,31 @@ def test_it_goes_on_in_the_directory_of_the_checkpoint(ask, tmp_path, monkeypatc
     (tmp_path / "runs" / "toy").mkdir(parents=True)
     (tmp_path / "runs" / "toy" / CHECKPOINT).touch()
     assert ask("--resume").args == (Path("runs/toy"), True)
+
+
+def test_without_the_extra_no_directory_is_made(ask, tmp_path, monkeypatch):
+    def missing():
+        raise ConfigError("training needs an extra")
+
+    monkeypatch.setattr("groundlings.experiments.labs.train_mind.installed.check_installed", missing)
+    assert str(ask("--out", tmp_path / "out")) == "training needs an extra"
+    assert not (tmp_path / "out").exists()
+
+
+def test_too_many_unreadable_answers_are_told_after_all_is_kept(train_file, tmp_path, monkeypatch):
+    asked = {"before": {"questions": 40, "unreadable": 8}, "after": {"questions": 40, "unreadable": 9}}
+    found = SimpleNamespace(about={"asked": asked, "files": {}}, slices=(), as_dict=lambda: {"kept": True})
+    monkeypatch.setattr("groundlings.experiments.labs.train_mind.lab.train_mind", lambda *_, **__: found)
+    monkeypatch.setattr("groundlings.experiments.labs.train_mind.installed.check_installed", lambda: None)
+    monkeypatch.setattr("groundlings.experiments.cli.train_mind._print", lambda *_: None)
+    app = typer.Typer()
+    app.command()(train_mind)
+    ended = CliRunner().invoke(app, [str(train_file), "--out", str(tmp_path)])
+    assert isinstance(ended.exception, TooMuchUnreadable)
+    assert "language model, after: 9 of 40 answers could not be read (22 %)" in str(ended.exception)
+    assert "kept" in (tmp_path / RECORDS).read_text()
+    again = [str(train_file), "--out", str(tmp_path / "again"), "--max-unreadable", "0.3"]
+    assert CliRunner().invoke(app, again).exit_code == 0
 
 
 def test_without_a_checkpoint_there_is_nothing_to_go_on_from(ask, tmp_path):

@@ -66,3 +66,10 @@ def test_an_unreadable_answer_takes_its_scene_out_and_is_counted(material, table
     rows = {row.figure: row for row in table.rows({POPULARITY: chance, "torn": torn}) if row.scorer == "torn"}
     assert rows["top-1"].left_out == rows["list AUC"].left_out == 1
     assert rows["top-1"].value == 1
+
+
+def test_popularity_is_held_against_a_model_on_the_scenes_that_it_answered(table, chance):
+    asked = {group: np.arange(len(chance[group]))[:, None] % 2 == 0 for group in ("test five", "test lists")}
+    half = {**chance, **{group: np.where(read, chance[group], np.nan) for group, read in asked.items()}}
+    rows = [row for row in table.rows({POPULARITY: chance, "the same": half}) if row.scorer == "the same"]
+    assert [row.gain for row in rows] == pytest.approx([0] * 5)
