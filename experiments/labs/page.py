@@ -10,7 +10,7 @@ from groundlings.experiments.analysis.report.claims import Claim
 from groundlings.experiments.analysis.report.formatting import plural
 from groundlings.experiments.analysis.report.lab_page import render_lab_page
 from groundlings.experiments.analysis.report.svg import Draw, svg
-from groundlings.experiments.labs.fidelity.sentences import figure, target
+from groundlings.experiments.labs.fidelity.sentences import figure, figure_and_n, target
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,7 @@ def render_examination(found: Examination, context: Mapping[str, Any]) -> str:
                 for part, panels in found.pictures.items()
             },
             "figure": figure,
+            "figure_and_n": figure_and_n,
             "target": target,
             **context,
         },

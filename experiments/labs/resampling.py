@@ -102,6 +102,20 @@ def pooled(partitions: Sequence[FloatArray]) -> FloatArray:
     return np.divide(np.nansum(known, axis=0), counts, out=np.full(known.shape[1:], np.nan), where=counts > 0)
 
 
+def pooled_alike(rows: Sequence[Sequence[FloatArray]]) -> list[FloatArray]:
+    """The mean over partitions of each of some rows that are compared with each other, shape (1 + times,) each.
+
+    A partition in which no row has a figure is left out of all of them; a row that lacks a figure where another has
+    one has no mean, which would be one over other people.
+    """
+    known = np.array([[not np.isnan(partition[0]) for partition in row] for row in rows])
+    shared = known.any(axis=0)
+    return [
+        pooled(row) if there[shared].all() else np.full(len(row[0]), np.nan)
+        for row, there in zip(rows, known, strict=True)
+    ]
+
+
 def interval(resampled: FloatArray, least: float = -np.inf, most: float = np.inf) -> Interval:
     """Ends of the interval of a figure: percentiles, shifted by the bootstrap's estimate of its bias.
 
@@ -118,7 +132,7 @@ def interval(resampled: FloatArray, least: float = -np.inf, most: float = np.inf
 
 
 def kendall(real: FloatArray, simulated: FloatArray) -> FloatArray:
-    """Kendall's tau-b of each row's columns, shape (n,); 0 where either has no order at all.
+    """Kendall's tau-b of each row's columns, shape (n,); NaN where either has no order at all.
 
     Args:
         real, simulated: Shape (n, k); a column that is NaN in either is in no pair.
@@ -128,7 +142,17 @@ def kendall(real: FloatArray, simulated: FloatArray) -> FloatArray:
     there = ~np.isnan(signs[0]) & ~np.isnan(signs[1])
     x, y = (np.where(there, each, 0.0) for each in signs)
     untied = np.sqrt(np.abs(x).sum(axis=1) * np.abs(y).sum(axis=1))
-    return np.divide((x * y).sum(axis=1), untied, out=np.zeros(len(x)), where=untied > 0)
+    return np.divide((x * y).sum(axis=1), untied, out=np.full(len(x), np.nan), where=untied > 0)
+
+
+def kendall_of_figures(real: FloatArray, simulated: FloatArray) -> FloatArray:
+    """Kendall's tau-b of figures, and its resamples, shape (1 + times,).
+
+    Resamples without an order tell of no tau. Where they are more than an interval leaves out, the order rests on very
+    few people, and those resamples that hold them would agree on it: then there is no interval.
+    """
+    taus = kendall(real, simulated)
+    return alone_without_interval(taus, np.isnan(taus[1:]).sum() > (1 - CONFIDENCE) * (len(taus) - 1))
 
 
 def sign_agreement(real: FloatArray, simulated: FloatArray, pairs: Sequence[tuple[int, int]]) -> FloatArray:

@@ -10,7 +10,7 @@ from math import comb
 import numpy as np
 
 from groundlings.environments.arrays import FloatArray
-from groundlings.experiments.labs.resampling import Interval, Resamples, interval, kendall
+from groundlings.experiments.labs.resampling import Interval, Resamples, interval, kendall_of_figures
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +144,7 @@ def agreements_of(order: Mapping[str, Sequence[FloatArray]]) -> tuple[Agreement,
     columns = {style: np.column_stack(each) for style, each in order.items()}
     found = []
     for first, second in combinations(columns, 2):
-        tau = kendall(columns[first], columns[second])
-        if any(np.ptp(columns[style][0]) == 0 for style in (first, second)):
-            found.append(Agreement((first, second), None, (None, None)))
-        else:
-            found.append(Agreement((first, second), float(tau[0]), interval(tau, -1.0, 1.0)))
+        tau = kendall_of_figures(columns[first], columns[second])
+        value = None if np.isnan(tau[0]) else float(tau[0])
+        found.append(Agreement((first, second), value, interval(tau, -1.0, 1.0)))
     return tuple(found)

@@ -145,8 +145,10 @@ def _is_of(record: Record, task: str | None) -> bool:
 
 
 def _better(record: Record, other: Record) -> bool:
+    if record.value is None or other.value is None:
+        return other.value is None
     sign = -1 if record.metric in _LOWER_IS_BETTER else 1
-    return sign * (record.value or 0.0) > sign * (other.value or 0.0)
+    return sign * record.value > sign * other.value
 
 
 def _beside(record: Record, records: Sequence[Record]) -> str:

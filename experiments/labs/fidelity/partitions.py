@@ -32,7 +32,13 @@ from groundlings.experiments.labs.fidelity.system import (
     really_different,
     trivial_simulators,
 )
-from groundlings.experiments.labs.resampling import Resamples, interval, kendall, pooled, sign_agreement
+from groundlings.experiments.labs.resampling import (
+    Resamples,
+    interval,
+    kendall_of_figures,
+    pooled_alike,
+    sign_agreement,
+)
 from groundlings.personas.taste.model import estimate
 from groundlings.personas.taste.training_data import measure
 
@@ -92,24 +98,25 @@ def examine_partitions(stage: Stage, partitions: Sequence[Partition]) -> list[Re
     others = [_means(resamples, each.others, each.utilities.others) for each in partitions]
     different = [really_different(each.utilities.real) for each in partitions]
     shared = set(partitions[0].utilities.simulated)
-    names = [name for name in shared.intersection(*(each.utilities.simulated for each in partitions)) if name != MIND]
+    names = sorted(shared.intersection(*(each.utilities.simulated for each in partitions)) - {MIND})
     records = []
     for metric, target in (("kendall tau", TAU_TARGET), ("sign agreement", SIGN_TARGET)):
 
-        def figure(rows: Sequence[FloatArray], metric: str = metric) -> FloatArray:
+        def figures(rows: Sequence[FloatArray], metric: str = metric) -> list[FloatArray]:
             if metric == "kendall tau":
-                return pooled([kendall(truth, said) for truth, said in zip(real, rows, strict=True)])
-            return pooled([sign_agreement(*each[:2], each[2]) for each in zip(real, rows, different, strict=True)])
+                return [kendall_of_figures(truth, said) for truth, said in zip(real, rows, strict=True)]
+            return [sign_agreement(*each) for each in zip(real, rows, different, strict=True)]
 
         def of(name: str) -> list[FloatArray]:
             return [_means(resamples, each.people, each.utilities.simulated[name]) for each in partitions]
 
-        trivial = {name: figure(of(name)) for name in sorted(names)}
+        own, theirs, *known = pooled_alike([figures(rows) for rows in (of(MIND), others, *map(of, names))])
+        trivial = dict(zip(names, known, strict=True))
         best = max(trivial, key=lambda name: float(np.nan_to_num(trivial[name][0], nan=-2.0)))
-        n = len(partitions[0].utilities.names) if metric == "kendall tau" else round(np.mean([*map(len, different)]))
-        records.append(_record(partitions, MIND, "mind", metric, figure(of(MIND)), n, (best, trivial[best]), target))
-        records += [_record(partitions, name, "trivial", metric, found, n) for name, found in trivial.items()]
-        records.append(_record(partitions, OTHER_PEOPLE, "real", metric, figure(others), n))
+        n = [len(each.utilities.names) for each in partitions] if metric == "kendall tau" else [*map(len, different)]
+        records.append(_record(MIND, "mind", partitions, metric, own, n, (best, trivial[best]), target))
+        records += [_record(name, "trivial", partitions, metric, found, n) for name, found in trivial.items()]
+        records.append(_record(OTHER_PEOPLE, "real", partitions, metric, theirs, n))
     return records
 
 
@@ -143,27 +150,30 @@ def _means(resamples: Resamples, people: IntArray, values: FloatArray) -> FloatA
 
 
 def _record(
-    partitions: Sequence[Partition],
     scorer: str,
     kind: str,
+    partitions: Sequence[Partition],
     metric: str,
     found: FloatArray,
-    n: int,
+    sizes: Sequence[int],
     best: tuple[str, FloatArray] | None = None,
     target: float | None = None,
 ) -> Record:
     k, salts = len(partitions[0].utilities.names), len(partitions)
-    low, high = interval(found, most=1.0)
+    there = [size for size in sizes if size]  # a salt without a pair that really differs has no sign agreement
+    over = f"{salts} salts" if len(there) == salts else f"the {len(there)} of {salts} salts with such pairs"
+    low, high = interval(found, -1.0 if metric == "kendall tau" else 0.0, 1.0)
     value = None if np.isnan(found[0]) else float(found[0])
     what = (
         "Kendall's tau-b between simulated and real utilities"
         if metric == "kendall tau"
         else f"Share of the pairs that really differ (paired t, p < {SIGNIFICANT:g}) which are put in the same order"
     )
-    claim = " The claim: the low end of the interval lies above the best trivial simulator." if best else ""
+    claim = " The claim: its low end lies above the best trivial simulator, with all salts." if best else ""
     record = Record(
-        PART, f"order of {k} recommenders, mean over {salts} salts", scorer, metric, kind, value, low, high, n,  # type: ignore[arg-type]
-        "recommenders" if metric == "kendall tau" else "pairs", f"{what}; mean over {salts} salts.{claim}",
+        PART, f"order of {k} recommenders, mean over {salts} salts", scorer, metric, kind, value, low, high,  # type: ignore[arg-type]
+        round(np.mean(there or [0])), "recommenders" if metric == "kendall tau" else "pairs",
+        f"{what}; mean over {over}.{claim}",
     )  # fmt: skip
     if best is None or target is None:
         return record
@@ -171,5 +181,6 @@ def _record(
     gap = found - beside
     least, most = interval(gap)
     baseline = Baseline(name, float(beside[0]), float(gap[0]), least, most)
-    holds = low is not None and low > max(float(np.nan_to_num(beside[0])), 0.0)
+    known = not np.isnan(beside[0]) and len(there) == salts
+    holds = low is not None and known and low > max(float(beside[0]), 0.0)
     return target_of(replace(record, baseline=baseline, holds=holds), low=target)

@@ -57,6 +57,9 @@ def bootstrap(
 ) -> Interval:
     """Ends of the bootstrap interval over users (Efron 1979), None where there is none.
 
+    There is none, too, where more resamples have no figure than an interval leaves out: those that have one hold the
+    few users that it rests on, and would agree on it.
+
     It is the percentile interval, shifted by the bootstrap's estimate of its bias: resampling adds noise, which always
     increases a distance, so the plain interval of a small distance can lie above the distance itself.
 
@@ -72,7 +75,7 @@ def bootstrap(
     values = np.array([statistic(chance.integers(0, n, n)) for _ in range(times)])
     known = values[~np.isnan(values)]
     whole = statistic(np.arange(n))
-    if not len(known) or np.isnan(whole):
+    if np.isnan(whole) or times - len(known) > (1 - CONFIDENCE) * times:
         return None, None
     ends = np.quantile(known, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]) + whole - known.mean()
     low, high = np.clip(ends, least, most)
@@ -92,7 +95,8 @@ def in_digits(real: float, digits: str) -> str:
 def jackknife(statistic: Callable[[IntArray], float], n: int, chance: np.random.Generator) -> Interval:
     """Ends of the delete-a-group jackknife interval over users (Quenouille 1956, Tukey 1958), with Student's t.
 
-    For figures that repeated users would distort, such as the concentration of choices.
+    For figures that repeated users would distort, such as the concentration of choices. There are none where no group
+    makes a difference.
     """
     groups = min(GROUPS, n)
     if groups < 2:
@@ -102,7 +106,7 @@ def jackknife(statistic: Callable[[IntArray], float], n: int, chance: np.random.
     values = np.array([statistic(np.sort(np.concatenate(parts[:k] + parts[k + 1 :]))) for k in range(groups)])
     error = np.sqrt((groups - 1) / groups * ((values - values.mean()) ** 2).sum())
     reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, groups - 1)) * float(error)
-    return (None, None) if np.isnan(reach) else (whole - reach, whole + reach)
+    return (None, None) if np.isnan(reach) or not reach else (whole - reach, whole + reach)
 
 
 def floor(

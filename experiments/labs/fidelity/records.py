@@ -138,14 +138,14 @@ def verdict(holds: bool | None, gate: bool, *, met: bool = True) -> Verdict | No
 
 
 def is_better(difference: Difference, *, higher_is_better: bool) -> bool:
-    """Whether the claim "better than the best trivial scorer" holds.
+    """Whether the claim "better than the best trivial scorer" holds; not where no user differs from another.
 
     Args:
         difference: The row less that scorer, paired over users.
         higher_is_better: Which side is good.
     """
     low, high = difference.low, difference.high
-    if low is None or high is None:
+    if low is None or high is None or low == high:
         return False
     return low > 0 if higher_is_better else high < 0
 

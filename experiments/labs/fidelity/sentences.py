@@ -16,6 +16,25 @@ def figure(record: Record) -> str:
     return f"{record.value:.{decimals}f}{ends}".replace("-", "\N{MINUS SIGN}")
 
 
+def figure_and_n(record: Record, people: int | None = None) -> str:
+    """The figure with what it rests on, where that is not what the head of its table says.
+
+    Args:
+        record: The figure.
+        people: How many the head of the table names; None where it names nobody that figures rest on.
+    """
+    usual = record.unit not in ("people", "pairs") or (record.unit == "people" and record.n == people)
+    one = {"people": "person", "pairs": "pair"}.get(record.unit, record.unit)
+    return figure(record) + ("" if usual else f", {record.n:,} {one if record.n == 1 else record.unit}")
+
+
+def reached(record: Record) -> str:
+    """Whether a figure meets its target: "yes", "no", "n/a" where the figure is not known, "" without a target."""
+    if record.target is None:
+        return ""
+    return "n/a" if record.value is None else "yes" if record.target.met else "no"
+
+
 def sentence(record: Record) -> str:
     """What the record says, the verdict included."""
     head = f"{record.scorer}: {record.metric} {figure(record)}"
@@ -49,5 +68,7 @@ def _target(record: Record) -> str:
     wanted = record.target
     if wanted is None:
         return ""
-    reached = "met, interval included" if wanted.surely else "met, interval not included" if wanted.met else "missed"
-    return f"target {target(record)} {reached}"
+    if record.value is None:
+        return f"target {target(record)}, and nobody knows whether it is met"
+    said = "met, interval included" if wanted.surely else "met, interval not included" if wanted.met else "missed"
+    return f"target {target(record)} {said}"

@@ -137,6 +137,8 @@ def set_stage(config: FidelityConfig, progress: Progress = SILENT) -> Stage:
     dataset = load_dataset(config.dataset, on_download(progress), notify=on_note(progress), base=config.base)
     split = config.split.of(dataset)
     _check_fits(config, dataset, split.train)
+    for salt in config.salts:
+        people_of(config, dataset, split, salt)  # refuses here what would be refused after the fits
     testers, tuners = people_of(config, dataset, split, config.split.salt)
     measured = measure(dataset, split.train, salt=config.split.salt, seed=config.seed, labels=split.labels)
     return Stage(config, dataset, split, testers, tuners, measured, estimate(measured))
@@ -146,7 +148,7 @@ def people_of(config: FidelityConfig, dataset: Dataset, split: Split, salt: str)
     """Users of the test and of the validation third of a salt with training and held-out rows, ascending.
 
     Raises:
-        ConfigError: The test third of `split.salt` has fewer users than asked for.
+        ConfigError: A third has nobody, or the test third of `split.salt` has fewer users than asked for.
     """
     thirds = people_in_thirds(dataset.people.user_ids, salt)
     new = only_new(split.test, split.train)
@@ -176,7 +178,10 @@ def _choose(people: IntArray, config: FidelityConfig, dataset: Dataset, third: s
     """As many users as asked for, the first by a hash of seed and id, ascending."""
     size = config.population.size
     if not len(people):
-        raise ConfigError(f"split: nobody in the {third} third of {dataset.name} has both known and held-out rows")
+        raise ConfigError(
+            f"split: nobody in the {third} third of {dataset.name} under salt {salt!r} has both known and held-out "
+            "rows; choose another salt (split.salt, salts), or give more people"
+        )
     if size == "all":
         return people
     if size > len(people) and third == "test" and salt == config.split.salt:  # further salts take who is there

@@ -25,7 +25,7 @@ from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.experiments.analysis.compare import mean_interval, paired_difference
 from groundlings.experiments.analysis.metrics.ranking import score_rankings
 from groundlings.experiments.labs.fidelity.interaction import Asked
-from groundlings.experiments.labs.fidelity.people import bootstrap
+from groundlings.experiments.labs.fidelity.people import bootstrap, in_digits
 from groundlings.experiments.labs.fidelity.records import Baseline, Kind, Record, target_of
 from groundlings.experiments.labs.fidelity.score_mind import ScoreMind
 from groundlings.experiments.labs.fidelity.scorers import CatalogScores, genre_profile
@@ -190,12 +190,13 @@ def examine_system(stage: Stage, utilities: Utilities, audiences: Sequence[Simul
             for name, column in zip(utilities.names, simulated.T, strict=True)
         ]
         p = kendall(utilities.real, simulated)[1]
+        chance = "no p value, as one of the two has no order" if np.isnan(p) else f"exact two-sided p = {p:.2g}"
         wrong = _false_signs(simulated, utilities.real, different)
         tau = _agreement(
             stage, utilities, each, "kendall tau", lambda real, said: kendall(real, said)[0],
-            f"Kendall's tau-b between simulated and real utilities; exact two-sided p = {p:.2g}; leaving out one "
-            f"recommender it lies between {_left_out(utilities.real, simulated)}. The claim: significant, and "
-            "above the popularity scorer's.",
+            f"Kendall's tau-b between simulated and real utilities; {chance}; leaving out one recommender it "
+            f"lies between {_left_out(utilities.real, simulated)}. The claim: significant, and above the popularity "
+            "scorer's.",
         )  # fmt: skip
         if tau.holds and p >= SIGNIFICANT:
             tau = replace(tau, holds=False)
@@ -227,8 +228,9 @@ def _agreement(
         return figure(real[some], simulated[some]) - figure(real[some], popular[some])
 
     low, high = bootstrap(
-        lambda some: figure(real[some], simulated[some]), n, times, stage.chance(metric, each.name), most=1
-    )
+        lambda some: figure(real[some], simulated[some]), n, times, stage.chance(metric, each.name),
+        least=-1 if metric == "kendall tau" else 0, most=1,
+    )  # fmt: skip
     least, most = bootstrap(gap, n, times, stage.chance(metric, each.name))
     baseline = Baseline(POPULARITY_SIMULATOR, beside, value - beside, least, most)
     record = Record(
@@ -269,11 +271,14 @@ def really_different(real: FloatArray) -> list[tuple[int, int]]:
 
 
 def kendall(real: FloatArray, simulated: FloatArray) -> tuple[float, float]:
-    """Kendall's tau-b of the columns' means, and its two-sided p: exact, asymptotic only where means tie."""
+    """Kendall's tau-b of the columns' means, and its two-sided p: exact, asymptotic only where means tie.
+
+    Both are NaN where one of the two has no order at all.
+    """
     x, y = np.nanmean(real, axis=0), np.nanmean(simulated, axis=0)
     tied = len(np.unique(x)) < len(x) or len(np.unique(y)) < len(y)
     found = stats.kendalltau(x, y, method="asymptotic" if tied else "exact")
-    return float(np.nan_to_num(found.statistic)), float(found.pvalue)
+    return float(found.statistic), float(found.pvalue)
 
 
 def sign_agreement(real: FloatArray, simulated: FloatArray, pairs: Sequence[tuple[int, int]]) -> float:
@@ -294,7 +299,7 @@ def _false_signs(simulated: FloatArray, real: FloatArray, pairs: Sequence[tuple[
 def _left_out(real: FloatArray, simulated: FloatArray) -> str:
     columns = np.arange(real.shape[1])
     taus = [kendall(real[:, columns != left], simulated[:, columns != left])[0] for left in columns]
-    return f"{min(taus):.2f} and {max(taus):.2f}"
+    return f"{in_digits(np.min(taus), '.2f')} and {in_digits(np.max(taus), '.2f')}"
 
 
 def _utility(name: str, scorer: str, metric: str, kind: Kind, values: FloatArray) -> Record:

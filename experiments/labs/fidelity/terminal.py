@@ -12,7 +12,7 @@ from rich.table import Table
 from groundlings.environments.words import plural
 from groundlings.experiments.labs.fidelity.headlines import headlines
 from groundlings.experiments.labs.fidelity.lab import Findings
-from groundlings.experiments.labs.fidelity.sentences import figure, target
+from groundlings.experiments.labs.fidelity.sentences import figure_and_n, reached, target
 from groundlings.experiments.terminal import escape
 
 _COLOURS = {"validated": "green", "indicative": "cyan", "not supported": "red"}
@@ -34,11 +34,12 @@ def render_findings(findings: Findings, width: int = 160) -> RenderableType:
     table.add_column("verdict")
     for row in headlines(findings.records):
         record = row.record
-        met = "" if record.target is None else "yes" if record.target.met else "[red]no"
+        met = reached(record).replace("no", "[red]no")
         word = record.verdict or ""
         colour = _COLOURS.get(word, "")
         said = f"[{colour}]{word}" if colour else word
-        table.add_row(escape(row.label), escape(figure(record)), escape(row.beside), target(record), met, said)
+        value = escape(figure_and_n(record, findings.about["people_tested"]))
+        table.add_row(escape(row.label), value, escape(row.beside), target(record), met, said)
     return table
 
 
@@ -64,10 +65,11 @@ def _render_paragraphs(findings: Findings) -> Group:
         record = row.record
         colour = _COLOURS.get(record.verdict or "", "")
         word = f"  [{colour}]{record.verdict}[/]" if colour else f"  {record.verdict}" if record.verdict else ""
-        parts.append(f"[bold]{escape(row.label)}[/]  {escape(figure(record))}{word}")
+        value = escape(figure_and_n(record, findings.about["people_tested"]))
+        parts.append(f"[bold]{escape(row.label)}[/]  {value}{word}")
         goal = ""
         if record.target is not None:
-            goal = f"target {target(record)} {'met' if record.target.met else '[red]not met[/]'}"
+            goal = f"target {target(record)} {_GOAL[reached(record)]}"
         beside = escape(row.beside)
         if goal or beside:
             parts.append(Padding("; ".join(filter(None, (goal, beside and f"beside {beside}"))), (0, 0, 0, 4)))
@@ -75,6 +77,7 @@ def _render_paragraphs(findings: Findings) -> Group:
 
 
 _WIDE = 120
+_GOAL = {"yes": "met", "no": "[red]not met[/]", "n/a": "met or not, nobody knows"}
 
 
 def _lost(about: Mapping[str, Any]) -> str:

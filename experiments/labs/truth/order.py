@@ -18,6 +18,7 @@ from groundlings.experiments.labs.fidelity.records import Kind
 from groundlings.experiments.labs.resampling import (
     Resamples,
     kendall,
+    kendall_of_figures,
     pooled,
     really_different,
     sign_agreement,
@@ -215,7 +216,7 @@ def _agreement(
         first = metric == HEADLINES[0]
         tau_target = (GATE_TAU if row.fitted else TAU_WITHOUT, None) if first else None
         sign_target = (GATE_SIGN, None) if first and row.fitted else None
-        tau = [kendall(*each) for each in zip(true, said, strict=True)]
+        tau = [kendall_of_figures(*each) for each in zip(true, said, strict=True)]
         sign = [sign_agreement(*each) for each in zip(true, said, different, strict=True)]
         taus.append(Row(row.name, row.kind, tau, row.fitted, tau_target))
         signs.append(Row(row.name, row.kind, sign, row.fitted, sign_target))
@@ -242,10 +243,13 @@ def _resampled(real: Sequence[FloatArray], counts: BoolArray, salts: Sequence[st
         by_salt.append(kendall(np.broadcast_to(true[:1], true[1:].shape), true[1:]))
     records = []
     for salt, taus in [("pooled", pooled(by_salt)), *zip(salts, by_salt, strict=True)]:
-        low, high = np.quantile(taus, [0.025, 0.975])
+        known = taus[~np.isnan(taus)]
+        if not len(known):
+            continue
+        low, high = np.quantile(known, [0.025, 0.975])
         records.append(
             TruthRecord(
-                PART, task, RESAMPLED, "kendall tau", "real", float(taus.mean()), float(low), float(high), n_arms,
+                PART, task, RESAMPLED, "kendall tau", "real", float(known.mean()), float(low), float(high), n_arms,
                 "recommenders", definition, salt=salt,
             )
         )  # fmt: skip

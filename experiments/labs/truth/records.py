@@ -23,7 +23,7 @@ import numpy as np
 from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.labs.fidelity.records import Baseline, Kind, Record, is_within, target_of
 from groundlings.experiments.labs.fidelity.sentences import sentence
-from groundlings.experiments.labs.resampling import interval, pooled
+from groundlings.experiments.labs.resampling import interval, pooled_alike
 from groundlings.experiments.labs.truth.config import FEWEST_SALTS
 
 POOLED = "pooled"
@@ -106,7 +106,9 @@ class Metric:
 
 def compare(metric: Metric, rows: Sequence[Row], salts: Sequence[str]) -> list[TruthRecord]:
     """Records of all rows: the pooled figures with claims, then those of each partition without."""
-    records = _records(metric, rows, [pooled(row.values) for row in rows], POOLED, round(float(np.mean(metric.n))))
+    records = _records(
+        metric, rows, pooled_alike([row.values for row in rows]), POOLED, round(float(np.mean(metric.n)))
+    )
     for number, salt in enumerate(salts):
         values = [row.values[number] for row in rows]
         of_salt = _records(metric, rows, values, salt, metric.n[number])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 
 from groundlings.environments.words import persons, plural
-from groundlings.experiments.labs.fidelity.sentences import figure, target
+from groundlings.experiments.labs.fidelity.sentences import figure_and_n, reached, target
 from groundlings.experiments.labs.truth.headlines import headlines
 from groundlings.experiments.labs.truth.lab import Findings
 from groundlings.experiments.labs.truth.records import VALIDATED
@@ -35,9 +35,9 @@ def render_findings(findings: Findings) -> Table:
     table.add_column("verdict")
     for row in headlines(findings.records):
         record = row.record
-        met = "" if record.target is None else "yes" if record.target.met else "[red]no"
+        met = reached(record).replace("no", "[red]no")
         colour = _COLOURS.get(record.said, "")
         said = f"[{colour}]{record.said}" if colour else record.said
-        told = (row.label, record.exposures, figure(record), row.beside)
+        told = (row.label, record.exposures, figure_and_n(record), row.beside)
         table.add_row(*map(escape, told), target(record), met, said)
     return table

@@ -13,7 +13,9 @@ from groundlings.experiments.labs.resampling import (
     Resamples,
     interval,
     kendall,
+    kendall_of_figures,
     pooled,
+    pooled_alike,
     really_different,
     sign_agreement,
 )
@@ -28,8 +30,26 @@ def test_tau_is_that_of_scipy_ties_included(data):
     second = np.array(
         data.draw(st.lists(st.integers(0, 4), min_size=len(first), max_size=len(first))), dtype=np.float64
     )
-    expected = np.nan_to_num(stats.kendalltau(first, second).statistic)
-    assert kendall(first[None], second[None])[0] == pytest.approx(expected)
+    expected = stats.kendalltau(first, second).statistic
+    assert kendall(first[None], second[None])[0] == pytest.approx(expected, nan_ok=True), "no order, no tau"
+
+
+def test_an_order_that_rests_on_one_person_has_no_interval():
+    resamples = Resamples.draw(50, 200, np.random.default_rng(4))
+    everybody = np.ones(50, dtype=np.bool_)
+    real = resamples.mean(np.tile([1.0, 2.0, 3.0], (50, 1)), everybody)
+    lone = np.zeros((50, 3))
+    lone[7] = [1, 2, 3]
+    taus = kendall_of_figures(real, resamples.mean(lone, everybody))
+    assert (taus[0], interval(taus)) == (1.0, (None, None))
+    assert interval(kendall_of_figures(real, real)) == (1.0, 1.0)
+
+
+def test_a_mean_over_other_partitions_than_those_of_its_rivals_is_none():
+    known, unknown = np.full(101, 0.5), np.full(101, np.nan)
+    rows = pooled_alike([[known, known, unknown], [known, unknown, unknown]])
+    assert rows[0][0] == 0.5, "the third has no figure for anybody"
+    assert np.isnan(rows[1]).all()
 
 
 def test_a_recommender_without_a_value_is_in_no_pair():

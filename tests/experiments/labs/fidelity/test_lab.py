@@ -217,6 +217,14 @@ def test_candidates_are_clicked_as_often_as_users_interact_whatever_the_click_ra
     assert not stage.train.matrix[picks.users, picks.items].any()
 
 
+def test_a_salt_whose_third_is_empty_is_refused_before_anything_is_fitted(toy_file, monkeypatch):
+    monkeypatch.setattr("groundlings.experiments.labs.fidelity.stage.measure", None)
+    monkeypatch.setattr("groundlings.experiments.labs.fidelity.stage.people_in_thirds", lambda ids, salt: (
+        np.arange(len(ids)) % 3 if salt == "a" else np.zeros(len(ids), dtype=np.int64)))  # fmt: skip
+    with pytest.raises(ConfigError, match=r"nobody in the test third of toy under salt 'b' .*split\.salt, salts"):
+        set_stage(load_as(FidelityConfig, toy_file))
+
+
 def test_more_people_than_the_test_third_has_is_an_error_that_says_how_many(toy_file):
     config = load_as(FidelityConfig, toy_file, ["population.size=149"])
     with pytest.raises(ConfigError, match=r"found 149, but the test third of toy .* has \d+ people"):

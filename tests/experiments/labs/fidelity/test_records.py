@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundlings.experiments.analysis.compare import Difference, paired_difference
-from groundlings.experiments.labs.fidelity.people import in_digits, ratio_of
+from groundlings.experiments.labs.fidelity.headlines import headlines
+from groundlings.experiments.labs.fidelity.people import bootstrap, in_digits, jackknife, ratio_of
 from groundlings.experiments.labs.fidelity.records import (
     Baseline,
     Record,
@@ -45,6 +46,21 @@ def test_what_is_compared_with_nothing_known_has_no_baseline():
     assert found.baseline is None
     found = replace(found, baseline=Baseline("rule", 0.3, float("nan"), float("nan"), 0.4))
     assert found.baseline == Baseline("rule", 0.3, None, None, 0.4)
+
+
+def test_nothing_is_claimed_where_no_user_differs_from_another():
+    assert not is_better(difference(0.2, 0.2), higher_is_better=True)
+    assert jackknife(lambda rows: 0.99, 10, np.random.default_rng(0)) == (None, None)
+    found = bootstrap(lambda rows: 1.0 if 0 in rows else np.nan, 40, 100, np.random.default_rng(0))
+    assert found == (None, None), "the resamples that hold the only user with a value agree on the figure"
+
+
+def test_of_two_predictions_the_one_that_is_known_is_the_headline():
+    rows = [replace(record(value, None, None), part="preference", task="rating", metric="mae", scorer=f"m ({name})")
+            for name, value in (("mean", None), ("median", 0.9))]  # fmt: skip
+    examined = replace(record(0.5, None, None), scorer="m")
+    for order in (rows, rows[::-1]):
+        assert [row.record.value for row in headlines([examined, *order]) if row.label == "Rating, MAE"] == [0.9]
 
 
 def test_without_a_claim_there_is_no_word():

@@ -10,6 +10,7 @@ import pytest
 from groundlings.experiments.labs.fidelity.calibration import BINS, expected_calibration_error, reliability
 from groundlings.experiments.labs.fidelity.partitions import Partition, examine_partitions, gate
 from groundlings.experiments.labs.fidelity.records import Record, verdict
+from groundlings.experiments.labs.fidelity.sentences import figure, figure_and_n, reached, sentence
 from groundlings.experiments.labs.fidelity.stage import MIND
 from groundlings.experiments.labs.fidelity.system import (
     OTHER_PEOPLE,
@@ -76,12 +77,36 @@ def test_the_gate_judges_the_mean_over_salts(many):
     assert tau.value == pytest.approx(1.0)
     assert tau.task == "order of 8 recommenders, mean over 5 salts"
     assert tau.low <= tau.value <= tau.high
-    assert (tau.baseline.scorer, tau.holds, tau.target.met) == ("genres", True, True)
+    assert (tau.baseline.scorer, tau.holds, tau.target.met) == ("popularity scorer", True, True), "genres have no order"
     assert gate(records, 5)
     assert not gate(records, 4), "four salts are too few"
     assert not gate([], 5)
     assert not gate(examined(many, lambda real: -real), 5)
     assert not gate(examined(many, lambda real: 0 * real + np.array([0, 2, 1, 4, 3, 6, 5, 7.0])), 5), "tau is too low"
+
+
+def test_a_mind_without_an_order_has_no_tau_and_nobody_calls_its_target_missed(many):
+    records = examined(many, lambda real: 0 * real)
+    tau = next(each for each in records if (each.scorer, each.metric) == (MIND, "kendall tau"))
+    assert (tau.value, tau.low, tau.holds) == (None, None, False)
+    assert np.isnan(kendall(np.ones((3, 8)), np.ones((3, 8)))).all()
+    assert (reached(tau), sentence(tau).split("; ")[-1]) == (
+        "n/a",
+        "target \u2265 0.8, and nobody knows whether it is met.",
+    )
+
+
+def test_salts_without_a_pair_that_really_differs_are_counted_and_keep_the_gate_shut(many):
+    def alike(each):
+        flat = np.broadcast_to(each.utilities.real[:, :1], each.utilities.real.shape)
+        return replace(each, utilities=replace(each.utilities, real=flat))
+
+    salts = [partition(seed, lambda real: 7 * real) for seed in range(5)]
+    records = examine_partitions(many, [salts[0], *map(alike, salts[1:])])
+    sign = next(each for each in records if (each.scorer, each.metric) == (MIND, "sign agreement"))
+    assert (sign.value, sign.n, sign.holds) == (1.0, 27, False)
+    assert "mean over the 1 of 5 salts with such pairs" in sign.definition
+    assert figure_and_n(sign, 300) == f"{figure(sign)}, 27 pairs"
 
 
 def test_one_bad_salt_does_not_decide(many):
