@@ -79,7 +79,8 @@ def _print(findings: Findings, console: Terminal) -> None:
             told = tested.intervals(row)
             held = (f"{tested.holding(row, findings.truth)} of {told}" if told else "n/a") if row in _FOR_ALL else ""
             spread = f"{known.std(ddof=1):.4f}" if len(known) > 1 else "n/a"
-            table.add_row(row, f"{known.mean():+z.4f}" if len(known) else "n/a", spread, held)
+            of = f" ({len(known)} of {n})" if 0 < len(known) < n else ""  # others tell nothing of this row
+            table.add_row(row, f"{known.mean():+z.4f}{of}" if len(known) else "n/a", spread, held)
         console.print(table)
 
 

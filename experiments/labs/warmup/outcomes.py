@@ -25,6 +25,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from groundlings.environments.arrays import NO_ITEM, BoolArray, FloatArray, IntArray, ItemArray
+from groundlings.environments.errors import DataError
 from groundlings.environments.interactions import Interactions
 from groundlings.experiments.labs.warmup.splitting import ColdSplit
 
@@ -70,6 +71,9 @@ class Arena:
         split: The parts of the history.
         depth: Length of the lists that are measured.
         chance: Random numbers for the order of equal scores.
+
+    Raises:
+        DataError: No tested user has a held-out interaction with a new item, or none with an old one.
     """
 
     def __init__(self, split: ColdSplit, depth: int, chance: np.random.Generator) -> None:
@@ -80,6 +84,12 @@ class Arena:
         new = _pairs(split.cold_test, split.tested)
         # A pair that occurs twice may be in both parts; the training rows hold it, so it tests nothing.
         old = _pairs(split.warm_test, split.tested) & (self._seen.toarray() == 0)
+        for name, pairs in (("a new", new), ("an old", old)):
+            if not pairs.any():
+                raise DataError(
+                    f"warm-up split: no tested user has a held-out interaction with {name} item, so nothing is known "
+                    "of such lists; choose another cold.share or salt, or use data with more interactions"
+                )
         self._relevant: Mapping[Setting, BoolArray] = {
             "cold": new, "warm": old, "overall": new | old, "cold in all": new, "warm in all": old,
         }  # fmt: skip

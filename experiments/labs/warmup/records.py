@@ -8,7 +8,7 @@ A figure has two sources of randomness, and a claim must hold for both:
 Each claim has a fixed rule. "Better" holds if both 95 % intervals of the difference lie above zero. "Loses nothing"
 holds if the lower of the two one-sided tests (Schuirmann 1987) rejects a loss beyond the margin at p < 0.05; the p of
 both tests together is recorded, too. "Closes half of the gap" holds if the share is at least one half; its interval is
-recorded.
+recorded. There is a gap only where the 95 % interval over items of what it is lies above zero.
 """
 
 from __future__ import annotations
@@ -85,9 +85,9 @@ class Claim:
         what: "better", "loses nothing" or "closes half of the gap".
         arm, against: The two sides; for the gap "random_n to oracle_n".
         key: The figure it is about.
-        value: The difference, or the share of the gap that is closed; None where there is no gap.
+        value: The difference, or the share of the gap that is closed; None where there is no clear gap.
         seeds_low, seeds_high, p: Over the seeds; p of the paired t test, or of the one-sided test of a loss.
-        items_low, items_high: Over items.
+        items_low, items_high: Over items; None where each seed has one alone.
         p_equivalence: Of both one-sided tests; None for other claims.
         holds: By the rule of this module.
     """
@@ -166,8 +166,8 @@ class Ledger:
         """The claim that an arm is better than another in one figure."""
         other = _of_arm(key, against)
         found = paired_difference(self.values(key), self.values(other))
-        low, high = _ends(self._resample(key) - self._resample(other))
-        holds = found.low is not None and found.low > 0 and low > 0
+        low, high = self._ends(key, self._resample(key) - self._resample(other))
+        holds = found.low is not None and found.low > 0 and low is not None and low > 0
         return Claim(
             "better", key.arm, against, key, found.difference or 0.0, found.low, found.high, found.p_value, low, high,
             holds,
@@ -179,19 +179,24 @@ class Ledger:
         found = paired_difference(self.values(key), self.values(other))
         tolerated = margin * float(self.values(other).mean())
         p = no_loss_p_value(found, tolerated)
-        low, high = _ends(self._resample(key) - self._resample(other))
+        low, high = self._ends(key, self._resample(key) - self._resample(other))
         return Claim(
             "loses nothing", key.arm, against, key, found.difference or 0.0, found.low, found.high, p, low, high,
             p is not None and p < ALPHA, equivalence_p_value(found, tolerated),
         )  # fmt: skip
 
     def closes_gap(self, key: Key, bottom: str, top: str) -> Claim:
-        """The claim that an arm closes at least half of the gap between two others; it holds nowhere without a gap."""
+        """The claim that an arm closes at least half of the gap between two others.
+
+        It holds nowhere without a clear gap: a share of what may be nothing could be any number.
+        """
         arms = [self.values(_of_arm(key, arm)).mean() for arm in (key.arm, bottom, top)]
         drawn = [self._resample(_of_arm(key, arm)) for arm in (key.arm, bottom, top)]
         gaps = drawn[2] - drawn[1]
-        low, high = _ends((drawn[0] - drawn[1]) / gaps) if gaps.all() else (None, None)
-        share = float((arms[0] - arms[1]) / (arms[2] - arms[1])) if arms[2] != arms[1] else None
+        least = self._ends(key, gaps)[0]
+        clear = least is not None and least > 0 and arms[2] > arms[1]
+        low, high = self._ends(key, (drawn[0] - drawn[1]) / gaps) if clear and gaps.all() else (None, None)
+        share = float((arms[0] - arms[1]) / (arms[2] - arms[1])) if clear else None
         return Claim(
             "closes half of the gap", key.arm, f"{bottom} to {top}", key, share, None, None, None, low, high,
             share is not None and share >= 0.5,
@@ -200,11 +205,19 @@ class Ledger:
     def _record(self, key: Key) -> Record:
         values = self.values(key)
         if key in self._gains:
-            ends: tuple[float | None, float | None] = _ends(self._resample(key))
+            ends = self._ends(key, self._resample(key))
         else:
             over_seeds = mean_interval(values)
             ends = over_seeds.low, over_seeds.high
         return Record(key, float(values.mean()), *ends, sum(self._items), tuple(values.tolist()))
+
+    def _ends(self, key: Key, drawn: FloatArray) -> tuple[float | None, float | None]:
+        """Ends of an interval over the items of a figure; none where each seed has one, which is drawn every time."""
+        if max(map(len, self._gains[key])) < 2:
+            return None, None
+        tail = (1 - CONFIDENCE) / 2
+        low, high = np.quantile(drawn, [tail, 1 - tail])
+        return float(low), float(high)
 
     def _resample(self, key: Key) -> FloatArray:
         """The figure under each resample of items, mean over seeds, shape (resamples,)."""
@@ -235,9 +248,3 @@ def find(records: Sequence[Record], **parts: Any) -> Record | None:
 
 def _of_arm(key: Key, arm: str) -> Key:
     return Key(arm, key.volume, key.setting, key.metric, key.recommender, key.how)
-
-
-def _ends(drawn: FloatArray) -> tuple[float, float]:
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(drawn, [tail, 1 - tail])
-    return float(low), float(high)

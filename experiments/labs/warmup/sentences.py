@@ -67,7 +67,7 @@ def headline(findings: Findings) -> str:
         subject = ("it" if one else "they") if beaten else simulated
         parts.append(f"{subject} {'is' if one else 'are'} not shown to beat {_listed(unbeaten)}")
     parts.append(
-        "random and real first users differ in nothing that could be closed"
+        "random and real first users do not clearly differ, so that there is no gap to close"
         if gap.value is None
         else f"{'it closes' if one else 'they close'} {100 * gap.value:.0f} % of the gap between random and real first "
         "users"
@@ -82,7 +82,7 @@ def claim_words(claim: Claim) -> str:
     where = f"{key.metric.upper()}, {SETTING_NAMES.get(key.setting, key.setting)}; {key.recommender} {key.how}"
     if claim.what == "closes half of the gap":
         if claim.value is None:
-            return f"{where}: there is no gap from {_gap(claim.against)}"
+            return f"{where}: there is no clear gap from {_gap(claim.against)}"
         known = claim.items_low is not None and claim.items_high is not None
         ends = (
             f"[{100 * (claim.items_low or 0):.0f} %, {100 * (claim.items_high or 0):.0f} %]" if known else "no interval"

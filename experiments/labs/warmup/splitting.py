@@ -109,6 +109,11 @@ def choose_items(dataset: Dataset, config: ColdConfig, chance: np.random.Generat
     order = chance.permutation(with_interactions)
     if config.choose == "newest":
         years = dataset.catalog.years[order]  # the draw decides within a year; an unknown year is never new
+        if (dated := int((~np.isnan(years)).sum())) < count:
+            raise ConfigError(
+                f"cold.choose: newest takes {plural(count, 'item')} by year, and {dated} of {len(order)} have one; "
+                "name the column of years (own.items.year), or choose random or list"
+            )
         order = order[np.argsort(-np.nan_to_num(years, nan=-np.inf), kind="stable")]
     # One group is chosen and then halved at random, so that hidden and new items have the same distribution.
     cold = chance.permutation(order[:count])

@@ -15,12 +15,13 @@ from typer.testing import CliRunner
 from groundlings.environments.arrays import IntArray
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.ties import Ties
-from groundlings.experiments.cli.interference import interference
+from groundlings.experiments.cli.interference import _print, interference
 from groundlings.experiments.config.loading import load_config
-from groundlings.experiments.labs.interference.estimates import Estimates, estimate, shares_of_ties
-from groundlings.experiments.labs.interference.lab import Tested, try_splits
+from groundlings.experiments.labs.interference.estimates import Estimate, Estimates, estimate, shares_of_ties
+from groundlings.experiments.labs.interference.lab import Findings, Tested, try_splits
 from groundlings.experiments.labs.resampling import Resamples
 from groundlings.experiments.running.clusters import clusters_of, share_within
+from groundlings.experiments.terminal import Terminal
 from groundlings.simulator.log.reader import ArmRows, LogReader
 
 N, DIRECT, SPILLOVER = 600, 0.5, 0.8
@@ -67,6 +68,15 @@ def test_one_arm_for_everybody_tells_nothing():
     (found,) = estimate(chance.normal(size=N), home, shares_of_ties(ties, USERS, home), USERS, resamples)
     assert {each.value for each in (found.naive, found.direct, found.spillover, found.total)} == {None}
     assert Tested("agents", 0.0, (found,)).intervals("total") == 0  # which is no interval that misses the truth
+
+
+def test_a_mean_says_of_how_many_assignments_it_is(capsys):
+    known, unknown = Estimate(0.5, 0.1, 0.9), Estimate(None, None, None)
+    told = (Estimates(known, known, known, known), Estimates(known, unknown, unknown, unknown))
+    _print(Findings(("a", "b"), 9, 9, 4, 1.0, 0.0, 0.5, (Tested("agents", 0.5, told),)), Terminal(width=120))
+    rows = {line.split()[1]: line for line in capsys.readouterr().out.splitlines() if line.startswith("\u2502")}
+    assert "+0.5000 (1 of 2)" in rows["total"]
+    assert "of 2)" not in rows["naive"]
 
 
 @settings(max_examples=20)

@@ -14,6 +14,7 @@ from groundlings.environments.content import measure_content
 from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.interactions import Interactions
 from groundlings.experiments.labs.warmup.config import ColdConfig
+from groundlings.experiments.labs.warmup.outcomes import Arena
 from groundlings.experiments.labs.warmup.replicate import ARMS, CHOOSING, ORACLE, Bench, begin_trial
 from groundlings.experiments.labs.warmup.splitting import split_cold
 from groundlings.personas.taste.content import fit_content_taste
@@ -125,3 +126,16 @@ def test_the_newest_are_the_newest(dataset):
     met = dataset.interactions.item_counts > 0
     others = np.setdiff1d(np.flatnonzero(met & ~np.isnan(years)), cold)
     assert years[cold].min() > years[others].max()
+
+
+def test_items_without_years_are_no_newest_ones(dataset):
+    unknown = replace(dataset, catalog=replace(dataset.catalog, years=np.full(len(dataset.catalog), np.nan)))
+    with pytest.raises(ConfigError, match="newest takes 15 items by year, and 0 of 150 have one"):
+        split_cold(unknown, ColdConfig(choose="newest", share=0.1), "a", np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(("part", "name"), [("cold_test", "a new item"), ("warm_test", "an old item")])
+def test_a_list_of_which_nothing_is_known_is_not_worth_zero(trial, part, name):
+    nobody = replace(trial.split, **{part: getattr(trial.split, part).take(np.zeros(0, dtype=np.int64))})
+    with pytest.raises(DataError, match=f"no tested user has a held-out interaction with {name}"):
+        Arena(nobody, 5, np.random.default_rng(0))

@@ -72,11 +72,11 @@ def test_choosing_is_judged_against_the_pool():
     assert (nobody.items, nobody.auc, nobody.enrichment) == (0, None, None)
 
 
-def planted(gains: dict[str, float], seeds: int = 4, noise: float = 0.01) -> tuple[Ledger, Key]:
+def planted(gains: dict[str, float], seeds: int = 4, noise: float = 0.01, n_items: int = 30) -> tuple[Ledger, Key]:
     """A ledger in which each arm's value is known up to noise that all arms share."""
-    ledger, new = Ledger(200), np.arange(30)
+    ledger, new = Ledger(200), np.arange(n_items)
     for seed in range(seeds):
-        shared = np.random.default_rng(seed).normal(1, noise, 30) / 30
+        shared = np.random.default_rng(seed).normal(1, noise, n_items) / n_items
         ledger.begin_seed(new)
         for arm, gain in gains.items():
             shares = {(setting, metric): shared * gain for setting in SETTINGS for metric in ("ndcg", "recall")}
@@ -106,13 +106,21 @@ def test_the_gap_is_a_share_of_the_way():
     assert not low.closes_gap(key, "random_n", "oracle_n").holds
 
 
-def test_of_no_gap_nothing_is_closed():
-    """Random and real first users may be worth the same on small data; a share of nothing is no number."""
-    ledger, key = planted({"audience": 1.3, "random_n": 1.4, "oracle_n": 1.4})
+@pytest.mark.parametrize("oracle", [1.4, 1.2])
+def test_of_no_gap_nothing_is_closed(oracle):
+    """Real first users may be worth as much as random ones, or less; a share of that is no number."""
+    ledger, key = planted({"audience": 1.1, "random_n": 1.4, "oracle_n": oracle})
     with np.errstate(all="raise"):
         gap = ledger.closes_gap(key, "random_n", "oracle_n")
     assert (gap.value, gap.items_low, gap.items_high, gap.holds) == (None, None, None, False)
-    assert claim_words(gap).endswith("there is no gap from random users to real first users")
+    assert claim_words(gap).endswith("there is no clear gap from random users to real first users")
+
+
+def test_one_new_item_per_seed_has_no_interval_over_items_and_no_claim():
+    ledger, key = planted({"audience": 1.2, "random_n": 1.0, "oracle_n": 1.3}, n_items=1)
+    lead, gap = ledger.better(key, "random_n"), ledger.closes_gap(key, "random_n", "oracle_n")
+    assert lead.seeds_low > 0
+    assert (lead.items_low, lead.holds, gap.value, gap.holds) == (None, False, None, False)
 
 
 @pytest.mark.parametrize(("value", "holds"), [(1.0, True), (0.995, True), (0.97, False), (1.05, True)])
