@@ -83,6 +83,7 @@ def test_one_failure_cancels_the_others_and_is_raised():
 
 def test_the_garbage_collector_is_as_before_once_the_days_are_over():
     usual = gc.get_threshold()
+    gc.unfreeze()
     try:
         for before, within in ((700, 100_000), (200_000, 200_000)):
             gc.set_threshold(before, *usual[1:])
@@ -90,5 +91,11 @@ def test_the_garbage_collector_is_as_before_once_the_days_are_over():
                 assert gc.get_freeze_count() > 0
                 assert gc.get_threshold()[0] == within
             assert (gc.get_threshold(), gc.get_freeze_count()) == ((before, *usual[1:]), 0)
+        gc.freeze()
+        with rare_collections():
+            made = [[] for _ in range(1000)]
+        assert gc.get_freeze_count() > 0, "what somebody else has frozen stays so"
+        assert any(found is made for found in gc.get_objects())
     finally:
         gc.set_threshold(*usual)
+        gc.freeze()
