@@ -135,7 +135,11 @@ def _reached(start: str) -> tuple[dict[str, Path], set[str]]:
                 others.add(name.partition(".")[0])
             continue
         own[name] = path
-        unmet = [each for each in _imports(name, path, path.stat().st_mtime_ns) if each not in met]
+        unmet = [
+            each
+            for each in _imports(name, path, path.stat().st_mtime_ns)
+            if each not in met and not _is_no_module(each)
+        ]
         waiting += unmet
         met.update(unmet)
     return own, others
@@ -207,8 +211,27 @@ def _file(name: str) -> Path | None:
         except (ImportError, ValueError, AttributeError):
             return None
         place = spec.origin if spec is not None else None
-    path = Path(place) if place else None
+    path = _path(place) if place else None
     return path if path is not None and path.is_file() else None
+
+
+_path = functools.cache(Path)
+"""Making one takes longer than asking whether it is there, and a run asks a thousand times."""
+
+_no_modules: set[str] = set()
+"""Names found to be none of a module: of the standard library, or of a class or a function in a module of ours."""
+
+
+def _is_no_module(name: str) -> bool:
+    """Whether a name that an import mentions will never be that of a module that counts."""
+    if name in _no_modules:
+        return True
+    parent = sys.modules.get(name.rpartition(".")[0])
+    inside = name.startswith(f"{_OURS}.") and parent is not None and not hasattr(parent, "__path__")
+    if (inside and name not in sys.modules) or not name or _is_standard(name):
+        _no_modules.add(name)
+        return True
+    return False
 
 
 def _is_standard(name: str) -> bool:

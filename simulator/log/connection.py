@@ -20,6 +20,8 @@ class WritingConnection:
         self._store = store
         self._engine = store.for_writing()
         self._connection: Connection | None = None
+        self.made = False
+        """Whether the tables were made when it was opened, in a database that had none."""
 
     def open(self) -> None:
         """Connect, make room for tables, and bring those of an older version up to date.
@@ -33,7 +35,7 @@ class WritingConnection:
             self.prepare()
             with self.transaction() as connection:
                 refuse_foreign(connection, self._store)
-                migrate(connection)
+                self.made = migrate(connection)
         except BaseException:
             self.close()
             raise

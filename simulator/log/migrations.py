@@ -98,8 +98,8 @@ def schema_version(connection: Connection) -> int:
     return connection.execute(select(func.max(_ledger.c.number))).scalar_one() or 0
 
 
-def migrate(connection: Connection) -> None:
-    """Bring a database to `SCHEMA_VERSION`.
+def migrate(connection: Connection) -> bool:
+    """Bring a database to `SCHEMA_VERSION`; whether it had no tables at all, so that there is nothing in them to doubt.
 
     Raises:
         RunDirectoryError: A newer Groundlings wrote it, or a run stands in it and nothing says of which version.
@@ -115,13 +115,15 @@ def migrate(connection: Connection) -> None:
             f"the log holds a run, and no table {LEDGER} says with which version it was written; it was left as it is, "
             "restore it from a copy"
         )
+    empty = version == 0 and not inspect(connection).get_table_names()
     if version == 0:
-        tables.metadata.create_all(connection)
+        tables.metadata.create_all(connection, checkfirst=not empty)
         _ledger.create(connection)
     for number in range(version + 1, SCHEMA_VERSION + 1):
         if version > 0:
             STEPS[number - 2][1](connection)
         connection.execute(_ledger.insert().values(number=number, name=_NAMES[number - 1]))
+    return empty
 
 
 def _holds_a_run(connection: Connection) -> bool:

@@ -153,16 +153,8 @@ class LogWriter:
             RunDirectoryError: The database is damaged, or was changed since it was written.
         """
         with self._connection.transaction() as connection:
-            self._store.check_integrity(connection)
-            damage = damage_in(connection)
-            if damage is not None:
-                raise RunDirectoryError(f"{self._store}: the log is damaged: {damage}; restore it from a copy")
-            changed = seals_in(connection).faults
-            if changed:
-                raise RunDirectoryError(
-                    f"{self._store}: the log is not as it was written: {'; '.join(changed)}; nothing was added to it, "
-                    "restore it from a copy, or start a new run"
-                )
+            if not self._connection.made:
+                self._refuse_changed(connection)
             if self._store.keeper is not None:
                 self.leftovers = self._store.keeper.clear_leftovers(connection)
             found = read_resumption(connection, self._store, schema, lists=lists)
@@ -175,6 +167,19 @@ class LogWriter:
                 connection.execute(update(tables.runs).values(status="running", finished_at=None))
                 self._chain = self._with_state(connection)
             return found.past
+
+    def _refuse_changed(self, connection: Connection) -> None:
+        """Read all of a log that was there before, and raise `RunDirectoryError` where it is not as it was written."""
+        self._store.check_integrity(connection)
+        damage = damage_in(connection)
+        if damage is not None:
+            raise RunDirectoryError(f"{self._store}: the log is damaged: {damage}; restore it from a copy")
+        changed = seals_in(connection).faults
+        if changed:
+            raise RunDirectoryError(
+                f"{self._store}: the log is not as it was written: {'; '.join(changed)}; nothing was added to it, "
+                "restore it from a copy, or start a new run"
+            )
 
     def accept(self, changes: Sequence[Change]) -> None:
         """Write down which parts of what the run depends on have changed, and that it goes on all the same."""

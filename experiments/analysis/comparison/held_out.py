@@ -9,6 +9,7 @@ evidence, it decides before held-out behaviour.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
@@ -212,7 +213,13 @@ class HeldOut:
 
 def of_dict(content: object) -> HeldOut:
     """The values of a dictionary that `HeldOut.as_dict` made; raises `ValueError` where it does not fit."""
-    return TypeAdapter(HeldOut).validate_python(content)
+    return _reader().validate_python(content)
+
+
+@functools.cache
+def _reader() -> TypeAdapter[HeldOut]:
+    """Made once: that takes longer than reading a file."""
+    return TypeAdapter(HeldOut)
 
 
 def write_held_out(directory: Path, found: HeldOut) -> str:

@@ -7,6 +7,7 @@ histories no more than which purchases of the run were repeats.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -153,6 +154,12 @@ def write_background(directory: Path, found: Background) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
+@functools.cache
+def _reader() -> TypeAdapter[Background]:
+    """Made once: that takes longer than reading a file."""
+    return TypeAdapter(Background)
+
+
 def read_background(log: LogReader) -> Background | None:
     """What lies beside a log, None where nothing does.
 
@@ -165,7 +172,7 @@ def read_background(log: LogReader) -> Background | None:
         return None
     try:
         content = bounded_text(path)
-        found = TypeAdapter(Background).validate_json(content)
+        found = _reader().validate_json(content)
     except (OSError, ValueError, ValidationError, RecursionError) as fault:
         said = f"{fault.error_count()} values do not fit" if isinstance(fault, ValidationError) else str(fault)
         raise RunDirectoryError(f"{path}: cannot be read ({said}); {_mended(path)}") from None

@@ -6,6 +6,7 @@ not fit for days that its log holds.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -64,13 +65,17 @@ def read_fit_counts(log: LogReader) -> ByArm:
     return found
 
 
+@functools.cache
+def _reader() -> TypeAdapter[dict[str, tuple[FitCounts, ...]]]:
+    """Made once: that takes longer than reading a file."""
+    return TypeAdapter(dict[str, tuple[FitCounts, ...]])
+
+
 def _read(path: Path) -> ByArm:
     if not path.is_file():
         return {}
     try:
-        return TypeAdapter(dict[str, tuple[FitCounts, ...]]).validate_python(
-            json.loads(bounded_text(path, regular=True))
-        )
+        return _reader().validate_python(json.loads(bounded_text(path, regular=True)))
     except (OSError, ValueError, ConfigError, RecursionError) as fault:
         said = f"{fault.error_count()} values do not fit" if isinstance(fault, ValidationError) else str(fault)
         raise RunDirectoryError(
