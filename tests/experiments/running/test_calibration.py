@@ -245,7 +245,7 @@ def test_a_replay_needs_neither_model_nor_weights_of_before(run, tmp_path, cache
     assert replayed.digest == recorded.digest
 
 
-def test_grounded_decisions_are_counted(drawn):
+def test_grounded_decisions_are_counted(drawn, blank_pictures):
     plain, _ = drawn(terms=["evidence"])
     grounded, _ = drawn(terms=["evidence"], grounded=True)
     logged = query(grounded.directory, "SELECT count(*) FROM events WHERE kind = 'grounded'")[0][0]

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from multiprocessing import get_context
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -108,21 +109,16 @@ def test_language_agents_are_logged_alike_with_their_calls_moods_and_memories(se
 
 def test_two_runs_at_once_never_meet(server, database, tmp_path, undrawn):
     configs = {seed: small(seed=seed, log={"url": server.url(database)}) for seed in (3, 4)}
-    begun = []
-    for seed, config in configs.items():
-        (tmp_path / f"{seed}.yaml").write_text(as_yaml(config))
-        code = (
-            "import sys, groundlings.experiments.analysis.report; from pathlib import Path\n"
-            "from groundlings.experiments.running.run import run_experiment\n"
-            "from groundlings.experiments.config.loading import load_config\n"
-            "groundlings.experiments.analysis.report.write_report = lambda directory, *_: directory\n"
-            "run_experiment(load_config(Path(sys.argv[1])), Path(sys.argv[2]))"
-        )
-        arguments = [sys.executable, "-c", code, tmp_path / f"{seed}.yaml", tmp_path / f"at-once-{seed}"]
-        begun.append(subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True))
+    forks = get_context("fork")  # fresh processes would import for longer than they run
+    begun = [
+        forks.Process(target=run_experiment, args=(config, tmp_path / f"at-once-{seed}"))
+        for seed, config in configs.items()
+    ]
     for process in begun:
-        _, told = process.communicate(timeout=300)
-        assert process.returncode == 0, told
+        process.start()
+    for process in begun:
+        process.join(timeout=300)
+    assert [process.exitcode for process in begun] == [0, 0]
     for seed in configs:
         alone = run_experiment(small(seed=seed), tmp_path / f"alone-{seed}")
         assert digest(open_log(tmp_path / f"at-once-{seed}")) == alone.digest

@@ -43,7 +43,7 @@ def experiment(distil, distil_file, tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
+def cache(tmp_path, monkeypatch, quick_report):
     monkeypatch.setenv("GROUNDLINGS_CACHE", str(tmp_path / "cache"))
 
 
