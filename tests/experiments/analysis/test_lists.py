@@ -192,7 +192,7 @@ def test_small_groups_are_put_together(log, monkeypatch):
     assert sum(group.of_catalog for group in category.groups) == pytest.approx(1)
 
 
-def test_providers_of_a_table_of_ones_own_get_their_exposure(tmp_path):
+def test_providers_of_a_table_of_ones_own_get_their_exposure(tmp_path, blank_pictures):
     experiment = shop_experiment(arms={"popular": "popular", "chance": "random_order"}, simulation={"days": 1})
     _, catalog = experiment.training()
     table = pd.DataFrame({"id": catalog.item_ids, "seller": [f"s{place % 3}" for place in range(len(catalog))]})

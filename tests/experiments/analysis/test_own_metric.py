@@ -63,13 +63,15 @@ SHOUTING = Metric(
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
+def project(tmp_path_factory, leave_pictures_blank):
     """A directory with every block of the tutorial, in which its experiment has been run."""
     folder = tmp_path_factory.mktemp("tutorial")
     for name, block in BLOCKS.items():
         (folder / name).write_text(block, encoding="utf-8")
     sys.path.append(str(folder))
-    run_experiment(load_config(folder / "experiment.yaml"), folder / "run")
+    with pytest.MonkeyPatch.context() as patched:
+        leave_pictures_blank(patched)
+        run_experiment(load_config(folder / "experiment.yaml"), folder / "run")
     yield folder
     sys.path.remove(str(folder))
     sys.modules.pop("my_metrics", None)
@@ -122,7 +124,7 @@ def test_the_primary_metric_of_the_tutorial_decides(project):
     assert found.arms[0].days[0].n > 0
 
 
-def test_the_commands_print_the_metric_and_whom_it_leaves_out(project, monkeypatch):
+def test_the_commands_print_the_metric_and_whom_it_leaves_out(project, monkeypatch, blank_pictures):
     cli._mount()
     monkeypatch.setenv("COLUMNS", "250")
     shown = CliRunner().invoke(cli.app, ["compare", str(project / "run")])

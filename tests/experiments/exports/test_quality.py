@@ -196,7 +196,7 @@ def test_a_log_that_repeats_itself_is_further_from_real_shares_of_repeats(real):
     assert far[REPEATS].synthetic.value == 1.0, "and everybody of this log takes the same item again"
 
 
-def test_arms_of_a_split_are_one_log(tmp_path):
+def test_arms_of_a_split_are_one_log(tmp_path, quick_report):
     arms = [{"name": "popular", "recommender": "popular"}, {"name": "chance", "recommender": "random_order"}]
     config = of_toy(design="split", arms=arms, simulation={"days": 1}, held_out=False)
     with LogSource(run_experiment(config, tmp_path / "run").directory) as source:
@@ -297,7 +297,7 @@ def test_datasheet_page_and_terminal_say_what_the_log_is_worth(tmp_path):
     assert "quality" not in json.loads((tmp_path / "exported/datasheet.json").read_text())
 
 
-def test_interactions_are_read_as_the_log_counts_them(tmp_path):
+def test_interactions_are_read_as_the_log_counts_them(tmp_path, quick_report):
     config = of_toy(site={"page_size": 5, "max_pages": 2, "actions": ["click", "add_to_cart", "purchase"]},
                     mind="behavioural", simulation={"days": 1}, held_out=False)  # fmt: skip
     run = run_experiment(config, tmp_path / "run").directory

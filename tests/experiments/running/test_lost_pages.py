@@ -20,6 +20,8 @@ from groundlings.experiments.running.run import resume_experiment, run_experimen
 from groundlings.experiments.running.simulating import log_experiment
 from groundlings.simulator.log.reader import LogReader
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
 MINDS = '''
 import numpy as np
 
