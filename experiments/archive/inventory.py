@@ -31,8 +31,8 @@ from groundlings.simulator.log.store import ADDRESS_NAME, LOG_NAME, store_at
 _NOISE = 0.05
 _MOST_DAYS = 10**9
 
-DAMAGED = "damaged"
-"""The status of a directory whose log cannot be read."""
+UNREADABLE = "unreadable"
+"""The status of a directory whose log cannot be read: it is damaged, closed to us, or its server is away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +41,20 @@ class RunInfo:
 
     Attributes:
         directory: Where it lies.
-        status: As in the log (running, done, interrupted, failed), or `DAMAGED`.
+        status: As in the log (running, done, interrupted, failed), or `UNREADABLE`.
         size_bytes: All of its files, and what its log takes on a server.
-        problem: Why a damaged one cannot be read; None for others.
-        facts: The row of `runs`, JSON columns parsed; empty for a damaged one, as are `counts`.
+        problem: Why an unreadable one cannot be read; None for others.
+        facts: The row of `runs`, JSON columns parsed; empty for an unreadable one, as are `counts`.
         counts: What each arm holds, in the order of the YAML.
         digest: SHA-256 of what happened; None before a run is done. The manifest's where the seals vouch for it.
         versions: Package -> version, Python's own included where it is known.
-        lost: The pages of which nothing is known, and why; empty for a damaged one.
+        lost: The pages of which nothing is known, and why; empty for an unreadable one.
         lessons: Arm -> what its recommender asked in order to learn; only arms whose recommender asked something.
         lists: Arm -> what a language model made of the lists that it was asked for; only arms that asked one.
         cut_short: Arm, day and user of each session that was open when the run stopped; None where nobody wrote it down
             (a killed process cannot), empty where none was.
-        changes: What became of the log since it was written; None for a damaged one.
-        answer: What `answer.json` tells; nothing for a damaged run.
+        changes: What became of the log since it was written; None for an unreadable one.
+        answer: What `answer.json` tells; nothing for an unreadable run.
     """
 
     directory: Path
@@ -98,7 +98,7 @@ class Contrast:
 
 
 def find_runs(root: Path) -> Iterator[RunInfo]:
-    """Every run directly under a directory, damaged ones too, by name; of replicates, each one.
+    """Every run directly under a directory, unreadable ones too, by name; of replicates, each one.
 
     Raises:
         RunDirectoryError: There is no such directory.
@@ -126,14 +126,16 @@ def look_at(directory: Path, most_rows: int | None = SOME_ROWS) -> RunInfo:
     try:
         return read_run(directory, most_rows)
     except RunDirectoryError as fault:
-        return RunInfo(directory, DAMAGED, _size(directory), str(fault), {}, {}, None, {})
+        return RunInfo(directory, UNREADABLE, _size(directory), str(fault), {}, {}, None, {})
     except OSError as fault:
         return _closed(directory, fault)
 
 
 def _closed(directory: Path, fault: OSError) -> RunInfo:
     """What can be said of a directory that may not be read."""
-    return RunInfo(directory, DAMAGED, 0, f"{directory}: cannot be read ({fault.strerror or fault})", {}, {}, None, {})
+    return RunInfo(
+        directory, UNREADABLE, 0, f"{directory}: cannot be read ({fault.strerror or fault})", {}, {}, None, {}
+    )
 
 
 def read_run(directory: Path, most_rows: int | None = SOME_ROWS) -> RunInfo:
@@ -250,7 +252,7 @@ def check_deletable(directory: Path) -> RunInfo:
         )
     info = look_at(directory)
     logged = any((directory / name).is_file() for name in (LOG_NAME, ADDRESS_NAME))
-    if info.status == DAMAGED and not (logged and (directory / CONFIG_NAME).is_file()):
+    if info.status == UNREADABLE and not (logged and (directory / CONFIG_NAME).is_file()):
         raise RunDirectoryError(
             f"{directory}: not a run directory (it would hold {LOG_NAME} and {CONFIG_NAME}); nothing was deleted"
         )

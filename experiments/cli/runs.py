@@ -47,7 +47,7 @@ def list_runs(
     wide = console.width >= _WIDE
     more = ("seed", "sessions", "size", "digest") if wide else ()
     table = _table("run", "question", "answer", "status", "started (UTC)", *more)
-    damaged = []
+    unreadable = []
     matrix: Path | None = None
     for run in find_runs(root):
         if run.directory.parent.name == CELLS and run.directory.parent.parent != matrix:
@@ -55,15 +55,15 @@ def list_runs(
             table.add_row(*map(escape, (str(matrix.relative_to(root)), *_in_short(read_answer(matrix)), "matrix")))
         table.add_row(*map(escape, _row(run, root, wide=wide)))
         if run.problem:
-            damaged.append(run.problem)
+            unreadable.append(run.problem)
     if table.row_count:
         console.print(table)
         if not wide:
             console.print("[dim]a wider terminal shows seed, sessions, size and digest as well[/]", highlight=False)
     else:
         console.print(f"no runs in {escape(str(root))}", highlight=False)
-    for problem in damaged:
-        console.print(f"[red]damaged[/] {escape(problem)}", soft_wrap=True)
+    for problem in unreadable:
+        console.print(f"[red]unreadable[/] {escape(problem)}", soft_wrap=True)
     name_drafts(abandoned_drafts(root), console)
 
 

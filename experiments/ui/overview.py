@@ -14,7 +14,7 @@ from groundlings.environments.errors import GroundlingsError
 from groundlings.experiments.analysis.answer.file import read_answer
 from groundlings.experiments.analysis.report.formatting import signed
 from groundlings.experiments.archive.directory import ANSWER_NAME, MANIFEST_NAME, REPORT_NAME
-from groundlings.experiments.archive.inventory import DAMAGED
+from groundlings.experiments.archive.inventory import UNREADABLE
 from groundlings.experiments.running.live_file import LiveState, read_live
 from groundlings.experiments.ui.run_shelf import ShelvedRun, shelved_runs
 from groundlings.simulator.log.reader import LogReader
@@ -23,7 +23,7 @@ from groundlings.simulator.log.store import LOG_NAME
 _WATCHED = (LOG_NAME, f"{LOG_NAME}-wal", ANSWER_NAME, MANIFEST_NAME, REPORT_NAME)
 _COLOURS = ("good", "warn", "bad", "unknown")
 _LIGHTS = 3
-_LEAST_FIRST = ("running", DAMAGED, "failed", "killed", "interrupted", "done")
+_LEAST_FIRST = ("running", UNREADABLE, "failed", "killed", "interrupted", "done")
 """Of the states of replicates the one that counts for all of them."""
 
 _LARGEST = 1e15
@@ -39,9 +39,10 @@ class RunRow:
         run: Where it lies.
         experiment: The name in its file.
         status: running, done, interrupted, failed, killed (it says that it is running, and its process is gone),
-            damaged.
+            unreadable.
         question: What was asked; "" in a run without an answer.
-        sentence: The answer in one sentence; "" likewise, and why there is none of a damaged run, or none to believe.
+        sentence: The answer in one sentence; "" likewise, and why there is none of an unreadable run, or none to
+            believe.
         winner: The recommender in front; "" where none is.
         lift: How far, with its interval, in words; "" likewise.
         lights: Colour and words of each of the three lights.
@@ -117,7 +118,7 @@ def _read(run: ShelvedRun) -> RunRow:
         with LogReader(run.directory) as log:
             about = log.run()
     except GroundlingsError as fault:
-        return RunRow(run, run.name, DAMAGED, sentence=str(fault)[:_MOST])
+        return RunRow(run, run.name, UNREADABLE, sentence=str(fault)[:_MOST])
     row = RunRow(
         run=run,
         experiment=str(about["experiment"])[:_MOST],
@@ -134,7 +135,7 @@ def _row_of_all(matrix: ShelvedRun, rows: Sequence[RunRow]) -> RunRow:
     states = {row.status for row in rows}
     row = RunRow(
         run=matrix,
-        experiment=next((row.experiment for row in rows if row.status != DAMAGED), matrix.name),
+        experiment=next((row.experiment for row in rows if row.status != UNREADABLE), matrix.name),
         status=next((status for status in _LEAST_FIRST if status in states), rows[0].status),
         started=min((row.started for row in rows if row.started), default=""),
         live=next((row.live for row in rows if row.live is not None), None),

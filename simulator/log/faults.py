@@ -14,19 +14,28 @@ from groundlings.environments.errors import RunDirectoryError, UnknownTables
 
 _logger = logger(__name__)
 
-_SAFE = "all committed sessions are safe"
+_SAFE, _GO_ON = "all committed sessions are safe", "repeat this or resume the run"
 
 TAKES_NO_WRITES = (
     "the server takes no writes; it may be a standby, or default_transaction_read_only is set for this user or database"
 )
 
+_ENDED = (
+    "the server ends connections that wait for so long; {safe}; raise idle_session_timeout and "
+    "idle_in_transaction_session_timeout for this user, and {go_on}"
+)
+_HELD = "somebody else holds what this needs; {safe}; when that is over, {go_on}"
+
 _BY_STATE = {
-    "53100": "the server's disk is full; {safe}, free some space and {go_on}",
+    "53100": "the server's disk is full; {safe}; free some space, and {go_on}",
+    "53200": "the server is short of memory; {safe}; when it has more, {go_on}",
     "53300": "the server takes no further connections; {safe}, close some or raise max_connections",
     "42501": "the user lacks a right; who reads a run needs USAGE on its schema and SELECT on its tables, runs need "
     "CREATE on the database, and the schema groundlings belongs to whoever logged there first",
     "42P01": "the tables of this run are gone from the server; restore its schema from a backup, or start a new run",
     "25006": TAKES_NO_WRITES,
+    **dict.fromkeys(("25P03", "25P04", "57P05"), _ENDED),
+    **dict.fromkeys(("40001", "40P01", "55P03"), _HELD),
     "57014": "the server gave a query up; {safe}, raise statement_timeout for this user",
     "XX001": "the database is damaged; restore it from a backup",
     "XX002": "an index of the database is damaged; REINDEX it, or restore a backup",
@@ -142,15 +151,20 @@ def _of_sqlite(fault: sqlite3.Error) -> str:
 def _of_postgres(fault: Any, begun: bool, lost: bool = False) -> str:
     text = " ".join(str(fault).split())
     state = getattr(fault, "sqlstate", None)
-    safe, go_on = (_SAFE, "resume the run") if begun else ("nothing was begun", "begin again")
+    safe, go_on = (_SAFE, _GO_ON) if begun else ("nothing was begun", "begin again")
     if state in _BY_STATE:
         return f"{_BY_STATE[state].format(safe=safe, go_on=go_on)} ({text})"
     connecting = state is None and text.startswith(_CONNECTING)
-    if not connecting and (lost or state is None or state.startswith(("08", "57P"))) and type(fault).__name__ in _LOST:
-        return f"the connection to the server was lost; {safe}, {go_on} when the server is back ({text})"
+    broken = type(fault).__name__ in _WITHOUT_STATE if state is None else state.startswith(("08", "57P"))
+    if not connecting and (lost or broken):
+        return f"the connection to the server was lost; {safe}; when the server is back, {go_on} ({text})"
+    if connecting and getattr(getattr(fault, "pgconn", None), "needs_password", False):
+        return f"{_BY_WORDS['password']} ({text})"
     for words, advice in _BY_WORDS.items():
         if words in text and not _is_of_query(state):
             return f"{advice} ({text})"
+    if connecting and _BEHIND_ITS_SEVERITY in str(fault):
+        return f"{_REFUSED} ({text})"
     if connecting:
         return f"the server cannot be reached; start it, or mend log.url ({text})"
     return text
@@ -159,11 +173,14 @@ def _of_postgres(fault: Any, begun: bool, lost: bool = False) -> str:
 _CONNECTING = ("connection failed", "connection is bad", "connection timeout", "failed to resolve host")
 """How the driver says that there was no connection yet."""
 
-_LOST = (
-    "OperationalError",
-    "AdminShutdown",
-    "InterfaceError",
-    "CrashShutdown",
-    "CannotConnectNow",
-    "IdleSessionTimeout",
+_BEHIND_ITS_SEVERITY = ":  "
+"""What stands before the words of a server that refuses a connection, whatever language they are in (lc_messages); the
+driver has no SQLSTATE of them."""
+
+_REFUSED = (
+    "the server refuses the connection; see in its words what it objects to: user or database (log.url), password "
+    "(PGPASSWORD or ~/.pgpass), who is let in (pg_hba.conf), or how many connections it takes (max_connections)"
 )
+
+_WITHOUT_STATE = ("OperationalError", "InterfaceError")
+"""What the driver raises where a connection broke before the server could say anything."""

@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote, unquote_to_bytes
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, make_url, text
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import AddConstraint
 
@@ -33,7 +33,16 @@ from groundlings.simulator.log.trusted_hosts import ADDRESS_NAME
 if TYPE_CHECKING:
     from groundlings.simulator.log.parquet import PartKeeper
 
-_CONNECT_SECONDS = 10
+_CONNECT = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+"""How a connection is made, and how we find out that the machine of the server is gone, which cannot say so: whoever
+waits for rows would wait for two hours. An address that says otherwise has its way."""
+
 _IDS_A_RUN = 2**36
 """Ids of one kind that a run may need: 69 billion rows, and 131,072 runs before an id has more bits than a float."""
 
@@ -46,9 +55,10 @@ _SETTINGS = {
     "tcp_keepalives_count": "3",
     "extra_float_digits": "1",
     "client_encoding": "UTF8",
+    "quote_all_identifiers": "off",
 }
-"""How the server finds out that a machine is gone which cannot say so; and numbers and texts come as they are kept,
-whatever is set for a user, a database or a shell."""
+"""How the server finds out that a machine is gone which cannot say so; and numbers, texts and definitions come as they
+are kept, whatever is set for a user, a database or a shell."""
 
 _USABLE = "(SELECT has_schema_privilege(oid, 'USAGE') FROM pg_catalog.pg_namespace WHERE nspname = %s)"
 
@@ -207,7 +217,9 @@ class PostgresStore:
 
     def _engine(self, further: Mapping[str, str] = MappingProxyType({})) -> Engine:
         try:
-            engine = create_engine(self.url, poolclass=NullPool, connect_args={"connect_timeout": _CONNECT_SECONDS})
+            said = make_url(self.url).query
+            options = {name: value for name, value in _CONNECT.items() if name not in said}
+            engine = create_engine(self.url, poolclass=NullPool, connect_args=options)
         except ModuleNotFoundError:
             raise RunDirectoryError(
                 f"{self}: PostgreSQL's driver is missing; install it with: pip install 'groundlings[postgres]'"

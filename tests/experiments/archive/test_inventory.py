@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from groundlings.environments.errors import RunDirectoryError, RunWarning
 from groundlings.experiments.archive.inventory import (
-    DAMAGED,
+    UNREADABLE,
     check_deletable,
     delete_run,
     diff_runs,
@@ -77,7 +77,7 @@ def test_every_run_is_found_and_a_damaged_one_is_told(runs):
     assert (found["one"].status, found["one"].sessions, found["other"].sessions) == ("done", 12, 10)
     assert found["one"].digest == json.loads((runs / "one/manifest.json").read_text())["digest"]
     assert found["one"].size_bytes == sum(path.stat().st_size for path in (runs / "one").iterdir())
-    assert found["twin"].status == DAMAGED
+    assert found["twin"].status == UNREADABLE
     assert "twin" in found["twin"].problem
     assert log.read_bytes().startswith(b"this is no database")
 
@@ -133,7 +133,7 @@ def test_only_runs_are_deleted(runs, tmp_path):
 
 def test_a_damaged_run_can_be_deleted(runs):
     (runs / "one/log.db").write_bytes(b"broken")
-    assert check_deletable(runs / "one").status == DAMAGED
+    assert check_deletable(runs / "one").status == UNREADABLE
     delete_run(runs / "one")
     assert sorted(path.name for path in runs.iterdir()) == ["other", "twin"]
 

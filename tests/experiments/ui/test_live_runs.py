@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from groundlings.environments.errors import RunDirectoryError
-from groundlings.experiments.archive.inventory import DAMAGED
+from groundlings.experiments.archive.inventory import UNREADABLE
 from groundlings.experiments.running.live_file import LiveState, Stage, read_live
 from groundlings.experiments.ui.live import LiveView
 from groundlings.experiments.ui.overview import Overview
@@ -67,7 +67,7 @@ def test_a_log_that_could_not_be_read_once_is_looked_at_again(small_run, monkeyp
     overview, (run,) = Overview(small_run), shelved_runs(small_run)
     with monkeypatch.context() as away:
         away.setattr("groundlings.experiments.ui.overview.LogReader", refused)
-        assert overview.row(run).status == DAMAGED
+        assert overview.row(run).status == UNREADABLE
     assert overview.row(run).status == "done"
 
 

@@ -121,10 +121,11 @@ def test_a_directory_that_is_a_run_is_served_alone(small_run, serve) -> None:
         assert site.get(f"{site.key(small_run.name)}/live").status == 200
 
 
-def test_a_damaged_run_stands_in_the_index_with_the_reason(tmp_path, serve) -> None:
+def test_an_unreadable_run_stands_in_the_index_with_the_reason(tmp_path, serve) -> None:
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "log.db").write_bytes(b"no database" * 100)
     with serve(tmp_path) as site:
-        assert "damaged" in site.get("/").text
+        assert "unreadable" in site.get("/").text
         assert "not a readable SQLite database" in site.get("/").text
+        assert "not a readable SQLite database" in site.get(f"{site.key('broken')}/live").text
         assert site.get(f"{site.key('broken')}/people").status == 500

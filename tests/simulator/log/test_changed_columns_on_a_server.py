@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 
 import pytest
 
@@ -113,8 +114,10 @@ def test_what_is_set_for_a_user_or_a_database_changes_no_value_and_is_not_overru
     store = PostgresStore(server.url(database), "run_empty")
     with LogWriter(store):
         pass
-    for setting in ("extra_float_digits = 0", "client_encoding = 'LATIN1'"):
+    for setting in ("extra_float_digits = 0", "client_encoding = 'LATIN1'", "quote_all_identifiers = on"):
         server.run(f"ALTER DATABASE {database} SET {setting}")
+    with warnings.catch_warnings(action="error"), LogWriter(store):  # no index of ours is called a stranger's
+        pass
     with LogReader(store) as log:
         read = log.query("SELECT CAST(0.1 AS float8) + 0.2 AS number, chr(8364) AS euro")
     assert read.loc[0].tolist() == [0.1 + 0.2, "\N{EURO SIGN}"]

@@ -18,7 +18,7 @@ from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.analysis.comparison.comparing import compare_run
 from groundlings.experiments.archive.agent_history import read_story
 from groundlings.experiments.archive.directory import choose_directory
-from groundlings.experiments.archive.inventory import DAMAGED, delete_run, diff_runs, look_at, read_run
+from groundlings.experiments.archive.inventory import UNREADABLE, delete_run, diff_runs, look_at, read_run
 from groundlings.experiments.config.loading import as_yaml
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.exports.export import export_run
@@ -177,7 +177,7 @@ def test_a_server_that_goes_away_for_good_leaves_what_was_committed(server, data
 
     told, run = cut(lose)
     assert "connection to the server was lost" in str(told)
-    assert look_at(run).status == DAMAGED
+    assert look_at(run).status == UNREADABLE
     with pytest.raises(RunDirectoryError, match="not currently accepting connections"):
         resume_experiment(run)
     server.run(f"ALTER DATABASE {database} ALLOW_CONNECTIONS true")
@@ -360,7 +360,7 @@ def test_an_address_that_was_changed_by_hand_is_explained(tmp_path, content):
     (run / "log.json").write_text(content)
     with pytest.raises(RunDirectoryError, match=r"log\.json: expected the url and the schema"):
         open_log(run)
-    assert look_at(run).status == DAMAGED
+    assert look_at(run).status == UNREADABLE
 
 
 def test_what_postgresql_cannot_store_is_said(server, database):

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from groundlings.environments.errors import RunDirectoryError
-from groundlings.experiments.archive.inventory import DAMAGED, find_runs, read_run
+from groundlings.experiments.archive.inventory import UNREADABLE, find_runs, read_run
 from groundlings.experiments.config.loading import as_yaml
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.replicates import go_on_with
@@ -71,7 +71,7 @@ def test_whatever_opens_a_strangers_directory_calls_nobody(tmp_path, monkeypatch
             ):
                 opened(run)
         (listed,) = find_runs(tmp_path / "runs")
-        assert listed.status == DAMAGED
+        assert listed.status == UNREADABLE
         assert "nothing was sent" in listed.problem
         assert calls == []
         monkeypatch.setenv("GROUNDLINGS_TRUSTED_HOSTS", f"127.0.0.1:{port}")
