@@ -38,9 +38,22 @@ class LoggableReplies:
         self._echoes = echoes
         self._lists_odds = False
         self._said: set[str] = set()
+        self._answering = ""
+        """The name of the model that answers, in the server's words; "" before any reply that names it."""
 
     def whole(self, reply: ChatReply, request: ChatRequest, model: str) -> ChatReply:
         """A reply that was read to its end; `model` is the name it was asked for by."""
+        found = self._keeping_secrets(reply, request, model)
+        if found.model and found.model != self._answering:
+            if self._answering:
+                self._say(
+                    "changes the model while it is asked, by the names that its replies give: arms and days may be of "
+                    "different models. Name one that stays; column model of calls in the log has the name of each reply"
+                )
+            self._answering = found.model
+        return found
+
+    def _keeping_secrets(self, reply: ChatReply, request: ChatRequest, model: str) -> ChatReply:
         reply = self._bounded(self._with_odds(reply, request), request)
         if not self._echoes.stand_in(_all_of(reply)) or _asked_with(self._echoes.keys, request, model):
             return reply

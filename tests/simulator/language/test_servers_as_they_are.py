@@ -16,7 +16,9 @@ from groundlings.environments.errors import ConfigError, ProviderError
 from groundlings.experiments.cli.model import app
 from groundlings.simulator.language.build import build_chat_model
 from groundlings.simulator.language.config import ModelConfig
+from groundlings.simulator.language.connection import Connection
 from groundlings.simulator.language.endpoint import EndpointModel
+from groundlings.simulator.language.pool import EndpointPool
 from groundlings.simulator.language.probe import examine
 
 KEY = "sk-very-secret-0123456789"
@@ -58,6 +60,24 @@ def test_a_stream_that_breaks_off_is_no_reply(mock, request_):
     cut = 'data: {"choices":[{"delta":{"content":"{\\"ok\\":"}}]}\n\n'
     ((error,), _) = mock.outcome(mock.text_reply(cut, "text/event-stream"), request_, max_attempts=1)
     assert "breaks off" in str(error)
+
+
+@pytest.mark.parametrize(("names", "told"), [("mm", 0), ("mnmn", 1)])
+def test_a_server_that_changes_its_model_meanwhile_is_told_of_once(mock, request_, names, told):
+    lines = []
+
+    async def scenario():
+        answers = [
+            mock.text_reply(json.dumps({**mock.completion(), "model": each}), "application/json") for each in names
+        ]
+        async with mock.Server(*answers) as server:
+            pool = EndpointPool([Connection(base_url=server.url, model="mock-1")], tell=lines.append)
+            for _ in names:
+                await pool.ask(request_)
+            await pool.close()
+
+    asyncio.run(scenario())
+    assert [("changes the model while it is asked" in line) for line in lines] == [True] * told
 
 
 THOUGHTS = {
