@@ -224,9 +224,13 @@ def _narrowed(values: IntArray, kind: Kind, table: str, name: str) -> IntArray:
     return values
 
 
-def odd_value(value: object, expected: str, table: str, name: str) -> RunDirectoryError:
+class OddValue(RunDirectoryError):
+    """A column holds what no run writes into it; whoever knows the log puts its name before that."""
+
+
+def odd_value(value: object, expected: str, table: str, name: str) -> OddValue:
     """What to raise where a column holds what no run writes into it."""
-    return RunDirectoryError(
+    return OddValue(
         f"{table}.{name} holds {shown(value)}, expected {expected}; no run writes that: the log was left as it is, "
         "restore it from a copy"
     )

@@ -166,6 +166,13 @@ def test_the_reader_alone_names_a_damaged_log_and_never_in_the_words_of_a_driver
     assert any(re.search(said, each) for each in told), told
 
 
+def test_a_digest_that_finds_an_odd_value_says_in_which_log(run):
+    change(run, "DELETE FROM arms")
+    said = rf"^{re.escape(str(run))}.*: sessions\.arm_id holds 1, expected the number of an arm"
+    with LogReader(run) as log, pytest.raises(RunDirectoryError, match=said):
+        log.digest()
+
+
 @pytest.mark.parametrize("column", ["sessions.day", "impressions.clicked", "events.value", "calls.status"])
 def test_a_column_that_a_log_of_today_lacks_is_no_unknown_value(run, column):
     """Earlier logs lack columns, whose cells are then NA; here somebody has taken one away."""
