@@ -104,9 +104,15 @@ def within_one(found: Estimate) -> Estimate:
 
     Student's interval knows no bounds. What it has beyond them is no possible value, so its coverage stays.
     """
-    if found.mean is None or found.low is None or found.high is None or not 0 <= found.mean <= 1:
+    return within(found, 0.0, 1.0)
+
+
+def within(found: Estimate, least: float | None, most: float | None) -> Estimate:
+    """As `within_one`, of values between two others; None = no bound on that side."""
+    low, high = -np.inf if least is None else least, np.inf if most is None else most
+    if found.mean is None or found.low is None or found.high is None or not low <= found.mean <= high:
         return found
-    return replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))
+    return replace(found, low=max(found.low, low), high=min(found.high, high))
 
 
 def paired_difference(arm: FloatArray, baseline: FloatArray, confidence: float = CONFIDENCE) -> Difference:

@@ -46,9 +46,10 @@ def calibrate(
 ) -> None:
     """Fit what agents do to what real people did.
 
-    With `--exposures LOG`, or a section `exposures` and a mind without a language term: how people look, open, leave
-    and come back, from a log of what they were shown. Otherwise: the weights of a calibrated mind, on held-out data of
-    validation users.
+    It fits one of two things. From a log of what real people were shown (--exposures LOG, or a section `exposures` in
+    the file): how far down they look, what they open, when they leave and come back. Without such a log, where the
+    file says `mind: {kind: calibrated}` with a language model: how much an agent's history and the model's opinion of
+    an item each count when it chooses. That is fitted on what real people who were set aside for it chose later.
     """
     from groundlings.environments.errors import ConfigError
     from groundlings.experiments.cli.exposures import as_changes

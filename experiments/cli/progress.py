@@ -164,6 +164,8 @@ class _Rate(_Fitted):
         """See `ProgressColumn.render`."""
         if "figure" not in task.fields or (task.speed is None and task.finished_speed is None):
             return plain("")
+        if ((task.finished_time if task.finished else task.elapsed) or 0.0) < _SECONDS_OF_A_RATE:
+            return plain("")  # sessions are written in batches: over a moment that is millions a second, or none
         speed = task.finished_speed or task.speed or 0.0
         second, minute = (" a second", " a minute") if self.wide else ("/s", "/min")
         return plain(f"{speed:,.0f}{second}" if speed >= 10 else f"{60 * speed:,.0f}{minute}", style="dim")
@@ -186,6 +188,7 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+_SECONDS_OF_A_RATE = 1.0
 _WIDE = 110
 """Columns from which on there is room for whole words."""
 _SESSIONS = " sessions"

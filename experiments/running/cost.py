@@ -221,7 +221,10 @@ def _weights_note(plan: Plan) -> str | None:
     own = any(":" in arm.recommender for arm in arms)
     if plan.split.train.weights is None or own or any("'weights': 'log'" in repr(arm.options) for arm in arms):
         return None
-    return "weight: no arm uses it; `options: {weights: log}` of als, ease or item_knn counts by it"
+    return (
+        "weight: the data say how much of an item each interaction was, and no arm looks at it; with `options: "
+        "{weights: log}`, als, ease and item_knn count larger amounts more"
+    )
 
 
 def _absent_lines(plan: Plan) -> Iterator[str]:

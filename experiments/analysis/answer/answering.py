@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from groundlings.experiments.analysis.answer.adjusting import adjusted_note
 from groundlings.experiments.analysis.answer.chances import chances_note
 from groundlings.experiments.analysis.answer.finding import Finding, find, gain
 from groundlings.experiments.analysis.answer.lights import lights_of
@@ -71,6 +72,7 @@ def answer_of(
         chance_agents=comparison.standing.agents,
         chances_note=chances_note(comparison, finding),
         confidence=1 - comparison.plan.alpha,
+        adjusted_note=adjusted_note(words),
     )
 
 
@@ -108,8 +110,8 @@ def _row(
     standing, finding = words.comparison.standing, words.finding
     first = [] if finding.winner is None else [finding.winner.name, *(each.name for each in finding.tied)]
     place: Place = ""
-    if name in first:
-        place = "tied" if finding.tied else "wins" if words.comparison.declared else "leads"
+    if arm is not None and name in first:
+        place = "tied" if finding.tied else "wins" if arm.word == "validated" else "leads"
     size = Size(words.percent, 0.0, None, None)
     if arm is not None:
         size = NONE if arm in finding.unknown else size_of(arm, percent=words.percent)

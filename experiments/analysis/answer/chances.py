@@ -1,4 +1,4 @@
-"""What the chance to be best means beside the word that stands next to it: a lean is not a result."""
+"""What the chance to be best means beside the word that stands next to it: it decides nothing."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from groundlings.experiments.analysis.answer.finding import Finding, contradicte
 from groundlings.experiments.analysis.answer.sizes import chance, listed
 from groundlings.experiments.analysis.comparison.effects import Comparison
 
-_LEAN = (
-    "The chance to be best asks less: how often a mean is the highest, by however little, when the simulated users are "
-    "drawn anew."
+_ASKS_LESS = (
+    "The chance to be best and the likely rank ask less: whose mean is the highest, by however little, each time the "
+    "simulated users are drawn anew."
 )
 
 
@@ -27,13 +27,13 @@ def chances_note(comparison: Comparison, finding: Finding) -> str:
         names = [leader.name, *(arm.name for arm in finding.tied)]
         return (
             f"Tied: the difference between {listed(names)} is not clear at {sure}, all pairs taken together. "
-            f"{_LEAN} Here it is {_odds(chances, names[:4])}: a lean, and no result."
+            f"{_ASKS_LESS} The chance is {_odds(chances, names[:4])}, which decides nothing."
         )
     if finding.kind == "no clear winner" and not leader.headline.unvaried:
         best = max(chances, key=lambda name: chances[name])
         return (
             f"Not clear: at {sure}, {_unclear(comparison)} to {comparison.baseline} can be chance. "
-            f"{_LEAN} Here it is {_odds(chances, [best])}: a lean, and no result."
+            f"{_ASKS_LESS} The chance is {_odds(chances, [best])}, which decides nothing."
         )
     if finding.kind == "no direction":
         return f"Best means the highest here: nothing says whether more {_label(comparison)} is better."

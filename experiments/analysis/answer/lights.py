@@ -30,8 +30,7 @@ def lights_of(comparison: Comparison, finding: Finding, past_tests: int = 0) -> 
 
 
 def _test(comparison: Comparison) -> Light:
-    checks = [*comparison.checks, *(check for arm in comparison.arms for check in arm.checks)]
-    checks = [check for check in checks if check.name not in (ORDER_CHECK, REPEAT_CHECK)]  # of the audience
+    checks = comparison.all_checks
     passed = sum(check.status == "passed" for check in checks)
     wrong, missing = failed(checks), [check for check in checks if check.status == "not run"]
     state: State = "bad" if any(check.spoils for check in wrong) else "warn" if wrong or missing else "good"

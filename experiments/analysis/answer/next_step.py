@@ -56,7 +56,7 @@ def _compared(comparison: Comparison, finding: Finding, news: tuple[News, ...]) 
         planned = ", and declare beforehand which metric decides (`plan`)" if not comparison.declared else ""
         return (
             "Ask how many simulated users it takes to see a difference that matters, because chance hides it among "
-            f"so few: `groundlings power FILE`{planned}."
+            f"so few: `groundlings power FILE`, FILE being this experiment's file{planned}."
         )
     if not comparison.declared or finding.kind == "no direction":
         return (
@@ -77,7 +77,7 @@ def _compared(comparison: Comparison, finding: Finding, news: tuple[News, ...]) 
 def _examined_first(choice: str, names: list[str]) -> str:
     """Of an audience that was never held against reality: do that, before a test on people costs anything."""
     examine = "hold these simulated users against real ones, because nothing yet says that they choose alike"
-    command = "`groundlings fidelity FILE`"
+    command = "`groundlings fidelity FILE`, FILE being this experiment's file (some minutes)"
     if choice:
         return f"{choice}. Then {examine}: {command}. Only then test on people."
     return f"{_first(examine)}: {command}. Then test {listed(names)} on real people."

@@ -125,7 +125,7 @@ def warning_of(comparison: Comparison) -> str:
 
 def _winner(words: Words) -> tuple[str, str]:
     leader = _leader(words)
-    verb = "wins" if words.comparison.declared else "leads"
+    verb = "wins" if leader.word == "validated" else "leads"
     small = _too_small(words, leader)
     claim = f"{leader.name} is ahead, but by less than matters" if small else f"{leader.name} {verb}"
     return claim, f"{words.against(leader)}.{small}{_rest(words)}"
@@ -160,7 +160,7 @@ def _behind(words: Words) -> tuple[str, str]:
 def _unclear(words: Words) -> tuple[str, str]:
     leader, base = _leader(words), words.comparison.baseline
     ahead = gain(leader, words.finding.direction) > 0
-    claim = "No clear winner" if ahead else f"Nothing beats {base}"
+    claim = "No clear winner" if ahead else f"No other one is shown to be better than {base}"
     who = leader.name if len(words.comparison.arms) == 1 else f"the best of the others, {leader.name},"
     found = leader.headline
     chance = "which can be chance"

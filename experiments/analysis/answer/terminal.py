@@ -43,6 +43,8 @@ def print_lights(answer: Answer, console: Console) -> None:
         grid.add_row(f"[{_COLOURS[light.state]}]{_MARKS[light.state]}[/]", light.name.lower(), escape(light.words))
     if answer.chances_note:
         grid.add_row("", "best", escape(answer.chances_note))
+    if answer.adjusted_note:
+        grid.add_row("", "adjusted", escape(answer.adjusted_note))
     grid.add_row("\N{RIGHTWARDS ARROW}", "next", escape(answer.next_step))
     console.print(Padding(grid, (0, 0, 0, 2)))
 

@@ -89,8 +89,8 @@ class Row:
         size: Against the baseline; of the baseline itself exactly nothing.
         change, interval: The same as people read it: "+81 %" and "[+73 %, +89 %]"; "" for the baseline.
         reading: How that is to be read.
-        place: "wins", or "leads" where nothing was declared beforehand; "tied" of all who cannot be told apart from the
-            leader.
+        place: "wins" of a validated effect, "leads" of an indicative one; "tied" of all who cannot be told apart from
+            the leader.
         chance: Share of the resamples in which it has the best mean; None where that is not known.
         ranks: Lowest and highest rank in 95 % of the resamples; likewise.
         odds, standing: Both as people read them: "77 %" and "1 to 2".
@@ -141,6 +141,7 @@ class Answer:
         chance_agents: How many agents the chances to be best rest on.
         chances_note: How the chances to be best go together with what is said of the leaders; "" where that is plain.
         confidence: Coverage of the intervals: 0.95 where the plan says nothing else.
+        adjusted_note: How the effects are adjusted, and what they are as logged; "" where they are as logged.
     """
 
     question: str
@@ -163,6 +164,7 @@ class Answer:
     chance_agents: int = 0
     chances_note: str = ""
     confidence: float = 0.95
+    adjusted_note: str = ""
 
     @property
     def sentence(self) -> str:
@@ -210,4 +212,5 @@ class Answer:
             "chance_agents": self.chance_agents,
             "chances_note": self.chances_note,
             "confidence": self.confidence,
+            "adjusted_note": self.adjusted_note,
         }

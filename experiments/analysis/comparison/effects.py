@@ -208,6 +208,11 @@ class Comparison:
     hybrid: HybridFindings | None = None
     spillover: Spillover | None = None
 
+    @property
+    def all_checks(self) -> list[Check]:
+        """Every check once, of the run and of each arm: what answer, page and terminal count."""
+        return [*self.checks, *(check for arm in self.arms for check in arm.checks)]
+
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         further: dict[str, Any] = {} if self.objectives is None else {"objectives": self.objectives.as_dict()}

@@ -84,6 +84,8 @@ class Metric:
         money: Whether its values are amounts of money, which few agents may carry: `compare` then says what their
             interval rests on.
         numerator: Of a shipped metric the name of a total (`totals.TOTALS`); "" = `sql` or `function` tells.
+        least, most: The smallest and the largest value that is possible, at which intervals end; None = none is known.
+            A share has its own. The scale of ratings is that of the data.
 
     Raises:
         ValueError: What was declared does not fit together.
@@ -106,6 +108,8 @@ class Metric:
     measures_choice: bool = False
     money: bool = False
     numerator: str = ""
+    least: float | None = None
+    most: float | None = None
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -138,6 +142,11 @@ class Metric:
     def is_share(self) -> bool:
         """Whether its values lie between 0 and 1, as its unit says."""
         return self.unit.startswith("share of ") or self.unit == "0 to 1"
+
+    @property
+    def bounds(self) -> tuple[float | None, float | None]:
+        """The smallest and the largest value that is possible, None where none is known."""
+        return (0.0, 1.0) if self.is_share else (self.least, self.most)
 
     @property
     def shipped(self) -> bool:

@@ -79,6 +79,7 @@ SHOP: tuple[Metric, ...] = (
         definition="Money paid for everything bought, divided by sessions; a session without a purchase counts as zero."
         " Sessions with a purchase whose price is not known are left out.",
         unit="money per session",
+        least=0.0,
         denominator="session with known prices",
         decimals=2,
         higher_is_better=True,
@@ -104,6 +105,7 @@ SHOP: tuple[Metric, ...] = (
         name="basket_size",
         definition="Different items bought in a session, over sessions with a purchase.",
         unit="items per basket",
+        least=1.0,
         denominator="session with a purchase",
         decimals=2,
         higher_is_better=True,
@@ -116,6 +118,7 @@ SHOP: tuple[Metric, ...] = (
         definition="Units bought in a session, over sessions with a purchase. Sessions with a purchase whose quantity"
         " is not known are left out.",
         unit="units per basket",
+        least=0.0,
         denominator="session with a purchase and known quantities",
         decimals=2,
         higher_is_better=True,
@@ -128,6 +131,7 @@ SHOP: tuple[Metric, ...] = (
         definition="Money paid in a session, over sessions with a purchase (average order value). Sessions with a"
         " purchase whose price is not known are left out.",
         unit="money per basket",
+        least=0.0,
         denominator="session with a purchase and known prices",
         decimals=2,
         higher_is_better=True,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from groundlings.experiments.analysis.compare import CONFIDENCE, Difference, Estimate, mean_interval, within_one
+from groundlings.environments.arrays import FloatArray
+from groundlings.environments.dataset import RatingScale
+from groundlings.environments.datasets import DATASETS
+from groundlings.experiments.analysis.compare import CONFIDENCE, Difference, Estimate, mean_interval, within
 from groundlings.experiments.analysis.comparison.estimators import Estimator, estimator_of
 from groundlings.experiments.analysis.comparison.persona_columns import LoggedPersonas
 from groundlings.experiments.analysis.metrics.counts import ArmCounts, count_arms
@@ -165,6 +168,8 @@ def summarise(
     if measured is None:
         measured = read_totals(log, metrics)
     wanted = measured.metrics
+    bounded = _on_their_scale(wanted, found)
+    by_name = {metric.name: metric for metric in bounded}
     planned = _planned(log, measured, outcomes)
     design, names = design_of(found["config"]), [arm.name for arm in arms]
     estimator = estimator_of(design, run["seed"], names, log.user_ids(), LoggedPersonas(log), log.assignment())
@@ -181,11 +186,16 @@ def summarise(
                 name=arm.name,
                 recommender=arm.recommender,
                 bound=arm.sees_hidden_preference,
-                metrics=_estimates(totals, wanted),
-                days=tuple(_estimates(day, wanted) for day in measured.by_day(arm.arm_id)),
+                metrics=_estimates(totals, bounded),
+                days=tuple(_estimates(day, bounded) for day in measured.by_day(arm.arm_id)),
                 differences={}
                 if baseline is None
-                else planned.get(arm.name) or _differences(totals, baseline, estimator, wanted),
+                else {
+                    name: _possible(each, by_name[name])
+                    for name, each in (
+                        planned.get(arm.name) or _differences(totals, baseline, estimator, wanted)
+                    ).items()
+                },
                 counts=counts[arm.arm_id],
                 lost=lost[arm.arm_id],
                 model_lists=listed.get(arm.arm_id),
@@ -225,8 +235,42 @@ def _planned(log: LogReader, measured: RunTotals, outcomes: Outcomes | None) -> 
 
 
 def _estimates(totals: Totals, metrics: Sequence[Metric]) -> dict[str, Estimate]:
-    found = {metric: mean_interval(totals.values(metric)) for metric in metrics}
-    return {metric.name: within_one(each) if metric.is_share else each for metric, each in found.items()}
+    return {metric.name: _estimate(totals.values(metric), metric) for metric in metrics}
+
+
+def _estimate(values: FloatArray, metric: Metric) -> Estimate:
+    """A mean with an interval that holds possible values alone; an environment that pays money back knows no least."""
+    low, high = metric.bounds
+    if low is not None and (values < low).any():
+        low = None
+    return within(mean_interval(values), low, high)
+
+
+def _on_their_scale(metrics: Sequence[Metric], run: Mapping[str, Any]) -> tuple[Metric, ...]:
+    """The metrics, that of ratings with the scale of the run's data as its bounds."""
+    low, high = rating_scale(run)
+    return tuple(replace(each, least=low, most=high) if each.name == "mean_rating" else each for each in metrics)
+
+
+def rating_scale(run: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """The fewest and the most stars of a run's data, None where the run does not say.
+
+    Args:
+        run: The row of `runs`.
+    """
+    name = run["dataset"]
+    if name == "own":
+        scale = ((run["config"].get("dataset") or {}).get("own") or {}).get("scale") or {}
+        return scale.get("low", RatingScale().low), scale.get("high", RatingScale().high)
+    return (RatingScale().low, RatingScale().high) if name in DATASETS else (None, None)
+
+
+def _possible(found: Difference, metric: Metric) -> Difference:
+    """A difference whose interval ends where two means can be no further apart."""
+    low, high = metric.bounds
+    if metric.is_share or low is None or high is None or found.low is None or found.high is None:
+        return found
+    return replace(found, low=max(found.low, low - high), high=min(found.high, high - low))
 
 
 def _differences(

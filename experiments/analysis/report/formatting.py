@@ -18,6 +18,8 @@ NOTHING = "\N{EN DASH}"
 NOT_KNOWN = "n/a"
 _OWN_TABLES = "own"
 """What a data set of one's own tables is called in a file."""
+_FEW = 10
+"""Below so many agents a mean is given with their number."""
 _LEAST_IN_ONE_DECIMAL = 0.1
 
 _ENDED = {
@@ -257,6 +259,20 @@ def spoken(summary: Summary, metric: Metric) -> str:
         f"{arm.name} {mean(arm, metric)} {interval(arm.metrics[metric.name], metric)}".rstrip() for arm in summary.arms
     ]
     return f"{metric.label}, mean and 95 % interval over agents: {'; '.join(parts)}."
+
+
+def few(found: Estimate) -> bool:
+    """Whether so few agents have a value, others having none, that a mean is not to be read without their number."""
+    return found.excluded > 0 and 0 < found.n < _FEW
+
+
+def units(summary: Summary) -> str:
+    """What metrics of a purchase are counted in, in a sentence; "" where there is none."""
+    sold = [metric for metric in summary.metrics if not metric.is_share and "purchase" in metric.needs]
+    if not sold:
+        return ""
+    money = "; money is in the currency of the data's prices" if any(metric.money for metric in sold) else ""
+    return f"Counted in: {', '.join(f'{metric.label.lower()} ({metric.unit})' for metric in sold)}{money}."
 
 
 def denominators(summary: Summary, metric: Metric) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from groundlings.experiments.analysis.compare import Estimate
 from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
-from groundlings.experiments.analysis.comparison.held_out import HeldOut, RealEffect
+from groundlings.experiments.analysis.comparison.held_out import TAU_WANTED, HeldOut, RealEffect
 from groundlings.experiments.analysis.comparison.real_behaviour import extrapolated as rests_on
 from groundlings.experiments.analysis.report.formatting import count, decimal, plural, signed
 from groundlings.experiments.analysis.report.verdict_sentences import lift, primary
@@ -60,10 +60,13 @@ def audience(comparison: Comparison) -> str:
     lowest = found.audiences.lowest
     if lowest is None:
         return f"No other audience was asked: {found.audiences.missing}."
-    least = "" if lowest.tau == 1.0 else f" or more ({lowest.first} and {lowest.second} agree least)"
+    alike = (
+        "Each two of them agree fully" if lowest.tau == 1.0 else f"Least alike are {lowest.first} and {lowest.second}"
+    )
     return (
-        f"{len(found.audiences.utilities)} simulated audiences order {plural(len(found.audiences.arms), 'arm')} with a "
-        f"Kendall's tau of {lowest.tau:.2f}{least}."
+        f"{len(found.audiences.utilities)} simulated audiences with other tastes or ways of browsing were asked, too, "
+        f"how they order {plural(len(found.audiences.arms), 'arm')}. {alike}: Kendall's tau {lowest.tau:.2f}, where 1 "
+        f"is the same order, 0 none in common and -1 the reverse; from {TAU_WANTED} on they count as alike."
     )
 
 

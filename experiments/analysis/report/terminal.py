@@ -22,6 +22,7 @@ from groundlings.experiments.analysis.report.formatting import (
     count,
     decimal,
     denominators,
+    few,
     fitted,
     interval,
     lessons,
@@ -30,6 +31,7 @@ from groundlings.experiments.analysis.report.formatting import (
     model_lists,
     presented,
     signed,
+    units,
     unknown,
     verdict,
 )
@@ -120,6 +122,8 @@ def _caption(summary: Summary) -> str:
         caption += " Differences are those of `groundlings compare`: adjusted and corrected as the plan declares."
     if summary.run["came"] != summary.run["agents"]:
         caption += f" {audience(summary.run)}; the others are in no mean."
+    if counted := units(summary):
+        caption += f" {escape(counted)}"
     if levels := assumed(summary):
         caption += f"\n{levels}"
     caption += "".join(f"\n{escape(denominators(summary, metric))}" for metric in summary.metrics if not metric.shipped)
@@ -161,6 +165,8 @@ def _cell(arm: ArmSummary, metric: Metric, *, wide: bool) -> str:
         lines.append(f"[dim]{count(arm.lost.lost)} of {count(arm.lost.pages)}\nlost[/dim]")
     if found.mean is not None and found.high is not None:
         lines.append(f"[dim]\N{PLUS-MINUS SIGN}{decimal(_half(found), metric.decimals)}[/dim]")
+    if few(found):
+        lines.append(f"[dim]n = {count(found.n)}[/dim]")
     difference = arm.differences.get(metric.name)
     if difference is not None:
         reading = verdict(difference, metric)

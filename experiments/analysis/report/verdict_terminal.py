@@ -46,7 +46,7 @@ def print_verdict(comparison: Comparison, console: Console, rows: Sequence[Row] 
     _line(console, "plan" if comparison.preference is None else "design", escape(say.plan(comparison)))
     if missing := say.lost(comparison):
         _line(console, "unknown", f"[bold red]{escape(missing)}[/]")
-    _line(console, "checks", _checks([*comparison.checks, *(check for arm in comparison.arms for check in arm.checks)]))
+    _line(console, "checks", _checks(comparison.all_checks))
     _line(console, "audience", escape(f"{say.gate(comparison.gate)} {say.truth(comparison.truth)}".rstrip()))
     if order := real_sentences.audience(comparison):
         _line(console, "", escape(order))
@@ -206,9 +206,10 @@ def _details(arm: ArmFindings, comparison: Comparison, console: Console) -> None
 
 
 def _checks(checks: list[Check]) -> str:
-    """Passed ones as a count, the others one by one."""
-    passed = [check for check in checks if check.status == "passed"]
-    lines = [f"{_MARKS['passed']} {len(passed)} of {len(checks)} passed"]
+    """Passed ones as a count, marked as the worst of all checks is, the others one by one."""
+    found = [check.status for check in checks]
+    worst = next((status for status in ("failed", "not run") if status in found), "passed")
+    lines = [f"{_MARKS[worst]} {found.count('passed')} of {plural(len(checks), 'check')} passed"]
     lines += [
         f"{_MARKS[check.status]} {escape(check.name)}: {escape(check.finding)}"
         for check in checks

@@ -109,7 +109,7 @@ def arm_sentence(arm: ArmParts, why: Why) -> str:
         return f"{words.because(part)} ({signed(part.effect.mean, target.decimals)}{of})"
 
     clear = sorted((part for part in arm.parts if _clear(part.effect)), key=lambda part: -abs(part.effect.mean or 0.0))
-    if not _clear(arm.effect):
+    if not (_clear(arm.effect) if arm.clear is None else arm.clear):
         although = f", although {' and '.join(map(said, clear[:2]))}" if clear else ""
         label = lower_first(target.label)
         said_here = f"{arm.name} cannot be told from {why.baseline} on {label} ({whole}){although}"

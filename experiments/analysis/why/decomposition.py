@@ -27,7 +27,7 @@ import numpy as np
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
 from groundlings.experiments.analysis.compare import Estimate
-from groundlings.experiments.analysis.comparison.effects import Comparison
+from groundlings.experiments.analysis.comparison.effects import Comparison, Headline
 from groundlings.experiments.analysis.metrics.item_counts import PARTS, signed_estimate
 from groundlings.experiments.analysis.why.reading import MOST_PAGES, Side, StepCounts
 from groundlings.experiments.analysis.why.shapley import shapley
@@ -61,11 +61,13 @@ class ArmParts:
     Attributes:
         name: The arm.
         bound, identical: As of `Side`.
-        effect: The sum of the parts: the difference to the baseline as the results table has it.
+        effect: The sum of the parts: the difference to the baseline as the results table has it. Where the verdict is
+            on the same figures, with the verdict's interval: one difference has one.
         baseline: What the baseline has, of the same agents.
         parts: In the order of happening; empty where nobody has a value.
         adjustment: What the verdict's effect has beyond the sum (luck taken out, histories of split groups, values
             capped); None where it rests on the same figures, or there is no verdict on the same agents.
+        clear: Whether the verdict calls the effect clear; None where it is on other figures.
         agents: With a value.
     """
 
@@ -77,6 +79,7 @@ class ArmParts:
     parts: tuple[Part, ...]
     adjustment: float | None
     agents: int
+    clear: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,17 +109,27 @@ def decompose(counts: StepCounts, target: Target, comparison: Comparison) -> Dec
         comparison: Whose effects the parts must add up to, where the target is its primary metric.
     """
     base, *others = counts.sides
-    wanted = {arm.name: arm.headline.effect.difference for arm in comparison.arms if target.metric}
+    wanted = {arm.name: arm.headline for arm in comparison.arms if target.metric}
     found = []
     for side in others:
         arm = _arm(side, base, counts, target)
         headline = wanted.get(side.name)
-        if headline is not None and arm.effect.mean is not None and counts.every == 1:
-            beyond = headline - arm.effect.mean
-            if abs(beyond) > 1e-9 * max(1.0, abs(headline)):
-                arm = replace(arm, adjustment=beyond)
-        found.append(arm)
+        found.append(arm if headline is None or counts.every > 1 else _as_answered(arm, headline))
     return Decomposition(replace(target, decimals=_decimals(target, found)), tuple(found))
+
+
+def _as_answered(arm: ArmParts, headline: Headline) -> ArmParts:
+    """An arm beside what the verdict says of it: the same interval of the same figure, else how far they are apart."""
+    answered = headline.effect
+    if answered.difference is None or arm.effect.mean is None:
+        return arm
+    beyond = answered.difference - arm.effect.mean
+    if abs(beyond) > 1e-9 * max(1.0, abs(answered.difference)):
+        return replace(arm, adjustment=beyond)
+    if answered.low is None or answered.high is None:
+        return arm
+    effect = replace(arm.effect, standard_error=answered.standard_error, low=answered.low, high=answered.high)
+    return replace(arm, effect=effect, clear=headline.clear)
 
 
 def _decimals(target: Target, arms: Sequence[ArmParts]) -> int:

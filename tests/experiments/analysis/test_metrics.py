@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import io
 import json
+import shutil
 import sqlite3
 from itertools import pairwise
 
 import pytest
+from rich.console import Console
 from scipy import stats
 
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.analysis.metrics import METRICS, per_arm_sql, summarise
+from groundlings.experiments.analysis.report.terminal import render_summary_table
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.writer import LogWriter
 
@@ -28,8 +32,9 @@ def test_documented_sql_gives_the_same_mean_and_interval(small_run, summary, met
         reach = stats.t.ppf(0.975, n - 1) * (variance / n) ** 0.5
         assert found.n == n > 5
         assert found.mean == pytest.approx(mean, abs=1e-9)
-        assert found.low == pytest.approx(mean - reach, abs=1e-9)
-        assert found.high == pytest.approx(mean + reach, abs=1e-9)
+        least, most = metric.bounds
+        assert found.low == pytest.approx(max(mean - reach, -9e9 if least is None else least), abs=1e-9)
+        assert found.high == pytest.approx(min(mean + reach, 9e9 if most is None else most), abs=1e-9)
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
@@ -42,6 +47,31 @@ def test_differences_follow_from_the_documented_values(small_log, summary, metri
         assert found.n == len(pairs)
         assert found.excluded == summary.run["agents"] - len(pairs)
         assert found.difference == pytest.approx((pairs[arm.name] - pairs["chance"]).mean(), abs=1e-9)
+
+
+def test_intervals_of_two_ratings_end_where_the_scale_does_and_say_that_they_are_two(small_run, tmp_path):
+    shutil.copy(small_run / "log.db", tmp_path)
+    with sqlite3.connect(tmp_path / "log.db") as log:
+        log.execute("UPDATE impressions SET rating = NULL")
+        log.execute("UPDATE runs SET dataset = 'toy'")
+        slots = "SELECT min(rowid) FROM impressions WHERE session_id IN (SELECT session_id FROM sessions WHERE {})"
+        arms = [arm for (arm,) in log.execute("SELECT arm_id FROM arms")]
+        agents = [agent for (agent,) in log.execute("SELECT DISTINCT agent_id FROM sessions ORDER BY 1 LIMIT 2")]
+        for place, agent in enumerate(agents):
+            for arm in arms:
+                of_both = slots.format(f"agent_id = {agent} AND arm_id = {arm}")
+                stars = 4 + (place + arm) % 2
+                log.execute(f"UPDATE impressions SET rating = {stars}, clicked = 1 WHERE rowid = ({of_both})")
+    with LogReader(tmp_path) as log:
+        found = summarise(log)
+    first, second = found.arms[:2]
+    assert (first.metrics["mean_rating"].n, first.metrics["mean_rating"].mean) == (2, 4.5)
+    assert (first.metrics["mean_rating"].low, first.metrics["mean_rating"].high) == (1.0, 5.0)
+    gap = second.differences["mean_rating"]
+    assert (gap.low, gap.high) == (-4.0, 4.0)
+    console = Console(file=io.StringIO(), width=200)
+    console.print(render_summary_table(found))
+    assert "n = 2" in console.file.getvalue()
 
 
 def test_an_arm_against_itself_differs_by_exactly_nothing(summary):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 
@@ -223,6 +224,17 @@ def test_thirds_of_the_catalog_are_as_large_as_they_can_be():
     assert np.bincount(thirds).tolist() == [3, 2, 2]
     assert thirds[4] == thirds[0] == 2
     assert thirds[5] == thirds[6] == 0
+
+
+def test_the_page_begins_with_the_metric_that_decides_and_says_what_money_and_baskets_are_counted_in(shop_directory):
+    page = (shop_directory / "report.html").read_text(encoding="utf-8")
+    table = page[page.index('id="c-results"') :]
+    (first,) = re.findall(r">Arm</th><th[^>]*>(?:<[^>]*>)*([^<]+)<", table)[:1]
+    assert first == "Revenue per session", "the plan's primary metric, whatever was measured before it"
+    counted = re.search(r"Counted in: (.*?)</span>", table)
+    assert counted, "units stand above the table"
+    assert "basket size (items per basket)" in counted[1]
+    assert "; money is in the currency of the data" in counted[1]
 
 
 def test_a_session_with_a_lost_page_is_in_no_figure_of_money(shop_directory, tmp_path):

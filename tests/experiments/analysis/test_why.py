@@ -89,6 +89,8 @@ def test_the_parts_of_an_effect_add_up_to_the_effect_of_the_verdict(small_run, p
         if arm.name in effects:
             assert arm.effect.mean == pytest.approx(effects[arm.name].difference)
             assert arm.adjustment is None
+            headline = effects[arm.name]
+            assert (arm.effect.low, arm.effect.high) == (headline.low, headline.high), "one difference, one interval"
             assert arm.effect.low < arm.effect.mean < arm.effect.high
     assert why.effect.arms[0].baseline == pytest.approx(comparison.baseline_mean)
 
@@ -187,11 +189,17 @@ def test_page_flow_loses_nobody(found, planted):
 
 
 def test_what_only_the_adjusted_answer_tells_from_chance_does_not_contradict_it(found):
-    unclear = replace(found.effect.arms[0], effect=Estimate(0.01, 0.02, -0.03, 0.05, 9, 0), parts=())
+    unclear = replace(found.effect.arms[0], effect=Estimate(0.01, 0.02, -0.03, 0.05, 9, 0), parts=(), clear=None)
     assert arm_sentence(unclear, found).startswith(f"{unclear.name} cannot be told from chance on ")
     said = arm_sentence(replace(unclear, adjustment=0.04), found)
     assert said.startswith(f"As it happened, {unclear.name} cannot be told from chance on ")
     assert "; the answer, adjusted as planned, has +0.05" in said
+
+
+def test_what_the_answer_does_not_call_clear_is_no_reason_to_call_an_arm_ahead(found):
+    doubted = replace(found.effect.arms[0], effect=Estimate(0.01, 0.004, 0.001, 0.019, 9, 0), parts=(), clear=False)
+    assert arm_sentence(doubted, found).startswith(f"{doubted.name} cannot be told from chance on ")
+    assert arm_sentence(replace(doubted, clear=True), found).startswith(f"{doubted.name} is ahead of chance ")
 
 
 def test_an_arm_that_never_ran_has_no_figures_and_the_others_have_theirs(planted, tmp_path):

@@ -81,3 +81,7 @@ def test_what_nobody_counted_is_no_part_of_the_figure():
     assert "10.0 % clicked since resumed" in drawn(80, ArmBegins("a", 200), *resumed)
     few = SessionsWritten(1, "a", 10, 9)
     assert "clicked" not in drawn(80, ArmBegins("a", 200), few), "a share of ten impressions jumps about"
+
+
+def test_what_took_a_moment_has_no_rate():
+    assert " a second" not in drawn(160, ArmBegins("popular", 4), SessionsWritten(4), over=True)

@@ -71,4 +71,4 @@ def test_check_notes_weights_that_no_arm_uses(tmp_path, options, noted):
         "mind": {"kind": "behavioural"},
         "arms": [{"name": "knn", "recommender": "item_knn", "options": options}],
     }
-    assert ("weight: no arm uses it" in checked(build_plan(ExperimentConfig.model_validate(config)))) is noted
+    assert ("and no arm looks at it" in checked(build_plan(ExperimentConfig.model_validate(config)))) is noted

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from groundlings.experiments.analysis.comparison.effects import Comparison
 from groundlings.experiments.analysis.comparison.fidelity_gate import lab_records
-from groundlings.experiments.analysis.comparison.real_behaviour import ORDER_CHECK, REPEAT_CHECK
 from groundlings.experiments.analysis.comparison.verdict import Check
 from groundlings.experiments.analysis.report.claims import claims_count, fidelity_claims, truth_claims
 from groundlings.experiments.analysis.report.formatting import plural
@@ -37,26 +36,23 @@ def believe_section(material: Material) -> Section:
     return Section(
         {
             "arm_checks": [check for arm in comparison.arms for check in arm.checks],
-            "lines": {"test": _of_the_test(comparison), "people": _of_real_people(comparison)},
+            "lines": {"test": of_the_test(comparison), "people": _of_real_people(comparison)},
             "claims": claims,
             "claims_count": claims_count(claims),
         }
     )
 
 
-def _of_the_test(comparison: Comparison) -> tuple[Line, ...]:
+def of_the_test(comparison: Comparison) -> tuple[Line, ...]:
     """How many checks passed, which failed, and which could not be made."""
-    checks = [*comparison.checks, *(check for arm in comparison.arms for check in arm.checks)]
-    # Two checks are of the audience: they are told with the agents, and the answer counts as this line does.
-    of_audience = [check for check in checks if check.name in (ORDER_CHECK, REPEAT_CHECK)]
-    checks = [check for check in checks if check not in of_audience]
-    passed = [check for check in checks if check.status == "passed"]
-    lines = [Line(f"{len(passed)} of {plural(len(checks), 'check')} of the test passed.", "good")] if passed else []
+    checks = comparison.all_checks
+    passed = len(_of(checks, "passed"))
+    mark = "bad" if _of(checks, "failed") else "good" if passed == len(checks) else "open"
+    lines = [Line(f"{passed} of {plural(len(checks), 'check')} passed.", mark)] if passed else []
     for words, status, standing in (("Failed", "failed", "bad"), ("Not made", "not run", "open")):
         names = dict.fromkeys(check.name for check in _of(checks, status))
         if names:
             lines.append(Line(f"{words}: {'; '.join(names)}.", standing))
-    lines += [Line(f"Failed, of the audience: {check.name}.", "bad") for check in _of(of_audience, "failed")]
     if not comparison.declared:
         lines.append(Line("Nobody declared beforehand what would decide, so this run explores.", "open"))
     return tuple(lines)

@@ -40,7 +40,7 @@ FIGURES = re.compile(r"[+\N{MINUS SIGN}][\d.]+ % \[[+\N{MINUS SIGN}][\d.]+ %, [+
 def test_a_winner_is_named_with_its_lift_its_interval_and_the_baseline():
     found = answer_to(2.0, 1.0)
     assert (found.kind, found.winner, found.tied) == ("winner", "a", ())
-    assert found.sentence.startswith("a wins: likes per session +31 % [")
+    assert found.sentence.startswith("a leads: likes per session +31 % [")
     assert FIGURES.search(found.sentence)
     assert "against base (3.26)" in found.sentence
     assert found.sentence.endswith("Both beat base.")
@@ -74,7 +74,7 @@ def test_where_nothing_is_clear_nobody_wins():
     assert "or more would have been found" in found.sentence
     assert "groundlings power" in found.next_step
     lower = answer_to(-0.1, -0.1)
-    assert lower.sentence.startswith("Nothing beats base: ")
+    assert lower.sentence.startswith("No other one is shown to be better than base: ")
 
 
 def test_a_baseline_that_nobody_reaches_stays_ahead():
@@ -244,7 +244,7 @@ def test_less_is_better_where_the_metric_says_so():
     less = tuple(replace(each, higher_is_better=False) if each.name == PLAN.primary else each for each in METRICS)
     base = base_likes()
     found = answer(run_of(arm("base", base), arm("a", shifted(base, -2)), arm("b", shifted(base, 1)), metrics=less))
-    assert found.sentence.startswith("a wins: likes per session \N{MINUS SIGN}30 % [")
+    assert found.sentence.startswith("a leads: likes per session \N{MINUS SIGN}30 % [")
     assert "b is worse than base" in found.sentence
     assert found.rows[0].ranks == (1, 1)
     either = tuple(replace(each, higher_is_better=None) if each.name == PLAN.primary else each for each in METRICS)
@@ -255,7 +255,7 @@ def test_less_is_better_where_the_metric_says_so():
 def test_a_lift_on_a_baseline_of_nothing_is_told_in_the_metrics_unit():
     nothing = np.zeros(N)
     found = answer(run_of(arm("base", nothing), arm("a", np.arange(N) % 3.0)))
-    assert found.sentence.startswith("a wins: likes per session +0.49")
+    assert found.sentence.startswith("a leads: likes per session +0.49")
     assert "%" not in found.sentence
     assert not found.size.percent
     rare = np.where(np.arange(N) == 3, 2.0, 0.0)
@@ -290,7 +290,7 @@ def test_a_test_that_failed_is_said_before_anything_else():
     base = base_likes()
     arms = (arm("base", base), arm("a", shifted(base, 2)))
     open_run = answer(run_of(*arms, status="interrupted"))
-    assert open_run.sentence.startswith("This run is not finished (interrupted), so this may change: a wins: ")
+    assert open_run.sentence.startswith("This run is not finished (interrupted), so this may change: a leads: ")
     assert (open_run.winner, open_run.lights[0].state) == (None, "bad")
     twin = arm("again", base + np.arange(N) % 2, policy="base")
     failed = answer(run_of(*arms, twin))

@@ -2,34 +2,86 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from made_up import N, answer, answer_to, arm, base_likes, run_of, shifted, summary_of
+from rich.console import Console
 
 from groundlings.experiments.analysis.answer.answering import answer_of
 from groundlings.experiments.analysis.comparison.comparing import compare_outcomes
 from groundlings.experiments.analysis.comparison.preference import preference
+from groundlings.experiments.analysis.comparison.real_behaviour import ORDER_CHECK
+from groundlings.experiments.analysis.comparison.verdict import Check
 from groundlings.experiments.analysis.metrics import METRICS
+from groundlings.experiments.analysis.report.sections.believe import of_the_test
 from groundlings.experiments.analysis.report.sections.picks import both_picks
 from groundlings.experiments.analysis.report.verdict_sentences import sentence
+from groundlings.experiments.analysis.report.verdict_terminal import print_verdict
 from groundlings.experiments.config.designs import InterleavingDesign
 
 NO_SPREAD = "there is no spread to test against"
 
 
-def test_a_chance_beside_a_tie_is_called_a_lean_and_one_beside_a_winner_needs_no_word():
+def test_a_chance_beside_a_tie_is_said_to_decide_nothing_and_one_beside_a_winner_needs_no_word():
     tied = answer_to(2.0, 1.9, 0.5)
     assert tied.chances_note.startswith("Tied: the difference between a and b is not clear at 95 %, all pairs taken ")
     odds = {row.name: row.odds for row in tied.rows}
-    assert f"Here it is a {odds['a']} and b {odds['b']}: a lean, and no result." in tied.chances_note
+    assert f"The chance is a {odds['a']} and b {odds['b']}, which decides nothing." in tied.chances_note
     assert answer_to(2.0, 1.0).chances_note == ""
     unclear = answer_to(0.1, 0.0)
     assert unclear.chances_note.startswith("Not clear: at 95 %, the differences to base can be chance. ")
     assert unclear.as_dict()["chances_note"] == unclear.chances_note
     one_is_worse = answer_to(0.1, -2.0)
     assert one_is_worse.chances_note.startswith("Not clear: at 95 %, the difference of a to base can be chance. ")
+
+
+def test_an_effect_wins_only_where_it_is_validated_and_leads_where_it_is_indicative():
+    base = base_likes()
+    run = run_of(arm("base", base), arm("a", shifted(base, 2)))
+    comparison = compare_outcomes(run, None)
+    for word, verb in (("indicative", "leads"), ("validated", "wins")):
+        judged = replace(comparison, arms=(replace(comparison.arms[0], word=word),))
+        found = answer_of(judged, summary_of(run))
+        assert found.sentence.startswith(f"a {verb}: likes per session +")
+        assert found.rows[0].place == verb
+
+
+@pytest.mark.parametrize(
+    ("status", "mark"), [("passed", "\N{CHECK MARK}"), ("failed", "\N{MULTIPLICATION X}"), ("not run", "?")]
+)
+def test_checks_are_counted_once_and_alike_and_marked_as_the_worst_of_them(status, mark):
+    base = base_likes()
+    run = run_of(arm("base", base), arm("a", shifted(base, 2)))
+    passed = Check("one", "passed", "")
+    found = replace(compare_outcomes(run, None), checks=(passed, passed, Check(ORDER_CHECK, status, "", spoils=False)))
+    found = replace(found, arms=(replace(found.arms[0], checks=()),))
+    number = 3 if status == "passed" else 2
+    console = Console(file=io.StringIO(), width=120)
+    print_verdict(found, console)
+    assert f"{mark} {number} of 3 checks passed" in console.file.getvalue()
+    assert answer_of(found, summary_of(run)).lights[0].words.startswith(f"{number} of 3 checks passed")
+    line = of_the_test(found)[0]
+    assert line.words == f"{number} of 3 checks passed."
+    assert line.standing == {"passed": "good", "failed": "bad", "not run": "open"}[status]
+
+
+def test_an_adjusted_effect_says_so_and_is_told_as_logged_beside_it():
+    base = base_likes()
+    arms = (arm("base", base), arm("a", shifted(base, 2)))
+    assert answer(run_of(*arms)).adjusted_note == ""
+    run = run_of(*arms)
+    found = compare_outcomes(run, None)
+    means = {name: each.mean for name, each in found.standing.means.items()}
+    adjusted = answer_of(replace(found, plan=found.plan.model_copy(update={"take_out_luck": True})), summary_of(run))
+    lift = 100 * (means["a"] / means["base"] - 1)
+    said = "Effects are adjusted by a control variate, clicks less expected clicks, which takes luck out of them. "
+    assert adjusted.adjusted_note.startswith(
+        f"{said}As logged, without that, likes per session against base ({means['base']:.2f}): "
+    )
+    assert f"a {means['a']:.2f} (+{lift:.0f} %)." in adjusted.adjusted_note
 
 
 def test_the_best_of_a_metric_without_a_direction_is_called_the_highest():
@@ -98,7 +150,7 @@ def test_recommenders_are_explained_in_half_a_line_where_anybody_says_how_they_w
     own = {"mine": "asks a <b>friend</b>", "als": "never asked: it is shipped"}
     abouts = {row.name: row.about for row in answer_of(comparison, summary_of(run), own_words=own).rows}
     assert abouts["als"].startswith("learns each user's tastes")
-    assert abouts["popular"] == "shows what most users chose, the same to everybody"
+    assert abouts["popular"].endswith("one order for all, from which items that a user knows may be left out")
     assert abouts["mine"] == "asks a <b>friend</b>"
     assert {row.name: row.about for row in answer_of(comparison, summary_of(run)).rows}["mine"] == ""
 
