@@ -150,7 +150,7 @@ def test_recommenders_are_explained_in_half_a_line_where_anybody_says_how_they_w
     own = {"mine": "asks a <b>friend</b>", "als": "never asked: it is shipped"}
     abouts = {row.name: row.about for row in answer_of(comparison, summary_of(run), own_words=own).rows}
     assert abouts["als"].startswith("learns each user's tastes")
-    assert abouts["popular"].endswith("one order for all, from which items that a user knows may be left out")
+    assert abouts["popular"].endswith("in one order for all; what a user knows may be left out")
     assert abouts["mine"] == "asks a <b>friend</b>"
     assert {row.name: row.about for row in answer_of(comparison, summary_of(run)).rows}["mine"] == ""
 
