@@ -236,7 +236,11 @@ def _check(content: bytes, member: Member, where: str) -> None:
 
 def _unpacked(packed: zipfile.ZipFile, name: str) -> bytes:
     """One file of an archive; raises `zipfile.BadZipFile` where it is larger than any that belongs to a data set."""
-    with packed.open(name) as file:
+    about = packed.getinfo(name)
+    if about.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        # Others are unpacked whole, however little is asked for, and raise errors of their own.
+        raise zipfile.BadZipFile(f"{name} is packed by a method ({about.compress_type}) that no data set uses")
+    with packed.open(about) as file:
         content = file.read(_MOST_UNPACKED + 1)  # whatever size the archive claims
     if len(content) > _MOST_UNPACKED:
         raise zipfile.BadZipFile(f"{name} unpacks to more than {spelt(_MOST_UNPACKED)}")

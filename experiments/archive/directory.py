@@ -19,6 +19,7 @@ from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.cleaning import printable_json
 from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.experiments.archive.strangers import refuse_strange
+from groundlings.simulator.log.nearby import did_you_mean
 from groundlings.simulator.log.parquet import ParquetStore
 from groundlings.simulator.log.sqlite import SqliteStore
 from groundlings.simulator.log.store import ADDRESS_NAME, LOG_NAME, Store, on_disk, store_at
@@ -91,8 +92,9 @@ def existing_config(directory: Path) -> Path:
     """The configuration of a run that was begun; raises `RunDirectoryError` where there is none."""
     path = directory / CONFIG_NAME
     if not path.is_file():
+        near = "" if directory.exists() else did_you_mean(directory)
         raise RunDirectoryError(
-            f"{directory}: found no {CONFIG_NAME} there; expected a directory that `groundlings run` has begun"
+            f"{directory}: found no {CONFIG_NAME} there; expected a directory that `groundlings run` has begun{near}"
         )
     return path
 

@@ -25,6 +25,7 @@ from groundlings.experiments.archive.log_check import FEW_ROWS, SOME_ROWS, LogCh
 from groundlings.experiments.config.loading import leaves
 from groundlings.experiments.exports.source import Counts, LogSource
 from groundlings.simulator.log.digest_version import version_in
+from groundlings.simulator.log.nearby import did_you_mean
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.store import ADDRESS_NAME, LOG_NAME, store_at
 
@@ -253,8 +254,9 @@ def check_deletable(directory: Path) -> RunInfo:
     info = look_at(directory)
     logged = any((directory / name).is_file() for name in (LOG_NAME, ADDRESS_NAME))
     if info.status == UNREADABLE and not (logged and (directory / CONFIG_NAME).is_file()):
+        near = "" if directory.exists() else did_you_mean(directory)
         raise RunDirectoryError(
-            f"{directory}: not a run directory (it would hold {LOG_NAME} and {CONFIG_NAME}); nothing was deleted"
+            f"{directory}: not a run directory (it would hold {LOG_NAME} and {CONFIG_NAME}); nothing was deleted{near}"
         )
     return info
 

@@ -49,5 +49,10 @@ def usage_error(fault: Any) -> int:
     if context is not None:
         say(context.get_usage(), stderr=True)
         say(f"Try '{context.command_path} --help' for help.", stderr=True)
-    errors.print(f"[bold red]error[/] {escape(fault.format_message(), newlines=True)}")
+    told = fault.format_message()
+    if type(fault).__name__ == "MissingParameter" and getattr(fault.param, "name", None) == "format_name":
+        from groundlings.experiments.exports.registry import EXPORT_FORMATS
+
+        told = f"{told} Known: {', '.join(EXPORT_FORMATS.names())}; or your own class as module:Class"
+    errors.print(f"[bold red]error[/] {escape(told, newlines=True)}")
     return int(fault.exit_code)

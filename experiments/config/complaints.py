@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from groundlings.environments.errors import ConfigError, shown
+from groundlings.environments.words import plural
 
 Key = str | int
 
@@ -107,11 +108,30 @@ def _message(kind: type[BaseModel], error: ErrorDetails, location: list[Key]) ->
         return f"this key does not exist{_did_you_mean(str(location[-1]), allowed)}"
     if error["type"] == "missing":
         return "this key is missing"
+    if (shape := _shape_wanted(error["type"])) is not None:
+        return f"expected {shape}, found {_shape_of(found)}"
+    if error["type"] in ("too_short", "too_long") and isinstance(found, Sized):
+        bound, most = error["ctx"], error["type"] == "too_long"
+        entries = plural(bound["max_length" if most else "min_length"], "entry", "entries")
+        return f"expected at {'most' if most else 'least'} {entries}, found {len(found) or 'none'}"
     message = error["msg"].removeprefix("Value error, ")
     value = "" if isinstance(found, (dict, list)) or error["type"] == "value_error" else f", found {shown(found)}"
     if error["type"] == "literal_error" and isinstance(found, str):
         value += _meant(found, re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", ""))))
     return f"{message[0].lower()}{message[1:]}{value}"
+
+
+def _shape_wanted(fault: str) -> str | None:
+    """What a value of another shape should have been; None where the fault is another one."""
+    if fault not in _SHAPES:
+        return None
+    return "a list" if fault in ("list_type", "tuple_type") else "a mapping of keys"
+
+
+def _shape_of(found: Any) -> str:
+    if isinstance(found, Mapping):
+        return "a mapping of keys"
+    return "a list" if isinstance(found, list | tuple) else "nothing" if found is None else shown(found)
 
 
 def _meant(found: str, expected: Sequence[str]) -> str:

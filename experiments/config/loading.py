@@ -61,9 +61,10 @@ def load_as(
         _override(content, override)
     if seed is not None:
         content["seed"] = seed
-    if "base" in content:
-        raise ConfigError(f"{path}: base: this key does not exist")
     changed = [_key_path(override.partition("=")[0]) for override in overrides]
+    if "base" in content:
+        where = "--set" if any(keys[0] == "base" for keys in changed) else str(path)
+        raise ConfigError(f"{where}: base: this key does not exist")
 
     def worded(where: Sequence[Key], what: str) -> str:
         return _explain(path, node, where, what, changed)
@@ -260,7 +261,11 @@ _MOST_VALUES = 100_000
 
 
 def _key_path(text: str) -> list[Key]:
-    return [int(part) if part.isdecimal() else part for part in text.split(".")]
+    return [int(part) if part.isdecimal() and len(part) <= _MOST_DIGITS else part for part in text.split(".")]
+
+
+_MOST_DIGITS = 9
+"""Of the number of an entry in a list; Python refuses thousands of digits."""
 
 
 def _override(content: dict[str, Any], override: str) -> None:
@@ -318,8 +323,11 @@ def _step(place: Any, key: Key, override: str, above: Iterable[Key]) -> Any:
 
 
 def _explain(path: Path, node: yaml.Node, location: Sequence[Key], message: str, changed: list[list[Key]]) -> str:
-    by_hand = any(location[: len(keys)] == keys for keys in changed)
-    where = "--set" if by_hand else f"{path}:{_line(node, location)}"
+    line, sections = _line(node, location)
+    # A section that the file does not hold came from whoever named something in it.
+    new = list(location[: sections + 1]) if sections < len(location) else None
+    by_hand = any(location[: len(keys)] == keys or keys[: sections + 1] == new for keys in changed)
+    where = "--set" if by_hand else f"{path}:{line}"
     return f"{where}: {'.'.join(map(str, location)) or 'the file'}: {message}"
 
 
@@ -331,18 +339,18 @@ def _read_as(key: yaml.Node) -> str:
         return str(key.value)
 
 
-def _line(node: yaml.Node, location: Sequence[Key]) -> int:
-    """The line of a key, or of the innermost section that should hold it."""
+def _line(node: yaml.Node, location: Sequence[Key]) -> tuple[int, int]:
+    """The line of a key, or of the innermost section that should hold it, and how many keys lead to sections there."""
     line = node.start_mark.line
-    for key in location:
+    for depth, key in enumerate(location):
         if isinstance(node, yaml.MappingNode):
             found = [(name, value) for name, value in node.value if str(key) in (name.value, _read_as(name))]
             if not found:
-                break
+                return line + 1, depth
             line, node = found[0][0].start_mark.line, found[0][1]
         elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
             node = node.value[key]
             line = node.start_mark.line
         else:
-            break
-    return line + 1
+            return line + 1, depth - 1
+    return line + 1, len(location) - isinstance(node, yaml.ScalarNode)

@@ -37,10 +37,13 @@ class SqliteStore:
         return self._engine("rwc", "journal_mode = WAL", "synchronous = NORMAL", "cache_size = -65536")
 
     def for_reading(self) -> Engine:
-        """Never writes; `RunDirectoryError` where there is no file."""
+        """Never writes; `RunDirectoryError` where there is no file, or one that is plainly no log."""
+        from groundlings.simulator.log.nearby import no_log, not_there
+
         if not self.path.is_file():
-            missing = f"found no {self.path.name} there" if self.path.suffix else "there is no such run"
-            raise RunDirectoryError(f"{self.path}: {missing}; expected a directory that `groundlings run` wrote")
+            raise RunDirectoryError(f"{self.path}: {not_there(self.path)}")
+        if other := no_log(self.path):
+            raise RunDirectoryError(f"{self.path}: {other}")
         return self._engine("ro", "query_only = ON")
 
     def _engine(self, mode: Literal["rwc", "ro"], *settings: str) -> Engine:

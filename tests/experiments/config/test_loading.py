@@ -188,6 +188,14 @@ def test_set_changes_one_value(write, change, look, value):
         ("seed.x=1", ["holds 1"]),
         ("site.page_size=[", ["not valid YAML"]),
         ("site.page_size=2024-13-45", ["not valid YAML"]),
+        ("sit.page_size=3", ["--set: sit: this key does not exist; did you mean 'site'"]),
+        ("name.x=3", ["--set: name: input should be a valid string"]),
+        ("dataset.own.items.path=x", ["--set: dataset.own.interactions: this key is missing"]),
+        ("base=/", ["--set: base: this key does not exist"]),
+        ("arms=2", ["--set: arms: expected a list, found 2"]),
+        ("arms=[]", ["--set: arms: expected at least 1 entry, found none"]),
+        ("site=[1]", ["--set: site: expected a mapping of keys, found a list"]),
+        (f"arms.{'9' * 5000}.name=x", ["a list of 2"]),
     ],
 )
 def test_a_bad_set_says_what_is_wrong(write, change, expected):

@@ -93,7 +93,9 @@ def test_evidence_that_is_kept_is_not_measured_again(monkeypatch):
     assert not measuring
     (file,) = kept_evidence.cache_directory().iterdir()
     whole = file.read_bytes()
-    for damaged in (b"", whole[:-9], whole[:2000] + bytes(200) + whole[2200:]):
+    method = whole.index(b"PK\x01\x02") + 10  # in the zip file's directory
+    unknown = whole[:method] + b"\x63" + whole[method + 1 :]
+    for damaged in (unknown, whole[:-9], whole[:2000] + bytes(200) + whole[2200:]):
         file.write_bytes(damaged)
         assert measured(ground().tastes(SEED)) == first
         assert measuring.pop()
