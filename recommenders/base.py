@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.catalog import Catalog
-from groundlings.environments.errors import NotFitted
+from groundlings.environments.errors import ConfigError, NotFitted, shown
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.ranking import Ranking, RankingRequest, top_items
 
@@ -126,6 +126,18 @@ class AsyncRecommender(ABC):
         return ""
 
 
+def state_of(recommender: AsyncRecommender) -> str:
+    """What a recommender says of its state; raises `ConfigError` where that is no text that a log can hold."""
+    said: object = recommender.state()
+    try:
+        text = said.encode().decode() if isinstance(said, str) else None
+    except UnicodeEncodeError:
+        text = None
+    if text is not None:
+        return text
+    raise ConfigError(f"recommender {type(recommender).__name__}: its state is {shown(said)}; expected a text, a hash")
+
+
 class Recommender(AsyncRecommender):
     """A synchronous recommender. Subclasses write `fit` and `recommend`."""
 
@@ -162,14 +174,25 @@ class ScoringRecommender(Recommender):
         """See `Recommender.recommend`; scores are asked for some users at a time where items are many."""
         height = max(1, _SCORES_AT_ONCE // max(1, request.seen.shape[1]))
         if len(request) <= height:
-            return top_items(self.score(request.users), request)
-        parts = []
-        for first in range(0, len(request), height):
-            part = part_of(request, slice(first, first + height))
-            parts.append(top_items(self.score(part.users), part))
+            return self._by_scores(request)
+        starts = range(0, len(request), height)
+        parts = [self._by_scores(part_of(request, slice(first, first + height))) for first in starts]
         return Ranking.deterministic(
             np.concatenate([part.items for part in parts]), np.concatenate([part.scores for part in parts])
         )
+
+    def _by_scores(self, request: RankingRequest) -> Ranking:
+        scores, expected = np.asarray(self.score(request.users)), (len(request), request.seen.shape[1])
+        whose = f"recommender {type(self).__name__}"
+        if scores.shape != expected or scores.dtype.kind not in "biufO":
+            raise ConfigError(
+                f"{whose}: its scores have the shape {scores.shape} ({scores.dtype}); expected a number for each of "
+                f"{expected[0]} users and {expected[1]} items"
+            )
+        try:
+            return top_items(scores, request)
+        except (ValueError, TypeError) as fault:  # NaN, or objects that are no numbers
+            raise ConfigError(f"{whose}: {fault}") from None
 
 
 _SCORES_AT_ONCE = 2**25

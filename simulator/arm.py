@@ -23,7 +23,7 @@ from groundlings.environments.repeats import NEVER, OwnClock, RepeatRule
 from groundlings.environments.sessions import Sessions
 from groundlings.environments.social_turns import Told
 from groundlings.personas.mind import Mind, Shown, hears, looks_back, notices
-from groundlings.recommenders.base import AsyncRecommender
+from groundlings.recommenders.base import AsyncRecommender, state_of
 from groundlings.recommenders.impressions import Impressions, learners_in
 from groundlings.recommenders.learning import Lessons, asks_to_learn, learn
 from groundlings.simulator.effects import Effects, Wanted
@@ -257,7 +257,7 @@ class Arm:
                 self._recalled(logged, time, day, occasion)
                 on_sessions(WrittenSessions(self.name, len(logged)))
             agents = logged.missing(here)
-            version = self.recommender.state() if len(agents) and not version else version
+            version = state_of(self.recommender) if len(agents) and not version else version
             seen_today = self._interactions_today() if occasion else None
             elsewhere = size >= _LAID_OUT_FROM and self.engine is not IN_PROCESS and len(agents)
             destination = log.destination(self.name, sim_time=time, policy_version=version) if elsewhere else None

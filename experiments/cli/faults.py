@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import traceback
+from pathlib import Path
 from typing import Any
 
 from groundlings.experiments.terminal import Terminal, escape, say
@@ -37,6 +39,20 @@ def out_of_memory(fault: BaseException) -> str:
     left = "" if there.bytes is None else f"; {spelt(there.bytes)} are left ({there.limit})"
     wanted = f" ({fault})" if str(fault) else ""
     return f"out of memory{wanted}{left}; take fewer users, items or rows, or give it more memory"
+
+
+def place_of_exit(end: SystemExit) -> str | None:
+    """What to say of code that ended the program in the middle of a command, whatever status it gave.
+
+    None where the command line itself, or the web server, ends with a status of its own.
+    """
+    place = traceback.extract_tb(end.__traceback__)[-1]
+    if {"typer", "click", "uvicorn"} & set(Path(place.filename).parts):
+        return None
+    return (
+        f"{place.filename}, line {place.lineno}: code that this command called ended the program ({end!r}), so the "
+        "command is not done; let it raise an error instead"
+    )
 
 
 def usage_error(fault: Any) -> int:

@@ -24,7 +24,7 @@ from groundlings.environments.errors import (
     TooMuchUnreadable,
     UserError,
 )
-from groundlings.experiments.cli.faults import errors, fault_of_memory, out_of_memory, usage_error
+from groundlings.experiments.cli.faults import errors, fault_of_memory, out_of_memory, place_of_exit, usage_error
 from groundlings.experiments.cli.help_pages import BELIEVE, COMPARE, DATA, MODELS, RUN, Commands
 from groundlings.experiments.cli.options import ConfigArgument, Hours, Rate, RunArgument, SeedOption, SetOption, Version
 from groundlings.experiments.cli.signals import Stopped
@@ -142,7 +142,7 @@ def run(
                 outcome = run_as_configured(configured, out, told)
             elif resume is not None:
                 outcome = go_on_with(resume, told, resuming=Resuming(accept_changes, data))
-        except (UserError, BudgetExhausted, TooMuchUnreadable, KeyboardInterrupt):
+        except (UserError, BudgetExhausted, TooMuchUnreadable, KeyboardInterrupt, SystemExit):
             if progress.an_arm_began and progress.directory is not None and progress.directory.is_dir():
                 errors.print("every finished session is in the log; continue with")
                 errors.print(f"    groundlings run --resume {escape(str(progress.directory))}")
@@ -332,6 +332,11 @@ def _status_of_the_command(stopped: Stopped) -> int:
         return 1
     except KeyboardInterrupt:
         return _told_of_stopping(stopped)
+    except SystemExit as end:
+        if (place := place_of_exit(end)) is None:
+            raise
+        errors.print(f"[bold red]error[/] {escape(place)}")
+        return 2
     except OSError as fault:
         if fault.errno in _OF_THE_SYSTEM and fault.filename is None:
             errors.print(f"[bold red]error[/] {escape(f'{fault.strerror}; {_OF_THE_SYSTEM[fault.errno]}')}")

@@ -40,7 +40,7 @@ from groundlings.experiments.archive.provenance import PACKAGES
 from groundlings.experiments.config.schema import ArmConfig, ExperimentConfig, PluginMindConfig
 from groundlings.experiments.running.source_code import Source, simulation_source, source_of, versions_of
 from groundlings.personas.mind import Mind
-from groundlings.recommenders.base import AsyncRecommender
+from groundlings.recommenders.base import AsyncRecommender, state_of
 from groundlings.recommenders.registry import parts_of
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ def file_hashes(where: str, options: Mapping[str, Any], base: Path) -> dict[str,
 def _state(arm: ArmConfig, recommender: AsyncRecommender) -> str:
     """What an object that is used as it is has learnt; "" of one that the run fits, or that does not say."""
     ready = arm.recommender.startswith(PYTHON_OBJECT) and arm.options.get("fit") == "never"
-    return recommender.state() if ready else ""
+    return state_of(recommender) if ready else ""
 
 
 def _of_metric(metric: Metric) -> Source:

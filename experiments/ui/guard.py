@@ -29,6 +29,8 @@ POLICY = (
 
 _LONGEST_BODY = 100_000
 
+_FORM = "application/x-www-form-urlencoded"
+
 
 @dataclass(frozen=True, slots=True)
 class Access:
@@ -60,6 +62,8 @@ class Access:
             return "control is off, because this server can be reached from other machines"
         if headers.get("origin") not in [f"{scheme}://{headers.get('host')}" for scheme in ("http", "https")]:
             return "this request does not come from a page of this server"
+        if headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:  # nor are files taken
+            return "this is no form as the pages of this server send it"
         # A body in chunks has no length that was told before.
         length = headers.get("content-length", "")
         counted = length.isascii() and length.isdigit() and len(length) < 10 and "transfer-encoding" not in headers

@@ -120,6 +120,19 @@ def test_an_error_of_its_own_on_import_is_named_whatever_it_derives_from(command
     assert (code, "raises_its_own:Mine cannot be imported: Own: no licence" in said) == (2, True)
 
 
+def test_code_of_ones_own_that_ends_the_program_does_not_end_it_with_its_status(command, monkeypatch, tmp_path: Path):
+    (tmp_path / "ends_it_all.py").write_text(
+        "from groundlings.recommenders.popular import PopularRecommender\n"
+        "class Mine(PopularRecommender):\n    def __init__(self):\n        raise SystemExit(0)\n"
+    )
+    content = {"name": "x", "seed": 1, "dataset": "toy", "mind": "behavioural"}
+    arms = [{"name": "mine", "recommender": "ends_it_all:Mine"}]
+    (tmp_path / "file.yaml").write_text(yaml.safe_dump({**content, "arms": arms}))
+    monkeypatch.chdir(tmp_path)
+    code, said = command("check", "file.yaml")
+    assert (code, "ends_it_all.py, line 4: code that this command called ended the program" in said) == (2, True)
+
+
 @pytest.mark.parametrize("name", ["base", "runs.v2/base"])
 def test_a_run_that_is_not_there_is_called_a_missing_run(command, tmp_path: Path, name: str):
     code, said = command("compare", tmp_path / name)

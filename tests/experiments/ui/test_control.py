@@ -43,6 +43,7 @@ def test_values_are_text_and_never_markup(site) -> None:
         (None, {"Origin": "null"}),
         (None, {"Origin": "http://127.0.0.1:1"}),
         (None, {"Origin": ""}),
+        (None, {"Content-Type": "multipart/form-data; boundary=x"}),
     ],
 )
 def test_a_form_from_elsewhere_is_refused(site, form, headers) -> None:
