@@ -229,6 +229,12 @@ def test_a_fidelity_file_can_be_named_for_a_report(told):
     assert "Nobody has held these agents against real users" not in told
 
 
+def test_an_interval_in_per_cent_is_told_from_one_in_the_unit_of_the_metric(told):
+    sentence = told.split('id="sentence"')[1].split("</p>")[0]
+    in_percent = bool(re.search(r"\[[^\]]*\N{NO-BREAK SPACE}%, ", sentence))
+    assert ("its noise is in these intervals, too" in told) is in_percent
+
+
 def test_captions_hold_wherever_the_panels_are_and_numbers_are_short(told):
     text = re.sub(r"<script.*?</script>|<svg.*?</svg>|<style.*?</style>|<[^>]*>", " ", told, flags=re.DOTALL)
     assert not re.search(r"\b(Left|Right): ", text)
