@@ -48,11 +48,15 @@ def list_runs(
     more = ("seed", "sessions", "size", "digest") if wide else ()
     table = _table("run", "question", "answer", "status", "started (UTC)", *more)
     unreadable = []
+    doubted = False
     matrix: Path | None = None
     for run in find_runs(root):
         if run.directory.parent.name == CELLS and run.directory.parent.parent != matrix:
             matrix = run.directory.parent.parent
-            table.add_row(*map(escape, (str(matrix.relative_to(root)), *_in_short(read_answer(matrix)), "matrix")))
+            answer = read_answer(matrix)
+            table.add_row(*map(escape, (str(matrix.relative_to(root)), *_in_short(answer), "matrix")))
+            doubted |= bool(answer.fault)
+        doubted |= bool(run.answer.fault)
         table.add_row(*map(escape, _row(run, root, wide=wide)))
         if run.problem:
             unreadable.append(run.problem)
@@ -60,6 +64,9 @@ def list_runs(
         console.print(table)
         if not wide:
             console.print("[dim]a wider terminal shows seed, sessions, size and digest as well[/]", highlight=False)
+        if doubted:
+            told = "an answer that is not shown is written anew by `groundlings report RUN`"
+            console.print(f"[dim]{told}[/]", highlight=False, soft_wrap=True)
     else:
         console.print(f"no runs in {escape(str(root))}", highlight=False)
     for problem in unreadable:

@@ -69,6 +69,6 @@ def _target(record: Record) -> str:
     if wanted is None:
         return ""
     if record.value is None:
-        return f"target {target(record)}, and nobody knows whether it is met"
+        return f"target {target(record)} not known to be met"
     said = "met, interval included" if wanted.surely else "met, interval not included" if wanted.met else "missed"
     return f"target {target(record)} {said}"

@@ -77,7 +77,7 @@ def _render_paragraphs(findings: Findings) -> Group:
 
 
 _WIDE = 120
-_GOAL = {"yes": "met", "no": "[red]not met[/]", "n/a": "met or not, nobody knows"}
+_GOAL = {"yes": "met", "no": "[red]not met[/]", "n/a": "not known to be met"}
 
 
 def _lost(about: Mapping[str, Any]) -> str:

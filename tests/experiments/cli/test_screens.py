@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import re
 import shutil
@@ -102,7 +103,8 @@ def test_power_plans_no_agents_by_users_who_do_not_differ():
 
 
 def test_bars_have_a_rate_and_what_is_measured_has_one_too():
-    console = Console(file=io.StringIO(), width=80, force_terminal=True)
+    looks = itertools.count()
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, get_time=lambda: float(next(looks)))
     with TerminalProgress(console) as progress:
         progress.event(ArmBegins("first", 2000))
         progress.event(SessionsWritten(1500, "first", 12_000, 1_800))
@@ -176,6 +178,7 @@ def test_an_answer_that_is_not_as_it_was_written_is_not_believed(small_run, tmp_
     for command in (["runs", "list", "--dir", str(tmp_path)], ["runs", "show", str(run)]):
         shown = CliRunner().invoke(cli.app, command, env={"COLUMNS": "400"}).output
         assert fault in shown
+        assert "groundlings report" in shown
         assert "mine wins" not in shown
 
 

@@ -92,7 +92,7 @@ def test_a_mind_without_an_order_has_no_tau_and_nobody_calls_its_target_missed(m
     assert np.isnan(kendall(np.ones((3, 8)), np.ones((3, 8)))).all()
     assert (reached(tau), sentence(tau).split("; ")[-1]) == (
         "n/a",
-        "target \u2265 0.8, and nobody knows whether it is met.",
+        "target \u2265 0.8 not known to be met.",
     )
 
 
