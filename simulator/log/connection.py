@@ -35,7 +35,7 @@ class WritingConnection:
             self.prepare()
             with self.transaction() as connection:
                 refuse_foreign(connection, self._store)
-                self.made = migrate(connection)
+                self.made = migrate(connection, self._store)
         except BaseException:
             self.close()
             raise

@@ -53,6 +53,10 @@ _BY_WORDS = {
 }
 
 
+class OddValue(RunDirectoryError):
+    """A column holds what no run writes into it; `named_faults` puts the name of the log before that."""
+
+
 @contextmanager
 def named_faults(where: object, begun: bool = True, ours: bool = True) -> Iterator[None]:
     """Turn what a disk, a server or a damaged file does to a log into one clear error.
@@ -75,8 +79,12 @@ def named_faults(where: object, begun: bool = True, ours: bool = True) -> Iterat
             _logger.warning("%s: the connection to the database was lost", where)
         if ours and _is_shape(cause):
             raise other_tables(where, _said(cause)) from None
+        if ours and _is_too_large(cause):
+            raise RunDirectoryError(f"{where}: {_TOO_LARGE}") from None
         explained = _of_sqlite(cause) if isinstance(cause, sqlite3.Error) else _of_postgres(cause, begun, lost)
         raise RunDirectoryError(f"{where}: {explained}") from None
+    except OddValue as fault:
+        raise RunDirectoryError(f"{where}: {fault}") from None
     except NoSuchTableError as fault:
         raise other_tables(where, f"no such table: {fault}") from None
     except Exception as fault:
@@ -85,6 +93,8 @@ def named_faults(where: object, begun: bool = True, ours: bool = True) -> Iterat
             raise
         if ours and _is_shape(fault):
             raise other_tables(where, _said(fault)) from None
+        if ours and _is_too_large(fault):
+            raise RunDirectoryError(f"{where}: {_TOO_LARGE}") from None
         raise RunDirectoryError(f"{where}: {_of_postgres(fault, begun)}") from None
 
 
@@ -116,6 +126,18 @@ def _is_of_query(state: str | None) -> bool:
     """Whether an SQLSTATE is of the class "syntax error or access rule violation": the query fits no table there."""
     return state is not None and state.startswith("42")
 
+
+def _is_too_large(fault: Any) -> bool:
+    """Whether a number, or a sum of numbers, does not fit into what a database counts with."""
+    if isinstance(fault, sqlite3.Error):
+        return "integer overflow" in str(fault)
+    return getattr(fault, "sqlstate", None) == "22003"
+
+
+_TOO_LARGE = (
+    "a number, or a sum of numbers, is too large to be counted with, expected numbers that a run writes; the log was "
+    "left as it is, restore it from a copy"
+)
 
 _MISSING = ("no such table", "no such column", "cannot join using column")
 

@@ -98,8 +98,12 @@ def schema_version(connection: Connection) -> int:
     return connection.execute(select(func.max(_ledger.c.number))).scalar_one() or 0
 
 
-def migrate(connection: Connection) -> bool:
+def migrate(connection: Connection, where: object) -> bool:
     """Bring a database to `SCHEMA_VERSION`; whether it had no tables at all, so that there is nothing in them to doubt.
+
+    Args:
+        connection: To the database.
+        where: The log, as a message calls it.
 
     Raises:
         RunDirectoryError: A newer Groundlings wrote it, or a run stands in it and nothing says of which version.
@@ -107,13 +111,13 @@ def migrate(connection: Connection) -> bool:
     version = schema_version(connection)
     if version > SCHEMA_VERSION:
         raise RunDirectoryError(
-            f"the log has schema version {version}, this Groundlings knows up to {SCHEMA_VERSION}: "
+            f"{where}: the log has schema version {version}, this Groundlings knows up to {SCHEMA_VERSION}: "
             "open it with the version that wrote it, or upgrade"
         )
     if version == 0 and _holds_a_run(connection):
         raise RunDirectoryError(
-            f"the log holds a run, and no table {LEDGER} says with which version it was written; it was left as it is, "
-            "restore it from a copy"
+            f"{where}: the log holds a run, and no table {LEDGER} says with which version it was written; it was left "
+            "as it is, restore it from a copy"
         )
     empty = version == 0 and not inspect(connection).get_table_names()
     if version == 0:

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groundlings.environments.arrays import IntArray
-from groundlings.environments.errors import RunDirectoryError, shown
+from groundlings.environments.errors import shown
+from groundlings.simulator.log.faults import OddValue
 from groundlings.simulator.log.finite import NotFinite
 
 Kind: TypeAlias = Literal["narrow", "wide", "float", "flag", "text", "user", "item", "arm"]
@@ -222,10 +223,6 @@ def _narrowed(values: IntArray, kind: Kind, table: str, name: str) -> IntArray:
     if len(odd):
         raise odd_value(int(odd[0]), f"a number up to {bounds.max:,}", table, name)
     return values
-
-
-class OddValue(RunDirectoryError):
-    """A column holds what no run writes into it; whoever knows the log puts its name before that."""
 
 
 def odd_value(value: object, expected: str, table: str, name: str) -> OddValue:

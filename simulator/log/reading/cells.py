@@ -64,6 +64,23 @@ def refuse_places(log: object, where: str, places: Iterable[int]) -> None:
             )
 
 
+def refuse_pages(log: object, counts: Iterable[int]) -> None:
+    """Return where a session may have had each number of pages.
+
+    Args:
+        log: As a message calls it.
+        counts: Of the column `sessions.pages`.
+
+    Raises:
+        RunDirectoryError: No site has so many, or it is below 0.
+    """
+    for pages in counts:
+        if not 0 <= pages <= MOST_SLOTS:
+            raise RunDirectoryError(
+                f"{log}: the log is damaged: sessions.pages holds {pages}, expected 0 to {MOST_SLOTS:,}; {RESTORE}"
+            )
+
+
 def odd_cell(column: Column[Any], cells: Sequence[Any]) -> str | None:
     """What no run writes into a column, in words; None where each cell may be a run's.
 

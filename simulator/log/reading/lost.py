@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from groundlings.simulator.log.reading.cells import refuse_pages
 from groundlings.simulator.log.reading.open_log import OpenLog
 
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ WHERE kind IN ('unreadable', 'unanswerable')
 
 _LOST = "SELECT count(*) AS lost FROM events WHERE kind IN ('unreadable', 'unanswerable')"
 
-_SHOWN = "SELECT arm_id, sum(pages) AS pages FROM sessions GROUP BY arm_id"
+_SHOWN = """
+SELECT arm_id, sum(pages) AS pages, min(pages) AS fewest, max(pages) AS most FROM sessions GROUP BY arm_id
+"""
 
 _CALLS = """
 SELECT session_id, page, call_id, {columns}
@@ -49,8 +52,15 @@ class LostPageReader(OpenLog):
     """See `LogReader`."""
 
     def pages_by_arm(self) -> dict[int, int]:
-        """arm_id -> pages that were shown; an arm without a session is absent."""
-        return {row["arm_id"]: int(row["pages"]) for row in self._rows(_SHOWN)}
+        """arm_id -> pages that were shown; an arm without a session is absent.
+
+        Raises:
+            RunDirectoryError: A session has more pages than any site.
+        """
+        found = self._rows(_SHOWN)
+        for row in found:
+            refuse_pages(self, (row["fewest"], row["most"]))
+        return {row["arm_id"]: int(row["pages"]) for row in found}
 
     def lost_and_shown(self) -> tuple[int, int]:
         """How many pages are lost, of how many."""

@@ -223,12 +223,9 @@ class OpenLog:
             RunDirectoryError: The log is damaged.
         """
         from groundlings.simulator.log.integrity import damage_in
-        from groundlings.simulator.log.session_records import OddValue
 
         try:
             yield
-        except OddValue as fault:
-            raise RunDirectoryError(f"{self}: {fault}") from None
         except GroundlingsError:
             raise
         except Exception as fault:

@@ -48,7 +48,7 @@ def change(run, statement):
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
-        ("DROP TABLE schema_migrations", "the log holds a run, and no table schema_migrations says"),
+        ("DROP TABLE schema_migrations", r"log\.db: the log holds a run, and no table schema_migrations says"),
         ("DROP TABLE interventions", "the table interventions is missing"),
         ("DROP TABLE agents", "no such table|the table agents is missing"),
         ("ALTER TABLE sessions RENAME COLUMN ended_by TO how", "no such column|has no column ended_by"),

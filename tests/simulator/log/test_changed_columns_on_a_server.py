@@ -60,6 +60,7 @@ def test_an_edit_or_a_trigger_on_the_server_is_named(server, database, tmp_path,
     with pytest.raises(RunDirectoryError, match="day 1 were changed after they were written"):
         resume_experiment(run)
     refuses_nan(server, database, run)
+    refuses_what_is_too_large(server, run)
     server.run(f"CREATE VIEW {schema(run)}.mine AS SELECT 1", database)
     with pytest.raises(RunDirectoryError, match="found view mine"):
         resume_experiment(run)
@@ -88,6 +89,17 @@ def refuses_nan(server, database, run):
                 with pytest.raises(RunDirectoryError, match=rf"{place} is NaN or infinite in .*{table[:-1]}_id \d+"):
                     getattr(log, name)(*arguments)
         server.run(f"UPDATE {schema(run)}.{table} SET {column} = NULL WHERE {column} = 'NaN'", "odd")
+
+
+def refuses_what_is_too_large(server, run):
+    odd = PostgresStore(server.url("odd"), schema(run))
+    server.run(f"UPDATE {schema(run)}.impressions SET rating = 1e308 WHERE rating IS NOT NULL", "odd")
+    server.run(f"UPDATE {schema(run)}.sessions SET pages = 9223372036854775807", "odd")
+    with LogReader(odd) as log:
+        with pytest.raises(RunDirectoryError, match=r"a number, or a sum of numbers, is too large .* from a copy"):
+            log.items_by_step(2, 1, 4.0)
+        with pytest.raises(RunDirectoryError, match=r"sessions\.pages holds 9223372036854775807, expected 0 to"):
+            log.pages_by_arm()
 
 
 def test_what_a_server_would_run_where_rows_are_read_is_refused(server, database):

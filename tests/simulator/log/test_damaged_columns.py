@@ -97,6 +97,7 @@ def test_every_method_answers_of_a_whole_log(made):
     ("statements", "said"),
     [
         (["UPDATE sessions SET day = x'ff00'"], "as sessions.day, expected a whole number; "),
+        (["UPDATE sessions SET pages = 9223372036854775807"], ": a number, or a sum of numbers, is too large to be"),
         (["UPDATE impressions SET clicked = 'x'"], "as impressions.clicked, expected 0 or 1; "),
         (
             ["ALTER TABLE sessions RENAME COLUMN pages TO other", "ALTER TABLE sessions ADD COLUMN pages INTEGER"],

@@ -91,7 +91,7 @@ def test_opening_it_for_writing_brings_its_tables_up_to_date(earlier, version, n
     run, about = earlier(version, name)
     engine = create_engine(f"sqlite:///{run / LOG_NAME}")
     with engine.begin() as connection:
-        migrate(connection)
+        migrate(connection, "log")
         assert schema_version(connection) == SCHEMA_VERSION
         for table in metadata.sorted_tables:
             found = [column["name"] for column in inspect(connection).get_columns(table.name)]

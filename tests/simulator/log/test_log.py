@@ -177,7 +177,7 @@ def test_what_is_no_log_is_explained_and_left_alone(tmp_path, content, message):
 def test_a_log_from_the_future_is_refused(tmp_path):
     engine = create_engine(f"sqlite:///{tmp_path / LOG_NAME}")
     with engine.begin() as connection:
-        migrations.migrate(connection)
+        migrations.migrate(connection, "log")
         connection.execute(text("INSERT INTO schema_migrations VALUES (99, 'later')"))
     with pytest.raises(RunDirectoryError, match="schema version 99"):
         open_log(tmp_path)
