@@ -30,6 +30,7 @@ MANIFEST_NAME = "manifest.json"
 SUMMARY_NAME = "summary.json"
 STOPPED_NAME = "interrupted.json"
 LOCK_NAME = ".lock"
+_LOCK_ATTEMPTS = 8
 REPORT_NAME = "report.html"
 ANSWER_NAME = "answer.json"
 """What the run answers, in words and figures; see `analysis.answer`."""
@@ -124,9 +125,8 @@ def locked(directory: Path) -> Iterator[None]:
     """Keep the directory for this process; a second one gets a `RunDirectoryError` at once."""
     if (directory / CONFIG_NAME).exists():
         refuse_strange(directory)
-    lock = FileLock(directory / LOCK_NAME)
     try:
-        lock.acquire(blocking=False)
+        lock = _held(directory / LOCK_NAME)
     except Timeout:
         raise RunDirectoryError(
             f"{directory}: another process is working on this run; wait for it or stop it"
@@ -136,9 +136,29 @@ def locked(directory: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        lock.release()
-        with suppress(OSError):
+        with suppress(OSError):  # while it is held: later, somebody else may hold this file, and a third make another
             (directory / LOCK_NAME).unlink(missing_ok=True)
+        lock.release()
+
+
+def _held(path: Path) -> FileLock:
+    """A lock on the file that lies there. One that was removed since it was opened keeps nobody away.
+
+    Raises:
+        Timeout: Another process holds it, or holds one and lets go of it again and again.
+        OSError: There is no such file, and none can be made.
+    """
+    for _ in range(_LOCK_ATTEMPTS):
+        with suppress(FileExistsError):
+            path.open("x").close()
+        opened = path.stat().st_ino
+        lock = FileLock(path)
+        lock.acquire(blocking=False)
+        with suppress(FileNotFoundError):
+            if path.stat().st_ino == opened:
+                return lock
+        lock.release()
+    raise Timeout(str(path))
 
 
 def write_text(path: Path, content: str) -> None:

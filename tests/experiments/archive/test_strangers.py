@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import ExitStack
 
 import pytest
+from filelock import FileLock
 
 from groundlings.environments.errors import RunDirectoryError, RunWarning
 from groundlings.experiments.archive import directory as files
@@ -53,6 +55,33 @@ def test_an_empty_directory_that_was_given_to_us_takes_a_new_run(tmp_path, monke
     monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
     with files.locked(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("comes", ["while the first lets go", "before the first lets go"])
+def test_of_three_who_want_a_directory_at_once_one_has_it(tmp_path, monkeypatch, comes):
+    """The first has removed its lock; the second has that one open, or a new one, and the third finds what is there."""
+    second = ExitStack()
+
+    def let_go(lock, released=FileLock.release):
+        released(lock)
+        monkeypatch.undo()
+        second.enter_context(files.locked(tmp_path))
+
+    def removed_meanwhile(lock, blocking, acquired=FileLock.acquire):
+        acquired(lock, blocking=blocking)
+        monkeypatch.undo()
+        (tmp_path / files.LOCK_NAME).unlink()
+
+    with second:
+        with files.locked(tmp_path):
+            if comes.startswith("while"):
+                monkeypatch.setattr(FileLock, "release", let_go)
+        if comes.startswith("before"):
+            monkeypatch.setattr(FileLock, "acquire", removed_meanwhile)
+            second.enter_context(files.locked(tmp_path))
+        with pytest.raises(RunDirectoryError, match="another process is working"), files.locked(tmp_path):
+            pass
+    assert not (tmp_path / files.LOCK_NAME).exists()
 
 
 def test_a_link_that_waits_where_a_file_is_to_be_written_leads_nowhere(tmp_path):
