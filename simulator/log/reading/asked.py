@@ -136,6 +136,8 @@ def _of_postgres(connection: Connection, sql: str, seconds: float, rows: int) ->
         except Exception as fault:
             if not type(fault).__module__.startswith("psycopg"):
                 raise
+            if driver.broken:  # past SQLAlchemy, which would try to end its transaction and log that it cannot
+                connection.invalidate()
             raise NotAnswered(printable(" ".join(str(fault).split()), limit=500)) from None
 
 

@@ -47,7 +47,7 @@ def test_a_column_that_was_renamed_or_made_another_kind_on_the_server_is_named_b
     open_log(store).dispose()
 
 
-def test_an_edit_or_a_trigger_on_the_server_is_named(server, database, tmp_path, monkeypatch):
+def test_an_edit_or_a_trigger_on_the_server_is_named(server, database, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr("groundlings.experiments.analysis.report.write_report", lambda directory, *_: directory)
     config = ExperimentConfig.model_validate({**SMALL, "log": {"url": server.url(database)}})
     run = run_experiment(config, tmp_path / "run").directory
@@ -67,6 +67,10 @@ def test_an_edit_or_a_trigger_on_the_server_is_named(server, database, tmp_path,
     with pytest.raises(NotAnswered, match="function nowhere") as refused:
         answer(run, "SELECT nowhere(1)")
     assert "createdb" not in str(refused.value), "the query is wrong, and not the server"
+    caplog.clear()
+    with pytest.raises(NotAnswered, match="terminating connection"):
+        answer(run, "SELECT pg_terminate_backend(pg_backend_pid())")
+    assert not caplog.records, "a connection that ends while it is asked is told once"
     server.run(f"ALTER TABLE {schema(run)}.impressions ALTER COLUMN clicked TYPE text", database)
     with pytest.raises(RunDirectoryError, match="its tables are not those that a run writes"):
         LogReader(run)
