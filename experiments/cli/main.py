@@ -285,11 +285,17 @@ def _show_warning(
     if issubclass(category, EarlierName):
         errors.print(f"[yellow]earlier name[/] {escape(str(message))}")
     elif issubclass(category, RunWarning):
-        errors.print(f"[yellow]warning[/] {escape(str(message))}")
+        if str(message) not in _WARNED:  # a lab may make a world many times over
+            errors.print(f"[yellow]warning[/] {escape(str(message))}")
+            _WARNED.add(str(message))
     elif file is None:
         say(warnings.formatwarning(message, category, filename, lineno, line).rstrip("\n"), stderr=True)
     else:
         _show_in_file(message, category, filename, lineno, file, line)
+
+
+_WARNED: set[str] = set()
+"""What this command has warned of; once is enough."""
 
 
 def main() -> None:
@@ -299,6 +305,7 @@ def main() -> None:
     can mend, 3 for a verdict to fail on, and where it was stopped with 130 (Ctrl-C), 143 (SIGTERM) or 129 (SIGHUP).
     """
     collect_seldom()
+    _WARNED.clear()
     warnings.showwarning = _show_warning
     if logging.lastResort is not None:  # what other packages log where nobody listens
         logging.lastResort.setFormatter(CleanFormatter())

@@ -119,12 +119,16 @@ def pooled_alike(rows: Sequence[Sequence[FloatArray]]) -> list[FloatArray]:
 def interval(resampled: FloatArray, least: float = -np.inf, most: float = np.inf) -> Interval:
     """Ends of the interval of a figure: percentiles, shifted by the bootstrap's estimate of its bias.
 
+    There is none where more resamples have no figure than an interval leaves out: those that have one hold the few
+    people that it rests on, and would agree on it.
+
     Args:
         resampled: The figure and its resamples, shape (1 + times,).
         least, most: Bounds of the figure.
     """
     value, known = float(resampled[0]), resampled[1:][~np.isnan(resampled[1:])]
-    if np.isnan(value) or not len(known):
+    times = len(resampled) - 1
+    if np.isnan(value) or not len(known) or times - len(known) > (1 - CONFIDENCE) * times:
         return None, None
     ends = np.quantile(known, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]) + value - known.mean()
     low, high = np.clip(ends, least, most)

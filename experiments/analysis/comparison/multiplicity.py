@@ -9,7 +9,7 @@ import numpy as np
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.experiments.analysis.comparison.bootstrap import RESAMPLED_AGENTS, resampled_counts
-from groundlings.experiments.analysis.comparison.joint_means import normal_draws
+from groundlings.experiments.analysis.comparison.joint_means import normal_draws, places
 
 _RESAMPLES = 4999
 _NO_SPREAD = 1e-6
@@ -133,6 +133,5 @@ def _judged(found: FloatArray, own: FloatArray, mean: FloatArray, error: FloatAr
     beyond = (largest[:, None] >= observed).sum(axis=0)
     p_values = np.where(moving, (1 + beyond) / (resamples + 1), np.where(mean == 0, 1.0, np.nan))
     rivals = np.column_stack([found, np.zeros(len(found))])  # the baseline differs from itself by nothing
-    places = 1 + (found[:, :, None] < rivals[:, None, :]).sum(axis=2)
-    ranks = np.quantile(places, [0.025, 0.975], axis=0, method="inverted_cdf").T
+    ranks = np.quantile(places(found, rivals), [0.025, 0.975], axis=0, method="inverted_cdf").T
     return MaxT(float(np.quantile(largest, 1 - alpha)), p_values, ranks.astype(np.int64))

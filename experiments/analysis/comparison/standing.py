@@ -15,9 +15,8 @@ from itertools import combinations
 import numpy as np
 from scipy.special import stdtrit
 
-from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.analysis.compare import Difference, mean_interval
-from groundlings.experiments.analysis.comparison.joint_means import JointMeans, critical_of_all_pairs
+from groundlings.experiments.analysis.comparison.joint_means import JointMeans, critical_of_all_pairs, places
 from groundlings.experiments.analysis.comparison.objectives import signs_of
 from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Outcomes
 from groundlings.experiments.analysis.comparison.primary_effect import sequential_reach
@@ -56,10 +55,12 @@ def standing(
     if len(names) < 2 or joint is None or others:
         return Standing(means, pairs)
     sign = signs_of(plan, outcomes.baseline.metrics)[plan.primary]
-    places = _places(sign * joint.resamples)
-    first = places == 1
+    means_drawn = sign * joint.resamples
+    tie = 1e-9 * max(float(np.ptp(means_drawn)), 1e-300)
+    ranked = places(means_drawn, means_drawn, tie)
+    first = ranked == 1
     chances = (first / first.sum(axis=1, keepdims=True)).mean(axis=0)
-    ranks = np.quantile(places, _MIDDLE, axis=0, method="inverted_cdf").astype(np.int64)
+    ranks = np.quantile(ranked, _MIDDLE, axis=0, method="inverted_cdf").astype(np.int64)
     return Standing(
         means=means,
         pairs=pairs,
@@ -76,12 +77,6 @@ def _joint(run: Outcomes, plan: PlanConfig, names: Sequence[str]) -> JointMeans 
 
 def _by_name(run: Outcomes) -> Mapping[str, ArmOutcomes]:
     return {arm.name: arm for arm in run.arms}
-
-
-def _places(means: FloatArray) -> FloatArray:
-    """The place of each arm in each resample, 1 has the highest mean; equal means share the better place."""
-    tie = 1e-9 * max(float(np.ptp(means)), 1e-300)
-    return np.asarray(1 + (means[:, :, None] < means[:, None, :] - tie).sum(axis=2))
 
 
 def _pairs(

@@ -235,10 +235,10 @@ def _planned(log: LogReader, measured: RunTotals, outcomes: Outcomes | None) -> 
 
 
 def _estimates(totals: Totals, metrics: Sequence[Metric]) -> dict[str, Estimate]:
-    return {metric.name: _estimate(totals.values(metric), metric) for metric in metrics}
+    return {metric.name: mean_of(totals.values(metric), metric) for metric in metrics}
 
 
-def _estimate(values: FloatArray, metric: Metric) -> Estimate:
+def mean_of(values: FloatArray, metric: Metric) -> Estimate:
     """A mean with an interval that holds possible values alone; an environment that pays money back knows no least."""
     low, high = metric.bounds
     if low is not None and (values < low).any():

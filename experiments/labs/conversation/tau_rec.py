@@ -166,6 +166,10 @@ def _task(file: Path, attributes: Attributes) -> Task:
         raise DataError(f"{file}: found policy {shown(min(unknown))}; expected {', '.join(POLICIES)}")
     if unanswerable and need.suitable.any():
         raise DataError(f"{file}: no recommendation is said to be valid; found {need.suitable.sum()} suitable items")
+    if not (unanswerable or need.suitable.any()):
+        raise DataError(
+            f"{file}: no item meets the constraints, so that no system could; expected one, or no_valid_recommendation"
+        )
     return Task(file.stem, need, unanswerable, flags, watched, services)
 
 

@@ -8,9 +8,9 @@ import numpy as np
 from scipy.special import expit
 
 from groundlings.environments.arrays import NO_ITEM, BoolArray, FloatArray, IntArray, ItemArray
-from groundlings.experiments.analysis.compare import mean_interval
+from groundlings.experiments.analysis.compare import mean_interval, within_one
 from groundlings.experiments.labs.fidelity.interaction import Asked, Task
-from groundlings.experiments.labs.fidelity.lists import Lists
+from groundlings.experiments.labs.fidelity.lists import Lists, share_of_list
 from groundlings.experiments.labs.fidelity.people import bootstrap, mean_by_person
 from groundlings.experiments.labs.fidelity.preference import like_probability
 from groundlings.experiments.labs.fidelity.ratings import RatedPairs, held_out_ratings
@@ -206,7 +206,9 @@ def _log_loss(stage: Stage, ratings: RatedPairs) -> list[Record]:
         for name, kind, shares in said
     ]
     definition = "Mean -log2 of the probability of the stars that were given, in bits, per user; mean over users."
-    return compare_rows(PART, "stars, of rated", "log loss", rows, definition=definition, higher_is_better=False)
+    return compare_rows(
+        PART, "stars, of rated", "log loss", rows, definition=definition, higher_is_better=False, most=None
+    )
 
 
 def _consistency(stage: Stage, asked: Asked) -> list[Record]:
@@ -234,8 +236,7 @@ def _consistency(stage: Stage, asked: Asked) -> list[Record]:
         ("flip rate, sampled", first_clicks != second_clicks,
          "The same for clicks drawn on two days. Clicks are random, so a change is no fault in itself."),
     ):  # fmt: skip
-        share = (flips & test.listed).sum(axis=1) / test.listed.sum(axis=1)
-        found = mean_interval(share)
+        found = within_one(mean_interval(share_of_list(flips, test.listed)))
         claimed = name == "flip rate, graded"
         record = Record(
             PART, "self-consistency", MIND, name, "mind", found.mean, found.low, found.high, found.n,

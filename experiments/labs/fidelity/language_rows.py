@@ -16,10 +16,10 @@ from scipy.special import expit, logit
 from scipy.stats import rankdata
 
 from groundlings.environments.arrays import FloatArray, IntArray
-from groundlings.experiments.analysis.compare import mean_interval, paired_difference
+from groundlings.experiments.analysis.compare import mean_interval, paired_difference, within_one
 from groundlings.experiments.labs.fidelity.calibration import BINS, expected_calibration_error
 from groundlings.experiments.labs.fidelity.language import BOTH, EVIDENCE, LANGUAGE, AskedLists, LanguageAnswers
-from groundlings.experiments.labs.fidelity.lists import Negatives
+from groundlings.experiments.labs.fidelity.lists import Negatives, share_of_list
 from groundlings.experiments.labs.fidelity.people import bootstrap, mean_by_person, rows_by_person
 from groundlings.experiments.labs.fidelity.preference import like_probability
 from groundlings.experiments.labs.fidelity.ratings import RatedPairs
@@ -243,8 +243,7 @@ def _random_slates(answers: LanguageAnswers) -> list[Record]:
     others = asked.lists.listed & ~asked.lists.positive
     records = []
     for name, chance in answers.open_if_seen(asked).items():
-        share = np.where(others, chance, 0.0).sum(axis=1) / others.sum(axis=1)
-        found = mean_interval(share)
+        found = within_one(mean_interval(share_of_list(chance, others)))
         records.append(
             Record(
                 "probes", _task("random slates"), name, "click rate if examined", "mind", found.mean, found.low,
@@ -270,7 +269,7 @@ def _memory(answers: LanguageAnswers) -> list[Record]:
         )
         gap = paired_difference(before, after)
         for metric, values in (("auc, with titles", before), ("auc, without titles", after)):
-            found = mean_interval(values)
+            found = within_one(mean_interval(values))
             records.append(
                 Record(
                     "memorisation and stereotype", task, name, metric, "mind", found.mean, found.low, found.high,
@@ -300,8 +299,7 @@ def _changed(answers: LanguageAnswers, task: str, before: AskedLists, after: Ask
     listed = before.lists.listed
     records = []
     for name in (LANGUAGE, BOTH):
-        moved = np.where(listed, np.abs(first[name] - second[name]), 0.0).sum(axis=1) / listed.sum(axis=1)
-        found = mean_interval(moved)
+        found = within_one(mean_interval(share_of_list(np.abs(first[name] - second[name]), listed)))
         records.append(
             Record(
                 "memorisation and stereotype", task, name, "decisions changed", "mind", found.mean, found.low,

@@ -141,7 +141,9 @@ def _errors(ratings: RatedPairs) -> list[Record]:
         rows["rmse"].append(Row(scorer, kind, np.sqrt(mean_by_person(ratings.users, over**2, people))))
     records = []
     for name, definition in _ERRORS.items():
-        records += compare_rows(PART, "rating", name, rows[name], definition=definition, higher_is_better=False)
+        records += compare_rows(
+            PART, "rating", name, rows[name], definition=definition, higher_is_better=False, most=None
+        )
     return [
         target_of(record, high=MAE_TARGET) if record.metric == "mae" and record.scorer == f"{MIND} (median)" else record
         for record in records

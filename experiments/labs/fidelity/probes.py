@@ -11,7 +11,7 @@ from groundlings.environments.catalog import Catalog
 from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.ranking import Ranking, RankingRequest
-from groundlings.experiments.analysis.compare import Estimate, mean_interval, paired_difference
+from groundlings.experiments.analysis.compare import Estimate, mean_interval, paired_difference, within, within_one
 from groundlings.experiments.labs.fidelity.records import Baseline, Record, is_better, is_within
 from groundlings.experiments.labs.fidelity.sessions import Days, simulate_sessions
 from groundlings.experiments.labs.fidelity.stage import MIND, Stage
@@ -95,7 +95,7 @@ def _position(stage: Stage, random_order: Recommender) -> list[Record]:
     of_slot = "Click-through rate of this slot, with every item in each slot once."
     return [
         *(
-            _record(task, f"click rate, slot {slot + 1}", mean_interval(rates[:, slot]), of_slot)
+            _record(task, f"click rate, slot {slot + 1}", within_one(mean_interval(rates[:, slot])), of_slot)
             for slot in range(size)
         ),
         _record(
@@ -122,7 +122,7 @@ def _random_slates(stage: Stage, random_order: Recommender) -> list[Record]:
     site = PaginatedFeed(stage.config.site.page_size, 1, stage.dataset.scale, opinions=stage.dataset.opinions)
     today = simulate_sessions(stage, random_order, stage.mind, site, day=0)
     shown = (today.shown != NO_ITEM).sum(axis=1)
-    found = mean_interval(today.clicks / np.maximum(shown, 1))
+    found = within_one(mean_interval(today.clicks / np.maximum(shown, 1)))
     held = np.diff(stage.held_out[stage.testers].indptr)
     candidates = stage.train.n_items - np.diff(stage.train.matrix[stage.testers].indptr)
     return [
@@ -157,7 +157,7 @@ def _fatigue(stage: Stage, ease: Recommender) -> list[Record]:
                 np.where(at_risk, (sessions.pages == page) & sessions.left, np.nan).astype(np.float64)
             )
             hazards.append(hazard)
-            records.append(_record("fatigue", f"exit hazard, page {page}", hazard, definition))
+            records.append(_record("fatigue", f"exit hazard, page {page}", within_one(hazard), definition))
     if len(hazards) > 1:
         rise = _rise(hazards[0], hazards[-1])
         what = (
@@ -238,7 +238,8 @@ def _dose_response(stage: Stage, ease: Recommender) -> list[Record]:
             baseline = Baseline(before[0], float(before[1].mean()), gap.difference, gap.low, gap.high)
             holds = is_better(gap, higher_is_better=False)
         name = f"{dose:.0%} random"
-        records.append(_record("dose-response", f"clicks, {name}", mean_interval(clicks), definition, baseline, holds))
+        found = within(mean_interval(clicks), 0.0, None)
+        records.append(_record("dose-response", f"clicks, {name}", found, definition, baseline, holds))
         before = name, clicks
     falls = [record.holds for record in records if record.holds is not None]
     share = Estimate(float(np.mean(falls)), None, None, None, records[0].n, 0)

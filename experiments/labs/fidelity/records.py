@@ -23,7 +23,7 @@ from typing import Any, Literal
 import numpy as np
 
 from groundlings.environments.arrays import FloatArray
-from groundlings.experiments.analysis.compare import Difference, mean_interval, paired_difference
+from groundlings.experiments.analysis.compare import Difference, mean_interval, paired_difference, within
 
 Verdict = Literal["validated", "indicative", "not supported"]
 Kind = Literal["trivial", "reference", "reader", "mind", "real", "published"]
@@ -137,6 +137,10 @@ def verdict(holds: bool | None, gate: bool, *, met: bool = True) -> Verdict | No
     return "validated" if gate and met else "indicative"
 
 
+_ROUNDING = 1e-12
+"""An interval that is no wider is that of equal values."""
+
+
 def is_better(difference: Difference, *, higher_is_better: bool) -> bool:
     """Whether the claim "better than the best trivial scorer" holds; not where no user differs from another.
 
@@ -145,7 +149,7 @@ def is_better(difference: Difference, *, higher_is_better: bool) -> bool:
         higher_is_better: Which side is good.
     """
     low, high = difference.low, difference.high
-    if low is None or high is None or low == high:
+    if low is None or high is None or high - low < _ROUNDING:
         return False
     return low > 0 if higher_is_better else high < 0
 
@@ -187,19 +191,32 @@ class Row:
 
 
 def compare_rows(
-    part: str, task: str, metric: str, rows: Sequence[Row], *, definition: str, higher_is_better: bool
+    part: str,
+    task: str,
+    metric: str,
+    rows: Sequence[Row],
+    *,
+    definition: str,
+    higher_is_better: bool,
+    most: float | None = 1.0,
 ) -> list[Record]:
     """Records of all scorers on one metric, with the claim that minds are better than the best trivial scorer.
 
     The best trivial scorer is the one with the best mean over all users. A mind that was asked about a sample of users
     is compared with it on this sample.
+
+    Args:
+        part, task, metric, definition: Of the records.
+        rows: The scorers.
+        higher_is_better: Whether more of the metric is better.
+        most: The largest value that the metric can have, None for no bound; the least is 0.
     """
     sign = 1.0 if higher_is_better else -1.0
     trivial = [row for row in rows if row.kind == "trivial" and not np.isnan(row.values).all()]
     best = max(trivial, key=lambda row: sign * float(np.nanmean(row.values))) if trivial else None
     records = []
     for row in rows:
-        found = mean_interval(row.values)
+        found = within(mean_interval(row.values), 0.0, most)
         baseline, holds = None, None
         if best is not None and row is not best:
             gap = paired_difference(row.values, best.values)

@@ -21,7 +21,7 @@ import scipy.sparse as sp
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.split import test_people
-from groundlings.experiments.analysis.compare import mean_interval
+from groundlings.experiments.analysis.compare import mean_interval, within_one
 from groundlings.experiments.labs.fidelity.distributions import FLOOR, floor_record
 from groundlings.experiments.labs.fidelity.history_tables import DISTANCES, SPREADS, Histories
 from groundlings.experiments.labs.fidelity.people import bootstrap, floor
@@ -183,7 +183,7 @@ def _copies(stage: Stage, rows: Rows, real: Histories, learnt: Histories) -> lis
 
 
 def _nearer(scorer: str, kind: Kind, nearer: FloatArray) -> Record:
-    found = mean_interval(nearer)
+    found = within_one(mean_interval(nearer))
     definition = (
         "Share of users whose closest record is among the fitted users rather than among as many of the test third, "
         "ties half; .5: the model remembers nobody."

@@ -22,7 +22,7 @@ from groundlings.environments.catalog import Catalog
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking, RankingRequest
-from groundlings.experiments.analysis.compare import mean_interval, paired_difference
+from groundlings.experiments.analysis.compare import mean_interval, paired_difference, within
 from groundlings.experiments.analysis.metrics.ranking import score_rankings
 from groundlings.experiments.labs.fidelity.interaction import Asked
 from groundlings.experiments.labs.fidelity.people import bootstrap, in_digits
@@ -303,7 +303,7 @@ def _left_out(real: FloatArray, simulated: FloatArray) -> str:
 
 
 def _utility(name: str, scorer: str, metric: str, kind: Kind, values: FloatArray) -> Record:
-    found = mean_interval(values)
+    found = within(mean_interval(values), 0.0, 1.0 if kind == "real" else None)
     definition = (
         f"nDCG@{CUT} of the recommender's list against the held-out items, per user; mean over users."
         if kind == "real"

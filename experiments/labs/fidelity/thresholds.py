@@ -35,7 +35,7 @@ class Rule:
 
 
 def measure(name: str, scores: FloatArray, lists: Lists, threshold: float) -> FloatArray:
-    """One measure of each list, shape (n,), NaN for a user who was not asked about.
+    """One measure of each list, shape (n,), NaN for a user who was not asked about or has an empty list.
 
     Args:
         name: A key of `MEASURES`.
@@ -43,7 +43,7 @@ def measure(name: str, scores: FloatArray, lists: Lists, threshold: float) -> Fl
         lists: The lists.
         threshold: The lowest score that is a yes; not used for the AUC.
     """
-    asked = ~np.isnan(np.where(lists.listed, scores, 0.0)).any(axis=1)
+    asked = _asked(scores, lists)
     yes = (scores >= threshold) & lists.listed
     return np.where(asked, list_auc(scores, lists) if name == "auc" else _decided(name, yes, lists), np.nan)
 
@@ -90,7 +90,7 @@ def _means(name: str, scores: FloatArray, lists: Lists, thresholds: FloatArray) 
     An item gets a yes from all thresholds up to its score. Counting items by that number and summing from above gives a
     user's number of yeses at every threshold.
     """
-    asked = ~np.isnan(np.where(lists.listed, scores, 0.0)).any(axis=1)
+    asked = _asked(scores, lists)
     listed, positive = lists.listed[asked], lists.positive[asked]
     n, width = len(listed), len(thresholds) + 1
     reached = np.searchsorted(thresholds, np.where(listed, scores[asked], -np.inf), side="right")
@@ -107,9 +107,14 @@ def _means(name: str, scores: FloatArray, lists: Lists, thresholds: FloatArray) 
     return np.asarray(((size - said - real + 2 * hits) / size).mean(axis=0))
 
 
+def _asked(scores: FloatArray, lists: Lists) -> BoolArray:
+    """Which users have a list, and a score of each of its items."""
+    return np.asarray(lists.listed.any(axis=1) & ~np.isnan(np.where(lists.listed, scores, 0.0)).any(axis=1))
+
+
 def _decided(name: str, yes: BoolArray, lists: Lists) -> FloatArray:
     hits = (yes & lists.positive).sum(axis=1)
     if name == "f1":
         return 2 * hits / np.maximum(yes.sum(axis=1) + lists.positive.sum(axis=1), 1)
     right = (yes == lists.positive) & lists.listed
-    return right.sum(axis=1) / lists.listed.sum(axis=1)
+    return right.sum(axis=1) / np.maximum(lists.listed.sum(axis=1), 1)

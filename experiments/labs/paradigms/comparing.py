@@ -81,7 +81,7 @@ def compare_paradigms(directory: Path) -> Findings:
         _of_lists(found, log)
         for name, values in of_users.items():
             found.add_gap(name, activity_gap(values, log))
-        groups = [*group_means(of_users, log), *_of_items(found, log)]
+        groups = [*group_means(of_users, {each.name: each for each in summary.metrics}, log), *_of_items(found, log)]
         costs = read_costs(directory, log, summary)
     rows = tuple(
         Row(

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from groundlings.environments.arrays import FloatArray
-from groundlings.experiments.analysis.compare import Estimate, mean_interval
+from groundlings.experiments.analysis.compare import Estimate, mean_interval, within_one
 from groundlings.experiments.analysis.comparison.persona_columns import LoggedPersonas
 from groundlings.experiments.analysis.comparison.segments import in_order, levels_of
 from groundlings.experiments.analysis.comparison.split import split_difference
+from groundlings.experiments.analysis.metrics.declaration import Metric
+from groundlings.experiments.analysis.metrics.summary import mean_of
 from groundlings.experiments.labs.paradigms.findings import GroupFigure
 from groundlings.simulator.log.reader import LogReader
 
@@ -20,19 +22,24 @@ FEWEST = 10
 _TOO_FEW = f"fewer than {FEWEST} users of the most or the least active third have a value"
 
 
-def group_means(of_users: Mapping[str, Mapping[str, FloatArray]], log: LogReader) -> list[GroupFigure]:
+def group_means(
+    of_users: Mapping[str, Mapping[str, FloatArray]], metrics: Mapping[str, Metric], log: LogReader
+) -> list[GroupFigure]:
     """Mean of each figure in each group with enough agents who have a value.
 
     Args:
         of_users: Figure -> arm -> one value per agent, in the order of the log, NaN where there is none.
+        metrics: Those of the figures that are metrics; the others are shares.
         log: The run's.
     """
     rows = []
     for attribute, of_agents in levels_of(LoggedPersonas(log).columns()).items():
         for level in in_order(of_agents.known):
             for figure, arms in of_users.items():
+                metric = metrics.get(figure)
                 for arm, values in arms.items():
-                    value = mean_interval(values[of_agents.are(level)])
+                    own = values[of_agents.are(level)]
+                    value = within_one(mean_interval(own)) if metric is None else mean_of(own, metric)
                     if value.n >= FEWEST:
                         rows.append(GroupFigure(arm, "users", attribute, level, figure, value))
     return rows

@@ -20,13 +20,15 @@ from typing import Any, Literal
 import numpy as np
 
 from groundlings.environments.arrays import FloatArray, IntArray
-from groundlings.experiments.analysis.compare import CONFIDENCE, mean_interval, paired_difference
+from groundlings.experiments.analysis.compare import CONFIDENCE, mean_interval, paired_difference, within
 from groundlings.experiments.analysis.comparison.bootstrap import resampled_counts
 from groundlings.experiments.analysis.comparison.equivalence import equivalence_p_value, no_loss_p_value
 from groundlings.experiments.labs.warmup.outcomes import Outcome, Setting
 
 How = Literal["folded in", "refitted"]
 ALPHA = 0.05
+_SHARES = ("exposure", "auc", "take rate")
+"""Metrics that are no sums over items and lie between 0 and 1; the others have no upper bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,8 @@ class Record:
         key: What it is about.
         value: Mean over the seeds.
         low, high: 95 % interval: over items if the value is a sum over items, else over seeds.
-        n: New items measured, all seeds together.
-        seeds: The value of each seed.
+        n: New items measured, all seeds with a value together.
+        seeds: The value of each seed that has one.
     """
 
     key: Key
@@ -124,6 +126,7 @@ class Ledger:
         self._resampled: dict[Key, FloatArray] = {}
         self._gains: dict[Key, list[FloatArray]] = {}
         self._items: list[int] = []
+        self._n: dict[Key, int] = {}
 
     def begin_seed(self, new: IntArray) -> None:
         """Begin the next seed, with these new items."""
@@ -132,6 +135,7 @@ class Ledger:
     def add(self, key: Key, value: float) -> None:
         """Add a figure of this seed that is not a sum over items."""
         self._values.setdefault(key, []).append(value)
+        self._n[key] = self._n.get(key, 0) + self._items[-1]
 
     def add_outcome(self, outcome: Outcome, make_key: Mapping[str, Any], new: IntArray) -> None:
         """Add all figures of one arm under this seed.
@@ -207,9 +211,9 @@ class Ledger:
         if key in self._gains:
             ends = self._ends(key, self._resample(key))
         else:
-            over_seeds = mean_interval(values)
+            over_seeds = within(mean_interval(values), 0.0, 1.0 if key.metric in _SHARES else None)
             ends = over_seeds.low, over_seeds.high
-        return Record(key, float(values.mean()), *ends, sum(self._items), tuple(values.tolist()))
+        return Record(key, float(values.mean()), *ends, self._n[key], tuple(values.tolist()))
 
     def _ends(self, key: Key, drawn: FloatArray) -> tuple[float | None, float | None]:
         """Ends of an interval over the items of a figure; none where each seed has one, which is drawn every time."""

@@ -15,12 +15,15 @@ import sqlite3
 import subprocess
 import sys
 import time
+import warnings
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
 import pytest
 import yaml
+
+from groundlings.environments.errors import RunWarning
 
 COMMAND = Path(sys.executable).with_name("groundlings")
 
@@ -280,3 +283,18 @@ def test_a_persona_of_a_directory_that_is_no_run_is_told(in_process, tmp_path):
     told = in_process("personas", "show", "empty")
     assert told.returncode == 2
     assert "found no config.yaml there; expected a directory that `groundlings run` has begun" in told.stderr
+
+
+def test_a_warning_that_a_command_gives_twice_is_printed_once(in_process, monkeypatch):
+    """A lab that makes a world ten times over would say ten times what is wrong with its file."""
+
+    def warned(**_):
+        for _ in range(2):
+            with warnings.catch_warnings():
+                warnings.simplefilter("always")
+                warnings.warn("2 rows name nobody", RunWarning, stacklevel=1)
+
+    monkeypatch.setattr("groundlings.experiments.cli.main._mount", lambda: None)
+    monkeypatch.setattr("groundlings.experiments.cli.main.app", warned)
+    for _ in range(2):
+        assert in_process("check").stderr.count("2 rows name nobody") == 1

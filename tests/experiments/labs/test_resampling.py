@@ -34,6 +34,12 @@ def test_tau_is_that_of_scipy_ties_included(data):
     assert kendall(first[None], second[None])[0] == pytest.approx(expected, nan_ok=True), "no order, no tau"
 
 
+@pytest.mark.parametrize(("unknown", "has_one"), [(5, True), (6, False)])
+def test_resamples_without_a_figure_are_no_more_than_an_interval_leaves_out(unknown, has_one):
+    resampled = np.array([0.5, *np.full(unknown, np.nan), *np.linspace(0.4, 0.6, 100 - unknown)])
+    assert (interval(resampled) != (None, None)) == has_one
+
+
 def test_an_order_that_rests_on_one_person_has_no_interval():
     resamples = Resamples.draw(50, 200, np.random.default_rng(4))
     everybody = np.ones(50, dtype=np.bool_)
@@ -88,7 +94,7 @@ def test_one_person_has_a_figure_and_no_interval():
 def test_a_figure_that_rests_on_one_of_many_has_no_interval():
     resamples, everybody = Resamples.draw(9, 100, np.random.default_rng(4)), np.ones(9, dtype=np.bool_)
     above, below = np.zeros((9, 2)), np.zeros((9, 2))
-    above[3], below[3], below[5, 1] = 1, 2, 1
+    above[3], below[3], below[5:8, 1] = 1, 2, 1
     found = resamples.ratio(above, below, everybody)
     assert (found[0, 0], *interval(found[:, 0])) == (0.5, None, None)
     assert None not in interval(found[:, 1])

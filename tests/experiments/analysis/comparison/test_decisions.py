@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from scipy import stats
 from groundlings.experiments.analysis.compare import paired_difference
 from groundlings.experiments.analysis.comparison.equivalence import equivalence_p_value, no_loss_p_value
 from groundlings.experiments.analysis.comparison.integrity import attrition_p_value, sample_ratio_p_value
+from groundlings.experiments.analysis.comparison.joint_means import JointMeans, critical_of_all_pairs, places
 from groundlings.experiments.analysis.comparison.multiplicity import benjamini_hochberg, holm, max_t, max_t_split
 from groundlings.experiments.analysis.comparison.power import beyond_interval, detectable_effect, needed_agents, power
 from groundlings.experiments.analysis.comparison.sequential import boundaries, sequence_reach, spent_alpha
@@ -176,3 +179,21 @@ def test_attrition_is_the_mid_p_mcnemar_test():
     assert attrition_p_value(arm, baseline) == pytest.approx(exact - stats.binom.pmf(0, 8, 0.5))
     assert attrition_p_value(arm, arm) == 1.0
     assert attrition_p_value(arm, baseline) == attrition_p_value(baseline, arm)
+
+
+@pytest.mark.parametrize("judged", ["all pairs", "places"])
+def test_many_arms_are_judged_in_bounded_memory(judged):
+    """Of a thousand arms there are half a million pairs, each with thousands of draws."""
+    values = np.random.default_rng(3).normal(size=(30, 60))
+    tracemalloc.start()
+    try:
+        if judged == "all pairs":
+            critical = critical_of_all_pairs(JointMeans(np.eye(60), values, 29, 30), 0.05)
+            assert 4 < critical < 5.5
+        else:
+            many = np.tile(values, (100, 2))
+            ranks = places(many, many)
+            assert (ranks[:30, :60] == 1 + 2 * (values[:, :, None] < values[:, None, :]).sum(axis=2)).all()
+        assert tracemalloc.get_traced_memory()[1] < 60e6
+    finally:
+        tracemalloc.stop()

@@ -172,6 +172,7 @@ def test_each_policy_is_checked_on_all_that_was_named(made, number, talk, prepar
             json.dumps(task(DRAMA, impossible=True)),
             "no recommendation is said to be valid; found 4 suitable items",
         ),
+        ("tasks/t0.json", json.dumps(task(("runtime", "<=", 3, "hidden"))), "no item meets the constraints"),
         ("tasks/t0.json", "[" * 100_000, "found no JSON .it is nested too deeply"),
         ("tasks/t0.json", '{"user_id": "u", "user_id": "v"}', "found no JSON .*a key stands there twice"),
         (
@@ -190,7 +191,18 @@ def test_each_policy_is_checked_on_all_that_was_named(made, number, talk, prepar
         ("catalog.json", json.dumps([film(1, sponsored="no")]), ".*sponsored: found 'no'; expected true or false"),
     ],
     ids=[
-        *("json", "task", "field", "policy", "possible", "deep", "twice", "letters of services", "letters of a value"),
+        *(
+            "json",
+            "task",
+            "field",
+            "policy",
+            "possible",
+            "impossible",
+            "deep",
+            "twice",
+            "letters of services",
+            "letters of a value",
+        ),
         *("catalogue", "ids", "digits", "flag"),
     ],
 )

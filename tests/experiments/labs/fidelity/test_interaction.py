@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 
 from groundlings.environments.arrays import NO_ITEM
+from groundlings.environments.errors import ConfigError
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.split import people_in_thirds
 from groundlings.experiments.labs.fidelity import scorers as scorers_module
 from groundlings.experiments.labs.fidelity.calibration import examine_calibration
+from groundlings.experiments.labs.fidelity.config import ListsConfig
 from groundlings.experiments.labs.fidelity.interaction import ask, ask_all, examine_interaction
 from groundlings.experiments.labs.fidelity.lists import Lists, draw_lists
 from groundlings.experiments.labs.fidelity.scorers import Scorer, always_yes, catalog_scorer
-from groundlings.experiments.labs.fidelity.thresholds import choose_rule, list_auc, measure
+from groundlings.experiments.labs.fidelity.thresholds import MEASURES, choose_rule, list_auc, measure
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +49,43 @@ def test_lists_hold_what_they_promise(stage, lists):
             assert later[user, real].all()
             assert not (known[user, others] | later[user, others]).any()
             assert len(set(real)) + len(set(others)) == each.listed[row].sum()
-            assert len(others) <= ratio * len(real) <= stage.config.lists.length
+            assert len(others) == ratio * len(real) <= stage.config.lists.length
+
+
+@pytest.mark.parametrize("negatives", ["uniform", "popularity-matched"])
+def test_where_few_items_are_left_a_list_has_fewer_real_ones_and_the_ratio_holds(stage, negatives):
+    """In a small shop people know nearly all products; lists of what is left would be another task."""
+    few = replace(stage, config=stage.config.model_copy(update={"lists": ListsConfig(length=204, ratios=(43, 44))}))
+    drawn = draw_lists(few, stage.testers, "test")
+    for ratio in (43, 44):
+        each = drawn[negatives, ratio]
+        real, size = each.positive.sum(axis=1), each.listed.sum(axis=1)
+        assert (size == (ratio + 1) * real).all()
+        assert set(real) <= {0, 1, 2}
+    assert 2 in drawn[negatives, 43].positive.sum(axis=1)
+
+
+def test_whoever_has_an_empty_list_has_no_figure():
+    items = np.array([[4, 5], [NO_ITEM, NO_ITEM]], dtype=np.int32)
+    lists = Lists(np.array([0, 1]), items, np.array([[True, False], [False, False]]))
+    for name in MEASURES:
+        found = measure(name, np.array([[2.0, 1.0], [0.0, 0.0]]), lists, 1.5)
+        np.testing.assert_array_equal(found, [1.0, np.nan])
+        assert choose_rule(name, {"as given": np.array([[2.0, 1.0], [0.0, 0.0]])}, lists, None).threshold > -np.inf
+
+
+def test_a_ratio_that_nobody_can_have_is_refused(stage):
+    met = replace(stage.dataset, interactions=everything_met(stage))
+    with pytest.raises(ConfigError, match=r"lists\.ratios: found 1, .* write smaller ratios"):
+        draw_lists(replace(stage, dataset=met), stage.testers, "test")
+
+
+def everything_met(stage):
+    users, items = (each.ravel() for each in np.indices((stage.train.n_users, stage.train.n_items)))
+    return Interactions.of(
+        users, items.astype(np.int32), None, np.zeros(len(users), dtype=np.int64),
+        n_users=stage.train.n_users, n_items=stage.train.n_items,
+    )  # fmt: skip
 
 
 def test_matched_lists_leave_popularity_at_chance_and_uniform_ones_do_not(stage, lists):
@@ -66,7 +104,8 @@ def test_the_perfect_scorer_is_perfect_and_yes_has_its_known_f1(stage):
         if record.scorer == "perfect":
             assert record.value == pytest.approx(1.0)
             gap = record.baseline
-            assert record.holds == (gap.low < gap.high), "where no person differs from another, nothing is claimed"
+            differ = gap.high - gap.low > 1e-12
+            assert record.holds == differ, "where no person differs from another, nothing is claimed"
     found = {(each.task, each.metric): each.value for each in records if each.scorer == "say yes"}
     assert found["uniform 1:1", "f1"] == pytest.approx(2 / 3, abs=1e-3)
     assert found["uniform 1:1", "accuracy"] == pytest.approx(0.5, abs=1e-3)

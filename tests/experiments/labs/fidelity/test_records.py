@@ -50,9 +50,19 @@ def test_what_is_compared_with_nothing_known_has_no_baseline():
 
 def test_nothing_is_claimed_where_no_user_differs_from_another():
     assert not is_better(difference(0.2, 0.2), higher_is_better=True)
+    alike = paired_difference(np.full(7, 1.0), np.full(7, 0.9))
+    assert not is_better(alike, higher_is_better=True), f"{alike.low!r} to {alike.high!r} is rounding"
     assert jackknife(lambda rows: 0.99, 10, np.random.default_rng(0)) == (None, None)
     found = bootstrap(lambda rows: 1.0 if 0 in rows else np.nan, 40, 100, np.random.default_rng(0))
     assert found == (None, None), "the resamples that hold the only user with a value agree on the figure"
+
+
+@pytest.mark.parametrize(("metric", "most", "end"), [("f1", 1.0, 1.0), ("mae", None, None)])
+def test_the_interval_of_a_mean_ends_where_its_scale_does(metric, most, end):
+    rows = [Row("m", "mind", np.array(values)) for values in ((0.0, 0.0, 0.5), (1.0, 1.0, 0.5))]
+    few, many = compare_rows("p", "t", metric, rows, definition="d", higher_is_better=True, most=most)
+    assert few.low == 0
+    assert many.high == end if end else many.high > 1
 
 
 def test_of_two_predictions_the_one_that_is_known_is_the_headline():

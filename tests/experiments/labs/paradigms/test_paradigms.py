@@ -29,7 +29,7 @@ from groundlings.experiments.labs.paradigms.kinds import OWN, PARADIGMS, paradig
 from groundlings.experiments.labs.paradigms.page import render_page
 from groundlings.experiments.labs.paradigms.tables import answer, tables_of
 from groundlings.experiments.labs.paradigms.terminal import print_findings
-from groundlings.experiments.labs.paradigms.user_groups import activity_gap
+from groundlings.experiments.labs.paradigms.user_groups import activity_gap, group_means
 from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.run import run_experiment
 from groundlings.experiments.terminal import Terminal
@@ -138,6 +138,14 @@ def test_groups_of_users_and_items_stand_beside_what_was_wanted(findings):
     assert sum(each.beside for each in thirds) == pytest.approx(1)
     shown = {each.group: each.value.mean for each in thirds}
     assert findings.rows[0].figures["cold_share"].value.mean == shown["least popular third"]
+
+
+def test_the_interval_of_a_group_ends_where_its_figure_does(run):
+    with LogReader(run) as log:
+        values = np.zeros(len(log.user_ids()))
+        values[::9] = 1.0
+        rows = group_means({"hit": {"a": values}, "click_ratio": {"a": values}}, {}, log)
+    assert min(row.value.low for row in rows) == 0
 
 
 def gap_of(lengths, values, monkeypatch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -95,6 +97,19 @@ def test_a_planted_lead_is_found_and_none_between_equal_arms():
     assert not ledger.better(key, "twin").holds
     behind = Key("random_n", 5, "cold", "ndcg", "r", "folded in")
     assert not ledger.better(behind, "audience").holds
+
+
+def test_a_figure_says_of_how_many_items_it_is_and_its_interval_ends_where_it_can_be():
+    ledger, seen = Ledger(100), Key("audience", 5, "choice", "auc", "r", "folded in")
+    for values in ((0.1, 9.0), (0.9, 1.0), (None, None)):
+        ledger.begin_seed(np.arange(10))
+        for metric, value in zip(("auc", "enrichment"), values, strict=True):
+            if value is not None:
+                ledger.add(replace(seen, metric=metric), value)
+    auc, enrichment = ledger.records()
+    assert (auc.n, auc.low, auc.high) == (20, 0, 1)
+    assert enrichment.low == 0
+    assert enrichment.high > 9
 
 
 def test_the_gap_is_a_share_of_the_way():
