@@ -7,6 +7,7 @@ spreads and not effects: a plan made after a look at effects would be no plan.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -50,8 +51,10 @@ class Need:
         sd: Standard deviation of the agents' differences; in a split design what gives the same standard error.
         p_value: Of the A/A pair's paired t test; None for other arms, whose effects are not looked at.
         smallest: The effect to be found, in the metric's unit.
-        agents: How many it takes; None where none would do, or where no agent of the pilot differs (`sd` 0).
-        detectable: Effect that the planned number of agents finds (the MDE); None where no agent differs.
+        agents: How many it takes, those without a value included, of whom there are as many in a hundred as in the
+            pilot; None where none would do, or where no agent of the pilot differs (`sd` 0).
+        detectable: Effect that the planned number of agents finds (the MDE), of whom as many have a value as in the
+            pilot; None where no agent differs.
         detectable_share: The same as a share of the baseline's mean; None likewise, and where that is 0.
     """
 
@@ -176,12 +179,15 @@ def _needs(
             gap = paired_difference(arm.values(metric), base.values(metric))
             if gap.standard_error is None:
                 continue
-            sd = gap.standard_error * float(np.sqrt(gap.n))
+            # Agents without a value tell nothing, and the file plans agents, not values.
+            sd, telling = gap.standard_error * float(np.sqrt(gap.n)), gap.n / (gap.n + gap.excluded)
             if isinstance(design, SplitDesign):
                 sd = _split_sd(arm.values(metric), base.values(metric), before, _parts(arm.name, outcomes, design))
+                telling = 1.0
             mean = float(np.nanmean(base.values(metric)))
             smallest = plan.smallest_effect * abs(mean)
-            seen = detectable_effect(sd, max(planned, 2), alpha, plan.power) if sd else None
+            seen = detectable_effect(sd, max(round(planned * telling), 2), alpha, plan.power) if sd else None
+            needed = needed_agents(smallest, sd, alpha, plan.power) if sd else None
             yield Need(
                 metric=metric,
                 arm=arm.name,
@@ -190,7 +196,7 @@ def _needs(
                 sd=sd,
                 p_value=gap.p_value if arm.name == OTHER_DRAWS else None,
                 smallest=smallest,
-                agents=needed_agents(smallest, sd, alpha, plan.power) if sd else None,
+                agents=None if needed is None else math.ceil(needed / telling),
                 detectable=seen,
                 detectable_share=None if seen is None or not mean else seen / abs(mean),
             )
@@ -204,6 +210,10 @@ def _parts(arm: str, outcomes: Outcomes, design: SplitDesign) -> tuple[float, fl
 
 
 def _split_sd(arm: FloatArray, baseline: FloatArray, before: FloatArray | None, parts: tuple[float, float]) -> float:
-    """What the spread of differences is to pairs, of a split design: its standard error times sqrt(people)."""
+    """What the spread of differences is to pairs, of a split design: its standard error times sqrt(people).
+
+    Those of a group who have no value count among its people, as many in a hundred as here.
+    """
     sides = (arm, baseline) if before is None else adjusted_outcomes((arm, baseline), before)
-    return float(np.sqrt(sum(np.nanvar(side, ddof=1) / part for side, part in zip(sides, parts, strict=True))))
+    telling = [part * float((~np.isnan(side)).mean()) for side, part in zip(sides, parts, strict=True)]
+    return float(np.sqrt(sum(np.nanvar(side, ddof=1) / part for side, part in zip(sides, telling, strict=True))))

@@ -101,7 +101,8 @@ def print_needs(pilot: Pilot, console: Console) -> None:
     )
     console.print(
         "SD: of the agents' own differences to the first arm. other draws: the first arm twice, the second time with "
-        "other random numbers (A/A); its p values should be uniform.",
+        "other random numbers (A/A); its p values should be uniform. Agents needed and MDE count those without a value "
+        "as well, as many in a hundred as the pilot has.",
         style="dim",
         highlight=False,
     )

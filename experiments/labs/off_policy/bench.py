@@ -19,7 +19,7 @@ import numpy as np
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.errors import ConfigError
 from groundlings.experiments.labs.off_policy.estimators import ESTIMATORS, PerSession, estimates, slot_chances
-from groundlings.experiments.labs.off_policy.logged import logged_lists, true_values, without_lost_pages
+from groundlings.experiments.labs.off_policy.logged import first_sessions, logged_lists, true_values
 from groundlings.recommenders.base import AsyncRecommender, Recommender
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def try_estimators(directory: Path, logging: str | None = None, groups: int = 20
     from groundlings.experiments.running.as_it_ran import ended_log, plan_as_it_ran
 
     with ended_log(directory) as log:
-        impressions, unknown = without_lost_pages(log.impressions())
+        impressions, unknown = first_sessions(log)
     plan = plan_as_it_ran(directory)
     if plan.config.design.kind != "parallel":
         raise ConfigError(f"design: found {plan.config.design.kind}; expected parallel, where every arm has every user")

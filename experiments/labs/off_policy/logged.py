@@ -10,13 +10,16 @@ import scipy.sparse as sp
 
 from groundlings.environments.arrays import NO_ITEM, FloatArray, IntArray, ItemArray
 from groundlings.environments.errors import ConfigError
+from groundlings.environments.offers import DayOffers
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import RankingRequest
+from groundlings.simulator.shelf import without
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from groundlings.experiments.running.plan import Plan
+    from groundlings.simulator.log.reader import LogReader
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class LoggedLists:
         page_size: Slots of a page.
         seen: What could not be shown, shape (n_users, n_items).
         seed: Of draws.
+        offers: Of the first day; None where the data know of none.
     """
 
     users: IntArray
@@ -40,6 +44,7 @@ class LoggedLists:
     page_size: int
     seen: sp.csr_array
     seed: int
+    offers: DayOffers | None = None
 
     def __len__(self) -> int:
         return len(self.users)
@@ -67,24 +72,35 @@ class LoggedLists:
             shape = len(self), seen.shape[1]
             seen = seen + sp.csr_array((np.ones(len(rows)), (rows, before[rows, places])), shape=shape)
         draws = Draws.for_sessions(self.seed, self.users, 0).apart("off-policy", number)
-        return RankingRequest(self.users, size or self.items.shape[1], seen, draws)
+        return RankingRequest(self.users, size or self.items.shape[1], seen, draws, offers=self.offers)
 
 
-def without_lost_pages(impressions: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """The impressions of users who have no lost page on the first day, in any arm, and how many users are left out.
+def first_sessions(log: LogReader) -> tuple[pd.DataFrame, int]:
+    """The impressions of the first sessions of users who have no lost page there, and how many users are left out.
 
-    What was clicked on such a page is not known, in the log or in the truth, and not zero.
+    They are those of the first day, one of each user and arm: a second one of that day comes after what the first
+    showed. What was clicked on a lost page is not known, in the log or in the truth, and not zero.
 
     Args:
-        impressions: As `LogReader.impressions` gives them.
+        log: The run's.
 
     Raises:
-        ConfigError: Nobody is left.
+        ConfigError: Nobody is left, or something was changed as the first day began.
     """
-    first = impressions[impressions.day == 0]
+    for each in log.logged_interventions():
+        if each.day == 0 and each.kind in ("site", "withdraw"):
+            raise ConfigError(
+                f"interventions: found {each.kind} in arm {each.arm} on day 1; expected no change of what is shown "
+                "before day 2, because recommenders are asked for lists of the first day as their arm began: estimate "
+                "from a run without it"
+            )
+    sessions = log.sessions(columns=["session_id", "arm", "user_id", "day"])
+    begun = sessions[sessions.day == 0].groupby(["arm", "user_id"]).session_id.min()
+    impressions = log.impressions()
+    first = impressions[impressions.session_id.isin(begun)]
     lost = first[first.clicked.isna()].user_id.unique()
-    kept = impressions[~impressions.user_id.isin(lost)]
-    if len(lost) and not (kept.day == 0).any():
+    kept = first[~first.user_id.isin(lost)]
+    if len(lost) and not len(kept):
         raise ConfigError(
             "of every user an outcome of the first session is not known, because pages are lost; `groundlings runs "
             "show` says why"
@@ -97,13 +113,13 @@ def logged_lists(plan: Plan, impressions: pd.DataFrame, arm: str) -> LoggedLists
 
     Args:
         plan: The experiment.
-        impressions: As `LogReader.impressions` gives them.
+        impressions: As `first_sessions` gives them.
         arm: Whose.
 
     Raises:
         ConfigError: The arm showed nothing on the first day, or logged no exact propensities.
     """
-    rows = impressions[(impressions.arm == arm) & (impressions.day == 0)]
+    rows = impressions[impressions.arm == arm]
     if not len(rows):
         raise ConfigError(f"arm {arm}: found no impression on the first day; expected the arm that logs")
     if (rows.pscore == 1).all():
@@ -122,8 +138,9 @@ def logged_lists(plan: Plan, impressions: pd.DataFrame, arm: str) -> LoggedLists
     items[cells] = rows.item_id.map(place).to_numpy()
     chances[cells] = rows.pscore.to_numpy(dtype=np.float64)
     clicks[cells] = rows.clicked.to_numpy(dtype=np.float64)
-    users = np.array([number[name] for name in names], dtype=np.int64)
-    return LoggedLists(users, items, chances, clicks, plan.environment.page_size, plan.first_seen, plan.config.seed)
+    users, offers = np.array([number[name] for name in names], dtype=np.int64), plan.first_offers
+    seen = plan.first_seen if offers is None else without(plan.first_seen, offers.sold_out)
+    return LoggedLists(users, items, chances, clicks, plan.environment.page_size, seen, plan.config.seed, offers)
 
 
 def true_values(plan: Plan, impressions: pd.DataFrame, arm: str, users: IntArray) -> tuple[FloatArray, FloatArray]:
@@ -135,7 +152,7 @@ def true_values(plan: Plan, impressions: pd.DataFrame, arm: str, users: IntArray
     Returns:
         Both of shape (n,), 0 for a user who was shown nothing.
     """
-    rows = impressions[(impressions.arm == arm) & (impressions.day == 0)]
+    rows = impressions[impressions.arm == arm]
     ids = np.array(plan.dataset.people.user_ids, dtype=object)[users]
     clicked = rows.clicked.to_numpy(dtype=np.float64)
     known = rows.p_click.to_numpy(dtype=np.float64) if "p_click" in rows else np.full(len(rows), np.nan)

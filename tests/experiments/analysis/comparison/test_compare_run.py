@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import shutil
 
 import numpy as np
@@ -15,6 +16,7 @@ from groundlings.experiments.analysis.comparison.comparing import compare_run
 from groundlings.experiments.analysis.comparison.estimators import Paired
 from groundlings.experiments.analysis.comparison.outcomes import read_outcomes
 from groundlings.experiments.analysis.comparison.pilot import OTHER_DRAWS, run_pilot
+from groundlings.experiments.analysis.comparison.power import needed_agents
 from groundlings.experiments.analysis.comparison.segments import effects_by_segment, levels_of, welch_anova_p_value
 from groundlings.experiments.analysis.metrics import summarise
 from groundlings.experiments.analysis.report.verdict_terminal import print_needs, print_verdict
@@ -119,6 +121,8 @@ def test_a_pilot_says_what_each_metric_needs_and_shows_no_effect():
         assert (need.p_value is None) == (need.arm != OTHER_DRAWS)
         assert need.smallest == pytest.approx(0.1 * need.baseline_mean)
         assert (need.agents <= 60) == (need.detectable <= need.smallest)
+        assert need.agents == math.ceil(needed_agents(need.smallest, need.sd, pilot.alpha) / (need.n / 40))
+    assert min(need.n for need in pilot.needs) < 30, "not everybody opens something, and the others tell nothing"
     console = Console(width=100, record=True, file=io.StringIO())
     print_needs(pilot, console)
     assert "Pilot of 40 agents" in console.export_text()

@@ -17,7 +17,7 @@ from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.experiments.analysis.comparison.comparing import compare_run
 from groundlings.experiments.analysis.comparison.estimators import Paired
 from groundlings.experiments.analysis.comparison.outcomes import read_outcomes
-from groundlings.experiments.analysis.comparison.pilot import run_pilot
+from groundlings.experiments.analysis.comparison.pilot import _split_sd, run_pilot
 from groundlings.experiments.analysis.comparison.preference import preference
 from groundlings.experiments.analysis.metrics import summarise
 from groundlings.experiments.analysis.report import render_summary_table
@@ -319,6 +319,9 @@ def test_a_pilot_plans_a_split_test_with_more_people_than_a_paired_one(configure
     )
     assert split.needs[0].sd > 1.5 * paired.needs[0].sd
     assert split.needs[0].agents > paired.needs[0].agents
+    assert _split_sd(np.r_[0.0:9.0, [np.nan] * 9], np.arange(18.0), None, (1.0, 1e9)) == pytest.approx(
+        np.sqrt(2 * np.var(np.arange(9.0), ddof=1))
+    ), "half of the arm's people have no value, so it takes twice as many"
     with pytest.raises(ConfigError, match="no power to plan"):
         run_pilot(configured(design="interleaving"), people=100)
     arms = [{"name": "first", "recommender": "popular"}, {"name": "other draws", "recommender": "random_order"}]

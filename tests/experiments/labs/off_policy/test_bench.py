@@ -6,6 +6,7 @@ import json
 import shutil
 import sqlite3
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from groundlings.experiments.cli.off_policy import off_policy
 from groundlings.experiments.experiment import Experiment
 from groundlings.experiments.labs.off_policy.bench import OWN_WORLD, try_estimators
 from groundlings.experiments.labs.off_policy.estimators import ESTIMATORS
+from groundlings.experiments.labs.off_policy.logged import first_sessions, logged_lists
+from groundlings.experiments.running.as_it_ran import ended_log, plan_as_it_ran
 
 LOG = {"recommender": "plackett_luce", "options": {"of": {"recommender": "popular"}, "temperature": 9.0}}
 SECTIONS = {
@@ -94,6 +97,42 @@ def test_a_user_with_a_lost_page_is_left_out_and_counts_as_no_zero(run, findings
         log.execute(page, ("popular", 40))
     with pytest.raises(ConfigError, match="of every user an outcome of the first session is not known"):
         try_estimators(tmp_path / "run", groups=5)
+
+
+def test_a_second_session_of_the_first_day_is_no_part_of_any_figure(run, findings, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    with sqlite3.connect(tmp_path / "run/log.db") as log:
+        log.execute("CREATE TEMP TABLE again AS SELECT * FROM sessions")
+        log.execute("UPDATE again SET session_id = session_id + 1000, sim_time = sim_time + 3600")
+        log.execute("INSERT INTO sessions SELECT * FROM again")
+        log.execute("CREATE TEMP TABLE shown AS SELECT * FROM impressions")
+        log.execute(
+            "UPDATE shown SET session_id = session_id + 1000, impression_id = impression_id + 9000, clicked = 1"
+        )
+        log.execute("INSERT INTO impressions SELECT * FROM shown")
+    found = try_estimators(tmp_path / "run", groups=5)
+    assert [(row.truth, row.estimate) for row in found.rows] == [(row.truth, row.estimate) for row in findings.rows]
+
+
+def test_a_run_whose_first_day_began_with_a_change_is_refused(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    with sqlite3.connect(tmp_path / "run/log.db") as log:
+        log.execute(
+            "INSERT INTO interventions (arm_id, day, kind, detail, origin, place) "
+            "VALUES (2, 0, 'withdraw', '{\"items\": [\"i1\"]}', 'file', 0)"
+        )
+    with pytest.raises(ConfigError, match="interventions: found withdraw in arm log on day 1"):
+        try_estimators(tmp_path / "run", groups=5)
+
+
+def test_policies_are_asked_for_no_item_that_is_sold_out_on_the_first_day(run):
+    plan = plan_as_it_ran(run)
+    offers = vars(plan)["first_offers"] = SimpleNamespace(sold_out=np.arange(12) == 7)
+    with ended_log(run) as log:
+        impressions, _ = first_sessions(log)
+    asked = logged_lists(plan, impressions, "log").request()
+    assert asked.offers is offers
+    assert (asked.seen.toarray()[:, 7] > 0).all()
 
 
 @pytest.mark.parametrize(
