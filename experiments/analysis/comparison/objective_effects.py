@@ -18,7 +18,7 @@ class ObjectiveEffect:
 
     Attributes:
         metric: Its name.
-        mean: Of the arm, over agents.
+        mean: Of the arm, over agents, before control variates are taken out.
         effect: Difference to the first arm, 95 % (or as the plan's alpha says), uncorrected; None for the first arm.
         lift: The same relative to the first arm's mean; None for the first arm.
     """

@@ -132,7 +132,7 @@ def _judged(found: Difference, plan: PlanConfig, outcomes: Outcomes, n_arms: int
 
 def _effect(name: str, arm: ArmOutcomes, outcomes: Outcomes, plan: PlanConfig) -> ObjectiveEffect:
     base, estimator, ours = outcomes.baseline, outcomes.estimator, arm.values(name)
-    mean = mean_interval(ours)
+    mean = mean_interval(arm.counted(name))
     if arm is base:
         return ObjectiveEffect(name, mean, None, None)
     theirs = base.values(name)

@@ -95,7 +95,7 @@ def first_sessions(log: LogReader) -> tuple[pd.DataFrame, int]:
                 "from a run without it"
             )
     sessions = log.sessions(columns=["session_id", "arm", "user_id", "day"])
-    begun = sessions[sessions.day == 0].groupby(["arm", "user_id"]).session_id.min()
+    begun = sessions[sessions.day == 0].groupby(["arm", "user_id"])["session_id"].min()
     impressions = log.impressions()
     first = impressions[impressions.session_id.isin(begun)]
     lost = first[first.clicked.isna()].user_id.unique()

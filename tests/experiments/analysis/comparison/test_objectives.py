@@ -78,6 +78,15 @@ def weighed(sides, declared, estimator=None):
     return weigh(found, declared, found.arms[1:])
 
 
+def test_means_are_as_they_were_logged_and_effects_without_luck():
+    luck, declared = np.random.default_rng(4).normal(0.3, 1, 80), plan({"metric": "money", "role": "primary"})
+    found = outcomes({"first": {"money": 5 + luck}, "second": {"money": np.full(80, 6.0)}}, declared)
+    lucky = replace(found.arms[0], control_variates=luck[:, None])
+    first, second = weigh(replace(found, arms=(lucky, found.arms[1])), declared, found.arms[1:]).arms
+    assert first.effects[0].mean.mean == pytest.approx(5 + luck.mean())
+    assert second.effects[0].effect.difference == pytest.approx(1.0)
+
+
 def drawn(seed=0, n=N, gain=0.4):
     """Two arms whose gains in one metric are paid for in the other, agent by agent."""
     rng = np.random.default_rng(seed)
