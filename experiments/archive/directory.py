@@ -21,7 +21,7 @@ from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.experiments.archive.strangers import refuse_strange
 from groundlings.simulator.log.nearby import did_you_mean
 from groundlings.simulator.log.parquet import ParquetStore
-from groundlings.simulator.log.sqlite import SqliteStore
+from groundlings.simulator.log.sqlite import SqliteStore, tables_in
 from groundlings.simulator.log.store import ADDRESS_NAME, LOG_NAME, Store, on_disk, store_at
 from groundlings.simulator.log.trusted_hosts import remember
 
@@ -287,7 +287,7 @@ def _is_database(store: Store, url: str) -> bool:
 
 
 def _in_files(path: Path, kind: LogKind) -> Store:
-    if not path.is_file():
+    if not tables_in(path):  # no file, or a disk that was full before anything was begun
         return ParquetStore(path) if kind.name == "parquet" else SqliteStore(path)
     store = on_disk(path)
     began_as = "parquet" if isinstance(store, ParquetStore) else "sqlite"

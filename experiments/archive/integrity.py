@@ -33,7 +33,9 @@ def reading(*runs: Path) -> Iterator[None]:
     for run in runs:
         why = strange(run)
         if why is not None:
-            warnings.warn(f"{run}: {why}; it is only read", RunWarning, stacklevel=3)
+            warnings.warn(
+                f"{run}: {why}; its log is only read, and it is neither resumed nor deleted", RunWarning, stacklevel=3
+            )
     try:
         with named_faults(store_at(runs[0])):
             yield

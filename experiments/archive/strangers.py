@@ -1,4 +1,7 @@
-"""Run directories of other people: they are read and never written, and whoever reads one is told."""
+"""Run directories of other people: their logs are read and never written, and whoever reads one is told.
+
+Pages that are asked for (`groundlings report`) are written where one may write: new files, in the place of links.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,9 @@ def refuse_strange(directory: Path) -> None:
     """Raise `RunDirectoryError` for a run directory of somebody else, before anything is written."""
     why = strange(directory)
     if why is not None:
-        raise RunDirectoryError(f"{directory}: {why}, so it is only read; copy it (`cp -rL`) and go on with the copy")
+        raise RunDirectoryError(
+            f"{directory}: {why}, so nothing goes on in it; copy it (`cp -rL`) and go on with the copy"
+        )
 
 
 def _name(owner: int) -> str:

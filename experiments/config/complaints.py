@@ -27,7 +27,10 @@ _MOST_COMPLAINTS = 20
 _SHAPES = ("dict_type", "list_type", "tuple_type", "mapping_type", "model_type", "model_attributes_type")
 """Errors of a value that has the shape of another member of a union."""
 
-_LABEL = re.compile(r"(literal|dict|list|tuple|set|union|function-\w+|lax-or-strict|constrained-\w+)\[.*\]", re.DOTALL)
+_LABEL = re.compile(
+    r"(literal|dict|list|tuple|set|union|function-\w+|lax-or-strict)\[.*\]|constrained-\w+(\[.*\])?|str|int|float",
+    re.DOTALL,
+)
 """What a location holds of a member of a union that has no name of its own."""
 
 

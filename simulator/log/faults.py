@@ -155,7 +155,7 @@ def _of_sqlite(fault: sqlite3.Error) -> str:
             "restore it from a copy"
         )
     if "full" in text:
-        return f"the disk is full; {_SAFE}, free some space and run again"
+        return f"the disk is full; {_SAFE}, free some space, and {_GO_ON}"
     if "readonly" in text:
         return f"cannot be written ({text}); choose another directory with --out"
     if "unable to open" in text:

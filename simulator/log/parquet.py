@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +12,7 @@ from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log import parts as files
 from groundlings.simulator.log.columnar import ColumnarConnection, columnar
 from groundlings.simulator.log.parts import RESTORE, Part, parts
-from groundlings.simulator.log.sqlite import SqliteStore
+from groundlings.simulator.log.sqlite import SqliteStore, tables_in
 
 if TYPE_CHECKING:
     from groundlings.simulator.log.shard_rows import PartFile, ShardRows
@@ -113,14 +111,7 @@ def _next_part(connection: Connection, name: str, rows: ShardRows, file: PartFil
 
 def is_in_parts(index: Path) -> bool:
     """Whether a SQLite file is the index of a log in parts; nothing is made by asking."""
-    if not index.is_file():
-        return False
-    try:
-        with closing(sqlite3.connect(f"{index.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
-            return connection.execute(query, (parts.name,)).fetchone() is not None
-    except sqlite3.Error:  # whoever opens it says what is wrong
-        return False
+    return parts.name in (tables_in(index) or ())
 
 
 def parts_in(connection: Connection) -> tuple[Part, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -15,6 +16,22 @@ from groundlings.simulator.log.columns import Row
 
 if TYPE_CHECKING:
     from groundlings.simulator.log.parquet import PartKeeper
+
+
+def tables_in(path: Path) -> frozenset[str] | None:
+    """The tables of a SQLite file, without any where a full disk or a kill came before they were made.
+
+    Nothing is made by asking. None where there is no such file, or none that can be read: who opens it says why.
+    """
+    if not path.is_file():
+        return None
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            return frozenset(
+                name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            )
+    except sqlite3.Error:
+        return None
 
 
 @dataclass(frozen=True, slots=True)

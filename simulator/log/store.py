@@ -17,7 +17,7 @@ from groundlings.simulator.log.faults import named_faults, other_tables
 from groundlings.simulator.log.foreign import refuse_disguised
 from groundlings.simulator.log.migrations import SCHEMA_VERSION, schema_version
 from groundlings.simulator.log.server_tables import odd_column
-from groundlings.simulator.log.sqlite import SqliteStore
+from groundlings.simulator.log.sqlite import SqliteStore, tables_in
 from groundlings.simulator.log.trusted_hosts import ADDRESS_NAME
 
 if TYPE_CHECKING:
@@ -143,6 +143,11 @@ def open_log(run: Path | Store) -> Engine:
             if odd := odd_column(connection, version):
                 raise other_tables(store, odd)
             refuse_lost_list(connection, store)
+    if version == 0 and isinstance(store, SqliteStore) and store.path.name == LOG_NAME and not tables_in(store.path):
+        raise RunDirectoryError(
+            f"{store}: there is nothing in it; a run that stopped before it had begun goes on with `groundlings run "
+            f"--resume {store.path.parent}`, and any other log is to be restored from a copy"
+        )
     if version == 0:
         raise RunDirectoryError(
             f"{store}: a database, but not a log of Groundlings (it has no schema_migrations table); give the "

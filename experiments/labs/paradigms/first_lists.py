@@ -51,7 +51,7 @@ def score_first_lists(directory: Path, log: LogReader) -> FirstLists:
         log: Its log.
     """
     if why := strange(directory):
-        return FirstLists({}, missing=f"{why}, so the run is only read")
+        return FirstLists({}, missing=f"{why}, so only its log is read")
     try:
         config = load_config(existing_config(directory))
         here = config.dataset.model_copy(update={"allow_download": False})

@@ -62,7 +62,7 @@ def _measured(directory: Path, run: dict[str, Any], progress: Progress) -> HeldO
     if not (directory / CONFIG_NAME).is_file():
         raise RunDirectoryError(f"there is no {CONFIG_NAME} beside its log")
     if why := strange(directory):
-        raise RunDirectoryError(f"{why}, so it is only read")
+        raise RunDirectoryError(f"{why}, so only its log is read")
     config = load_config(directory / CONFIG_NAME)
     if own := _code_of_its_own(config):
         raise RunDirectoryError(

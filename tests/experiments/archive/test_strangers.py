@@ -51,6 +51,13 @@ def test_it_is_read_with_a_warning_and_neither_resumed_nor_deleted(kind, said, r
     assert sorted(run.parent.rglob("*")) == before
 
 
+def test_a_report_is_written_beside_a_log_that_leads_out_and_the_warning_claims_no_more_than_is_so(leading_out):
+    said = r"log\.db in it is a link .*; its log is only read, and it is neither resumed"
+    with pytest.warns(RunWarning, match=said), reading(leading_out):
+        files.write_text(leading_out / files.REPORT_NAME, "page")
+    assert (leading_out.parent / "elsewhere.db").read_bytes() == b"somebody's"
+
+
 def test_an_empty_directory_that_was_given_to_us_takes_a_new_run(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
     with files.locked(tmp_path):

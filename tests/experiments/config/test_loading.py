@@ -196,6 +196,8 @@ def test_set_changes_one_value(write, change, look, value):
         ("arms=[]", ["--set: arms: expected at least 1 entry, found none"]),
         ("site=[1]", ["--set: site: expected a mapping of keys, found a list"]),
         (f"arms.{'9' * 5000}.name=x", ["a list of 2"]),
+        ("population.size=0", ["--set: population.size: input should be greater"]),
+        ("simulation.returns.again=-1", ["--set: simulation.returns.again: input should be greater"]),
     ],
 )
 def test_a_bad_set_says_what_is_wrong(write, change, expected):

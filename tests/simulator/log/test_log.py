@@ -16,11 +16,13 @@ from groundlings.environments.actions import Action, lay_out
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.decision import Decision
 from groundlings.environments.errors import RunDirectoryError
+from groundlings.experiments.archive.directory import LogKind, log_store
 from groundlings.simulator.log import migrations
 from groundlings.simulator.log.commit_window import WINDOW_SECONDS
 from groundlings.simulator.log.digest import digest
 from groundlings.simulator.log.digest_version import WITH_DIGEST
 from groundlings.simulator.log.faults import named_faults
+from groundlings.simulator.log.parquet import ParquetStore
 from groundlings.simulator.log.store import LOG_NAME, open_log
 from groundlings.simulator.log.writer import ArmRow, LogWriter
 
@@ -163,7 +165,11 @@ def test_leaving_by_an_error_keeps_what_was_committed_and_says_so(session_of, ma
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "found no log.db"), (b"not a database at all, sorry" * 50, "not a readable SQLite"), (b"", "not a log of")],
+    [
+        (None, "found no log.db"),
+        (b"not a database at all, sorry" * 50, "not a readable SQLite"),
+        (b"", "there is nothing in it"),
+    ],
 )
 def test_what_is_no_log_is_explained_and_left_alone(tmp_path, content, message):
     path = tmp_path / LOG_NAME
@@ -279,6 +285,14 @@ def test_tables_that_are_gone_from_a_server_are_told_as_gone():
     gone = type("UndefinedTable", (Exception,), {"__module__": "psycopg.errors", "sqlstate": "42P01"})
     with pytest.raises(RunDirectoryError, match="the tables of this run are gone from the server"), named_faults("log"):
         raise gone('relation "sessions" does not exist')
+
+
+def test_a_log_that_a_full_disk_left_without_tables_begins_in_any_store_and_says_how(tmp_path):
+    sqlite3.connect(tmp_path / "log.db").close()
+    (tmp_path / "log.db").touch()
+    with pytest.raises(RunDirectoryError, match=r"nothing in it; a run that stopped before .* --resume"):
+        open_log(tmp_path)
+    assert isinstance(log_store(tmp_path, None, LogKind("parquet", asked=True)), ParquetStore)
 
 
 def test_a_database_that_is_no_log_is_told_with_what_to_give_instead(tmp_path):

@@ -65,7 +65,7 @@ def test_a_link_among_the_parts_makes_the_run_somebody_elses(in_parts, tmp_path,
         link.parent.mkdir(parents=True, exist_ok=True)
     link.symlink_to(elsewhere)
     before = contents(elsewhere)
-    said = rf"{name} in it is a link to .*elsewhere, so it is only read"
+    said = rf"{name} in it is a link to .*elsewhere, so nothing goes on in it"
     with pytest.raises(RunDirectoryError, match=said):
         refuse_strange(in_parts)
     assert contents(elsewhere) == before
