@@ -74,7 +74,7 @@ def write_log(path: Path, impressions: int) -> None:
     """A log of full sessions: 8 % of the items opened and rated, 1 % of the pages unreadable."""
     engine = SqliteStore(path).for_writing()
     with engine.begin() as connection:
-        migrate(connection)
+        migrate(connection, path)
     engine.dispose()
     sessions = impressions // SLOTS
     people = max(1, sessions // (ARMS * DAYS))
