@@ -17,6 +17,7 @@ from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.analysis.answer.values import Answer
 from groundlings.experiments.archive import directory as files
+from groundlings.experiments.archive.cells import has_cells, has_log
 from groundlings.simulator.log.manifest_seal import SEAL, hash_without_seal
 
 MADE_OF = "made_of"
@@ -80,9 +81,9 @@ def _content(path: Path) -> dict[str, Any] | None:
 
 def _seals(directory: Path) -> list[Any] | None:
     """Of the manifests of a run, or of all cells of a matrix by name; None for one that has none, or cannot be read."""
-    cells = directory / files.CELLS
     try:
-        runs = sorted(cells.iterdir()) if cells.is_dir() else [directory]
-        return [files.read_manifest(run).get(SEAL) for run in runs]
+        # Not as the file of the matrix names them: reading that takes longer than all else a list of runs asks.
+        cells = sorted(filter(has_log, (directory / files.CELLS).iterdir())) if has_cells(directory) else [directory]
+        return [files.read_manifest(run).get(SEAL) for run in cells]
     except (OSError, RunDirectoryError):
         return None

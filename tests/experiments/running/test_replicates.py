@@ -112,6 +112,7 @@ def test_a_cell_is_the_run_that_one_would_have_made_by_hand(configured, tmp_path
     assert [run.directory.name for run in find_runs(tmp_path)] == ["alone", "seed-3", "seed-4"]
     told = sealed(tmp_path / "matrix", {"question": "Which?", "short": "knn leads"})
     (tmp_path / "matrix" / "answer.json").write_text(json.dumps(told))
+    (tmp_path / "matrix" / "cells" / ".DS_Store").touch()  # a file manager's, and no cell
     listed = CliRunner().invoke(cli.app, ["runs", "list", "--dir", str(tmp_path)]).output.splitlines()
     assert [" ".join(line.split()) for line in listed if "knn leads" in line] == ["matrix Which? knn leads matrix"]
 
