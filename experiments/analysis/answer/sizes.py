@@ -17,8 +17,9 @@ NONE = Size(percent=False, value=None, low=None, high=None)
 def in_percent(comparison: Comparison) -> bool:
     """Whether all sizes are told in per cent of the baseline's mean.
 
-    They are not where that mean may be zero or is below it, and where an interval of a lift and that of the difference
-    are not on the same side of zero: the lift of a small and uncertain baseline is hardly known.
+    They are not where that mean may be zero or is below it, where an interval of a lift reaches below a loss of all
+    there is, and where it and that of the difference are not on the same side of zero: the lift of a small and
+    uncertain baseline is hardly known.
     """
     base = comparison.standing.means.get(comparison.baseline)
     if base is None or base.mean is None or base.low is None or base.low <= 0:
@@ -31,7 +32,7 @@ def _agree(arm: ArmFindings) -> bool:
     lift, effect = arm.headline.lift, arm.headline.effect
     if lift.mean is None or lift.low is None or lift.high is None or effect.low is None or effect.high is None:
         return False
-    return (lift.low > 0, lift.high < 0) == (effect.low > 0, effect.high < 0)
+    return lift.low >= -1 and (lift.low > 0, lift.high < 0) == (effect.low > 0, effect.high < 0)
 
 
 def size_of(arm: ArmFindings, *, percent: bool) -> Size:

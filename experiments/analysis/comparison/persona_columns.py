@@ -124,7 +124,7 @@ def persona_columns(personas: Iterable[Mapping[str, Any]] | PersonaColumns | Log
             numbers[trait].append(_number(told.get("value")))
         _say(demographics, n, person.get("demographics", {}), kept)
         style = person.get("style", {})
-        numbers["history_length"].append(float(person.get("history_length") or 0))
+        numbers["history_length"].append(_number(person.get("history_length")))
         numbers["mean"].append(_number(style.get("mean")))
         numbers["spread"].append(_number(style.get("spread")))
         favourites.append(kept.once(_favourite(person)))

@@ -56,7 +56,8 @@ def draw_retention(axes: Axes, curves: Curves, style: Mapping[str, Style], *, ro
         cells = np.array([(each.value, each.low, each.high) for each in shares], dtype=np.float64).reshape(-1, 3)
         days = np.array([point.day for point in curve], dtype=np.float64)
         course(axes, days, cells[:, 0], cells[:, 1], cells[:, 2], name, look, lambda x, y: f"day {x:.0f}: {y:.1%}")
-    highest = max((point.rolling.high or 0.0 for curve in curves.values() for point in curve if point.day), default=1.0)
+    later = [point.rolling for curve in curves.values() for point in curve if point.day]
+    highest = max((end for each in later for end in (each.value, each.high) if end is not None), default=1.0)
     axes.set_ylim(0, 1.03 * highest or 1.0)  # one scale for both panels: they stand side by side
     whole_numbers(axes, "days after the first session")
     name_line_ends(axes)

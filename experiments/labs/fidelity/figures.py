@@ -59,8 +59,7 @@ def draw_ratios(records: Sequence[Record], negatives: str, metric: str, title: s
                           markeredgecolor=LIGHT["bound"], label=f"{name}, published")  # fmt: skip
                 continue
             colour, mark, dash = _STYLES.get(scorer, _SPARE)
-            reach = [[value - (each.low or value) for each, value in zip(own, values, strict=True)],
-                     [(each.high or value) - value for each, value in zip(own, values, strict=True)]]  # fmt: skip
+            reach = _reach(own, np.array(values))
             axes.errorbar(x, values, yerr=reach, color=LIGHT[colour], marker=mark, linestyle=dash, markersize=4.5,
                           linewidth=1.5, elinewidth=1, label=scorer)  # fmt: skip
         axes.set_xticks(range(len(ratios)), [f"1:{ratio}" for ratio in ratios])

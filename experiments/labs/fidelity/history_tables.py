@@ -26,6 +26,9 @@ from groundlings.personas.profile import star_columns
 _LENGTHS = 40
 """Gaps are counted by powers of two seconds, up to some ten thousand years."""
 
+_FEWEST_CORRELATED = 3
+"""The ranks of two people always agree or disagree whole."""
+
 
 @dataclass(frozen=True)
 class Histories:
@@ -116,10 +119,15 @@ def _stars_distance(first: Histories, second: Histories) -> float:
 
 
 def correlations(table: Histories) -> FloatArray:
-    """Rank correlations (Spearman 1904) of the traits that vary, others 0, shape (5, 5)."""
-    known = table.traits[~np.isnan(table.traits).any(axis=1)]
-    if len(known) < 3:
-        known = np.nan_to_num(table.traits)
+    """Rank correlations (Spearman 1904) of the traits that vary, others 0, shape (5, 5).
+
+    They are of users who have every trait that anybody has; NaN with fewer than three of them.
+    """
+    measured = ~np.isnan(table.traits).all(axis=0)
+    known = np.where(measured, table.traits, 0.0)
+    known = known[~np.isnan(known).any(axis=1)]
+    if len(known) < _FEWEST_CORRELATED:
+        return np.full((known.shape[1], known.shape[1]), np.nan)
     ranks = np.column_stack([rankdata(column) for column in known.T])
     ranks -= ranks.mean(axis=0)
     lengths = np.sqrt((ranks**2).sum(axis=0))

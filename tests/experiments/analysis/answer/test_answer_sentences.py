@@ -47,6 +47,13 @@ def test_a_winner_is_named_with_its_lift_its_interval_and_the_baseline():
     assert found.question == "Does any of a and b beat base on likes per session?"
 
 
+def test_nothing_is_said_to_lose_more_than_all_there_is():
+    base = np.array([0, 0, 0, 0, 1, 1, 1, 2, 3, 3], dtype=float)
+    found = answer(run_of(arm("base", base), arm("a", base[::-1].copy())))
+    assert not found.rows[0].size.percent, "its lift would have an interval that begins below -100 %"
+    assert "%" not in found.detail
+
+
 def test_leaders_that_cannot_be_told_apart_are_named_as_tied():
     found = answer_to(2.0, 1.9, 0.5)
     assert (found.kind, found.winner, found.tied) == ("tied", "a", ("b",))

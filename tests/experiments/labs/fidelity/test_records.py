@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
 
 from groundlings.experiments.analysis.compare import Difference, paired_difference
+from groundlings.experiments.labs.fidelity.figures import draw_ratios
 from groundlings.experiments.labs.fidelity.headlines import headlines
+from groundlings.experiments.labs.fidelity.history_tables import correlations
 from groundlings.experiments.labs.fidelity.people import bootstrap, in_digits, jackknife, ratio_of
 from groundlings.experiments.labs.fidelity.records import (
     Baseline,
@@ -55,6 +60,26 @@ def test_nothing_is_claimed_where_no_user_differs_from_another():
     assert jackknife(lambda rows: 0.99, 10, np.random.default_rng(0)) == (None, None)
     found = bootstrap(lambda rows: 1.0 if 0 in rows else np.nan, 40, 100, np.random.default_rng(0))
     assert found == (None, None), "the resamples that hold the only user with a value agree on the figure"
+
+
+def test_an_interval_that_ends_at_zero_is_drawn_to_zero():
+    axes = Figure().subplots()
+    found = replace(record(0.4, 0.0, 0.9), task="random 1:3", scorer="popularity")
+    draw_ratios([found], "random", "f1", "one scorer")(axes)
+    (bars,) = [each for each in axes.collections if isinstance(each, LineCollection)]
+    assert bars.get_segments()[0][:, 1].tolist() == pytest.approx([0.0, 0.9])
+
+
+def test_traits_of_two_people_are_not_correlated():
+    """People of whom a trait is not known are left out, unless nobody has it."""
+    nobody = np.full((4, 1), np.nan)
+    traits = np.array([[1.0, 4.0], [2.0, np.nan], [3.0, 2.0], [5.0, 1.0]])
+
+    def correlated(rows):
+        return correlations(SimpleNamespace(traits=np.hstack([rows, nobody[: len(rows)]])))
+
+    assert correlated(traits) == pytest.approx(np.array([[1, -1, 0], [-1, 1, 0], [0, 0, 0]]))
+    assert np.isnan(correlated(traits[:3])).all()
 
 
 @pytest.mark.parametrize(("metric", "most", "end"), [("f1", 1.0, 1.0), ("mae", None, None)])
