@@ -117,16 +117,23 @@ def code_identity(
         if prompts := prompts_hash(mind):
             found["mind.prompts"] = prompts
     note("environment.code", [source_of(site_alone(environment))])
-    schema = environment.schema
-    found["environment.actions"] = ",".join(schema.names)
-    found["environment.interaction"] = schema.interaction
-    found["environment.strength"] = schema.strength or ""
+    found |= actions_of(environment)
     for metric in metrics:
         if BUILT_IN.get(metric.name) != metric:
             note(f"metrics.{metric.name}.code", [_of_metric(metric)])
     versions |= versions_of(packages)
     return found | {
         f"{PACKAGES}{name}": version for name, version in sorted(versions.items()) if name not in _DRAW_NOTHING
+    }
+
+
+def actions_of(environment: Environment[Any]) -> dict[str, str]:
+    """What can be done there, and what of it recommenders learn from; a log without it is read as that of a feed."""
+    schema = environment.schema
+    return {
+        "environment.actions": ",".join(schema.names),
+        "environment.interaction": schema.interaction,
+        "environment.strength": schema.strength or "",
     }
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from groundlings.environments.chat import fingerprint_of
 from groundlings.environments.package_versions import version_of
 from groundlings.experiments.archive.provenance import claim, origin_row
+from groundlings.experiments.running.identity import actions_of
 from groundlings.experiments.running.plan import Plan
 from groundlings.recommenders.in_words import own_words
 from groundlings.simulator.log.begun import Change
@@ -36,7 +37,7 @@ def run_row(plan: Plan) -> dict[str, Any]:
         "mind": json.dumps(described, ensure_ascii=False, default=str),
         "model_fingerprint": fingerprint_of(model) if model else None,
         "versions": json.dumps({**{name: version_of(name) for name in PACKAGES}, **WITH_DIGEST}),
-        "identity": json.dumps(dict(plan.identity), ensure_ascii=False),
+        "identity": json.dumps({**plan.identity, **actions_of(plan.environment)}, ensure_ascii=False),
     }
 
 

@@ -25,6 +25,7 @@ from groundlings.experiments.analysis.comparison.estimators import known_before
 from groundlings.experiments.analysis.comparison.outcomes import Outcomes, by_name, read_outcomes
 from groundlings.experiments.analysis.comparison.power import detectable_effect, needed_agents
 from groundlings.experiments.analysis.comparison.split import adjusted_outcomes
+from groundlings.experiments.analysis.metrics.background import measure_background, write_background
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.config.designs import InterleavingDesign, ParallelDesign, SplitDesign, shares_of
 from groundlings.experiments.config.schema import BehaviouralMindConfig, ExperimentConfig, PlanConfig
@@ -47,8 +48,9 @@ class Need:
     Attributes:
         metric, arm: Which; the arm `OTHER_DRAWS` is the A/A pair.
         n: Agents with a value in both.
-        baseline_mean: Of the first arm.
-        sd: Standard deviation of the agents' differences; in a split design what gives the same standard error.
+        baseline_mean: Of the first arm; None where nobody there has a value.
+        sd: Standard deviation of the agents' differences; in a split design what gives the same standard error. None
+            where fewer than two agents have a value in both, and so nothing else is known.
         p_value: Of the A/A pair's paired t test; None for other arms, whose effects are not looked at.
         smallest: The effect to be found, in the metric's unit.
         agents: How many it takes, those without a value included, of whom there are as many in a hundred as in the
@@ -61,10 +63,10 @@ class Need:
     metric: str
     arm: str
     n: int
-    baseline_mean: float
-    sd: float
+    baseline_mean: float | None
+    sd: float | None
     p_value: float | None
-    smallest: float
+    smallest: float | None
     agents: int | None
     detectable: float | None
     detectable_share: float | None
@@ -166,6 +168,10 @@ def _simulate(plan: Plan, path: Path) -> None:
     plan.stages.append([replace(again, name=OTHER_DRAWS, seed=name_key("other luck", plan.config.seed))])
     twice = replace(plan, arms=(*plan.arms, replace(plan.arms[0], name=OTHER_DRAWS)))
     asyncio.run(simulate(twice, run_row(twice), path))
+    with LogReader(path) as log:
+        write_background(
+            path.parent, measure_background(plan.split.train, plan.population.users, log, plan.item_groups)
+        )
 
 
 def _needs(
@@ -175,16 +181,24 @@ def _needs(
     before = known_before(outcomes.personas)
     names = [plan.primary, *(metric.name for metric in outcomes.metrics if metric.name != plan.primary)]
     for metric in names:
+        gaps = {
+            arm.name: paired_difference(arm.values(metric), base.values(metric))
+            for arm in (*competitors(outcomes), outcomes.arms[-1])
+        }
+        if metric != plan.primary and all(gap.standard_error is None for gap in gaps.values()):
+            continue
+        of_base = base.values(metric)
+        mean = None if np.isnan(of_base).all() else float(np.nanmean(of_base))
         for arm in (*competitors(outcomes), outcomes.arms[-1]):
-            gap = paired_difference(arm.values(metric), base.values(metric))
-            if gap.standard_error is None:
+            gap = gaps[arm.name]
+            if gap.standard_error is None or mean is None:
+                yield Need(metric, arm.name, gap.n, mean, *(None,) * 6)
                 continue
             # Agents without a value tell nothing, and the file plans agents, not values.
             sd, telling = gap.standard_error * float(np.sqrt(gap.n)), gap.n / (gap.n + gap.excluded)
             if isinstance(design, SplitDesign):
-                sd = _split_sd(arm.values(metric), base.values(metric), before, _parts(arm.name, outcomes, design))
+                sd = _split_sd(arm.values(metric), of_base, before, _parts(arm.name, outcomes, design))
                 telling = 1.0
-            mean = float(np.nanmean(base.values(metric)))
             smallest = plan.smallest_effect * abs(mean)
             seen = detectable_effect(sd, max(round(planned * telling), 2), alpha, plan.power) if sd else None
             needed = needed_agents(smallest, sd, alpha, plan.power) if sd else None

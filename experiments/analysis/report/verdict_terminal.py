@@ -114,9 +114,10 @@ def needed(pilot: Pilot) -> str:
     needs = [need for need in pilot.needs if not need.twin]
     primary = pilot.primary or (needs[0].metric if needs else None)
     ours = [need for need in needs if need.metric == primary]
-    if not ours or primary is None:
+    unknown = [need.arm for need in ours if need.sd is None]
+    if primary is None or len(unknown) == len(ours):
         # The first arm with other draws is there whatever competes, where two agents have a value.
-        if any(need.metric == primary for need in pilot.needs):
+        if not ours and any(need.metric == primary and need.sd is not None for need in pilot.needs):
             return "No arm competes with the first one, so no number of agents is needed."
         return (
             "Fewer than two agents of the pilot have a value in two arms: how much agents differ, and so how many are "
@@ -125,18 +126,26 @@ def needed(pilot: Pilot) -> str:
     label = pilot.metrics[primary].label.lower()
     chosen = "" if pilot.primary else ", the first metric (the file has no plan)"
     aim = f"an effect of {100 * pilot.smallest_effect:g} % on {label}{chosen}"
+    missing = (
+        f" This leaves out {', '.join(unknown)}: how many it takes there is not known, because fewer than two agents "
+        "of the pilot have a value in that arm and in the first."
+        if unknown
+        else ""
+    )
     if not any(need.sd for need in ours):
-        return "Every user of the pilot did the same: there is no spread to test against, so no number is needed."
+        alike = "Every user of the pilot did the same: there is no spread to test against, so no number is needed."
+        return alike + missing
     hopeless = [need.arm for need in ours if need.agents is None and need.sd]
     if hopeless:
-        return f"No number of agents finds {aim} for {', '.join(hopeless)}: nobody has a value, or the baseline is 0."
+        none = f"No number of agents finds {aim} for {', '.join(hopeless)}: nobody has a value, or the baseline is 0."
+        return none + missing
     most = max(ours, key=lambda need: need.agents or 0)
     wanted = most.agents or 0
     enough = "enough" if wanted <= pilot.planned else "too few"
     least = "" if enough == "enough" else f"; these find {_share(most.detectable_share, 0)} or more"
     return (
         f"To find {aim}, {plural(wanted, 'agent is', 'agents are')} needed; the file plans {count(pilot.planned)}: "
-        f"{enough}{least}."
+        f"{enough}{least}.{missing}"
     )
 
 

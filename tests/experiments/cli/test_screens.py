@@ -102,6 +102,19 @@ def test_power_plans_no_agents_by_users_who_do_not_differ():
     assert "there is no spread to test against, so no number is needed" in " ".join(shown.split())
 
 
+def test_power_names_the_arms_of_whom_too_little_is_known_instead_of_leaving_them_out():
+    metrics = {metric.name: metric for metric in METRICS}
+    known = Need("satisfaction", "ease", 40, 5.0, 1.0, None, 0.25, 300, 0.45, 0.09)
+    unknown = Need("satisfaction", "als", 1, 5.0, *(None,) * 6)
+    sentence = needed(Pilot(40, 400, "satisfaction", 0.05, 0.8, 0.05, 1, (known, unknown), metrics))
+    assert "300 agents are needed" in sentence
+    assert "This leaves out als: how many it takes there is not known" in sentence
+    console = Console(width=100, record=True, file=io.StringIO())
+    print_needs(Pilot(40, 400, "satisfaction", 0.05, 0.8, 0.05, 1, (unknown,), metrics), console)
+    assert re.search(r"als +\u2013 +\u2013", shown := console.export_text()), shown
+    assert "Fewer than two agents" in shown
+
+
 def test_bars_have_a_rate_and_what_is_measured_has_one_too():
     looks = itertools.count()
     console = Console(file=io.StringIO(), width=80, force_terminal=True, get_time=lambda: float(next(looks)))

@@ -22,6 +22,7 @@ from groundlings.experiments.analysis.metrics import summarise
 from groundlings.experiments.analysis.report.verdict_terminal import print_needs, print_verdict
 from groundlings.experiments.cli import main as cli
 from groundlings.experiments.config.schema import ExperimentConfig, PlanConfig
+from groundlings.simulator.log.manifest_seal import with_seal
 from groundlings.simulator.log.reader import LogReader
 
 
@@ -93,7 +94,7 @@ def test_a_file_beside_the_run_opens_the_gate_where_it_is_about_the_same_data_an
     gates = []
     for about in (whole, {}, {"mind": {}}, {"dataset_hash": whole["dataset_hash"]}):
         content = {"system_gate_passed": True, "records": [], "about": about}
-        (tmp_path / "fidelity.json").write_text(json.dumps(content))
+        (tmp_path / "fidelity.json").write_text(json.dumps(with_seal(content)))
         gates.append(compare_run(tmp_path, log).gate)
     assert [gate.opens for gate in gates] == [True, False, False, False], "what it was about has to be known"
     assert gates[0].tau is None
@@ -128,12 +129,21 @@ def test_a_pilot_says_what_each_metric_needs_and_shows_no_effect():
     assert "Pilot of 40 agents" in console.export_text()
 
 
-def test_the_power_command_prints_json(tmp_path):
+def test_the_power_command_prints_json_and_reads_a_shop_as_one(tmp_path):
+    toy_shop = {"name": "toy", "toy": {"n_users": 20, "n_items": 20, "interactions_per_user": 8, "offers": True}}
+    shopping = {"kind": "behavioural", "shopping": {"add_rate": 0.9, "purchase_rate": 0.9}}
+    actions = ["click", "add_to_cart", "purchase", "quantity", "paid"]
+    site = {"page_size": 3, "max_pages": 2, "actions": actions}
+    config = toy(dataset=toy_shop, site=site, mind=shopping, plan={"primary": "basket_size"})
     path = tmp_path / "toy.yaml"
-    path.write_text(json.dumps(toy().model_dump(mode="json", exclude_none=True)))
+    path.write_text(json.dumps(config.model_dump(mode="json", exclude_none=True)))
     printed = CliRunner().invoke(cli.app, ["power", str(path), "--people", "20", "--json"])
     assert printed.exit_code == 0, printed.output
-    assert json.loads(printed.stdout)["people"] == 20
+    pilot = json.loads(printed.stdout)
+    assert pilot["people"] == 20
+    measured = {need["metric"] for need in pilot["needs"]}
+    assert {"conversion", "revenue_per_session", "repeat_rate"} <= measured
+    assert not {"likes_per_session", "like_ratio"} & measured
 
 
 def test_small_groups_are_pooled_and_names_are_no_groups():
