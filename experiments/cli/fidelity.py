@@ -28,6 +28,7 @@ def fidelity(config: ConfigArgument, out: OutOption = None, changes: SetOption =
     from groundlings.experiments.labs.fidelity.lab import examine
     from groundlings.experiments.labs.fidelity.page import render_page
     from groundlings.experiments.labs.fidelity.terminal import render_findings
+    from groundlings.simulator.log.manifest_seal import with_seal
 
     console = Terminal()
 
@@ -39,7 +40,7 @@ def fidelity(config: ConfigArgument, out: OutOption = None, changes: SetOption =
     with locked(directory):
         with TerminalProgress(console, pairs="language model") as progress:
             findings = examine(loaded, progress)
-        write_json(directory / "fidelity.json", findings.as_dict())
+        write_json(directory / "fidelity.json", with_seal(findings.as_dict()))
         write_text(directory / "fidelity.html", render_page(findings))
     console.print(render_findings(findings, console.width))
     console.print(f"records  {escape(str(directory / 'fidelity.json'))}", soft_wrap=True)

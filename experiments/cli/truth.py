@@ -22,6 +22,7 @@ def truth(config: ConfigArgument, out: OutOption = None, changes: SetOption = No
     from groundlings.experiments.labs.truth.lab import examine
     from groundlings.experiments.labs.truth.page import render_page
     from groundlings.experiments.labs.truth.terminal import render_findings
+    from groundlings.simulator.log.manifest_seal import with_seal
 
     loaded = load_as(TruthConfig, config, changes or (), seed)
     console = Terminal()
@@ -29,7 +30,7 @@ def truth(config: ConfigArgument, out: OutOption = None, changes: SetOption = No
     with locked(directory):
         with TerminalProgress(console) as progress:
             findings = examine(loaded, progress)
-        write_json(directory / "truth.json", findings.as_dict())
+        write_json(directory / "truth.json", with_seal(findings.as_dict()))
         write_text(directory / "truth.html", render_page(findings))
     console.print(render_findings(findings))
     console.print(f"records  {escape(str(directory / 'truth.json'))}", soft_wrap=True)

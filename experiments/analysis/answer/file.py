@@ -18,7 +18,7 @@ from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.analysis.answer.values import Answer
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.archive.cells import has_cells, has_log
-from groundlings.simulator.log.manifest_seal import SEAL, hash_without_seal
+from groundlings.simulator.log.manifest_seal import SEAL, hash_without_seal, with_seal
 
 MADE_OF = "made_of"
 """The answer's key for the seals of the manifests it was made of: one of a run, in a matrix that of each cell."""
@@ -48,8 +48,7 @@ def write_answer(directory: Path, answer: Answer) -> None:
 
 def sealed(directory: Path, told: Mapping[str, Any]) -> dict[str, Any]:
     """What an answer says, with what it was made of and its seal."""
-    said = {**told, MADE_OF: _seals(directory)}
-    return {**said, SEAL: hash_without_seal(said)}
+    return with_seal({**told, MADE_OF: _seals(directory)})
 
 
 def read_answer(directory: Path) -> StoredAnswer:

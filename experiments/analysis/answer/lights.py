@@ -75,9 +75,10 @@ def _examined(comparison: Comparison) -> tuple[State, str]:
     gates = [gate for gate in (comparison.truth, comparison.gate) if gate is not None]
     if not gates:
         return "unknown", "whether these simulated people choose as real ones do was not examined"
-    fitting = [gate for gate in gates if gate.fits]
+    fitting = [gate for gate in gates if gate.counts]
     if not fitting:
-        return "unknown", f"compared with real people only on {gates[0].mismatch}"
+        about = f"only on {gates[0].mismatch}" if gates[0].mismatch else f"in a file that {gates[0].unsealed}"
+        return "unknown", f"compared with real people {about}"
     wrong = [gate for gate in fitting if not gate.passed]
     if wrong:
         return "warn", f"these simulated people missed the goal of agreeing with real ones{_agreement(wrong[0])}"

@@ -223,12 +223,13 @@ class _Comparer:
             declared=self.outcomes.plan is not None,
             checks=(*self.checks, *checks),
             gate=None if self.gate is None else self.gate.opens,
-            truth=None if self.truth is None or not self.truth.fits else self.truth.passed,
+            truth=None if self.truth is None or not self.truth.counts else self.truth.passed,
             contradicted=contradiction(real, base.name),
             audiences_differ=""
             if self.held_out is None
             else audiences_differ(self.held_out.audiences, arm.name, base.name),
             extrapolated=extrapolation_decides(self.held_out, arm.name, metric),
+            unsealed="" if self.gate is None or self.gate.counts or not self.gate.fits else self.gate.unsealed,
         )
 
     def _in_all(self, arm: str, gap: Gap) -> Difference:

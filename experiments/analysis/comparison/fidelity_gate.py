@@ -6,6 +6,9 @@ names a tau or a sign agreement, the first of each.
     fidelity.json   system_gate_passed, about.mind, part "system": against what users met later, which they chose
     truth.json      gate_passed and about.minds by mind, part "order": against what users did with items that were shown
                     at random; read is what it says of the mind that is most like the run's
+
+Both carry a seal over all they say. One that does not hold is refused; a file without one, as earlier versions wrote
+them, is shown and opens no gate.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from typing import Any
 
 from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import RunDirectoryError, in_words
+from groundlings.simulator.log.manifest_seal import SEAL, hash_without_seal
 
 FIDELITY_NAME = "fidelity.json"
 TRUTH_NAME = "truth.json"
@@ -42,6 +46,7 @@ class Gate:
         sign_agreement: Share of the pairs that really differ which the audience puts in the same order.
         recommenders: How many were ordered.
         mismatch: What does not fit, in words.
+        sealed: Whether the file is as the lab wrote it; one of an earlier version cannot show it.
     """
 
     path: str
@@ -53,11 +58,22 @@ class Gate:
     sign_agreement: float | None
     recommenders: int | None
     mismatch: str
+    sealed: bool
 
     @property
     def opens(self) -> bool:
         """Whether an effect may be called validated by it."""
-        return self.passed and self.fits
+        return self.passed and self.counts
+
+    @property
+    def counts(self) -> bool:
+        """Whether it says anything of this run: without a seal it keeps effects from validated, and makes none so."""
+        return self.fits and (self.sealed or not self.passed)
+
+    @property
+    def unsealed(self) -> str:
+        """What to do about a file without a seal, as a clause behind its name."""
+        return f"has no seal, so that nobody can see whether it was changed; write it anew with `{_command(self.path)}`"
 
 
 def find_gate(directory: Path, named: Path | None, dataset_hash: str, mind: Mapping[str, Any]) -> Gate | None:
@@ -76,13 +92,13 @@ def find_gate(directory: Path, named: Path | None, dataset_hash: str, mind: Mapp
     if path is None:
         return None
     try:
-        content = json.loads(bounded_text(path))
+        content = _unchanged(path)
         about = content.get("about", {})
         records = [each for each in content["records"] if each.get("part") == "system"]
         passed = _truth_value(content["system_gate_passed"])
         examined = about.get("mind")
         wrong = _unlike(about, examined, dataset_hash, mind)
-        return _gate(path, records, passed, wrong)
+        return _gate(path, records, passed, wrong, SEAL in content)
     except _UNREADABLE as fault:
         raise RunDirectoryError(
             f"{path}: not a file of the fidelity lab ({in_words(fault)}); expected system_gate_passed and records"
@@ -95,11 +111,11 @@ def find_truth(directory: Path, named: Path | None, dataset_hash: str, mind: Map
     if path is None:
         return None
     try:
-        content = json.loads(bounded_text(path))
+        content = _unchanged(path)
         passed = content["gate_passed"]
         name, faults = _most_alike(content, dataset_hash, mind)
         records = [each for each in content["records"] if (each.get("part"), each.get("scorer")) == ("order", name)]
-        return _gate(path, records, _truth_value(passed[name]), faults)
+        return _gate(path, records, _truth_value(passed[name]), faults, SEAL in content)
     except _UNREADABLE as fault:
         raise RunDirectoryError(
             f"{path}: not a file of the truth lab ({in_words(fault)}); expected gate_passed, about.minds and records"
@@ -125,7 +141,7 @@ def lab_records(
     if path is None:
         return []
     try:
-        content = json.loads(bounded_text(path))
+        content = _unchanged(path)
         records: list[Mapping[str, Any]] = [each for each in content["records"] if isinstance(each, dict)]
         if not truth:
             return records
@@ -161,7 +177,23 @@ def _place(usual: Path, named: Path | None) -> Path | None:
     raise RunDirectoryError(f"{path}: there is no such file; name the {usual.name} of an examination")
 
 
-def _gate(path: Path, records: list[dict[str, Any]], passed: bool, wrong: list[str]) -> Gate:
+def _unchanged(path: Path) -> Any:
+    """What a file of a lab says; raises RunDirectoryError where its seal does not hold."""
+    content = json.loads(bounded_text(path))
+    if isinstance(content, dict) and SEAL in content and content[SEAL] != hash_without_seal(content):
+        raise RunDirectoryError(
+            f"{path}: was changed after it was written; restore it from a copy, write it anew with "
+            f"`{_command(path)}`, or take it away"
+        )
+    return content
+
+
+def _command(path: Path | str) -> str:
+    """The lab that writes such a file."""
+    return f"groundlings {'truth' if Path(path).name == TRUTH_NAME else 'fidelity'} FILE.yaml"
+
+
+def _gate(path: Path, records: list[dict[str, Any]], passed: bool, wrong: list[str], sealed: bool) -> Gate:
     tau, sign = _metric(records, "tau"), _metric(records, "sign")
     return Gate(
         path=path.name,
@@ -173,6 +205,7 @@ def _gate(path: Path, records: list[dict[str, Any]], passed: bool, wrong: list[s
         sign_agreement=_figure(sign, "value"),
         recommenders=_count(tau),
         mismatch=", ".join(wrong),
+        sealed=sealed,
     )
 
 

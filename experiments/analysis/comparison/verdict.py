@@ -66,6 +66,7 @@ class Evidence:
         contradicted: Which real behaviour has the other sign, in words; "" where none has.
         audiences_differ: How differently other simulated audiences order the arms, in words; "" where they agree.
         extrapolated: That the sign rests on items that people hardly pick, in words; "" where it does not.
+        unsealed: Why a gate that the audience passed does not count, as a clause behind its file; "" where it does.
     """
 
     clear: bool
@@ -80,6 +81,7 @@ class Evidence:
     audiences_differ: str = ""
     truth: bool | None = None
     extrapolated: str = ""
+    unsealed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,8 @@ def _missing(evidence: Evidence) -> list[str]:
     found += _depends(evidence)
     if evidence.gate is None:
         found.append("the audience was not put to the system gate of the fidelity lab")
+    elif evidence.unsealed:
+        found.append(f"the examination of the audience {evidence.unsealed}")
     elif not evidence.gate:
         found.append("the audience did not pass the system gate of the fidelity lab on these data")
     if evidence.truth is False:

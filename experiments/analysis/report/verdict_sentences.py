@@ -247,7 +247,8 @@ def _examined(found: Gate, lab: str, report: str) -> str:
     sign = "" if found.sign_agreement is None else f", sign agreement {found.sign_agreement:.2f}"
     over = "" if found.recommenders is None else f" over {plural(int(found.recommenders), 'recommender')}"
     state = "passed" if found.passed else "did not pass"
-    fit = "" if found.fits else f" That {report} is about {found.mismatch}, so it does not count here."
+    why = f"is about {found.mismatch}" if found.mismatch else found.unsealed
+    fit = "" if found.counts else f" That {report} does not count here: it {why}."
     figures = f":{tau}{sign}{over}" if f"{tau}{sign}{over}" else ""
     return f"The agents {state} {lab}{figures}.{fit}"
 

@@ -153,6 +153,11 @@ def people_of(config: FidelityConfig, dataset: Dataset, split: Split, salt: str)
     thirds = people_in_thirds(dataset.people.user_ids, salt)
     new = only_new(split.test, split.train)
     usable = (np.bincount(split.train.users, minlength=len(thirds)) > 0) & (np.diff(new.indptr) > 0)
+    if not usable.any():
+        raise ConfigError(
+            f"split: nobody in {dataset.name} has both known rows and held-out ones of items not known before, so that "
+            "nobody can be examined; expected people with several items, some before and some after the cut"
+        )
     testers = _choose(np.flatnonzero(usable & (thirds == TEST_THIRD)), config, dataset, "test", salt)
     return testers, _choose(np.flatnonzero(usable & (thirds == VALIDATION_THIRD)), config, dataset, "validation", salt)
 
@@ -179,8 +184,9 @@ def _choose(people: IntArray, config: FidelityConfig, dataset: Dataset, third: s
     size = config.population.size
     if not len(people):
         raise ConfigError(
-            f"split: nobody in the {third} third of {dataset.name} under salt {salt!r} has both known and held-out "
-            "rows; choose another salt (split.salt, salts), or give more people"
+            f"split: nobody in the {third} third of {dataset.name} under salt {salt!r} has both known rows and "
+            "held-out ones of items not known before; choose another salt (split.salt, salts), or give "
+            "more people with both"
         )
     if size == "all":
         return people

@@ -16,6 +16,7 @@ from groundlings.experiments.analysis.metrics import METRICS, summarise
 from groundlings.experiments.analysis.report import render_summary_table, write_report
 from groundlings.experiments.analysis.report.formatting import opening, share, signed, verdict
 from groundlings.experiments.analysis.report.palette import DARK, LIGHT, styles
+from groundlings.simulator.log.manifest_seal import with_seal
 from groundlings.simulator.log.reader import LogReader
 
 
@@ -162,7 +163,7 @@ def test_an_audience_that_passed_changes_the_stamp(tmp_path, small_run):
     log = LogReader(tmp_path)
     about = {"dataset_hash": log.run()["dataset_hash"], "mind": {}}
     content = {"system_gate_passed": True, "records": [tau], "about": about}
-    (tmp_path / "fidelity.json").write_text(json.dumps(content))
+    (tmp_path / "fidelity.json").write_text(json.dumps(with_seal(content)))
     text = Reader(write_report(tmp_path, log, summarise(log)).read_text(encoding="utf-8")).text
     assert "passed the system gate" in text
     assert "Kendall's tau 0.81" in text

@@ -216,12 +216,18 @@ def test_people_who_were_once_shown_items_are_told_of():
 def test_an_audience_that_passed_is_told_in_plain_words():
     base = base_likes()
     run = run_of(arm("base", base), arm("a", shifted(base, 2)))
-    gate = Gate("fidelity.json", True, True, 0.8, 0.6, 0.9, 0.95, 11, "")
+    gate = Gate("fidelity.json", True, True, 0.8, 0.6, 0.9, 0.95, 11, "", sealed=True)
     found = answer(run, gate)
     assert found.lights[1].state == "good"
     assert "same side in 95 % of the pairs of recommenders" in found.lights[1].words
     assert answer(run, replace(gate, passed=False)).lights[1].state == "warn"
-    assert answer(run, replace(gate, fits=False, mismatch="other data")).lights[1].state == "unknown"
+    for unlike, why in (
+        ({"fits": False, "mismatch": "other data"}, "only on other data"),
+        ({"sealed": False}, "no seal"),
+    ):
+        light = answer(run, replace(gate, **unlike)).lights[1]
+        assert light.state == "unknown"
+        assert why in light.words
 
 
 def test_a_guardrail_that_is_harmed_stops_a_winner():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.analysis.comparison.fidelity_gate import find_gate, find_truth, lab_records
+from groundlings.simulator.log.manifest_seal import with_seal
 
 
 @pytest.mark.parametrize("word", ["false", None, 1, [True]])
@@ -25,8 +27,12 @@ def test_records_of_a_truth_file_are_the_pooled_ones_of_the_mind_that_is_most_li
     ]
     rows.append({"part": "order", "scorer": "rule", "kind": "trivial", "salt": "pooled"})
     about = {"dataset_hash": "d", "minds": {"a": {"columns": 4}, "b": {"columns": 2}}}
-    content = {"about": about, "gate_passed": {"a": False, "b": True}, "records": rows}
+    content = with_seal({"about": about, "gate_passed": {"a": False, "b": True}, "records": rows})
     (tmp_path / "truth.json").write_text(json.dumps(content))
     found = lab_records(tmp_path, None, "d", {"columns": 2}, truth=True)
     assert [each["scorer"] for each in found] == ["b", "rule"]
     assert lab_records(tmp_path, None, "d", {}) == [], "there is no fidelity file"
+    (tmp_path / "truth.json").write_text(json.dumps(content | {"gate_passed": {"a": True, "b": True}}))
+    for read in (find_truth, partial(lab_records, truth=True)):
+        with pytest.raises(RunDirectoryError, match=r"was changed after it was written; .* `groundlings truth FILE"):
+            read(tmp_path, None, "d", {})

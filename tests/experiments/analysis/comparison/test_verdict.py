@@ -26,9 +26,11 @@ from groundlings.experiments.analysis.comparison.held_out import (
 )
 from groundlings.experiments.analysis.comparison.verdict import Check, Evidence, judge
 from groundlings.experiments.analysis.metrics import METRICS
+from groundlings.experiments.analysis.report import verdict_sentences
+from groundlings.simulator.log.manifest_seal import with_seal
 
 
-def fidelity(tmp_path, **changes):
+def fidelity(tmp_path, sealed=True, **changes):
     content = {
         "about": {"dataset_hash": "d", "mind": {"kind": "behavioural", "click_constant": 1.0}},
         "system_gate_passed": True,
@@ -38,7 +40,7 @@ def fidelity(tmp_path, **changes):
         ],
         **changes,
     }
-    (tmp_path / "fidelity.json").write_text(json.dumps(content))
+    (tmp_path / "fidelity.json").write_text(json.dumps(with_seal(content) if sealed else content))
     return find_gate(tmp_path, None, "d", {"kind": "behavioural", "click_constant": 2.0})
 
 
@@ -133,7 +135,7 @@ def test_what_a_validation_rests_on_is_said(tmp_path, passed, dataset, word, bas
             {**tau, "scorer": "mind", "value": 0.83},
         ],
     }
-    (tmp_path / "truth.json").write_text(json.dumps(content))
+    (tmp_path / "truth.json").write_text(json.dumps(with_seal(content)))
     own = {**fitted, "exposures": "f" * 64}
     assert find_truth(tmp_path, None, "d", own).tau == 0.9, "the mind that was fitted as the run's was"
     truth = find_truth(tmp_path, None, "d", {"kind": "behavioural"})
@@ -189,6 +191,15 @@ def test_a_gate_that_failed_or_is_about_something_else_does_not_open(tmp_path, c
     found, reasons = word(outcomes(), fidelity(tmp_path, **change))
     assert found == "indicative"
     assert why in reasons[0]
+
+
+def test_a_file_of_a_lab_that_nobody_sealed_validates_nothing_and_says_how_to_write_it_anew(tmp_path):
+    gate = fidelity(tmp_path, sealed=False)
+    found, (reason,) = word(outcomes(), gate)
+    assert (found, gate.opens, gate.passed) == ("indicative", False, True)
+    assert "has no seal" in reason
+    assert "`groundlings fidelity FILE.yaml`" in verdict_sentences.gate(gate)
+    assert fidelity(tmp_path, sealed=False, system_gate_passed=False).counts, "what failed needs no seal to count"
 
 
 def test_the_gate_is_read_with_its_figures(tmp_path):

@@ -24,11 +24,12 @@ from groundlings.experiments.labs.fidelity.invariance import (
     with_other_demographics,
     with_other_titles,
 )
-from groundlings.experiments.labs.fidelity.lab import PARTS
+from groundlings.experiments.labs.fidelity.lab import PARTS, examine
 from groundlings.experiments.labs.fidelity.page import render_page
 from groundlings.experiments.labs.fidelity.probes import examine_probes
 from groundlings.experiments.labs.fidelity.published import published_rows
 from groundlings.experiments.labs.fidelity.stage import MIND, set_stage
+from groundlings.simulator.log.manifest_seal import with_seal
 
 WIDE = {"COLUMNS": "200"}
 CONFIGS = Path(__file__).parents[4] / "experiments" / "configs"
@@ -185,9 +186,21 @@ def test_the_command_writes_records_and_page_and_prints_the_table(toy_file, tmp_
     assert "Interaction 1:1, F1" in outcome.output
     assert "List reader, no mind: 1:1, F1" in outcome.output
     assert "Choice among five, top-1" in outcome.output
-    assert json.loads((tmp_path / "out" / "fidelity.json").read_text())["about"]["salt"] == "c"
+    written = json.loads((tmp_path / "out" / "fidelity.json").read_text())
+    assert written["about"]["salt"] == "c"
+    assert written == with_seal(written)
     assert (tmp_path / "out" / "fidelity.html").read_text().startswith("<!doctype html>")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"fidelity.json", "fidelity.html"}
+
+
+def test_people_with_one_row_each_are_no_matter_of_the_salt(tmp_path):
+    (tmp_path / "met.csv").write_text("user,item,time\n" + "".join(f"u{n},i{n % 20},{n}\n" for n in range(60)))
+    (tmp_path / "items.csv").write_text("item,title\n" + "".join(f"i{n},Thing {n}\n" for n in range(20)))
+    columns = "interactions: {path: met.csv, user: user, item: item, timestamp: time}"
+    columns += ", items: {path: items.csv, id: item, title: title}"
+    (tmp_path / "f.yaml").write_text(f"name: f\nseed: 1\ndataset: {{name: own, own: {{{columns}}}}}\n")
+    with pytest.raises(ConfigError, match=r"nobody in own has both known rows and held-out ones .* expected people"):
+        examine(load_as(FidelityConfig, tmp_path / "f.yaml"))
 
 
 @pytest.mark.parametrize("name", ["fidelity_ml100k.yaml", "fidelity_ml1m.yaml", "fidelity_groceries.yaml"])

@@ -28,6 +28,7 @@ from groundlings.experiments.labs.truth.lab import STEPS
 from groundlings.experiments.labs.truth.order import order_task
 from groundlings.experiments.labs.truth.page import render_page
 from groundlings.experiments.labs.truth.records import VALIDATED
+from groundlings.simulator.log.manifest_seal import with_seal
 
 WIDE = {"COLUMNS": "250"}
 
@@ -273,6 +274,7 @@ def test_the_command_writes_records_and_page(small_file, tmp_path, monkeypatch, 
     result = CliRunner().invoke(app, [str(small_file), "--out", str(tmp_path / "out")], env=WIDE)
     assert result.exit_code == 0, result.output
     content = json.loads((tmp_path / "out" / "truth.json").read_text())
+    assert content == with_seal(findings.as_dict())
     assert len(content["records"]) == len(findings.records)
     assert (tmp_path / "out" / "truth.html").read_text().startswith("<!doctype html>")
     assert "Gate of random exposure" in result.output
