@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 import scipy.sparse as sp
 
-from groundlings.environments.arrays import BoolArray, IntArray, ItemArray
+from groundlings.environments.arrays import NO_ITEM, BoolArray, IntArray, ItemArray
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.interactions import Interactions
@@ -55,7 +55,8 @@ class Exposures:
 class PlacedItems(Recommender):
     """Shows each user one given item, in a slot drawn uniformly at random, among the items of their list.
 
-    P(the item is at rank k | not before) is 1 / (ranks left), and these are the logged propensities.
+    P(the item is at rank k | not before) is 1 / (ranks left), and these are the logged propensities. Who knows most
+    items has a short list, and then a short page.
 
     Args:
         lists: The recommender's own list of each user, shape (n_users, at least size - 1).
@@ -75,14 +76,15 @@ class PlacedItems(Recommender):
         """See `Recommender.recommend`."""
         size = request.size
         item = self._placed[request.users][:, None]
-        slot = (request.draws.uniform("placed", item) * size).astype(np.int64)
+        filled = np.minimum(size, 1 + (self._lists[request.users] != NO_ITEM).sum(axis=1))[:, None]
+        slot = (request.draws.uniform("placed", item) * filled).astype(np.int64)
         rank = np.arange(size)[None]
         own = (
             np.take_along_axis(self._lists[request.users], np.maximum(rank - (rank > slot), 0), axis=1)
             if size > 1
             else item
         )
-        hazard = 1 / (size - rank)
+        hazard = 1 / np.maximum(filled - rank, 1)
         chances = np.where(rank < slot, 1 - hazard, np.where(rank == slot, hazard, 1.0))
         items = np.where(rank == slot, item, own).astype(np.int32)
         return Ranking(items, np.full(items.shape, np.nan), chances, rank == slot, "exact")
@@ -140,7 +142,7 @@ def _own_lists(trial: Trial, size: int) -> ItemArray:
     split = trial.split
     draws = Draws.for_sessions(trial.config.seed, split.panel, 0)
     request = RankingRequest(split.panel, size, sp.csr_array(split.train.matrix[split.panel]), draws)
-    scores = trial.recommender.score(split.panel)
+    scores = np.array(trial.recommender.score(split.panel), dtype=np.float64)
     scores[:, split.train.item_counts == 0] = -np.inf
     lists = np.zeros((split.train.n_users, size), dtype=np.int32)
     lists[split.panel] = top_items(scores, request).items

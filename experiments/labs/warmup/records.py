@@ -209,7 +209,8 @@ class Ledger:
     def _record(self, key: Key) -> Record:
         values = self.values(key)
         if key in self._gains:
-            ends = self._ends(key, self._resample(key))
+            # Few items with much of it can be drawn so often that a resample lies above what a list can reach.
+            ends = self._ends(key, np.minimum(self._resample(key), 1.0))
         else:
             over_seeds = within(mean_interval(values), 0.0, 1.0 if key.metric in _SHARES else None)
             ends = over_seeds.low, over_seeds.high

@@ -5,17 +5,24 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import scipy.sparse as sp
 import typer
 from typer.testing import CliRunner
 
+from groundlings.environments.arrays import NO_ITEM
 from groundlings.environments.errors import ConfigError
+from groundlings.environments.random_streams import Draws
+from groundlings.environments.ranking import RankingRequest
 from groundlings.experiments.cli.warmup import warmup
 from groundlings.experiments.config.loading import load_as
 from groundlings.experiments.exports.export import export_run
-from groundlings.experiments.labs.warmup.config import WarmupConfig
+from groundlings.experiments.labs.warmup.config import WarmRecommenderConfig, WarmupConfig
+from groundlings.experiments.labs.warmup.exposure import PlacedItems, _own_lists
 from groundlings.experiments.labs.warmup.lab import measure_warm_up
 from groundlings.experiments.labs.warmup.outcomes import METRICS, SETTINGS
 from groundlings.experiments.labs.warmup.page import render_page
@@ -148,6 +155,20 @@ def test_a_recommender_without_scores_is_refused(config):
     spec = config.recommender.model_copy(update={"recommender": "random_order", "options": {}})
     with pytest.raises(ConfigError, match="random_order gives no scores"):
         measure_warm_up(config.model_copy(update={"recommender": spec}))
+
+
+def test_whoever_knows_most_items_has_a_short_page_and_shared_scores_stay_as_they_are(trial):
+    request = RankingRequest(np.arange(2), 4, sp.csr_array((2, 6)), Draws.for_sessions(1, np.arange(2), 0))
+    lists = np.array([[0, NO_ITEM, NO_ITEM, NO_ITEM], [1, NO_ITEM, NO_ITEM, NO_ITEM]])
+    pages = PlacedItems(lists, np.array([4, 5])).recommend(request)
+    pages.check(request, n_items=6)
+    assert [sorted(row[row != NO_ITEM].tolist()) for row in pages.items] == [[0, 4], [1, 5]]
+    assert pages.propensities[:, 0].tolist() == [0.5, 0.5]
+    popular = trial.fresh(WarmRecommenderConfig(recommender="popular"))
+    popular.fit(trial.split.train, trial.dataset.catalog)
+    before = popular.score(trial.split.panel)
+    assert _own_lists(replace(trial, recommender=popular), 5).shape == (trial.split.train.n_users, 5)
+    assert np.array_equal(popular.score(trial.split.panel), before)
 
 
 def test_a_volume_beyond_the_pool_is_refused(config):

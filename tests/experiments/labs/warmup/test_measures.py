@@ -74,6 +74,12 @@ def test_choosing_is_judged_against_the_pool():
     assert (nobody.items, nobody.auc, nobody.enrichment) == (0, None, None)
 
 
+def test_an_interval_over_items_ends_where_a_list_can_reach_no_more():
+    ledger, key = planted({"audience": 0.8}, noise=0.5, n_items=3)
+    (record,) = [each for each in ledger.records() if each.key == key]
+    assert record.value < record.high == 1.0
+
+
 def planted(gains: dict[str, float], seeds: int = 4, noise: float = 0.01, n_items: int = 30) -> tuple[Ledger, Key]:
     """A ledger in which each arm's value is known up to noise that all arms share."""
     ledger, new = Ledger(200), np.arange(n_items)
