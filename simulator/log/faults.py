@@ -30,7 +30,8 @@ _BY_STATE = {
     "53100": "the server's disk is full; {safe}; free some space, and {go_on}",
     "53200": "the server is short of memory; {safe}; when it has more, {go_on}",
     "53300": "the server takes no further connections; {safe}, close some or raise max_connections",
-    "42501": "the user lacks a right; who reads a run needs USAGE on its schema and SELECT on its tables, runs need "
+    "42501": "the user lacks a right; who reads a run needs USAGE on its schema and SELECT on its tables without "
+    "row-level security, which hides rows (its owner can `ALTER TABLE ... DISABLE ROW LEVEL SECURITY`), runs need "
     "CREATE on the database, and the schema groundlings belongs to whoever logged there first",
     "42P01": "the tables of this run are gone from the server; restore its schema from a backup, or start a new run",
     "25006": TAKES_NO_WRITES,

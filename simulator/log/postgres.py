@@ -56,9 +56,10 @@ _SETTINGS = {
     "extra_float_digits": "1",
     "client_encoding": "UTF8",
     "quote_all_identifiers": "off",
+    "row_security": "off",
 }
 """How the server finds out that a machine is gone which cannot say so; and numbers, texts and definitions come as they
-are kept, whatever is set for a user, a database or a shell."""
+are kept, whatever is set for a user, a database or a shell. Rows that a user may not see are refused, not left out."""
 
 _USABLE = "(SELECT has_schema_privilege(oid, 'USAGE') FROM pg_catalog.pg_namespace WHERE nspname = %s)"
 

@@ -8,7 +8,8 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,7 +29,8 @@ FROM sessions JOIN arms USING (arm_id)
 GROUP BY name"""
 """A query to begin with."""
 
-_LONGEST_SHOWN = 2_000
+_LONGEST_SHOWN, _MOST_SHOWN = 2_000, 5_000_000
+"""Characters of a value, and of all together, as `query_process` has them."""
 _START_SECONDS = 5.0
 """How much longer than a query its process may take, before it is ended."""
 
@@ -127,12 +129,15 @@ def _of_postgres(connection: Connection, sql: str, seconds: float, rows: int) ->
         cursor.execute(f"SET statement_timeout = {int(1000 * seconds)}")
         try:
             # `prepare` makes the server take one statement: nothing can follow a semicolon.
-            cursor.execute(
-                f"SELECT * FROM ({sql.rstrip().removesuffix(';')}\n) AS asked LIMIT {rows + 1}", prepare=True
-            )
-            found = cursor.fetchall()
-            kept = [[_shown(value) for value in row] for row in found[:rows]]
-            return [column.name for column in cursor.description], kept, len(found) > rows
+            one = f"({sql.rstrip().removesuffix(';')}\n) AS asked"
+            cursor.execute(f"SELECT * FROM {one} LIMIT 0", prepare=True)
+            columns = list(cursor.description)
+            if not columns:
+                raise NotAnswered("found a SELECT without columns; expected one that gives some")
+            names = [f"c{number}" for number in range(len(columns))]
+            parts = ", ".join(map(_beginning, names, columns))
+            kept, more = _rows(cursor.stream(f"SELECT {parts} FROM {one}({', '.join(names)}) LIMIT {rows + 1}"), rows)
+            return [column.name for column in columns], kept, more
         except Exception as fault:
             if not type(fault).__module__.startswith("psycopg"):
                 raise
@@ -141,11 +146,38 @@ def _of_postgres(connection: Connection, sql: str, seconds: float, rows: int) ->
             raise NotAnswered(printable(" ".join(str(fault).split()), limit=500)) from None
 
 
-def _shown(value: Any) -> tuple[str, int] | None:
+def _beginning(name: str, column: Any) -> str:
+    """What is asked of a column and how long it is, so that no whole text comes here from the server."""
+    if column.type_code == _BYTES:
+        told = f"to_char(octet_length({name}), 'FM999,999,999,999') || ' bytes'"
+        return f"{told}, length({told})"
+    if column.internal_size is not None or column.type_code == _NUMERIC:
+        return f"{name}, NULL"
+    return f"left({name}::text, {_LONGEST_SHOWN}), length({name}::text)"
+
+
+_BYTES, _NUMERIC = 17, 1700
+"""Kinds of PostgreSQL whose size differs from row to row, and that are no text."""
+
+
+def _rows(found: Generator[Sequence[Any], None, None], most: int) -> tuple[Rows, bool]:
+    """The first rows as they come, each value behind its length, and whether there are more."""
+    kept: list[list[tuple[str, int] | None]] = []
+    room = _MOST_SHOWN
+    with closing(found):
+        for row in found:
+            if len(kept) == most or room <= 0:
+                return kept, True
+            kept.append([_shown(value, length) for value, length in zip(row[::2], row[1::2], strict=True)])
+            room -= sum(len(value[0]) for value in kept[-1] if value is not None)
+    return kept, False
+
+
+def _shown(value: Any, length: int | None) -> tuple[str, int] | None:
     if value is None:
         return None
-    text = f"{len(value):,} bytes" if isinstance(value, bytes | memoryview) else str(value)
-    return text[:_LONGEST_SHOWN], len(text)
+    text = str(value)
+    return text[:_LONGEST_SHOWN], len(text) if length is None else length
 
 
 def _clean(value: tuple[str, int] | None) -> str | None:

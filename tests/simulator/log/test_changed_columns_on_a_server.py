@@ -67,6 +67,17 @@ def test_an_edit_or_a_trigger_on_the_server_is_named(server, database, tmp_path,
     with pytest.raises(NotAnswered, match="function nowhere") as refused:
         answer(run, "SELECT nowhere(1)")
     assert "createdb" not in str(refused.value), "the query is wrong, and not the server"
+    cells = "repeat('x', 3000) AS a, 1 AS a, NULL::int, true, 0.10, '\\x00ff'::bytea, ARRAY[1, 2]"
+    found = answer(run, f"SELECT {cells} FROM generate_series(1, 2)", rows=1)
+    assert found.rows == (("x" * 2000 + "... (3,000 characters)", "1", None, "1", "0.1", "2 bytes", "{1,2}"),)
+    assert (found.columns[:2], found.more) == (("a", "a"), True)
+    monkeypatch.setattr("groundlings.simulator.log.reading.asked._MOST_SHOWN", 5_000)
+    found = answer(run, "SELECT repeat('x', 1000000) FROM generate_series(1, 3)")
+    assert (len(found.rows), found.more) == (3, False)
+    assert answer(run, "SELECT repeat('x', 2000) FROM generate_series(1, 400)").more, "many long ones are cut, too"
+    for none, why in (("SELECT FROM arms", "without columns"), ("SELECT 1; SELECT 2", "syntax error")):
+        with pytest.raises(NotAnswered, match=why):
+            answer(run, none)
     caplog.clear()
     with pytest.raises(NotAnswered, match="terminating connection"):
         answer(run, "SELECT pg_terminate_backend(pg_backend_pid())")
@@ -146,6 +157,11 @@ def test_what_is_set_for_a_user_or_a_database_changes_no_value_and_is_not_overru
     server.run("GRANT USAGE ON SCHEMA run_empty TO passer_by", database)
     with pytest.raises(RunDirectoryError, match="lacks a right; who reads a run needs USAGE on its schema and SELECT"):
         open_log(theirs)
+    server.run("GRANT SELECT ON ALL TABLES IN SCHEMA run_empty TO passer_by", database)
+    open_log(theirs)
+    server.run("ALTER TABLE run_empty.runs ENABLE ROW LEVEL SECURITY", database)
+    with pytest.raises(RunDirectoryError, match=r"row-level security, which hides rows .*DISABLE ROW"):
+        LogReader(theirs).run()
     server.run(f"ALTER DATABASE {database} SET default_transaction_read_only = on")
     for write in (store.check_server, LogWriter(store).__enter__):
         with pytest.raises(RunDirectoryError, match=r"takes no writes.*default_transaction_read_only is set for this"):
