@@ -8,6 +8,7 @@ cleans all that it draws, so that nothing forgotten gets through.
 from __future__ import annotations
 
 import codecs
+import re
 import sys
 from collections.abc import Iterable
 from typing import IO, Any
@@ -36,6 +37,11 @@ _STAND_INS = {
 
 
 _NARROWEST = 20
+
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=%)")
+_HELD = "\ufdd0"
+"""Stands for the space between a number and its % while lines are broken, for rich breaks them at every kind of space.
+No cleaned text holds this character, which no document may."""
 
 _MOST_COLOURED = 2_000
 """Characters of a text in which numbers and paths are looked for to colour them. The time for that grows with their
@@ -68,8 +74,8 @@ class Terminal(Console):
             self.width = _NARROWEST  # in a column or none, a table has no room and nothing would be said
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """See `Console.render_str`; what is no markup of ours is text."""
-        clean = self._fit(printable(text, newlines=True))
+        """See `Console.render_str`; what is no markup of ours is text. No line ends between a number and its %."""
+        clean = _BEFORE_UNIT.sub(_HELD, self._fit(printable(text, newlines=True)))
         if len(clean) > _MOST_COLOURED:
             options["highlight"] = False
         try:
@@ -83,7 +89,8 @@ class Terminal(Console):
             if segment.control or (segment.text.isascii() and segment.text.isprintable()):
                 yield segment
             else:
-                yield Segment(self._fit(printable(segment.text, newlines=True)), segment.style)
+                shown = segment.text.replace(_HELD, " ")
+                yield Segment(self._fit(printable(shown, newlines=True)), segment.style)
 
     def _fit(self, text: str) -> str:
         return text if self.encoding.startswith("utf") else fitted(text, self.encoding)
