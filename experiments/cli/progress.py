@@ -162,11 +162,12 @@ class _Rate(_Fitted):
 
     def render(self, task: Task) -> Text:
         """See `ProgressColumn.render`."""
-        if "figure" not in task.fields or (task.speed is None and task.finished_speed is None):
+        seconds = (task.finished_time if task.finished else task.elapsed) or 0.0
+        if "figure" not in task.fields or not task.completed or seconds < _SECONDS_OF_A_RATE:
             return plain("")
-        if ((task.finished_time if task.finished else task.elapsed) or 0.0) < _SECONDS_OF_A_RATE:
-            return plain("")  # sessions are written in batches: over a moment that is millions a second, or none
-        speed = task.finished_speed or task.speed or 0.0
+        # Sessions are written in batches: between two of them it is millions. Those of before a resume took no time.
+        mean = task.completed / seconds
+        speed = min(mean, task.finished_speed or task.speed or mean)
         second, minute = (" a second", " a minute") if self.wide else ("/s", "/min")
         return plain(f"{speed:,.0f}{second}" if speed >= 10 else f"{60 * speed:,.0f}{minute}", style="dim")
 

@@ -85,3 +85,17 @@ def test_what_nobody_counted_is_no_part_of_the_figure():
 
 def test_what_took_a_moment_has_no_rate():
     assert " a second" not in drawn(160, ArmBegins("popular", 4), SessionsWritten(4), over=True)
+
+
+@pytest.mark.parametrize(("moments", "said"), [([0, 10, 10, 10], "100/s"), ([0, 0, 10, 10], "50/s")])
+def test_the_rate_is_that_of_all_the_time_it_took_and_of_none_that_came_before(moments, said):
+    now = [0.0]
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, get_time=lambda: now[0])
+    progress = TerminalProgress(console)
+    events = (ArmBegins("popular", 1_000), SessionsWritten(500), SessionsWritten(500), None)
+    with progress:
+        for now[0], event in zip(moments, events, strict=True):
+            if event is not None:
+                progress.event(event)
+    last = Text.from_ansi(console.file.getvalue()).plain.strip().splitlines()[-1]
+    assert said in last
