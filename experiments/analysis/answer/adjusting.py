@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from groundlings.experiments.analysis.answer.sentences import Words
 from groundlings.experiments.analysis.answer.values import Size
-from groundlings.experiments.analysis.comparison.effects import ArmFindings
+from groundlings.experiments.analysis.compare import Estimate
+from groundlings.experiments.analysis.comparison.effects import Logged
 
 _NAMED = 4
 """Of so many recommenders, the best first, the effect as logged is told."""
@@ -26,22 +27,20 @@ def adjusted_note(words: Words) -> str:
         return ""
     arms = [arm for arm in comparison.arms if arm.headline.effect.difference is not None and not arm.headline.identical]
     arms.sort(key=lambda arm: -(words.finding.direction or 1) * (arm.headline.effect.difference or 0.0))
-    logged = [f"{arm.name} {said}" for arm in arms[:_NAMED] if (said := _as_logged(words, arm))]
+    logged = [(arm.name, arm.headline.logged) for arm in arms if arm.headline.logged is not None]
     if not logged:
         return ""
-    rest = "; others under All results" if len(arms) > _NAMED else ""
+    base = f"{comparison.baseline} ({words.unit.level(logged[0][1].baseline)})"
+    sizes = "; ".join(f"{name} {_as_logged(words, found)}" for name, found in logged[:_NAMED])
+    rest = "; others under All results" if len(logged) > _NAMED else ""
     return (
-        f"Effects are adjusted {' and '.join(how)}. As logged, without that, {words.label} against {words.base}: "
-        f"{'; '.join(logged)}{rest}."
+        f"Effects are adjusted {' and '.join(how)}. As logged, without that, {words.label} against {base}: "
+        f"{sizes}{rest}."
     )
 
 
-def _as_logged(words: Words, arm: ArmFindings) -> str:
-    """The mean of an arm and how far it is from the baseline's, both as they were logged."""
-    means = words.comparison.standing.means
-    ours, theirs = means.get(arm.name), means.get(words.comparison.baseline)
-    if ours is None or theirs is None or ours.mean is None or theirs.mean is None:
-        return ""
-    gap = ours.mean - theirs.mean
-    size = Size(words.percent, gap / theirs.mean if words.percent else gap, None, None)
-    return f"{words.mean(arm.name)} ({words.unit.middle(size)})"
+def _as_logged(words: Words, found: Logged) -> str:
+    """The mean of an arm and how far it is from the baseline's, with its interval, all as they were logged."""
+    gap = found.lift if words.percent else found.effect
+    middle = gap.mean if isinstance(gap, Estimate) else gap.difference
+    return f"{words.unit.level(found.mean)} ({words.unit.spoken(Size(words.percent, middle, gap.low, gap.high))})"

@@ -18,6 +18,7 @@ from groundlings.experiments.analysis.compare import Estimate
 from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
 from groundlings.experiments.analysis.metrics import Summary
 from groundlings.experiments.analysis.report.real_sentences import first_recommender
+from groundlings.experiments.analysis.report.verdict_sentences import corrected
 from groundlings.recommenders.in_words import in_words
 
 _NO_MEAN = Estimate(None, None, None, None, 0, 0)
@@ -131,6 +132,7 @@ def _row(
         word="" if arm is None else f"{arm.word} {arm.basis}".rstrip(),
         news=news,
         course=course if sum(value is not None for value in course) > 1 else (),
+        why_unclear="" if arm is None else corrected(arm.headline),
     )
 
 

@@ -96,14 +96,16 @@ def _stance(comparison: Comparison, leader: ArmFindings | None) -> tuple[State, 
     """What real people did with the leader: held-out behaviour, or items that were shown to them."""
     if leader is None or leader.real is None:
         return None
-    who = f"{leader.name}{first_recommender(comparison, leader.name)}"
+    who, base = f"{leader.name}{first_recommender(comparison, leader.name)}", comparison.baseline
+    found = leader.real.decided_by
+    where = "behind" if found is not None and (found.difference.difference or 0.0) < 0 else "ahead of"
     match leader.real.stance:
         case "agrees":
-            return "good", f"what the real users chose later also puts {who} ahead"
+            return "good", f"what the real users chose later also puts {who} {where} {base}"
         case "disagrees":
-            return "bad", f"what the real users chose later puts {who} behind instead"
+            return "bad", f"what the real users chose later puts {who} {where} {base} instead"
         case "cannot tell":
-            return "unknown", f"what the real users chose later cannot tell whether {who} is ahead"
+            return "unknown", f"what the real users chose later cannot tell whether {who} is ahead of {base}"
         case _:
             return None
 

@@ -160,15 +160,15 @@ def _behind(words: Words) -> tuple[str, str]:
 def _unclear(words: Words) -> tuple[str, str]:
     leader, base = _leader(words), words.comparison.baseline
     ahead = gain(leader, words.finding.direction) > 0
-    claim = "No clear winner" if ahead else f"No other one is shown to be better than {base}"
-    who = leader.name if len(words.comparison.arms) == 1 else f"the best of the others, {leader.name},"
+    claim = "No clear winner" if ahead else f"No arm is shown to beat {base}"
+    verb = "shows" if len(words.comparison.arms) == 1 else "comes closest, with"
     found = leader.headline
     chance = "which can be chance"
     if found.effect.excludes_zero and not found.clear:
-        chance = "which can be chance where so many figures are looked at"
+        chance = "which is not clear after correction for all metrics and arms that were looked at"
     elif found.clear:
         chance = "but another one is ahead of it"
-    shown = f"{who} shows {words.against(leader)}"
+    shown = f"{leader.name} {verb} {words.against(leader)}"
     if found.unvaried:
         return claim, f"{shown}.{_rest(words)}"
     return claim, f"{shown}, {chance}.{_seen(words, leader)}{_rest(words)}"

@@ -88,10 +88,8 @@ def _cells(row: Row) -> tuple[str, str]:
     mark = f" [green]{row.place}[/]" if row.place else ""
     colour = _READINGS.get(row.reading, "dim")
     size = f"[{colour}]{escape(row.change)}[/]" if row.change else ""
-    return (
-        f"{escape(row.name)}{mark}",
-        f"{size}\n[dim]{escape(row.interval)}[/]" if row.interval else size,
-    )
+    below = "\n".join(filter(None, (row.interval, row.why_unclear)))
+    return f"{escape(row.name)}{mark}", f"{size}\n[dim]{escape(below, newlines=True)}[/]" if below else size
 
 
 def _news(row: Row) -> str:

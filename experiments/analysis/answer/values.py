@@ -98,6 +98,7 @@ class Row:
         news: About it.
         course: Its mean on each day, as it was.
         about: How the recommender works, in half a line; "" where nobody says.
+        why_unclear: Why an effect is not clear although its interval excludes zero; "" of any other one.
     """
 
     name: str
@@ -116,6 +117,7 @@ class Row:
     news: tuple[News, ...]
     course: tuple[float | None, ...]
     about: str = ""
+    why_unclear: str = ""
 
 
 @dataclass(frozen=True, slots=True)

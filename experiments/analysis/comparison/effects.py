@@ -25,6 +25,22 @@ from groundlings.experiments.config.designs import InterleavingDesign, ParallelD
 
 
 @dataclass(frozen=True, slots=True)
+class Logged:
+    """What an adjusted effect is before anything is taken out of it or capped.
+
+    Attributes:
+        mean, baseline: Of the arm and of the baseline.
+        effect: Their difference, with as many standard errors to either side as the adjusted one has.
+        lift: The same relative to the baseline's mean.
+    """
+
+    mean: float | None
+    baseline: float | None
+    effect: Difference
+    lift: Estimate
+
+
+@dataclass(frozen=True, slots=True)
 class Headline:
     """The effect on the primary metric.
 
@@ -43,6 +59,7 @@ class Headline:
         identical: Whether the arm did exactly what the baseline did, slot by slot: no effect is there to be sought.
         unvaried: Whether all agents differ by the same amount, as those of a script do: there is no spread to test
             against, and more agents would show nothing more.
+        logged: The effect as it was logged; None where it is not adjusted.
     """
 
     effect: Difference
@@ -57,6 +74,7 @@ class Headline:
     pooled: Difference | None
     identical: bool = False
     unvaried: bool = False
+    logged: Logged | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from scipy.special import stdtrit
 
 from groundlings.environments.arrays import FloatArray
 from groundlings.experiments.analysis.compare import Difference, Estimate, mean_interval
-from groundlings.experiments.analysis.comparison.effects import Headline, Variants
+from groundlings.experiments.analysis.comparison.effects import Headline, Logged, Variants
 from groundlings.experiments.analysis.comparison.estimators import Estimator, Paired, Split
 from groundlings.experiments.analysis.comparison.multiplicity import benjamini_hochberg
 from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Outcomes
@@ -142,10 +142,7 @@ def _headline(
     base, declared, estimator = outcomes.baseline, outcomes.plan, outcomes.estimator
     ours, theirs = arm.values(plan.primary), base.values(plan.primary)
     critical = _critical(rule, plan, gap)
-    effect = gap
-    if gap.difference is not None and gap.standard_error is not None and gap.low is not None:
-        reach = critical * gap.standard_error
-        effect = replace(gap, low=gap.difference - reach, high=gap.difference + reach)
+    effect = _gap_as_wide(gap, critical)
     clear = effect.excludes_zero
     unvaried = is_unvaried(effect, ours, theirs)
     if declared is None and not unvaried:
@@ -164,6 +161,22 @@ def _headline(
         pooled=_pooled(arm, base, plan.primary, estimator),
         identical=arm.identical,
         unvaried=unvaried,
+        logged=_logged(arm, base, plan, estimator, critical),
+    )
+
+
+def _logged(
+    arm: ArmOutcomes, base: ArmOutcomes, plan: PlanConfig, estimator: Estimator, critical: float
+) -> Logged | None:
+    """The effect as it was logged, where the plan takes something out of it or caps it."""
+    if not plan.take_out_luck and plan.primary not in (plan.winsorise or {}):
+        return None
+    ours, theirs = (side.totals.values(side.metrics[plan.primary]) for side in (arm, base))
+    return Logged(
+        mean=mean_interval(ours).mean,
+        baseline=mean_interval(theirs).mean,
+        effect=_gap_as_wide(estimator.difference(ours, theirs), critical),
+        lift=_as_wide(estimator.lift(ours, theirs), critical),
     )
 
 
@@ -173,6 +186,14 @@ def is_unvaried(effect: Difference, ours: FloatArray, theirs: FloatArray) -> boo
         return False
     scale = max(float(np.nanmax(np.abs(side), initial=0.0)) for side in (ours, theirs))
     return effect.standard_error <= _ROUNDING * scale
+
+
+def _gap_as_wide(gap: Difference, critical: float) -> Difference:
+    """The difference with an interval of so many standard errors to either side."""
+    if gap.difference is None or gap.standard_error is None or gap.low is None:
+        return gap
+    reach = critical * gap.standard_error
+    return replace(gap, low=gap.difference - reach, high=gap.difference + reach)
 
 
 def _as_wide(lift: Estimate, critical: float) -> Estimate:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from groundlings.environments.environment import EndedBy
@@ -44,6 +45,15 @@ def decimal(value: float | None, decimals: int) -> str:
         return NOTHING
     rounded = round(value, decimals) + 0.0  # adding zero takes the sign off a negative zero
     return f"{rounded:,.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def finer(metric: Metric, effects: Iterable[float | None]) -> Metric:
+    """The metric with so many decimals that the largest effect has two figures, up to two more than it has."""
+    largest = max((abs(effect or 0.0) for effect in effects), default=0.0)
+    if not largest:
+        return metric
+    wanted = 1 - math.floor(math.log10(largest))
+    return replace(metric, decimals=min(max(metric.decimals, wanted), metric.decimals + 2))
 
 
 def signed(value: float | None, decimals: int) -> str:

@@ -15,6 +15,7 @@ from groundlings.experiments.analysis.report.formatting import (
     NOTHING,
     count,
     decimal,
+    finer,
     plural,
     signed,
 )
@@ -57,8 +58,9 @@ def lift(found: Estimate) -> str:
 
 
 def primary(comparison: Comparison) -> Metric:
-    """The metric that decides, or stands first where none was declared."""
-    return comparison.metrics[comparison.plan.primary]
+    """The metric that decides, or stands first where none was declared; written finely enough for the effects."""
+    effects = (arm.headline.effect.difference for arm in comparison.arms)
+    return finer(comparison.metrics[comparison.plan.primary], effects)
 
 
 def baseline_mean(comparison: Comparison) -> str:
@@ -174,10 +176,10 @@ def missed(found: Headline, metric: Metric) -> str:
     if found.identical:
         return f"Identical arms: {identical()}"
     if found.effect.excludes_zero:
-        corrected = "" if found.adjusted_p is None else f": p {p_text(found.adjusted_p)} by Benjamini-Hochberg"
+        p_value = "" if found.adjusted_p is None else f": p {p_text(found.adjusted_p)} by Benjamini-Hochberg"
         return (
             "The interval is of this comparison alone and excludes zero; after correction for all metrics and arms "
-            f"that were looked at, the effect is not clear{corrected}."
+            f"that were looked at, the effect is not clear{p_value}."
         )
     if found.unvaried:
         return unvaried(found)
@@ -187,6 +189,13 @@ def missed(found: Headline, metric: Metric) -> str:
     if not any(digit in size for digit in "123456789"):
         size = f"{found.detectable:.2g}"
     return f"Only an effect of {size} or more would have been found with the power wanted."
+
+
+def corrected(found: Headline) -> str:
+    """Why an effect whose interval excludes zero is not clear, in a clause; "" of any other one."""
+    if found.clear or found.unvaried or not found.effect.excludes_zero or found.adjusted_p is None:
+        return ""
+    return f"not clear: p {p_text(found.adjusted_p)}, corrected for all metrics and arms"
 
 
 def unvaried(found: Headline) -> str:

@@ -165,16 +165,16 @@ def interval_note(comparison: Comparison) -> str:
     kinds = dict.fromkeys(arm.headline.interval for arm in comparison.arms)
     return (
         f"Interval: {', '.join(kinds)}; over agents, {100 * (1 - comparison.plan.alpha):g} %. "
-        "Segments by Benjamini-Hochberg, guardrails by Holm. Place and best: the ranks in 95 % of the resamples of "
-        "agents, and the share of them in which the arm has the best mean. "
-        "Intervals measure the noise of the simulation, not its distance from real users."
+        "Segments by Benjamini-Hochberg, guardrails by Holm. Chance to be best, likely rank: how often its mean is "
+        "best in resamples of agents, its ranks in 95 % of them. The effect's interval decides; a lift's holds the "
+        "first arm's noise, too. Intervals measure the noise of the simulation, not its distance from real users."
     )
 
 
 def _table(comparison: Comparison, rows: Sequence[Row]) -> Table:
     metric = say.primary(comparison)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("arm", "effect", "interval", "lift", "p", "place", "best"):
+    for name in ("arm", "effect", "interval", "lift", "p", "chance to\nbe best", "likely\nrank"):
         table.add_column(name, justify="left" if name == "arm" else "right", overflow="fold")
     places = {row.name: place for place, row in enumerate(rows)}
     for arm in sorted(comparison.arms, key=lambda each: places.get(each.name, 0)):
@@ -185,8 +185,8 @@ def _table(comparison: Comparison, rows: Sequence[Row]) -> Table:
             escape(say.bounds(found.effect, metric)),
             escape(say.lift(found.lift)),
             say.p_text(found.adjusted_p),
-            ranked(arm.ranks),
             chance(comparison.standing.chances.get(arm.name)),
+            ranked(arm.ranks),
         )
     return table
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.people.heat_map import HeatMap, heat_map
 from groundlings.experiments.analysis.people.spread import Axis, Dot, Spread, spread_of
 from groundlings.experiments.analysis.report import formatting, people_sentences
@@ -52,7 +50,7 @@ def whom_section(material: Material) -> Section:
     )
     places = [] if spread is None else sorted({dot.place for arm in spread.arms for dot in arm.dots})
     heat = heat_map(material.outcomes, comparison, places)
-    fine = _fine(metric, heat)
+    fine = formatting.finer(metric, () if heat is None else (cell.effect.difference for cell in heat.everybody))
     context = {
         "heat": heat,
         "heat_lines": [] if heat is None else people_sentences.heat_lines(heat, fine),
@@ -86,16 +84,6 @@ def _across(axis: Axis, column: int) -> int:
     """Dots that stand side by side in a column."""
     widths = axis.room if column == axis.below else 1
     return max(1, int(_NARROW_PIXELS * widths / (axis.places * _DOT_PIXELS)))
-
-
-def _fine(metric: Metric, heat: HeatMap | None) -> Metric:
-    """The metric with so many decimals that effects on everybody have two figures, up to two more than it has."""
-    effects = [] if heat is None else [abs(cell.effect.difference or 0.0) for cell in heat.everybody]
-    largest = max(effects, default=0.0)
-    if not largest:
-        return metric
-    wanted = 1 - math.floor(math.log10(largest))
-    return replace(metric, decimals=min(max(metric.decimals, wanted), metric.decimals + 2))
 
 
 def _people(material: Material) -> list[Picture]:

@@ -81,7 +81,9 @@ def test_where_nothing_is_clear_nobody_wins():
     assert "or more would have been found" in found.sentence
     assert "groundlings power" in found.next_step
     lower = answer_to(-0.1, -0.1)
-    assert lower.sentence.startswith("No other one is shown to be better than base: ")
+    assert lower.sentence.startswith(
+        "No arm is shown to beat base: b comes closest, with likes per session \N{MINUS SIGN}"
+    )
 
 
 def test_a_baseline_that_nobody_reaches_stays_ahead():
@@ -200,7 +202,9 @@ def test_what_real_people_did_wins_over_the_claim():
     assert "a does not count" in other.sentence
     agrees = answer(alone, held_out=real(0.01, 0.03))
     assert agrees.winner == "a"
-    assert agrees.lights[1].words.startswith("What the real users chose later also puts a ahead;")
+    assert agrees.lights[1].words.startswith("What the real users chose later also puts a ahead of base;")
+    lower = answer(run_of(arm("base", base), arm("a", shifted(base, -2))), held_out=real(-0.03, -0.01))
+    assert lower.lights[1].words.startswith("What the real users chose later also puts a behind base;")
 
 
 def test_people_who_were_once_shown_items_are_told_of():

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_up import N, answer, answer_to, arm, base_likes, run_of, shifted, summary_of
+from made_up import PLAN, N, answer, answer_to, arm, base_likes, run_of, shifted, summary_of
 from rich.console import Console
 
 from groundlings.experiments.analysis.answer.answering import answer_of
+from groundlings.experiments.analysis.answer.terminal import render_ranking
 from groundlings.experiments.analysis.comparison.comparing import compare_outcomes
 from groundlings.experiments.analysis.comparison.preference import preference
 from groundlings.experiments.analysis.comparison.real_behaviour import ORDER_CHECK
@@ -72,16 +74,55 @@ def test_an_adjusted_effect_says_so_and_is_told_as_logged_beside_it():
     base = base_likes()
     arms = (arm("base", base), arm("a", shifted(base, 2)))
     assert answer(run_of(*arms)).adjusted_note == ""
-    run = run_of(*arms)
-    found = compare_outcomes(run, None)
-    means = {name: each.mean for name, each in found.standing.means.items()}
-    adjusted = answer_of(replace(found, plan=found.plan.model_copy(update={"take_out_luck": True})), summary_of(run))
-    lift = 100 * (means["a"] / means["base"] - 1)
+    plain = answer(run_of(*arms))
+    luck = shifted(base, 2) - base
+    arms = tuple(replace(each, control_variates=(luck - luck.mean())[:, None]) for each in arms)
+    adjusted = answer(run_of(*arms, plan=PLAN.model_copy(update={"take_out_luck": True})))
+    means = {row.name: row.mean.mean for row in adjusted.rows}
+    size = plain.rows[0]
+    assert adjusted.rows[0].interval != size.interval
     said = "Effects are adjusted by a control variate, clicks less expected clicks, which takes luck out of them. "
     assert adjusted.adjusted_note.startswith(
         f"{said}As logged, without that, likes per session against base ({means['base']:.2f}): "
     )
-    assert f"a {means['a']:.2f} (+{lift:.0f} %)." in adjusted.adjusted_note
+    assert adjusted.adjusted_note.endswith(f": a {means['a']:.2f} ({size.change} {size.interval}).")
+
+
+def test_an_effect_of_capped_values_is_told_of_uncapped_ones_beside_it():
+    base = base_likes()
+    arms = (arm("base", base), arm("a", shifted(base, 2)))
+    caps = {"likes_per_session": 3.0}
+    capped = run_of(*(replace(each, caps=caps) for each in arms), plan=PLAN.model_copy(update={"winsorise": {**caps}}))
+    told, size = answer(capped), answer(run_of(*arms)).rows[0]
+    assert told.adjusted_note.startswith(
+        "Effects are adjusted by capping the largest values. As logged, without that, "
+    )
+    assert "against base (3.26): a 4.26 " in told.adjusted_note
+    assert told.adjusted_note.endswith(f"({size.change} {size.interval}).")
+
+
+def test_an_effect_that_is_not_clear_although_its_interval_excludes_zero_says_why_beside_it():
+    found = answer_to(0.2, -2.0, plan=None)
+    row = next(row for row in found.rows if row.name == "a")
+    assert (row.reading, row.size.low > 0) == ("unclear", True)
+    assert re.fullmatch(r"not clear: p \.\d{3}, corrected for all metrics and arms", row.why_unclear)
+    assert {row.why_unclear for row in found.rows if row.name != "a"} == {""}
+    assert "which is not clear after correction for all metrics and arms that were looked at" in found.sentence
+    console = Console(file=io.StringIO(), width=200)
+    console.print(render_ranking(found, 200))
+    assert row.why_unclear in console.file.getvalue()
+
+
+def test_a_comparison_and_an_answer_call_the_chance_and_the_rank_alike():
+    base = base_likes()
+    run = run_of(arm("base", base), arm("a", shifted(base, 2)))
+    found = compare_outcomes(run, None)
+    console = Console(file=io.StringIO(), width=200)
+    print_verdict(found, console)
+    console.print(render_ranking(answer_of(found, summary_of(run)), 200))
+    for words in ("chance to", "be best", "likely"):
+        assert console.file.getvalue().count(words) >= 2
+    assert "place" not in console.file.getvalue()
 
 
 def test_the_best_of_a_metric_without_a_direction_is_called_the_highest():

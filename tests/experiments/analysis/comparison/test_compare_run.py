@@ -74,7 +74,7 @@ def test_compare_prints_one_screen_and_json(small_run):
     assert printed.output.startswith("Exploratory: ")
     assert "No primary metric was declared" in " ".join(printed.output.split())
     assert "fidelity of these agents on these data is not known" in printed.output
-    assert len(printed.output.splitlines()) < 55
+    assert len(printed.output.splitlines()) < 56
     as_json = json.loads(runner.invoke(cli.app, ["compare", str(small_run), "--json"]).output)
     assert as_json["plan"] is None
     assert as_json["answer"]["sentence"].startswith("Exploratory: ")
