@@ -68,6 +68,12 @@ def _print(findings: Findings, console: Terminal) -> None:
             "together; no figure below has it, so interactions are too few",
             soft_wrap=True,
         )
+    if findings.without_category:
+        console.print(
+            f"not known: whether {plural(findings.without_category, 'impression')} of items without a category, in "
+            "both runs together, cut across; the cross-cutting exposure leaves them out",
+            soft_wrap=True,
+        )
     for arm in dict.fromkeys(each.arm for each in findings.figures):
         control = " (control: random lists)" if arm == findings.control else ""
         table = Table(

@@ -6,6 +6,7 @@ A figure is a function of weights of agents, shape (1 + times, n_agents); see `g
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray
@@ -30,6 +31,40 @@ def category_entropy(taken: sp.csr_array, categories: BoolArray, resamples: Resa
     logs = np.log2(shares, out=np.zeros_like(shares), where=shares > 0)
     found = np.where(totals[:, 0] > 0, -(shares * logs).sum(axis=1), np.nan)
     return alone_without_interval(found, _takers(taken) < 2)
+
+
+def cross_cutting(
+    impressions: pd.DataFrame, categories: BoolArray, liked_most: IntArray, resamples: Resamples
+) -> FloatArray:
+    """Share of the impressions that are not of the category that the agent liked most, shape (1 + times,).
+
+    Whether an item without a category cuts across is not known: it is left out, as is an agent who liked none most.
+
+    Args:
+        impressions: What was shown: user, item.
+        categories: Membership, shape (n_items, n_categories).
+        liked_most: The category that each agent liked most, -1 for none, shape (n_agents,).
+        resamples: Of the agents.
+    """
+    users, items = _of_known_liking(impressions, liked_most)
+    told = np.asarray(categories.any(axis=1))[items]
+    users, items = users[told], items[told]
+    across = ~categories[items, liked_most[users]].astype(np.bool_)
+    counts = [np.bincount(who, minlength=len(liked_most)).astype(np.float64) for who in (users[across], users)]
+    return resamples.ratio(counts[0], counts[1], np.ones(len(liked_most), dtype=np.bool_))
+
+
+def without_category(impressions: pd.DataFrame, categories: BoolArray, liked_most: IntArray) -> int:
+    """Impressions that `cross_cutting` leaves out because their item has no category, though others have one."""
+    _, items = _of_known_liking(impressions, liked_most)
+    return int((~np.asarray(categories.any(axis=1))[items]).sum())
+
+
+def _of_known_liking(impressions: pd.DataFrame, liked_most: IntArray) -> tuple[IntArray, IntArray]:
+    """User and item of each impression of an agent who liked some category most."""
+    users, items = impressions.user.to_numpy(), impressions["item"].to_numpy()
+    known = liked_most[users] >= 0
+    return users[known], items[known]
 
 
 def same_item(taken: sp.csr_array, resamples: Resamples) -> FloatArray:

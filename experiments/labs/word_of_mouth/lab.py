@@ -78,6 +78,8 @@ class Findings:
         relabelled: The same of each relabelling.
         told: Who told whom of what in the run with ties, with ids of the data set; see `told_in`.
         unknown: Impressions of lost pages in the two runs: what agents did with them is in no figure.
+        without_category: Impressions of items without a category in the two runs, shown to agents who liked one most:
+            whether these cut across is not known, and the cross-cutting exposure leaves them out.
     """
 
     digest: str
@@ -90,6 +92,7 @@ class Findings:
     relabelled: tuple[float, ...]
     told: pd.DataFrame
     unknown: int = 0
+    without_category: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for a JSON file; who told whom is a table of its own."""
@@ -121,7 +124,7 @@ def what_ties_did(run: Path, without: Path, times: int = 1000) -> Findings:
     liked_most = most_liked_categories(train, catalog, plan.population.scale.like if rated else None)
     chance = np.random.default_rng(name_key("word of mouth", plan.config.seed))
     resamples = _placed(Resamples.draw(len(users), times, chance), users, train.n_users)
-    found, told = [], []
+    found, told, without_category = [], [], 0
     worlds = [arms_of(each, plan) for each in (run, without)]
     for arm in worlds[0]:
         graphs = heard.ties, heard.ties.among(users[:0])
@@ -130,6 +133,8 @@ def what_ties_did(run: Path, without: Path, times: int = 1000) -> Findings:
         sides = [_Side.of(world[arm], heard, ties, options, plan, said) for world, ties in both]
         told.append(sides[0].told.assign(arm=arm))
         found += _compared(arm, sides, heard, catalog.genre_matrix, liked_most, resamples)
+        shown = (side.log.impressions for side in sides)
+        without_category += sum(figures.without_category(each, catalog.genre_matrix, liked_most) for each in shown)
     index = figures.external_internal(heard.ties, liked_most)
     relabelled = [figures.external_internal(heard.ties, each) for each in _exchanged(liked_most, users, chance)]
     return Findings(
@@ -143,6 +148,7 @@ def what_ties_did(run: Path, without: Path, times: int = 1000) -> Findings:
         relabelled=() if np.isnan(index) else tuple(relabelled),
         told=with_ids(pd.concat(told, ignore_index=True), plan),
         unknown=sum(int(arm.impressions.clicked.isna().sum()) for world in worlds for arm in world.values()),
+        without_category=without_category,
     )
 
 
@@ -247,7 +253,9 @@ def _resampled(
     if categories.shape[1]:
         resampled |= {
             "category entropy, bits": [figures.category_entropy(s.taken, categories, resamples) for s in sides],
-            "cross-cutting exposure": [_cross_cutting(side, categories, liked_most, resamples) for side in sides],
+            "cross-cutting exposure": [
+                figures.cross_cutting(side.log.impressions, categories, liked_most, resamples) for side in sides
+            ],
         }
     spreads = [side.spreading for side in sides if side.spreading is not None]
     if spreads:
@@ -277,16 +285,6 @@ def _told_share(side: _Side, resamples: Resamples) -> FloatArray:
     every = np.bincount(side.cascades.users, minlength=side.log.n_users).astype(np.float64)
     told = np.bincount(side.cascades.users[side.cascades.told], minlength=side.log.n_users).astype(np.float64)
     return resamples.ratio(told, every, np.ones(side.log.n_users, dtype=np.bool_))
-
-
-def _cross_cutting(side: _Side, categories: BoolArray, liked_most: IntArray, resamples: Resamples) -> FloatArray:
-    """Share of the impressions that are not of the category that the agent liked most; agents without one left out."""
-    users, items = side.log.impressions.user.to_numpy(), side.log.impressions["item"].to_numpy()
-    known = liked_most[users] >= 0
-    users, items = users[known], items[known]
-    across = ~categories[items, liked_most[users]].astype(np.bool_)
-    counts = [np.bincount(who, minlength=side.log.n_users).astype(np.float64) for who in (users[across], users)]
-    return resamples.ratio(counts[0], counts[1], np.ones(side.log.n_users, dtype=np.bool_))
 
 
 def _placed(resamples: Resamples, users: IntArray, n_users: int) -> Resamples:

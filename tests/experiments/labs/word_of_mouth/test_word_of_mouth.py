@@ -121,6 +121,14 @@ def test_figures_of_four_agents():
     assert figures.strongest(opinions).tolist() == [0, 1, -1, 0]
 
 
+def test_an_item_without_a_category_cuts_neither_across_nor_not():
+    shown = pd.DataFrame({"user": [0, 0, 0, 1, 2], "item": [0, 1, 2, 1, 2]})
+    categories = np.array([[True, False], [False, True], [False, False]])
+    liked_most = np.array([0, 1, -1, 0])  # of agent 2 none is known
+    assert figures.cross_cutting(shown, categories, liked_most, EVERYBODY) == pytest.approx([1 / 3])
+    assert figures.without_category(shown, categories, liked_most) == 1
+
+
 def test_figures_of_one_agent_or_one_pair_have_no_interval():
     resamples = Resamples.draw(4, 100, np.random.default_rng(0))
     one = sp.csr_array(np.array([[1, 0], [0, 0], [0, 0], [0, 0]], dtype=float))
@@ -216,6 +224,10 @@ def test_a_run_beside_the_same_world_without_ties(tmp_path, monkeypatch):
     lost = ask("with", "without", "--times", "100", "--json", str(tmp_path / "lost.json"))
     assert "what agents did with 7 impressions of lost pages" in " ".join(lost.output.split())
     assert json.loads((tmp_path / "lost.json").read_text())["unknown"] == 7
+    assert json.loads((tmp_path / "lost.json").read_text())["without_category"] == 0
+    monkeypatch.setattr(figures, "without_category", lambda *_: 2)
+    untold = ask("with", "without", "--times", "100")
+    assert "whether 8 impressions of items without a category" in " ".join(untold.output.split())
     assert ask("with", "without", "--times", "1").exit_code == 2
     assert "expected one whose agents have ties" in str(ask("without", "without").exception)
     assert "its agents have ties" in str(ask("with", "with").exception)
