@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from scipy.special import ndtri, stdtr, stdtrit
 
 from groundlings.environments.arrays import FloatArray
 
@@ -102,7 +102,10 @@ def interval_of_mean(
 def within_one(found: Estimate) -> Estimate:
     """The estimate of a share, which lies between 0 and 1, with an interval that does as well.
 
-    Student's interval knows no bounds. What it has beyond them is no possible value, so its coverage stays.
+    Student's interval knows no bounds. What it has beyond them is no possible value, so its coverage stays. Where
+    nobody of n has it, or everybody, it has no width, as if that were certain of everybody else. Then the interval is
+    Wilson's (1927), "Probable inference, the law of succession, and statistical inference", of 0 or all of n: no other
+    values between 0 and 1 vary more than yes and no.
     """
     return within(found, 0.0, 1.0)
 
@@ -112,6 +115,10 @@ def within(found: Estimate, least: float | None, most: float | None) -> Estimate
     low, high = -np.inf if least is None else least, np.inf if most is None else most
     if found.mean is None or found.low is None or found.high is None or not low <= found.mean <= high:
         return found
+    if (low, high) == (0.0, 1.0) and found.low == found.high and found.mean in (low, high):
+        squared = float(ndtri((1 + CONFIDENCE) / 2)) ** 2
+        reach = squared / (found.n + squared)
+        return replace(found, high=reach) if found.mean == low else replace(found, low=1.0 - reach)
     return replace(found, low=max(found.low, low), high=min(found.high, high))
 
 

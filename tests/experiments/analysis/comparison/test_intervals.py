@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from groundlings.experiments.analysis.compare import mean_interval, paired_difference, within_one
+from groundlings.experiments.analysis.compare import mean_interval, paired_difference, within, within_one
 from groundlings.experiments.analysis.comparison.bootstrap import bca_interval, bca_split_interval, resampled_counts
 from groundlings.experiments.analysis.comparison.ratios import (
     paired_ratio_difference,
@@ -98,8 +98,19 @@ def test_the_interval_of_a_share_holds_its_mean_and_nothing_impossible(values):
     plain = mean_interval(np.array(values))
     found = within_one(plain)
     assert 0 <= found.low <= found.mean <= found.high <= 1
-    assert (found.low, found.high) == (max(plain.low, 0), min(plain.high, 1))
+    if set(values) not in ({0.0}, {1.0}):
+        assert (found.low, found.high) == (max(plain.low, 0), min(plain.high, 1))
     assert within_one(replace(plain, mean=1.5)) == replace(plain, mean=1.5), "what is no share keeps its interval"
+
+
+@pytest.mark.parametrize("n", [2, 40, 1000])
+def test_a_share_of_nobody_or_of_everybody_is_not_certain(n):
+    nobody, everybody = within_one(mean_interval(np.zeros(n))), within_one(mean_interval(np.ones(n)))
+    wilson = stats.binomtest(0, n).proportion_ci(method="wilson")
+    assert (nobody.low, nobody.high) == (0.0, pytest.approx(wilson.high))
+    assert (everybody.low, everybody.high) == (pytest.approx(1 - wilson.high), 1.0)
+    assert within(mean_interval(np.zeros(n)), 0.0, None).high == 0.0, "what has no upper end has no such interval"
+    assert within_one(mean_interval(np.full(n, 0.5))).high == 0.5
 
 
 def test_delta_method_standard_errors_agree_with_the_bootstrap():
