@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from groundlings.environments.cleaning import printable, printable_json
 from groundlings.environments.words import plural
 from groundlings.experiments.analysis.metrics.lost import altogether
+from groundlings.experiments.config.designs import design_of
 from groundlings.experiments.exports.registry import Format, Written
 from groundlings.experiments.exports.source import LogSource
 from groundlings.simulator.interventions import Intervention, in_words
@@ -40,9 +41,17 @@ DEFINITIONS: Mapping[str, str] = {
     "thought or opinion of a real person, and none where the mind keeps none",
     "timestamp": "seconds since 1970 on the simulated clock, which stands still during a session; it begins one second "
     "after the last real interaction of the training data",
-    "arm": "one recommender with a world of its own; the same people live through every arm, so rows of two arms are "
-    "two courses of the same days and never one history",
 }
+
+_ARMS: Mapping[str, str] = {
+    "parallel": "one recommender with a world of its own; the same people live through every arm, so rows of two arms "
+    "are two courses of the same days and never one history",
+    "split": "one recommender with people of its own: each person lives in one arm, so rows of two arms are of "
+    "different people",
+    "interleaving": "the one arm of this log: two recommenders draft each list together, so a row is no recommender's "
+    "alone",
+}
+"""By the kind of the design."""
 
 
 _WITHOUT_TIMES: Mapping[str, str] = {
@@ -101,7 +110,12 @@ def datasheet(
         "time": {name: run[name] for name in ("started_at", "finished_at")},
         "real_times": "unknown" if _untimed(source) else "known",
         "versions": run["versions"],
-        "definitions": {**DEFINITIONS, **_RATINGS[source.opinion], **(_WITHOUT_TIMES if _untimed(source) else {})},
+        "definitions": {
+            **DEFINITIONS,
+            "arm": _ARMS[design_of(run["config"]).kind],
+            **_RATINGS[source.opinion],
+            **(_WITHOUT_TIMES if _untimed(source) else {}),
+        },
         **({} if quality is None else {"quality": _told(quality)}),
         "config": run["config"],
     }

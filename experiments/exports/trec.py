@@ -41,14 +41,12 @@ def write(source: LogSource, directory: Path) -> Written:
     """See `registry.Writer`."""
     depth = source.run["page_size"] * source.run["max_pages"]
     like = source.run["like_from"]
-    morning: int | None = None  # of day 0: the first session of a log is the first of its day
+    morning = _morning(source)
     with (
         ArmTables(directory, source.arms, "qrels.txt", " ") as qrels,
         ArmTables(directory, source.arms, "run.txt", " ") as runs,
     ):
         for arm, chunk in source.impression_columns(typed(_LOGGED), KNOWN):
-            if morning is None:
-                morning = chunk["timestamp"][0].as_py() - chunk["day"][0].as_py() * SECONDS_PER_DAY
             topics, items, ranks = _topics(chunk, morning), chunk["item_id"], chunk["rank"]
             nothing, rows = pa.repeat(0, len(chunk)), len(chunk)
             qrels.write_columns(
@@ -88,6 +86,14 @@ def topic(user_id: str, day: int, seconds: int) -> str:
     """
     later = seconds - day * SECONDS_PER_DAY
     return f"sim-{user_id}-day{day}" + (f"-second{later}" if later else "")
+
+
+def _morning(source: LogSource) -> int:
+    """When day 0 began: the first session of a log is the first of its day, whether or not its outcome is known."""
+    for _, rows in source.table("sessions", ("session_id",), ("day", "sim_time")):
+        day, time = rows[0]
+        return int(time) - int(day) * SECONDS_PER_DAY
+    return 0  # nobody came, so there is no topic
 
 
 def _topics(rows: pa.Table, morning: int) -> pa.Array:

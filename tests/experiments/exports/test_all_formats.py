@@ -107,6 +107,15 @@ def test_a_run_that_did_not_finish_needs_a_word(run, tmp_path):
     assert json.loads((out / "datasheet.json").read_text())["status"] == "interrupted"
 
 
+def test_the_datasheet_of_a_split_says_that_nobody_lives_in_two_arms(run, tmp_path):
+    shutil.copytree(run, tmp_path / "split")
+    with sqlite3.connect(tmp_path / "split/log.db") as connection:
+        connection.execute("""UPDATE runs SET config = json_set(config, '$.design', json('{"kind": "split"}'))""")
+    for of, said in ((run, "the same people live through every arm"), (tmp_path / "split", "lives in one arm")):
+        out = export_run(of, "trec", tmp_path / f"out of {of.name}").directory
+        assert said in json.loads((out / "datasheet.json").read_text())["definitions"]["arm"]
+
+
 @pytest.mark.parametrize(
     ("name", "change", "said"),
     [

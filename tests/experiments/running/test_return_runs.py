@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 from dataclasses import replace
 
 import pytest
@@ -131,6 +133,22 @@ def test_each_session_of_a_day_is_a_topic_of_its_own_in_an_export(directory, tmp
     assert len({(topic, rank) for topic, _, _, rank, *_ in lines}) == len(lines), "a rank stands once in a topic"
     assert any("-second" in topic for topic, *_ in lines)
     assert not all("-second" in topic for topic, *_ in lines)
+
+
+def test_topics_have_their_second_of_the_day_though_all_first_sessions_are_lost(directory, sessions, tmp_path):
+    run = shutil.copytree(directory, tmp_path / "run")
+    morning = (sessions.timestamp - sessions.day * 86_400).min()
+    later = sessions[sessions.timestamp > morning + sessions.day * 86_400]
+    with sqlite3.connect(run / "log.db") as log:
+        kept = ", ".join(map(str, later.session_id))
+        log.execute(f"UPDATE impressions SET clicked = NULL WHERE session_id NOT IN ({kept})")
+    export_run(run, "trec", tmp_path / "out")
+    topics = {line.split()[0] for path in (tmp_path / "out").rglob("run.txt") for line in path.open()}
+    seconds = later.timestamp - later.day * 86_400 - morning
+    assert topics == {
+        f"sim-{user}-day{day}-second{second}"
+        for user, day, second in zip(later.user_id, later.day, seconds, strict=True)
+    }
 
 
 def test_new_users_come_after_the_first_day(sessions):
