@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from groundlings.environments.errors import ConfigError, shown
 from groundlings.environments.words import plural
+from groundlings.simulator.language.key_redaction import without_secrets
 
 Key = str | int
 
@@ -65,7 +66,7 @@ def _truths_and_numbers(given: Any, read: Any, above: list[Key]) -> Iterator[tup
     if isinstance(given, bool) and isinstance(read, int | float) and not isinstance(read, bool):
         yield above, f"expected a number, found {str(given).lower()}"
     elif isinstance(read, bool) and isinstance(given, int | float | str) and not isinstance(given, bool):
-        yield above, f"expected true or false, found {shown(given)}"
+        yield above, f"expected true or false, found {_told(given)}"
     elif isinstance(given, Mapping):
         for key, value in given.items():
             inner = read.get(key) if isinstance(read, Mapping) else getattr(read, str(key), None)
@@ -118,7 +119,7 @@ def _message(kind: type[BaseModel], error: ErrorDetails, location: list[Key]) ->
         entries = plural(bound["max_length" if most else "min_length"], "entry", "entries")
         return f"expected at {'most' if most else 'least'} {entries}, found {len(found) or 'none'}"
     message = error["msg"].removeprefix("Value error, ")
-    value = "" if isinstance(found, (dict, list)) or error["type"] == "value_error" else f", found {shown(found)}"
+    value = "" if isinstance(found, (dict, list)) or error["type"] == "value_error" else f", found {_told(found)}"
     if error["type"] == "literal_error" and isinstance(found, str):
         value += _meant(found, re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", ""))))
     return f"{message[0].lower()}{message[1:]}{value}"
@@ -134,7 +135,12 @@ def _shape_wanted(fault: str) -> str | None:
 def _shape_of(found: Any) -> str:
     if isinstance(found, Mapping):
         return "a mapping of keys"
-    return "a list" if isinstance(found, list | tuple) else "nothing" if found is None else shown(found)
+    return "a list" if isinstance(found, list | tuple) else "nothing" if found is None else _told(found)
+
+
+def _told(found: Any) -> str:
+    """A value that does not fit; what stands in the wrong place may be a key, and messages are kept in logs."""
+    return without_secrets(shown(found), found)
 
 
 def _meant(found: str, expected: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from groundlings.simulator.language.key_redaction import (
     address,
     environment_name,
     header_variables,
+    refuse_keyed_fields,
     refuse_secrets,
     refuse_secrets_within,
 )
@@ -40,7 +41,7 @@ _USED_BY = {
 class EmbeddedOptions(BaseModel):
     """How the embedded model runs."""
 
-    # Values are kept out of messages everywhere here: what stands in the wrong place may be a secret.
+    # Values are kept out of pydantic's messages everywhere here: what stands in the wrong place may be a secret.
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
     path: NamedPath | None = None
@@ -73,7 +74,12 @@ class OfflineOptions(BaseModel):
     gather_seconds: float = Field(default=0.02, ge=0)
     """How long to wait for further questions once one is there."""
     engine: dict[str, Any] = {}
-    """Further arguments of `vllm.LLM`, such as `max_model_len`, `dtype` or `tensor_parallel_size`."""
+    """Further arguments of `vllm.LLM`, such as `max_model_len`, `dtype` or `tensor_parallel_size`; never a secret."""
+
+    @field_validator("engine")
+    @classmethod
+    def _no_secrets(cls, engine: dict[str, Any]) -> dict[str, Any]:
+        return dict(refuse_keyed_fields(engine))
 
 
 class EndpointOptions(BaseModel):

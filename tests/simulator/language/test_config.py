@@ -8,11 +8,13 @@ from pydantic import ValidationError
 
 from groundlings.environments.chat import Sampling
 from groundlings.environments.errors import ConfigError
+from groundlings.experiments.config.complaints import checked
 from groundlings.experiments.config.meanings import meanings
 from groundlings.simulator.language.build import build_chat_model
 from groundlings.simulator.language.config import EmbeddedOptions, ModelConfig
 
 SECRET = "sk-very-secret"
+LETTERS = "a1B2c3D4e5F6g7H8i9J0k1L2m"
 
 
 def test_a_dump_reads_back_as_itself():
@@ -42,6 +44,10 @@ def test_a_key_in_the_file_is_refused_and_not_repeated(field):
         ({"provider": "endpoint", "base_url": "127.0.0.1:8000"}, "expected http://HOST:PORT/v1"),
         ({"provider": "endpoint", "base_url": f"https://me:{SECRET}@host/v1"}, "carries no user, password"),
         ({"provider": "endpoint", "base_url": "https://host/v1", "api_key_env": SECRET}, "not the key itself"),
+        ({"api_key_env": f"gsk_{LETTERS}"}, "not the key itself"),
+        ({"api_key_env": LETTERS}, "not the key itself"),
+        ({"headers_env": {f"sk-{LETTERS}": "X_KEY"}}, "expected names of headers"),
+        ({"provider": "vllm", "model": "m", "vllm": {"engine": {"hf_token": f"hf_{LETTERS}"}}}, "such as HF_TOKEN"),
         ({"provider": "openai"}, "'embedded', 'endpoint', 'vllm' or 'scripted'"),
         ({"temprature": 1}, "temprature"),
         ({"max_attempts": 0}, "max_attempts"),
@@ -51,6 +57,25 @@ def test_what_does_not_fit_is_named(given, message):
     with pytest.raises(ValidationError, match=message) as caught:
         ModelConfig.model_validate(given)
     assert SECRET not in str(caught.value)
+    assert LETTERS not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "place"),
+    [
+        ({"structured": f"sk-{LETTERS}"}, "structured: input should be 'auto'"),
+        ({"temperature": f"Bearer {LETTERS}"}, "temperature: input should be a valid number"),
+        ({"send_seed": LETTERS}, "send_seed: "),
+        ({"endpoints": [f"http://joe:{SECRET}@host/v1"]}, r"endpoints\.0: expected a mapping of keys"),
+        ({"budget": f"hf_{LETTERS}"}, "budget: expected a mapping of keys"),
+    ],
+    ids=str,
+)
+def test_a_key_in_the_wrong_place_is_not_repeated_by_the_message_that_names_the_place(model, place):
+    with pytest.raises(ConfigError, match=f"{place}.*found a value that looks like a key") as caught:
+        checked(ModelConfig, model, lambda where, what: f"{'.'.join(map(str, where))}: {what}")
+    assert SECRET not in str(caught.value)
+    assert LETTERS not in str(caught.value)
 
 
 @pytest.mark.parametrize(
