@@ -58,9 +58,13 @@ def agent(
     """Print the sessions of one agent page by page: impressions, actions, mood, memories and answers."""
     from groundlings.experiments.archive.agent_history import read_story
     from groundlings.experiments.archive.integrity import reading
+    from groundlings.experiments.archive.log_check import FEW_ROWS, check_log, warn_of_changes
+    from groundlings.simulator.log.reader import LogReader
 
     console = Terminal()
     with reading(run):
+        with LogReader(run) as log:
+            warn_of_changes(check_log(run, log, FEW_ROWS), run)
         if user is None:
             raise _name_one(run)
         # Put into words here as well: a value of another kind is found where it is worded.

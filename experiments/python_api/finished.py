@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from groundlings.experiments.analysis.retention import retention_frame
 from groundlings.experiments.archive.cells import runs_in
 from groundlings.experiments.archive.directory import CELLS, REPORT_NAME
 from groundlings.experiments.archive.integrity import reading
+from groundlings.experiments.archive.log_check import FEW_ROWS, check_log, warn_of_changes
 from groundlings.experiments.python_api.comparison import Comparison, check_variant_metrics, compare_runs
 from groundlings.experiments.python_api.metric_frame import FOR_TABLES, metric_frame, short_table
 from groundlings.experiments.python_api.shown_frames import group_frame, list_frame
@@ -68,7 +70,9 @@ class Run:
         """
         (only,) = self._only("digest")
         with reading(only), LogReader(only) as log:
-            return log.digest()
+            digest, seals = log.digest_and_seals()
+            warn_of_changes(check_log(only, log, seals=seals), only)
+            return digest
 
     @property
     def cells(self) -> tuple[Run, ...]:
@@ -214,7 +218,7 @@ class Run:
             RunDirectoryError: The run consists of several cells, which have a summary each.
         """
         (only,) = self._only("summary")
-        with reading(only), LogReader(only) as log:
+        with _log_of(only) as log:
             return summarise(log, self._declared(log))
 
     def compare(
@@ -285,7 +289,7 @@ class Run:
         runs = runs_in(self.directory)
         frames = {}
         for run in runs:
-            with reading(run), LogReader(run) as log:
+            with _log_of(run) as log:
                 frames[run.name] = read(log)
         if not (self.directory / CELLS).is_dir():
             (frame,) = frames.values()
@@ -293,3 +297,11 @@ class Run:
         for name, frame in frames.items():
             frame.insert(0, "cell", name)
         return pd.concat(frames.values(), ignore_index=True)
+
+
+@contextmanager
+def _log_of(run: Path) -> Iterator[LogReader]:
+    """The log of a run; whoever reads one that was changed since it was written is warned."""
+    with reading(run), LogReader(run) as log:
+        warn_of_changes(check_log(run, log, FEW_ROWS), run)
+        yield log

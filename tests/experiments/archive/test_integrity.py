@@ -11,7 +11,8 @@ from contextlib import closing
 import pytest
 from typer.testing import CliRunner
 
-from groundlings.environments.errors import RunDirectoryError
+import groundlings as gl
+from groundlings.environments.errors import RunDirectoryError, RunWarning
 from groundlings.experiments.archive.integrity import reading
 from groundlings.experiments.cli import main as cli
 from groundlings.experiments.config.schema import ExperimentConfig
@@ -111,6 +112,23 @@ def test_a_question_of_ones_own_about_a_column_that_is_not_there_blames_no_log(r
 def _app():
     cli._mount()
     return cli.app
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        gl.Run.impressions,
+        gl.Run.metrics,
+        gl.Run.summary,
+        lambda run: run.digest,
+        lambda run: CliRunner().invoke(_app(), ["agent", str(run), "--user", "1"]),
+    ],
+    ids=["frames", "metrics", "summary", "digest", "agent"],
+)
+def test_who_reads_a_changed_log_is_warned(run, read):
+    change(run, "UPDATE impressions SET clicked = 1 - clicked")
+    with pytest.warns(RunWarning, match="were changed after they were written"):
+        read(gl.open_run(run))
 
 
 def test_a_finished_log_that_differs_from_its_manifest_is_named(run):
