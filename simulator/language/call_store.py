@@ -162,7 +162,7 @@ class CallStore:
             raise RunDirectoryError(
                 f"{self.path}: the call store cannot be used ({fault}); see to disk and path"
             ) from None
-        except sqlite3.DatabaseError as fault:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as fault:  # SQLite's own words repeat damaged names
             raise DataError(f"{self.path}: not a readable call store ({fault}); it was left as it is") from None
         except OSError as fault:
             raise RunDirectoryError(f"{self.path}: the call store cannot be made ({fault.strerror})") from None

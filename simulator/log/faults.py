@@ -86,6 +86,11 @@ def named_faults(where: object, begun: bool = True, ours: bool = True) -> Iterat
         raise RunDirectoryError(f"{where}: {explained}") from None
     except OddValue as fault:
         raise RunDirectoryError(f"{where}: {fault}") from None
+    except UnicodeDecodeError as fault:
+        if not fault.object.startswith(_MALFORMED):
+            raise
+        said = fault.object.decode(errors="replace")  # SQLite repeats a damaged name, of which Python makes no words
+        raise RunDirectoryError(f"{where}: {_UNREADABLE.format(said=said)}") from None
     except NoSuchTableError as fault:
         raise other_tables(where, f"no such table: {fault}") from None
     except Exception as fault:
@@ -140,6 +145,13 @@ _TOO_LARGE = (
     "left as it is, restore it from a copy"
 )
 
+_MALFORMED = b"malformed database schema"
+
+_UNREADABLE = (
+    "not a readable SQLite database ({said}); it was left as it is; give the directory of a run, or restore it from a "
+    "copy"
+)
+
 _MISSING = ("no such table", "no such column", "cannot join using column")
 
 _SHAPE = (
@@ -151,10 +163,9 @@ _SHAPE = (
 def _of_sqlite(fault: sqlite3.Error) -> str:
     text = str(fault)
     if not isinstance(fault, sqlite3.OperationalError):
-        return (
-            f"not a readable SQLite database ({text}); it was left as it is; give the directory of a run, or "
-            "restore it from a copy"
-        )
+        return _UNREADABLE.format(said=text)
+    if "decode" in text:
+        return f"it holds text that is not UTF-8, which no run writes ({text}); left as it is; restore it from a copy"
     if "full" in text:
         return f"the disk is full; {_SAFE}, free some space, and {_GO_ON}"
     if "readonly" in text:

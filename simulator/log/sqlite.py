@@ -27,10 +27,11 @@ def tables_in(path: Path) -> frozenset[str] | None:
         return None
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            connection.text_factory = lambda name: name.decode(errors="replace")  # a table may be called anything
             return frozenset(
                 name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
             )
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):  # also of SQLite's own words, which repeat damaged names
         return None
 
 

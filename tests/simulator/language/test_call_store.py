@@ -214,6 +214,15 @@ def test_another_file_is_refused_and_left_as_it_is(tmp_path, mode):
     assert path2.read_text() == "hello " * 1000
 
 
+def test_a_store_with_a_damaged_name_is_refused(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "calls.db")) as made, made:
+        made.execute("CREATE TABLE replies (x)")
+        made.execute("PRAGMA writable_schema = ON")
+        made.execute("UPDATE sqlite_master SET name = CAST(x'ff' AS TEXT), sql = CAST(x'ff' AS TEXT)")
+    with pytest.raises(DataError, match="not a readable call store"):
+        CallStore(tmp_path / "calls.db")
+
+
 def test_a_trigger_that_somebody_put_into_a_store_never_runs(tmp_path):
     path = tmp_path / "calls.db"
     CallStore(path).close()

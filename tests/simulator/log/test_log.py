@@ -6,6 +6,7 @@ import asyncio
 import json
 import sqlite3
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +16,7 @@ from sqlalchemy import create_engine, text
 from groundlings.environments.actions import Action, lay_out
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.decision import Decision
-from groundlings.environments.errors import RunDirectoryError
+from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.experiments.archive.directory import LogKind, log_store
 from groundlings.simulator.log import migrations
 from groundlings.simulator.log.commit_window import WINDOW_SECONDS
@@ -163,10 +164,26 @@ def test_leaving_by_an_error_keeps_what_was_committed_and_says_so(session_of, ma
     assert connection.execute("SELECT count(*) FROM sessions").fetchone() == (3,)
 
 
+def misnamed(statement: bytes) -> bytes:
+    """A database with a table, made by a statement, whose name is no UTF-8."""
+    with closing(sqlite3.connect(":memory:")) as made:
+        made.execute("CREATE TABLE other (x)")
+        made.execute("PRAGMA writable_schema = ON")
+        made.execute(
+            "UPDATE sqlite_master SET (name, tbl_name, sql) = "
+            "(CAST(x'7aff' AS TEXT), CAST(x'7aff' AS TEXT), CAST(? AS TEXT))",
+            [statement],
+        )
+        made.commit()
+        return made.serialize()
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (None, "found no log.db"),
+        (misnamed(b"CREATE TABLE z\xff ("), r"not a readable SQLite database \(malformed database schema \(z\ufffd"),
+        (misnamed(b'CREATE TABLE "z\xff" (x)'), "a database, but not a log of Groundlings"),
         (b"not a database at all, sorry" * 50, "not a readable SQLite"),
         (b"", "there is nothing in it"),
     ],
@@ -293,6 +310,9 @@ def test_a_log_that_a_full_disk_left_without_tables_begins_in_any_store_and_says
     with pytest.raises(RunDirectoryError, match=r"nothing in it; a run that stopped before .* --resume"):
         open_log(tmp_path)
     assert isinstance(log_store(tmp_path, None, LogKind("parquet", asked=True)), ParquetStore)
+    (tmp_path / "log.db").write_bytes(misnamed(b'CREATE TABLE "z\xff" (x)'))
+    with pytest.raises(ConfigError, match="began as sqlite"):
+        log_store(tmp_path, None, LogKind("parquet", asked=True))
 
 
 def test_a_database_that_is_no_log_is_told_with_what_to_give_instead(tmp_path):
