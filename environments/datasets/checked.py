@@ -25,6 +25,7 @@ from groundlings.environments.datasets.config import OwnData
 from groundlings.environments.datasets.own import sections_of
 from groundlings.environments.datasets.plain_values import Arrays, as_plain, from_plain
 from groundlings.environments.leftovers import remove_leftovers
+from groundlings.environments.memory import available_memory
 from groundlings.environments.package_versions import version_of
 from groundlings.environments.paths import files_at, is_ours
 
@@ -67,10 +68,16 @@ def once_checked(config: OwnData, base: Path, directory: Path, load: Callable[[]
 
 
 def _files(config: OwnData, base: Path) -> list[Path] | None:
-    """All files of a configuration; None where one is missing, or they are too small to be kept."""
+    """All files of a configuration; None where one is missing, or they are not kept.
+
+    Too small ones are not, nor those larger than all memory that is left: the loader refuses them, and nobody should
+    wait first while they are hashed.
+    """
+    left = available_memory().bytes
     try:
         files = [path for _, section in sections_of(config) for path in files_at(base, section.path)]
-        return files if sum(path.stat().st_size for path in files if path.is_file()) >= _WORTH_KEEPING else None
+        size = sum(path.stat().st_size for path in files if path.is_file())
+        return files if _WORTH_KEEPING <= size and (left is None or size <= left) else None
     except (OSError, ValueError):  # the loader says what is wrong
         return None
 

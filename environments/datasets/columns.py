@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from groundlings.environments.arrays import BoolArray, IntArray
 from groundlings.environments.datasets.column_codes import encoded, whole_numbers
-from groundlings.environments.errors import shown
+from groundlings.environments.errors import DataError, shown
 
 if TYPE_CHECKING:
     from groundlings.environments.datasets.tables import Table
@@ -39,7 +39,11 @@ class Column:
 
     @cached_property
     def _encoded(self) -> tuple[pa.Array, IntArray]:
-        distinct, codes = encoded(self.stored)
+        try:
+            distinct, codes = encoded(self.stored)
+        except pa.ArrowInvalid as error:  # times of a zone that is unknown here; other kinds `Table.column` has refused
+            reason = " ".join(str(error).split())
+            raise DataError(f"{self.table.path}: column {self.name!r} cannot be read as text: {reason}") from error
         return distinct, codes.to_numpy(zero_copy_only=False).astype(np.int64)
 
     @property

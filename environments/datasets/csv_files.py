@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -66,7 +67,7 @@ def read_csv(path: Path) -> TextTable:
         DataError: It is empty, damaged, no text, not UTF-8, or cannot be told how its cells are separated.
     """
     content = unpacked(path)
-    if not content.strip():
+    if not content.removeprefix(codecs.BOM_UTF8).strip():
         raise DataError(f"{path}: the file is empty; it needs a header line and data")
     refuse_other_kinds(path, content)
     try:

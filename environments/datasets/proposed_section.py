@@ -17,6 +17,8 @@ from groundlings.environments.datasets.roles import Choice
 
 _PARTS_OF_ONE = 10_000
 """As fine as ratings are told apart here."""
+_TOO_LARGE = 2**53 / _PARTS_OF_ONE
+"""From here on numbers are not as fine as that."""
 
 
 def section_of(
@@ -80,6 +82,10 @@ def _scale(look: Look, doubts: list[str]) -> dict[str, float]:
     """The scale that ratings seem to have."""
     numbers = look.numbers
     assert numbers is not None
+    largest = float(np.abs(numbers).max())
+    if largest >= _TOO_LARGE:
+        doubts.append(f"scale: among ratings as large as {largest:g} no steps can be seen; say low, high and step")
+        return {"low": float(numbers[0]), "high": float(numbers[-1]), "step": 1.0}
     parts = np.rint(numbers * _PARTS_OF_ONE).astype(np.int64)
     step = float(np.gcd.reduce(np.diff(parts))) / _PARTS_OF_ONE if len(parts) > 1 else 1.0
     low, high = float(numbers[0]), float(numbers[-1])

@@ -61,8 +61,9 @@ class Table:
                 what = "a directory" if path.is_dir() else "a device or a pipe"
                 raise DataError(f"{path}: this is {what}; expected a CSV or Parquet file")
             folder = path.parent
-            names = [each.name for each in folder.iterdir()] if folder.is_dir() else []
-            raise DataError(f"{path}: no such file; correct the path{_meant(path.name, names)}")
+            names = [each.name for each in folder.iterdir() if each.name != path.name] if folder.is_dir() else []
+            what = "this link leads to no file" if path.is_symlink() else "no such file"
+            raise DataError(f"{path}: {what}; correct the path{_meant(path.name, names)}")
         is_csv = path.suffix.lower() not in (".parquet", ".pq")
         separator: str | None = None
         ragged: tuple[Ragged, ...] = ()

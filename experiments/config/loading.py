@@ -216,7 +216,8 @@ def _read(path: Path) -> tuple[yaml.Node, dict[str, Any]]:
 
 def _nearby(path: Path) -> str:
     shipped = Path(__file__).parents[1] / "configs"
-    names = {file.name: file for folder in (path.parent, shipped) if folder.is_dir() for file in folder.glob("*.yaml")}
+    folders = [folder for folder in (path.parent, shipped) if folder.is_dir()]
+    names = {file.name: file for folder in folders for file in folder.glob("*.yaml") if file != path}
     close = difflib.get_close_matches(path.name, names, n=1)
     return f"; did you mean {names[close[0]]}?" if close else ""
 

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from groundlings.environments.dataset import Dataset
-from groundlings.environments.datasets import DatasetConfig, checked, load_dataset, shipped
+from groundlings.environments.datasets import DatasetConfig, checked, file_kinds, load_dataset, shipped
 from groundlings.environments.errors import DataError
+from groundlings.environments.memory import Available
 
 HISTORY = (
     "user,item,stars,when,fold\nu,i0,5,2024-03-01,train\nu,i1,,2024-03-02T00:00:00.5,test\nv,i1,9,2024-03-02,train\n"
@@ -162,3 +163,11 @@ def test_small_tables_are_not_kept(shop, monkeypatch):
     monkeypatch.setattr(checked, "_WORTH_KEEPING", 10_000)
     shop.load()
     assert not shop.kept.exists()
+
+
+def test_files_larger_than_memory_are_refused_before_they_are_hashed(shop, monkeypatch):
+    for module in (checked, file_kinds):
+        monkeypatch.setattr(module, "available_memory", lambda: Available(20, "free memory"))
+    monkeypatch.setattr(checked.hashlib, "file_digest", lambda *_: pytest.fail("hashed, which takes minutes"))
+    with pytest.raises(DataError, match=r"reading it takes about .*, and 20 bytes are left \(free memory\)"):
+        shop.load()

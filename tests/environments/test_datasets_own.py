@@ -263,9 +263,20 @@ def test_a_misspelt_file_is_answered_with_the_nearest(shop):
     )
     assert "no such file" in refusal(shop, interactions=HISTORY | {"path": "nowhere/h.csv"})
     assert "this is a directory" in refusal(shop, interactions=HISTORY | {"path": "."})
+    (shop / "moved.csv").symlink_to("elsewhere.csv")
+    told = refusal(shop, interactions=HISTORY | {"path": "moved.csv"})
+    assert "moved.csv: this link leads to no file; correct the path" in told
+    assert "did you mean 'moved.csv'" not in told
 
 
-@pytest.mark.parametrize("content", [b"", b"\n\n", b"customer,sku,stars,when\n"])
+def test_times_of_a_zone_that_nobody_knows_are_no_text(shop):
+    born = pa.array([0, 1], pa.int64()).cast(pa.timestamp("s", "Nowhere/City"))
+    pyarrow.parquet.write_table(pa.table({"customer": ["7", "08"], "born": born}), shop / "people.parquet")
+    told = refusal(shop, users={"path": "people.parquet", "id": "customer", "attributes": ["born"]})
+    assert "people.parquet: column 'born' cannot be read as text: Cannot locate" in told
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf\n", b"customer,sku,stars,when\n"])
 def test_an_empty_file_is_refused(shop, content):
     (shop / "history.csv").write_bytes(content)
     assert "history.csv: the file " in refusal(shop)

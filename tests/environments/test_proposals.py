@@ -236,3 +236,14 @@ def test_numbers_of_hundreds_of_digits_are_no_ratings():
     frame = met()
     frame["stars"] = [str(10 ** (50 * row)) for row in range(len(frame))]
     assert "rating" not in propose_for([frame, goods()]).section["interactions"]
+
+
+@pytest.mark.parametrize("largest", [-(2**63), 2**64 - 1])
+def test_ratings_too_large_for_steps_to_be_seen_are_said(largest):
+    frame = met()
+    frame["stars"] = [largest] * len(frame)
+    proposal = propose_for([frame, goods()])
+    assert proposal.section["scale"]["step"] == 1
+    assert f"scale: among ratings as large as {abs(largest):g} no steps can be seen; say low, high and step" in (
+        proposal.doubts
+    )

@@ -159,6 +159,9 @@ def test_a_missing_file_suggests_its_neighbour(write):
     path = write(SMALL)
     with pytest.raises(ConfigError, match=r"no such file; did you mean .*small\.yaml"):
         load_config(path.with_name("smal.yaml"))
+    path.with_name("smal.yaml").symlink_to("nowhere")
+    with pytest.raises(ConfigError, match=r"no such file; did you mean .*small\.yaml"):
+        load_config(path.with_name("smal.yaml"))
 
 
 @pytest.mark.parametrize(
