@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from groundlings.experiments.cli.options import LostOption
 from groundlings.experiments.terminal import Terminal, escape
 
 BY_RULE = ("attribute_leaky", "need", "title_told")
@@ -46,15 +47,6 @@ TakeOption = Annotated[
 ModelOption = Annotated[
     Path | None,
     typer.Option("--model", metavar="FILE", help="YAML with the keys of `mind.model`; the embedded model if absent."),
-]
-LostOption = Annotated[
-    float,
-    typer.Option(
-        "--max-unreadable",
-        min=0,
-        max=1,
-        help="Share of a seeker's answers that may be unreadable, else status 1.",
-    ),
 ]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of parts, of what is taken, and of intervals.")]
 JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there as well.")]

@@ -26,6 +26,15 @@ SetOption = Annotated[
 TimesOption = Annotated[
     int, typer.Option("--times", min=100, max=10_000, help="Resamples behind the intervals: 100 to 10,000.")
 ]
+LostOption = Annotated[
+    float,
+    typer.Option(
+        "--max-unreadable",
+        min=0,
+        max=1,
+        help="Share of the model's answers behind any one row of figures that may be unreadable, else status 1.",
+    ),
+]
 SeedOption = Annotated[int | None, typer.Option("--seed", help="The seed, instead of the file's.")]
 Rate = Annotated[
     float | None,

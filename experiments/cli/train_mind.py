@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from groundlings.experiments.cli.intervals import ends, with_ends
-from groundlings.experiments.cli.options import OutOption, SeedOption, SetOption
+from groundlings.experiments.cli.options import LostOption, OutOption, SeedOption, SetOption
 from groundlings.experiments.terminal import Terminal, escape
 
 if TYPE_CHECKING:
@@ -20,15 +20,6 @@ if TYPE_CHECKING:
     from groundlings.experiments.labs.train_mind.weighing import Weighed
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A training file (YAML).")]
-LostOption = Annotated[
-    float,
-    typer.Option(
-        "--max-unreadable",
-        min=0,
-        max=1,
-        help="Share of the model's answers that may be unreadable, else status 1.",
-    ),
-]
 ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in DIR.")]
 EvaluateOption = Annotated[
     Path | None,
