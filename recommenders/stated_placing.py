@@ -10,6 +10,7 @@ import numpy as np
 from groundlings.environments.catalog import Catalog
 from groundlings.environments.errors import ConfigError, shown
 from groundlings.environments.layout import item_category
+from groundlings.environments.words import plural
 from groundlings.recommenders.caps import UNCAPPED, Caps
 from groundlings.recommenders.placing import Placing
 from groundlings.recommenders.rule_options import CapRule, PinRule, RandomSlots, Rule, item_number
@@ -47,7 +48,8 @@ def placing_of(
         positions = frozenset(position - 1 for position in slots.positions or ())
         for position in sorted(positions):
             if position >= page_size:
-                raise ConfigError(f"{slots_where}.positions: found {position + 1}, and a page has {page_size} slots")
+                room = plural(page_size, "slot")
+                raise ConfigError(f"{slots_where}.positions: found {position + 1}, and a page has {room}")
             if position in pinned:
                 raise ConfigError(f"{slots_where}.positions: an item is pinned at {position + 1}; take one of them out")
     share = (slots.share or 0.0) if slots is not None else 0.0
@@ -60,7 +62,7 @@ def _pins(pins: Sequence[tuple[int, PinRule]], catalog: Catalog, page_size: int,
         here = f"{where}[{number}].pin"
         item, slot = item_number(catalog, pin.item, f"{here}.item"), pin.position - 1
         if slot >= page_size:
-            raise ConfigError(f"{here}.position: found {pin.position}, and a page has {page_size} slots")
+            raise ConfigError(f"{here}.position: found {pin.position}, and a page has {plural(page_size, 'slot')}")
         if slot in found:
             raise ConfigError(f"{here}.position: another item is pinned at {pin.position}; take one of them out")
         if item in found.values():

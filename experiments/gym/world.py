@@ -19,6 +19,7 @@ from groundlings.environments.arrays import BoolArray, IntArray, ItemArray
 from groundlings.environments.errors import ConfigError, shown
 from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.plugins import nearest
+from groundlings.environments.words import plural
 from groundlings.experiments.config.schema import ArmConfig, ExperimentConfig
 from groundlings.experiments.gym.open_sessions import OpenSessions
 from groundlings.experiments.gym.reward import Reward
@@ -218,7 +219,7 @@ def _site(plan: Plan, candidates: int) -> PaginatedFeed:
         )
     if feed.page_size > candidates:
         raise ConfigError(
-            f"candidates: found {candidates}, but a page has {feed.page_size} slots; give at least as many"
+            f"candidates: found {candidates}, but a page has {plural(feed.page_size, 'slot')}; give at least as many"
         )
     if candidates > items:
         raise ConfigError(f"candidates: found {candidates}, but the catalogue has {items} items")
