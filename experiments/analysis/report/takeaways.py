@@ -42,18 +42,24 @@ def daily_takeaway(comparison: Comparison) -> str:
     return "; ".join(said)
 
 
-def survival_takeaway(curves: Mapping[str, Survival]) -> str:
-    """In which arm sessions last longest and in which they are shortest, by the share that reaches a page."""
+def survival_takeaway(curves: Mapping[str, Survival], *, some_empty: bool = False) -> str:
+    """In which arm sessions last longest and in which they are shortest, by the share that reaches a page.
+
+    Args:
+        curves: Of the sessions that were shown something.
+        some_empty: Whether others were shown nothing.
+    """
     reached = {name: float(curve.share[-1]) for name, curve in curves.items() if not np.isnan(curve.share[-1])}
     pages = max((len(curve.share) for curve in curves.values()), default=0)
     if len(reached) < 2 or pages < 2:
         return "How long sessions are, and where clicks fall"
     longest, shortest = max(reached, key=lambda name: reached[name]), min(reached, key=lambda name: reached[name])
     most, least = _percent(reached[longest]), _percent(reached[shortest])
+    sessions = "Sessions that were shown something" if some_empty else "Sessions"
     if curves[longest].low[-1] <= curves[shortest].high[-1]:
         shares = most if most == least else f"{least} to {most}"
-        return f"Sessions are about as long in every arm: {shares} reach page {pages}"
-    return f"Sessions are longest with {longest}: {most} reach page {pages}, {least} with {shortest}"
+        return f"{sessions} are about as long in every arm: {shares} reach page {pages}"
+    return f"{sessions} are longest with {longest}: {most} reach page {pages}, {least} with {shortest}"
 
 
 def retention_takeaway(curves: Mapping[str, Sequence[RetentionPoint]]) -> str:

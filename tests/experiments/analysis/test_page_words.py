@@ -151,6 +151,7 @@ def test_titles_say_what_the_figure_shows(comparison):
     assert daily_takeaway(replace(comparison, arms=arms)).startswith("als keeps its lead; item_knn fades by 0.38")
     assert survival_takeaway(curves(a=0.62, b=0.48)) == "Sessions are longest with a: 62 % reach page 2, 48 % with b"
     assert survival_takeaway(curves(a=0.62, b=0.62)).startswith("Sessions are about as long in every arm: 62 %")
+    assert survival_takeaway(curves(a=0.62, b=0.62), some_empty=True).startswith("Sessions that were shown something")
 
 
 def test_settings_are_lines_and_not_json():

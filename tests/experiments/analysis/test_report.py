@@ -126,6 +126,12 @@ def test_pictures_are_labelled_and_tables_have_captions(page):
     assert len(page.all("h1")) == 1
 
 
+def test_sessions_that_were_shown_nothing_are_said_to_be_in_no_curve(page, summary):
+    counts = ", ".join(f"{arm.name} {arm.counts.ended_by['nothing_shown']}" for arm in summary.arms)
+    assert f"Sessions that were shown nothing are in neither: {counts}." in page.text
+    assert "Sessions that were shown something are" in page.text
+
+
 def test_the_page_says_what_it_is(page, summary):
     assert opening(summary) in page.text
     assert "not validated against humans" in page.text

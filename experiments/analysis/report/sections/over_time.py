@@ -40,9 +40,11 @@ def time_section(material: Material) -> Section:
     returning = seen_retention(material.log) if depends_on_sessions(material.log) and summary.run["days"] > 1 else None
     if returning is not None:
         pictures.append(_retention(material, returning))
+    empty = [f"{arm.name} {number:,}" for arm in summary.arms if (number := arm.counts.ended_by["nothing_shown"])]
     takeaways = {
         "daily": daily_takeaway(material.comparison),
-        "pages": survival_takeaway(curves),
+        "pages": survival_takeaway(curves, some_empty=bool(empty)),
+        "empty": f" Sessions that were shown nothing are in neither: {', '.join(empty)}." if empty else "",
     }
     if returning is not None:
         takeaways["retention"] = retention_takeaway(returning)
