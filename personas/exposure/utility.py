@@ -182,8 +182,8 @@ def fit_utility(
     known = shown.take(~shown.held_out)
     names = shown.features.names
     centre = known.features.values.mean(axis=0)
-    scale = known.features.values.std(axis=0)
-    scale = np.where(scale > 1e-9, scale, 1.0)
+    spread = known.features.values.std(axis=0)
+    scale = np.where(spread > 1e-9, spread, 1.0)
     prior = _prior(preset, names, centre, scale, repeats=shown.repeats is not None)
     people = np.unique(known.people, return_inverse=True)[1].astype(np.int64)
     rows = Rows.of(known.happened, people, _design(known, centre, scale), known_look=known.look)
@@ -206,7 +206,10 @@ def fit_utility(
     utility = Utility(
         outcome=outcome,
         intercept=found[0].model_copy(update={"note": note}),
-        weights=dict(zip(names, found[1 : len(names) + 1], strict=True)),
+        weights={
+            name: each if varies else _as_parameter(preset.weights.get(name, 0.0), preset.source, _ALIKE)
+            for name, each, varies in zip(names, found[1 : len(names) + 1], spread > 1e-9, strict=True)
+        },
         repeat=found[-1] if shown.repeats is not None else _preset_repeat(outcome, no_repeat),
         people=n_people,
         exposures=len(rows.opened),
@@ -215,6 +218,9 @@ def fit_utility(
     if not len(judged.people):
         return utility
     return utility.model_copy(update={"gains": _judge(utility, judged, preset, known)})
+
+
+_ALIKE = "the feature is the same in every row, so that no log tells what it does"
 
 
 def fit_liking(shown: Shown, preset: UtilityPreset, *, no_repeat: str = "") -> Utility:
@@ -227,7 +233,8 @@ def fit_liking(shown: Shown, preset: UtilityPreset, *, no_repeat: str = "") -> U
         shown, preset, no_repeat: As of `fit_utility`.
     """
     utility = fit_utility("liked", shown, preset, no_repeat=no_repeat)
-    idle = {name: each for name, each in utility.weights.items() if name not in preset.weights and _says_nothing(each)}
+    told = {name: each for name, each in utility.weights.items() if name not in preset.weights and each.low is not None}
+    idle = {name: each for name, each in told.items() if _says_nothing(each)}
     if not idle:
         return utility
     features = shown.features.without(idle)

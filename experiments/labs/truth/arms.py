@@ -17,7 +17,7 @@ import scipy.sparse as sp
 
 from groundlings.environments.arrays import NO_ITEM, FloatArray, IntArray, ItemArray
 from groundlings.environments.catalog import Catalog
-from groundlings.environments.errors import ConfigError
+from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking, RankingRequest
@@ -82,7 +82,7 @@ def fit_arms(ground: Ground) -> list[Arm]:
     tops: dict[str, sp.csr_array] = {}
     for number, (arm, countable) in enumerate(zip(ground.config.recommenders, ground.config.countable, strict=True)):
         recommender = build_recommender(arm.recommender, arm.options, ground.context, where=f"recommenders[{number}]")
-        recommender.fit(ground.train, ground.dataset.catalog)
+        _fit(recommender, number, ground)
         days = ground.config.truth.sessions if recommender.randomised else 1
         ranked = [_rank(ground, recommender, day) for day in range(days)]
         shown, liked = (
@@ -100,6 +100,19 @@ def fit_arms(ground: Ground) -> list[Arm]:
         copies = ", ".join(f"{arm.name} of {arm.copy_of}" for arm in arms if arm.copy_of)
         raise ConfigError(f"{too_few(len(tops))}" + (f" (copies here: {copies})" if copies else ""))
     return arms
+
+
+def _fit(recommender: AsyncRecommender, number: int, ground: Ground) -> None:
+    try:
+        recommender.fit(ground.train, ground.dataset.catalog)
+    except DataError as fault:
+        usual = (
+            ""
+            if "recommenders" in ground.config.model_fields_set
+            else f"; the file names no `recommenders`, and this is one of the usual ones: name "
+            f"{FEWEST_RECOMMENDERS} or more that suit these data"
+        )
+        raise ConfigError(f"recommenders[{number}]: {fault}{usual}") from None
 
 
 def _shared(top: sp.csr_array, other: sp.csr_array) -> float:

@@ -17,7 +17,7 @@ from groundlings.personas.exposure.calibration import ExposureCalibration, read_
 from groundlings.personas.exposure.fit import Audience, fit_exposures
 from groundlings.personas.exposure.parameter import Parameter
 from groundlings.personas.exposure.presets import EXIT, LEVEL, POSITION, REPEAT
-from groundlings.personas.exposure.utility import Features, Shown, UtilityPreset, fit_utility
+from groundlings.personas.exposure.utility import Features, Shown, UtilityPreset, fit_liking, fit_utility
 
 ROOT = Path(__file__).parents[3]
 PRESET = UtilityPreset(-1.0, {"appeal": 1.0}, "a test")
@@ -105,6 +105,17 @@ def test_intervals_of_few_rows_allow_for_a_preset_that_is_wrong():
             held.append(holds(found.weights["liking"], TRUE_WEIGHTS[1]))
     assert len(held) > 20
     assert np.mean(held) > 0.85
+
+
+def test_a_feature_that_is_the_same_in_every_row_keeps_its_preset():
+    table, features = random_log(60)
+    alike = Features(features.names, features.values * [1.0, 0.0])
+    found = fit_exposures(table, audience(table, alike), shape="flat").utility
+    assert found.weights["appeal"].fitted
+    assert not found.weights["liking"].fitted
+    assert "the same in every row" in found.weights["liking"].note
+    rows = Shown(table.opened, table.users, alike, None, np.zeros(len(table)), np.zeros(len(table), dtype=np.bool_))
+    assert not fit_liking(rows, PRESET).weights["liking"].fitted
 
 
 def test_what_is_not_known_of_looking_is_not_known_of_wanting():

@@ -255,6 +255,10 @@ def test_own_tables_with_random_exposures_are_examined(tmp_path, small, write):
     known = {row[:2] for row in tables["train"]}
     likes = [stars >= 4 for user, item, stars in tables["test"] if (user, item) not in known]
     assert ground.positive.mean() == pytest.approx(np.mean(likes))
+    unrated = (tmp_path / "own.yaml").read_text().replace("rating: stars, timestamp: when", "timestamp: when")
+    (tmp_path / "own.yaml").write_text(unrated)
+    with pytest.raises(ConfigError, match=r"\[4\]: liked_knn: it ranks by ratings.* names no `recommenders`.* name 12"):
+        fit_arms(lay_ground(load_as(TruthConfig, tmp_path / "own.yaml")))
     (tmp_path / "shown.csv").write_text("who,what,stars\nu1,i49,\nu2,i49,\n")
     with pytest.raises(ConfigError, match=r"found 0 people .*left out are exposures: \d whose outcome is not known"):
         lay_ground(load_as(TruthConfig, tmp_path / "own.yaml"))
