@@ -23,7 +23,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 # `make -j` changes nothing: each target uses the cores itself, and mixed output helps nobody.
 .NOTPARALLEL:
-.PHONY: help install demo paradigms test check notebooks fuzz kills thorough mutate check-aa check-exposures truth train-mind consumers neighbours bench bench-logging bench-scheduling bench-reading bench-tokens bench-token-worth bench-selection bench-saturation bench-ray bench-recommenders bench-million social-laws growth test-vllm
+.PHONY: help install demo paradigms test check notebooks picture fuzz kills thorough mutate check-aa check-exposures truth train-mind consumers neighbours bench bench-logging bench-scheduling bench-reading bench-tokens bench-token-worth bench-selection bench-saturation bench-ray bench-recommenders bench-million social-laws growth test-vllm
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -52,6 +52,9 @@ check: $(STAMP) ## run everything that must pass before a change is merged
 
 notebooks: $(STAMP) ## run the notebooks and store them with what they show; ARGS="first_experiment" takes one (some minutes)
 	$(BIN)/python tests/notebooks/stored_outputs.py $(ARGS)
+
+picture: $(STAMP) ## make docs/answer.png anew, after a change of what the first screen of a report shows (a minute; needs Chromium)
+	$(BIN)/python tests/answer_picture.py
 
 truth: $(STAMP) ## hold the agents against coats that nobody chose; COAT=DIR is the folder of the data set (docs/truth.md)
 	$(BIN)/groundlings truth experiments/configs/truth_coat.yaml --out runs/truth-coat \

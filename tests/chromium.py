@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import os
 import re
 import select
@@ -201,6 +202,13 @@ class Page:
     def picture(self) -> bytes:
         """The page as it is seen, as PNG."""
         return base64.b64decode(self.call("Page.captureScreenshot")["data"])
+
+    def picture_down_to(self, selector: str, width: int, below: int = 6) -> bytes:
+        """The page from its top to the last element of a kind, and so many pixels below it, as PNG."""
+        last = f"[...document.querySelectorAll({json.dumps(selector)})].at(-1)"
+        self.resize(width, 900)
+        self.resize(width, math.ceil(self.run(f"{last}.getBoundingClientRect().bottom")) + below)
+        return self.picture()
 
     @property
     def requests(self) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from PIL import Image
 
 from groundlings.experiments.analysis.metrics import summarise
 from groundlings.experiments.analysis.report import write_report
@@ -47,6 +48,12 @@ def test_a_script_that_is_not_of_the_page_is_refused(page):
     page.run("document.body.append(Object.assign(document.createElement('script'), {text: 'window.foreign = 1'}))")
     assert page.run("window.foreign === undefined")
     assert any("Content Security Policy" in said for said in page.complaints)
+
+
+def test_a_picture_ends_below_the_last_of_what_it_is_to_show(page):
+    with Image.open(io.BytesIO(page.picture_down_to(".ranking, .beside-table", 1280))) as shown:
+        assert shown.width == 1280
+        assert 300 < shown.height < page.run("document.querySelector('#why').getBoundingClientRect().top")
 
 
 def column(page, number: int) -> list[float]:
