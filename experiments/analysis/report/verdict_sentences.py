@@ -296,9 +296,11 @@ def segments(arm: ArmFindings, metric: Metric, alpha: float) -> str:
     known.sort(key=lambda segment: segment.effect.difference or 0.0)
     differs = [contrast.attribute for contrast in arm.contrasts if contrast.adjusted_p < alpha]
     clear = sum(segment.adjusted_p is not None and segment.adjusted_p < alpha for segment in known)
+    looked = dict.fromkeys(segment.attribute for segment in arm.segments)
     return (
         f"smallest {_segment(known[0], metric)}, largest {_segment(known[-1], metric)}; "
-        f"clear in {clear} of {len(known)} segments; differs by {', '.join(differs) or 'nothing looked at'}"
+        f"clear in {clear} of {plural(len(known), 'segment')} by {', '.join(looked)}; "
+        f"differs by {', '.join(differs) or 'none of these'}"
     )
 
 

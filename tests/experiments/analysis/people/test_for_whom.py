@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -26,6 +27,7 @@ from groundlings.experiments.analysis.people.spread import (
     spread_of,
 )
 from groundlings.experiments.analysis.report.people_sentences import dozen, fares, heat_lines
+from groundlings.experiments.analysis.report.verdict_sentences import segments
 from groundlings.experiments.config.designs import ParallelDesign
 from groundlings.experiments.config.schema import PlanConfig
 
@@ -94,6 +96,8 @@ def test_an_effect_on_one_conjunction_is_found_there_and_nowhere_else(planted):
 
 def test_single_segments_have_the_p_values_that_compare_prints(planted):
     comparison = compare_outcomes(planted, None)
+    said = segments(comparison.arms[0], LIKES, 0.05)
+    assert re.search(r"clear in \d of \d segments by activity, .*gender; differs by ", said), said
     heat = heat_map(planted, comparison)
     printed = {(each.attribute, each.level): each.adjusted_p for each in comparison.arms[0].segments}
     shown = {(t.names[0], row.levels[0]): row.cells[0].adjusted_p for t in heat.single for row in t.rows}
