@@ -18,6 +18,7 @@ Messages say what was found, what was expected, where, and what to do about it.
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Any
 
@@ -133,3 +134,30 @@ class NotFitted(GroundlingsError):
 
 class UnreadableReply(GroundlingsError):
     """A model's reply does not follow the schema it was given."""
+
+
+def expectation(complaint: str) -> str:
+    """What pydantic complains of, as people say it: "expected a whole number", "expected 1 or more".
+
+    Args:
+        complaint: Its message; one that does not say what a value should be is kept, but begins in lower case.
+    """
+    told = complaint.removeprefix("Value error, ")
+    should_be = told.removeprefix("Input should be ")
+    if should_be == told:
+        return f"{told[:1].lower()}{told[1:]}"
+    for pattern, words in _EXPECTED:
+        should_be = re.sub(f"^{pattern}$", words, should_be)
+    return f"expected {should_be}"
+
+
+_EXPECTED = (
+    ("a valid integer.*", "a whole number"),
+    ("a valid number.*", "a number"),
+    ("a valid boolean.*", "true or false"),
+    ("a valid string.*", "text"),
+    ("greater than or equal to (.*)", r"\1 or more"),
+    ("less than or equal to (.*)", r"\1 or less"),
+    ("greater than (.*)", r"more than \1"),
+)
+"""How pydantic says what a value should be -> how people say it."""

@@ -8,7 +8,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from groundlings.environments.bounded_files import bounded_text
-from groundlings.environments.errors import ConfigError, DataError
+from groundlings.environments.errors import ConfigError, DataError, expectation
 
 Content = TypeVar("Content", bound=BaseModel)
 
@@ -40,5 +40,5 @@ def read_fitted(path: Path, content: type[Content], *, what: str, file: str, com
     except ValidationError as fault:
         first = fault.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
-        told = first["msg"].lower().removeprefix("value error, ")
+        told = expectation(first["msg"])
         raise DataError(f"{path}: not {file} of this version: {where}: {told}; make one with `{command}`") from None

@@ -31,7 +31,7 @@ from typing import Any, cast, get_type_hints
 from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from groundlings.environments import earlier_names
-from groundlings.environments.errors import ConfigError, shown
+from groundlings.environments.errors import ConfigError, expectation, shown
 
 ReadOption = Callable[[Any, Any, str], Any]
 """Type in the constructor's signature, value as the YAML has it, key path for messages -> the argument."""
@@ -235,10 +235,8 @@ def read_option(hint: Any, value: Any, where: str) -> Any:
     except PydanticSchemaGenerationError:
         return value  # a type of the plug-in's own, which only its constructor can judge
     except ValidationError as error:
-        message = error.errors()[0]["msg"]
-        raise ConfigError(
-            f"{where}: found {shown(value)}; {message[0].lower()}{message[1:]}{_as_yaml(value)}"
-        ) from error
+        message = expectation(error.errors()[0]["msg"])
+        raise ConfigError(f"{where}: found {shown(value)}; {message}{_as_yaml(value)}") from error
 
 
 _SHORT_POWER = re.compile(r"([-+]?\d+)(\.\d*)?[eE]([-+]?\d+)")

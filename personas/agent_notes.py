@@ -17,7 +17,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from groundlings.environments.bounded_files import bounded_text
-from groundlings.environments.errors import DataError, shown
+from groundlings.environments.errors import DataError, expectation, shown
 from groundlings.environments.paths import NamedPath
 
 AGENT_NOTES_NAME = "agent_notes.json"
@@ -105,7 +105,7 @@ def read_notes_file(path: Path) -> tuple[AgentNotesFile, str]:
     except ValidationError as fault:
         first = fault.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
-        said = f"{place}: {first['msg']}"
+        said = f"{place}: {expectation(first['msg'])}"
     except (OSError, ValueError, RecursionError) as fault:
         said = str(fault)
     raise DataError(f"{path}: cannot be read as the notes of agents ({said}); expected {AGENT_NOTES_NAME} of a run")

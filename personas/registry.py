@@ -31,7 +31,7 @@ from pydantic import BaseModel, ValidationError
 
 from groundlings.environments.actions import ActionSchema
 from groundlings.environments.chat import ChatModel, Sampling
-from groundlings.environments.errors import ConfigError, shown
+from groundlings.environments.errors import ConfigError, expectation, shown
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.offers import Offers
 from groundlings.environments.plugins import ExtensionPoint, as_json, constructor_arguments, nearest
@@ -217,5 +217,4 @@ def _validated(schema: type[BaseModel], kind: str, options: Mapping[str, Any], w
         place = ".".join([where, *map(str, error["loc"])])
         if error["type"] == "missing":
             raise ConfigError(f"{place}: {kind} needs this option; found {sorted(options) or 'none'}") from None
-        message = error["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{place}: found {shown(error['input'])}; {message[0].lower()}{message[1:]}") from None
+        raise ConfigError(f"{place}: found {shown(error['input'])}; {expectation(error['msg'])}") from None

@@ -66,7 +66,10 @@ def usage_error(fault: Any) -> int:
         say(context.get_usage(), stderr=True)
         say(f"Try '{context.command_path} --help' for help.", stderr=True)
     told = fault.format_message()
-    if type(fault).__name__ == "MissingParameter" and getattr(fault.param, "name", None) == "format_name":
+    missing = fault.param if type(fault).__name__ == "MissingParameter" else None
+    if getattr(missing, "param_type_name", None) == "argument" and (meant := getattr(missing, "help", None)):
+        told = f"{told} {meant}"
+    if getattr(missing, "name", None) == "format_name":
         from groundlings.experiments.exports.registry import EXPORT_FORMATS
 
         told = f"{told} Known: {', '.join(EXPORT_FORMATS.names())}; or your own class as module:Class"

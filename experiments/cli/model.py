@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from groundlings.environments.cleaning import printable
-from groundlings.environments.errors import ConfigError
+from groundlings.environments.errors import ConfigError, expectation
 from groundlings.experiments.cli.options import finite
 from groundlings.experiments.terminal import Terminal, as_yaml, escape, say
 
@@ -146,7 +146,7 @@ def _endpoint(target: str, model: str | None, key_env: str | None) -> ModelConfi
         return ModelConfig.model_validate({**content, **wanted})
     except ValidationError as error:
         first = error.errors()[0]
-        told = first["msg"].removeprefix("Value error, ")
+        told = expectation(first["msg"])
         raise ConfigError(f"{first['loc'][0]}: {told}" if first["loc"] else told) from None
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from groundlings.environments.errors import ConfigError, shown
+from groundlings.environments.errors import ConfigError, expectation, shown
 from groundlings.environments.words import plural
 from groundlings.simulator.language.key_redaction import without_secrets
 
@@ -118,11 +118,10 @@ def _message(kind: type[BaseModel], error: ErrorDetails, location: list[Key]) ->
         bound, most = error["ctx"], error["type"] == "too_long"
         entries = plural(bound["max_length" if most else "min_length"], "entry", "entries")
         return f"expected at {'most' if most else 'least'} {entries}, found {len(found) or 'none'}"
-    message = error["msg"].removeprefix("Value error, ")
     value = "" if isinstance(found, (dict, list)) or error["type"] == "value_error" else f", found {_told(found)}"
     if error["type"] == "literal_error" and isinstance(found, str):
         value += _meant(found, re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", ""))))
-    return f"{message[0].lower()}{message[1:]}{value}"
+    return f"{expectation(error['msg'])}{value}"
 
 
 def _shape_wanted(fault: str) -> str | None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from groundlings.environments.arrays import BoolArray, IntArray, ItemArray
-from groundlings.environments.errors import ConfigError, shown
+from groundlings.environments.errors import ConfigError, expectation, shown
 from groundlings.environments.feed import PaginatedFeed
 from groundlings.environments.plugins import nearest
 from groundlings.environments.words import plural
@@ -234,7 +234,7 @@ def _retriever(plan: Plan, spec: str | Mapping[str, Any]) -> Recommender:
     try:
         arm = ArmConfig.model_validate({"name": "retriever", **section})
     except ValidationError as error:
-        raise ConfigError(f"retriever: found {spec!r}; {error.errors()[0]['msg']}") from None
+        raise ConfigError(f"retriever: found {spec!r}; {expectation(error.errors()[0]['msg'])}") from None
     found = plan.recommender(arm, swapped_in="retriever")
     if not isinstance(found, Recommender):
         raise ConfigError(f"retriever: {arm.recommender} waits for something; name one that computes, such as item_knn")

@@ -174,7 +174,7 @@ def test_the_file_gives_back_the_same_weights(informed, tmp_path):
     ("content", "message"),
     [
         ("not json", "not a calibration file"),
-        ('{"format": "groundlings calibration 0"}', "format: input should be"),
+        ('{"format": "groundlings calibration 0"}', "format: expected"),
         ("{}", "fitted_for: field required"),
     ],
 )

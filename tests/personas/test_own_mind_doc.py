@@ -70,7 +70,7 @@ def test_options_reach_the_mind(project, kind):
 
 
 def test_options_are_checked(project):
-    with pytest.raises(ConfigError, match=r"mind\.first: found 2.*less than or equal to 1"):
+    with pytest.raises(ConfigError, match=r"mind\.first: found 2; expected 1 or less"):
         build_plan(configured({"kind": "my_careful_minds:CarefulSkimmer", "first": 2}))
     with pytest.raises(ConfigError, match=r"mind\.frist: .*did you mean 'first'"):
         build_plan(configured({"kind": "my_minds:Skimmer", "frist": 0.1}))

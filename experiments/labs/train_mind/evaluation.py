@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.datasets import load_dataset
-from groundlings.environments.errors import ConfigError, DataError
+from groundlings.environments.errors import ConfigError, DataError, expectation
 from groundlings.experiments.labs.fidelity.scenes import draw_scenes
 from groundlings.experiments.labs.origin import origin_of
 from groundlings.experiments.labs.train_mind.config import MODEL_DIRECTORY, RECORDS, TrainingConfig, TrainMindConfig
@@ -193,7 +193,8 @@ def _config_of(record: Record) -> TrainMindConfig:
     try:
         return TrainMindConfig.model_validate(record["about"]["config"])
     except ValidationError as fault:
-        raise DataError(f"{RECORDS}: its configuration cannot be read ({fault.errors()[0]['msg']})") from None
+        told = expectation(fault.errors()[0]["msg"])
+        raise DataError(f"{RECORDS}: its configuration cannot be read ({told})") from None
 
 
 def learned_about_new(ground: Ground, record: Record | None) -> dict[str, int | None] | None:

@@ -298,3 +298,9 @@ def test_a_warning_that_a_command_gives_twice_is_printed_once(in_process, monkey
     monkeypatch.setattr("groundlings.experiments.cli.main.app", warned)
     for _ in range(2):
         assert in_process("check").stderr.count("2 rows name nobody") == 1
+
+
+def test_a_command_without_its_run_says_what_a_run_is(in_process):
+    done = in_process("compare")
+    assert done.returncode == 2
+    assert "Missing argument 'RUN'. A directory that `groundlings run` wrote." in done.stderr

@@ -38,7 +38,7 @@ ROWS = {"layout": {"kind": "rows", "rows": [{"name": "one", "visible": 3}, {"nam
         (
             {"day": 0, "withdraw": ["i1"]},
             {},
-            "interventions.0.day: input should be greater than or equal to 1, found 0",
+            "interventions.0.day: expected 1 or more, found 0",
         ),
         ({"day": 4, "withdraw": ["i1"]}, {}, "interventions[0].day: found 4, and the run has 3 days (simulation.days)"),
         ({"day": 2, "arms": ["ease"], "withdraw": ["i1"]}, {}, "interventions[0].arms: no arm is called 'ease'"),

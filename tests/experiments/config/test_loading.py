@@ -86,8 +86,8 @@ def test_a_place_is_the_same_wherever_the_file_is_read(write, tmp_path, monkeypa
     ("old", "new", "expected"),
     [
         ("page_size: 4", "page_sise: 4", ["small.yaml:6", "site.page_sise", "did you mean 'page_size'"]),
-        ("page_size: 4", "page_size: 0", ["small.yaml:6", "site.page_size", "greater than or equal to 1", "found 0"]),
-        ("page_size: 4", "page_size: four", ["small.yaml:6", "site.page_size", "found 'four'"]),
+        ("page_size: 4", "page_size: 0", ["small.yaml:6", "site.page_size", "expected 1 or more", "found 0"]),
+        ("page_size: 4", "page_size: four", ["small.yaml:6: site.page_size: expected a whole number, found 'four'"]),
         ("seed: 1\n", "", ["seed", "missing"]),
         ("name: second", "name: first", ["arm names must differ", "first"]),
         ("mind: behavioural", "mind: behavioral", ["small.yaml:4", "mind", "behavioural"]),
@@ -126,7 +126,7 @@ def test_a_place_is_the_same_wherever_the_file_is_read(write, tmp_path, monkeypa
         ("dataset: toy", 'dataset: {name: ml-100k, directory: "a\\0b"}', ["dataset.directory", "zero byte"]),
         ("dataset: toy", f"dataset: {{name: ml-100k, directory: {'x' * 300}}}", ["dataset.directory", "255"]),
         ("seed: 1", LAUGHS + "seed: *laugh9", ["small.yaml", "aliases written out", "100,000"]),
-        ("page_size: 4", "repeats: nevr", ["small.yaml:6: site.repeats: input should be", "did you mean 'never'?"]),
+        ("page_size: 4", "repeats: nevr", ["small.yaml:6: site.repeats: expected", "did you mean 'never'?"]),
         ("page_size: 4", "null: 4", ["small.yaml:6: site.None"]),
         ("name: second", "name: ' '", ["arms.1.name: an arm needs a name"]),
         (
@@ -151,7 +151,7 @@ def test_a_kind_that_does_not_exist_is_complained_about_once_with_what_may_have_
         load_config(write(SMALL.replace("dataset: toy", f"dataset: {{name: own, own: {{{own}}}}}")))
     (told,) = str(error.value).splitlines()
     where = "kinds.1" if column else "kinds"
-    assert f"dataset.own.interactions.{where}: input should be 'interaction'" in told
+    assert f"dataset.own.interactions.{where}: expected 'interaction'" in told
     assert told.endswith("found 'plays'; did you mean 'play'?")
 
 
@@ -192,15 +192,15 @@ def test_set_changes_one_value(write, change, look, value):
         ("site.page_size=[", ["not valid YAML"]),
         ("site.page_size=2024-13-45", ["not valid YAML"]),
         ("sit.page_size=3", ["--set: sit: this key does not exist; did you mean 'site'"]),
-        ("name.x=3", ["--set: name: input should be a valid string"]),
+        ("name.x=3", ["--set: name: expected text"]),
         ("dataset.own.items.path=x", ["--set: dataset.own.interactions: this key is missing"]),
         ("base=/", ["--set: base: this key does not exist"]),
         ("arms=2", ["--set: arms: expected a list, found 2"]),
         ("arms=[]", ["--set: arms: expected at least 1 entry, found none"]),
         ("site=[1]", ["--set: site: expected a mapping of keys, found a list"]),
         (f"arms.{'9' * 5000}.name=x", ["a list of 2"]),
-        ("population.size=0", ["--set: population.size: input should be greater"]),
-        ("simulation.returns.again=-1", ["--set: simulation.returns.again: input should be greater"]),
+        ("population.size=0", ["--set: population.size: expected 1 or more"]),
+        ("simulation.returns.again=-1", ["--set: simulation.returns.again: expected 0 or more"]),
     ],
 )
 def test_a_bad_set_says_what_is_wrong(write, change, expected):

@@ -97,7 +97,7 @@ def written(tmp_path: Path, **changes: Any) -> Path:
     ],
 )  # fmt: skip
 def test_a_number_that_is_none_is_refused_in_a_file(tmp_path, changes, number):
-    with pytest.raises(ConfigError, match=r"finite number|greater than"):
+    with pytest.raises(ConfigError, match=r"finite number|expected more than"):
         load_config(written(tmp_path, **changes(number)))
 
 

@@ -183,7 +183,7 @@ def test_everything_works_in_a_running_loop(experiment, tmp_path):
         ({"dataset": Path("met.csv")}, ["dataset", "met.csv", "read it with pandas"]),
         ({"dataset": gl.Tables(pd.DataFrame({"user": ["a"]}), columns={"interactions": {"usr": "user"}})},
          ["dataset.interactions.usr", "did you mean 'user'"]),
-        ({"days": 0}, ["simulation.days", "greater than or equal to 1", "found 0"]),
+        ({"days": 0}, ["simulation.days", "expected 1 or more", "found 0"]),
         ({"days": 2, "simulation": {"days": 3}}, ["days: stands under simulation as well"]),
         ({"population": 0}, ["population.size"]),
         ({"population": 13}, ["13", "12"]),

@@ -300,7 +300,7 @@ BAD = {
     '{"site": {"page_size": 50}}': "expected at most site.page_size (5)",
     '{"site": {"layout": "grid"}}': "layout: cannot change within a run",
     '{"nothing": 1}': "this key does not exist",
-    '{"\\ud800\\u001b[31m": 1}': "input should be a valid string",
+    '{"\\ud800\\u001b[31m": 1}': "expected text",
     '{"day": 1e999, "withdraw": ["i1"]}': "day: ",
     '{"day": "' + "9" * 30_000 + '"}': "no JSON",
 }

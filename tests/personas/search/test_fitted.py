@@ -133,7 +133,7 @@ def test_what_a_stop_depends_on_by_hand():
         ),
         (
             {"fitted_on": {**fitted_search().fitted_on.model_dump(), "people": -5}},
-            r"fitted_on\.people: input should be",
+            r"fitted_on\.people: expected",
         ),
         ({"format": "another"}, "format"),
         ({"level": {**fitted_search().level.model_dump(), "value": 1.0}}, "level is 1"),

@@ -63,8 +63,8 @@ def test_what_does_not_fit_is_named(given, message):
 @pytest.mark.parametrize(
     ("model", "place"),
     [
-        ({"structured": f"sk-{LETTERS}"}, "structured: input should be 'auto'"),
-        ({"temperature": f"Bearer {LETTERS}"}, "temperature: input should be a valid number"),
+        ({"structured": f"sk-{LETTERS}"}, "structured: expected 'auto'"),
+        ({"temperature": f"Bearer {LETTERS}"}, "temperature: expected a number"),
         ({"send_seed": LETTERS}, "send_seed: "),
         ({"endpoints": [f"http://joe:{SECRET}@host/v1"]}, r"endpoints\.0: expected a mapping of keys"),
         ({"budget": f"hf_{LETTERS}"}, "budget: expected a mapping of keys"),
