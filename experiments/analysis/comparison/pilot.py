@@ -89,6 +89,7 @@ class Pilot:
         power, smallest_effect: Of the plan, or its defaults.
         comparisons: Arms compared with the first.
         needs: Metric by metric.
+        without_ties: Whether agents of the file have ties (`mind.social`), which a pilot of few does not.
         metrics: Those of the experiment, by name.
     """
 
@@ -100,6 +101,7 @@ class Pilot:
     smallest_effect: float
     comparisons: int
     needs: tuple[Need, ...]
+    without_ties: bool
     metrics: Mapping[str, Metric]
 
     def as_dict(self) -> dict[str, Any]:
@@ -138,7 +140,8 @@ def run_pilot(config: ExperimentConfig, people: int, progress: Progress = SILENT
     planned = len(build_plan(config, progress=progress).population)
     kept = BehaviouralMindConfig(kind="behavioural")
     if isinstance(config.mind, BrowsingOptions):
-        kept = kept.model_copy(update={name: getattr(config.mind, name) for name in BrowsingOptions.model_fields})
+        names = [*BrowsingOptions.model_fields, *({"search"} & type(config.mind).model_fields.keys())]
+        kept = kept.model_copy(update={name: getattr(config.mind, name) for name in names})
     size = min(people, planned)
     # Whatever the design: few people tell most when each of them meets every arm.
     parallel = {"mind": kept, "design": ParallelDesign()}
@@ -159,6 +162,7 @@ def run_pilot(config: ExperimentConfig, people: int, progress: Progress = SILENT
         smallest_effect=plan.smallest_effect,
         comparisons=comparisons,
         needs=tuple(_needs(outcomes, plan, plan.alpha / comparisons, planned, config.design)),
+        without_ties=getattr(config.mind, "social", None) is not None,
         metrics=by_name(outcomes.metrics),
     )
 

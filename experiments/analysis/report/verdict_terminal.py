@@ -106,6 +106,12 @@ def print_needs(pilot: Pilot, console: Console) -> None:
         style="dim",
         highlight=False,
     )
+    if pilot.without_ties:
+        console.print(
+            "The pilot has no ties (mind.social): agents who hear from each other are not independent, so take these "
+            "numbers as the least that is needed.",
+            highlight=False,
+        )
     console.print(f"[bold]{escape(needed(pilot))}[/]", highlight=False)
 
 

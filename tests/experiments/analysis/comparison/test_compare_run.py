@@ -112,7 +112,8 @@ def toy(**changes):
 
 
 def test_a_pilot_says_what_each_metric_needs_and_shows_no_effect():
-    mind = {"kind": "behavioural", "random_click_rate": 0.2}
+    ties = {"generator": "watts_strogatz", "neighbours": 4, "rewired": 0.1}
+    mind = {"kind": "behavioural", "random_click_rate": 0.2, "social": {"ties": ties, "likes": 1.0, "dislikes": 0.0}}
     pilot = run_pilot(toy(plan={"primary": "satisfaction", "smallest_effect": 0.1}, mind=mind), 40)
     assert (pilot.people, pilot.planned, pilot.primary, pilot.comparisons) == (40, 60, "satisfaction", 1)
     assert pilot.needs[0].metric == "satisfaction"
@@ -126,7 +127,17 @@ def test_a_pilot_says_what_each_metric_needs_and_shows_no_effect():
     assert min(need.n for need in pilot.needs) < 30, "not everybody opens something, and the others tell nothing"
     console = Console(width=100, record=True, file=io.StringIO())
     print_needs(pilot, console)
-    assert "Pilot of 40 agents" in console.export_text()
+    printed = " ".join(console.export_text().split())
+    assert "Pilot of 40 agents" in printed
+    assert "The pilot has no ties (mind.social)" in printed
+
+
+def test_a_pilot_searches_as_the_agents_of_the_file_do():
+    environment = {"kind": "search", "page_size": 5, "max_pages": 3, "max_queries": 1, "opens_on": "feed"}
+    mind = {"kind": "behavioural", "search": {"search_rate": 0.0}}
+    pilot = run_pilot(toy(site={}, environment=environment, mind=mind), 20)
+    means = {need.metric: need.baseline_mean for need in pilot.needs}
+    assert means["queries_per_session"] == 0
 
 
 def test_the_power_command_prints_json_and_reads_a_shop_as_one(tmp_path):
