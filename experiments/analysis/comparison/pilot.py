@@ -89,8 +89,8 @@ class Pilot:
         power, smallest_effect: Of the plan, or its defaults.
         comparisons: Arms compared with the first.
         needs: Metric by metric.
-        without_ties: Whether agents of the file have ties (`mind.social`), which a pilot of few does not.
         metrics: Those of the experiment, by name.
+        without_ties: Whether agents of the file have ties (`mind.social`), which a pilot of few does not.
     """
 
     people: int
@@ -101,8 +101,8 @@ class Pilot:
     smallest_effect: float
     comparisons: int
     needs: tuple[Need, ...]
-    without_ties: bool
     metrics: Mapping[str, Metric]
+    without_ties: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
