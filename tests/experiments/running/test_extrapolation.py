@@ -81,7 +81,7 @@ def test_a_sign_that_rests_on_such_items_is_a_reason_of_the_verdict_and_said_in_
         each for each in verdict.findings.arms[0].reasons if each.startswith("the sign rests on items outside")
     ]
     assert "as modelled, -" in reason
-    sentence = "of what rare shows lies outside what people pick (popular 0 % [0, 0]): there P(like) is extrapolated."
+    sentence = "of what rare shows lies outside what people pick (popular 0 % [0, 4]): there P(like) is extrapolated."
     assert sentence in " ".join(str(verdict).split())
     assert sentence in (directory / "report.html").read_text()
 

@@ -101,8 +101,8 @@ def test_columns_say_of_each_agent_what_the_persona_does_and_unknown_is_not_zero
     assert len(found) == 2
     assert list(found.levels["activity"]) == ["low", ""]
     assert found.values["activity"][0] == 3.0
-    assert np.isnan([found.values["activity"][1], found.mean[1], found.spread[1]]).all()
+    assert np.isnan([found.values["activity"][1], found.mean[1], found.spread[1], found.history_length[1]]).all()
     assert {name: list(told) for name, told in found.demographics.items()} == {"age": ["20", ""], "gender": ["", "F"]}
     assert list(found.favourites) == ["Drama", ""]
-    assert found.history_length.tolist() == [4.0, 0.0]
+    assert found.history_length[0] == 4.0
     assert persona_columns(found) is found

@@ -74,7 +74,7 @@ def test_notes_of_a_large_catalogue_are_read_back(tmp_path):
     [
         (None, None, "there is no such file; a run with an arm of agentcf leaves one"),
         ("[", None, r"cannot be read as the notes of agents \(.*expected agent_notes.json of a run"),
-        ({**NOTES, "arms": {"agents": {"begins": "I", "users": {}}}}, None, "arms.agents.items: Field required"),
+        ({**NOTES, "arms": {"agents": {"begins": "I", "users": {}}}}, None, "arms.agents.items: field required"),
         ({**NOTES, "arms": {}}, None, "found notes of the arms none; say which with mind.agent_notes.arm"),
         (NOTES, "others", "mind.agent_notes.arm: found 'others', expected one of .*: agents"),
     ],
