@@ -21,7 +21,7 @@ from groundlings.experiments.analysis.report.figures import (
     title,
     whole_numbers,
 )
-from groundlings.experiments.analysis.report.formatting import signed
+from groundlings.experiments.analysis.report.formatting import finer, signed
 from groundlings.experiments.analysis.report.palette import LIGHT, Style
 from groundlings.experiments.analysis.report.svg import tell_values
 
@@ -38,9 +38,8 @@ def draw_effects(axes: Axes, comparison: Comparison, metric: Metric, style: Mapp
     smallest = comparison.arms[0].headline.smallest
     if smallest:
         axes.axvspan(-smallest, smallest, color=LIGHT["rule"], alpha=0.5, linewidth=0, zorder=0)
-    draw_differences(
-        axes, [(arm.name, arm.headline.effect, style[arm.name]) for arm in comparison.arms], metric.decimals
-    )
+    rows = [(arm.name, arm.headline.effect, style[arm.name]) for arm in comparison.arms]
+    draw_differences(axes, rows, finer(metric, (effect.difference for _, effect, _ in rows)).decimals)
 
 
 def draw_real(axes: Axes, comparison: Comparison, style: Mapping[str, Style]) -> None:

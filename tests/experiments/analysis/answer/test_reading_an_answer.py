@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from made_up import PLAN, N, answer, answer_to, arm, base_likes, run_of, shifted, summary_of
+from matplotlib.figure import Figure
 from rich.console import Console
 
 from groundlings.experiments.analysis.answer.answering import answer_of
@@ -18,8 +19,10 @@ from groundlings.experiments.analysis.comparison.preference import preference
 from groundlings.experiments.analysis.comparison.real_behaviour import ORDER_CHECK
 from groundlings.experiments.analysis.comparison.verdict import Check
 from groundlings.experiments.analysis.metrics import METRICS
+from groundlings.experiments.analysis.report.palette import styles_of
 from groundlings.experiments.analysis.report.sections.believe import of_the_test
 from groundlings.experiments.analysis.report.sections.picks import both_picks
+from groundlings.experiments.analysis.report.verdict_figures import draw_effects
 from groundlings.experiments.analysis.report.verdict_sentences import sentence
 from groundlings.experiments.analysis.report.verdict_terminal import print_verdict
 from groundlings.experiments.config.designs import InterleavingDesign
@@ -38,6 +41,14 @@ def test_a_chance_beside_a_tie_is_said_to_decide_nothing_and_one_beside_a_winner
     assert unclear.as_dict()["chances_note"] == unclear.chances_note
     one_is_worse = answer_to(0.1, -2.0)
     assert one_is_worse.chances_note.startswith("Not clear: at 95 %, the difference of a to base can be chance. ")
+
+
+def test_small_effects_are_told_apart_beside_their_bars():
+    base = base_likes()
+    run = run_of(arm("base", base), arm("a", shifted(base, 0.021, 0.01)), arm("b", shifted(base, 0.024, 0.01)))
+    comparison, axes = compare_outcomes(run, None), Figure().subplots()
+    draw_effects(axes, comparison, comparison.metrics[PLAN.primary], styles_of([("a", False), ("b", False)]))
+    assert [text.get_text() for text in axes.texts[1:]] == ["+0.010", "+0.012"]
 
 
 def test_an_effect_wins_only_where_it_is_validated_and_leads_where_it_is_indicative():
