@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from groundlings.environments.errors import shown
 from groundlings.environments.feed import RankEach
+from groundlings.environments.words import plural
 from groundlings.experiments.config.designs import InterleavingDesign
 from groundlings.experiments.config.layout import RowsLayoutConfig
 from groundlings.experiments.config.minds import LanguageMindConfig
@@ -133,7 +134,7 @@ def check_intervention(change: InterventionConfig, config: ExperimentConfig, whe
     """
     names, days = [arm.name for arm in config.arms], config.simulation.days
     if change.day > days:
-        raise ValueError(f"{where}.day: found {change.day}, and the run has {days} days (simulation.days)")
+        raise ValueError(f"{where}.day: found {change.day}, and the run has {plural(days, 'day')} (simulation.days)")
     unknown = [name for name in change.arms or () if name not in names]
     if unknown:
         raise ValueError(

@@ -161,13 +161,13 @@ def _how_much(plan: Plan, bound: Estimate) -> Iterator[_Row]:
     if config.variants is not None:
         yield "variants", f"{len(cells)} runs: {escape(', '.join(cell.name for cell in cells))}"
     times = f"{len(cells)} runs x " if len(cells) > 1 else ""
-    times += f"{len(config.arms)} arms x " if config.design.kind == "parallel" else ""
+    times += f"{plural(len(config.arms), 'arm')} x " if config.design.kind == "parallel" else ""
     a_day = plan.schedule.most_sessions // plan.schedule.days
     several = f" x {a_day} sessions per day" if a_day > 1 else ""
     times += f"{persons(people)} x {plural(config.simulation.days, 'day')}{several}"
     yield "sessions", f"at most {bound.sessions:,} = {times}"
     slots = plan.environment.page_size
-    yield "pages", f"at most {bound.pages:,} of {slots} slots: {bound.pages * slots:,} impressions"
+    yield "pages", f"at most {bound.pages:,} of {plural(slots, 'slot')}: {bound.pages * slots:,} impressions"
     yield "log", store_line(plan)
     if kept := personas_line(plan):
         yield "agents", kept
