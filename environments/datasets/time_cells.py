@@ -37,7 +37,8 @@ MOST_TICKS = 2**63 - 1
 
 _WHOLE = re.compile(r"[+-]?\d{1,18}")
 NUMBER = re.compile(r"[+-]?(\d{1,25}(\.\d{0,18})?|\.\d{1,18})([eE][+-]?\d{1,2})?")
-_FRACTION = re.compile(r"(.+:\d\d)[.,](\d+)(.*)", re.DOTALL)
+_FRACTION = re.compile(r"(.{8,11}\d\d:?\d\d:?\d\d)[.,](\d+)(.*)", re.DOTALL)
+"""Parts of a second, behind a date with the sign that ends it; Python takes parts of a minute or an hour for such."""
 _OFFSET = re.compile(r"[T:].*(Z|[+-]\d\d(:?\d\d){0,2}(\.\d+)?)$", re.IGNORECASE | re.DOTALL)
 _TOO_FINE = "a moment with nine digits of a second at most (nanoseconds)"
 
@@ -52,8 +53,11 @@ def reader(unit: TimeUnit, strict: bool) -> Callable[[str], int]:
 
 
 def _iso(cell: str) -> int:
-    parts = _FRACTION.fullmatch(cell) if "." in cell or "," in cell else None
+    divided = "." in cell or "," in cell
+    parts = _FRACTION.fullmatch(cell) if divided else None
     try:
+        if divided and parts is None:
+            raise ValueError
         moment = datetime.fromisoformat(parts[1] + parts[3] if parts else cell)
         past = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
     except (ValueError, OverflowError):

@@ -46,6 +46,7 @@ def test_where_the_clock_is_coarse_the_order_of_the_file_counts(tmp_path_factory
         (["2024-03-01T00:00:00.120", "2024-03-02"], 1000),
         (["2024-03-01T00:00:00,000001+01:00", "2024-03-02"], 10**6),
         (["2024-03-01 00:00:00.123456789", "2024-03-02"], 10**9),
+        (["20240301T000000.123456789", "2024-03-02"], 10**9),
         (["1709251200000", "1709251201000"], 1),
         (["1709251200.5", "1709251201"], 1000),
     ],
@@ -53,6 +54,12 @@ def test_where_the_clock_is_coarse_the_order_of_the_file_counts(tmp_path_factory
 def test_the_clock_is_as_fine_as_the_finest_moment(shop, cells, per_second):
     shop.times(cells)
     assert shop.load().interactions.ticks_per_second == per_second
+
+
+@pytest.mark.parametrize("cell", ["2024-03-01 18:30.5", "2024-03-01T18.5", "20240301T1830.5"])
+def test_parts_of_a_minute_or_an_hour_are_not_taken_for_parts_of_a_second(shop, cell):
+    shop.times(["2024-03-01T18:30:00.5", cell])
+    assert f"line 3: column 'ts': found '{cell}', expected seconds since 1970 or an ISO date" in shop.refusal()
 
 
 def test_a_data_frame_of_nanoseconds_keeps_them(shop):
