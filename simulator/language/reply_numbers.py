@@ -22,6 +22,8 @@ _ROUNDING = 1e-3
 """How far above 0 a log probability may come out of a server's arithmetic."""
 _MOST_TOGETHER = 1.1
 """How much the alternatives of a token may add up to: servers round log probabilities, some to one decimal."""
+_LEAST_OF_THE_LIKELIEST = math.log(1e-7)
+"""The likeliest of all tokens is likelier: no vocabulary has ten million."""
 _LONGEST_NAME = 200
 
 
@@ -84,16 +86,18 @@ def log_probability(given: object) -> float:
 def believable(alternatives: Sequence[tuple[str, float]], answers: Sequence[str]) -> tuple[tuple[str, float], ...]:
     """Alternatives of one token, likeliest first, those without a probability last.
 
-    Where they cannot all be true, none of their probabilities is known (NaN): together they are more than certain, or
-    a word that was asked about is listed twice in one spelling.
+    Where they cannot all be true, none of their probabilities is known (NaN): together they are more than certain,
+    none of them is as likely as the likeliest of all tokens must be, or a word that was asked about is listed twice in
+    one spelling.
     """
     listed = [token for token, _ in alternatives]
     wanted = {answer.strip().lower() for answer in answers}
     twice = len(set(listed)) < len(listed) and any(
         number > 1 and token.strip().lower() in wanted for token, number in Counter(listed).items()
     )
-    total = math.fsum(math.exp(log) for _, log in alternatives if not math.isnan(log))
-    if twice or total > _MOST_TOGETHER:
+    known = [log for _, log in alternatives if not math.isnan(log)]
+    unlikely = max(known, default=0.0) < _LEAST_OF_THE_LIKELIEST
+    if twice or unlikely or math.fsum(map(math.exp, known)) > _MOST_TOGETHER:
         return tuple((token, math.nan) for token in listed)
     return tuple(sorted(alternatives, key=lambda each: math.inf if math.isnan(each[1]) else -each[1]))
 
