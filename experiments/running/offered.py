@@ -8,7 +8,7 @@ import numpy as np
 
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.interactions import Interactions
-from groundlings.environments.offers import Offers
+from groundlings.environments.offers import FOR_EVER, Offers
 
 
 def check_offers(
@@ -38,16 +38,24 @@ def check_offers(
     covered = [day for day in range(days) if (offers.rows_on(first + day) >= 0).any()]
     simulated = f"{_day(offers, first)} to {_day(offers, first + days - 1)}"
     if not covered:
-        ends = offers.last_day.max(initial=0), offers.first_day.min(initial=0)
         raise ConfigError(
-            f"dataset: no offer is of a simulated day ({simulated}); the table has offers from {_day(offers, ends[1])} "
-            f"to {_day(offers, ends[0])}: say which of its days is simulated first (begins)"
+            f"dataset: no offer is of a simulated day ({simulated}); the table has {_span(offers)}: say which of its "
+            "days is simulated first (begins)"
         )
     if len(covered) < days:
         notify(
             f"offers: {days - len(covered)} of the {days} simulated days ({simulated}) have none: on those days prices "
             "are unknown, and nothing is promoted or sold out"
         )
+
+
+def _span(offers: Offers) -> str:
+    """From when to when a table has offers, in words."""
+    if not len(offers):
+        return "no offers"
+    last = int(offers.last_day.max())
+    until = "on, without an end" if last >= FOR_EVER else f"to {_day(offers, last)}"
+    return f"offers from {_day(offers, int(offers.first_day.min()))} {until}"
 
 
 def _day(offers: Offers, day: int) -> str:
