@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from dataclasses import fields, replace
+from functools import reduce
+from operator import or_
 from pathlib import Path
 
 import numpy as np
@@ -33,9 +35,10 @@ from groundlings.experiments.running.plan import Plan
 from groundlings.experiments.running.simulating import simulate
 from groundlings.simulator.arm import Arm
 from groundlings.simulator.following_arm import FollowingArm
+from groundlings.simulator.language.replies_so_far import NONE_SO_FAR
 from groundlings.simulator.log.begun import begun_in
 from groundlings.simulator.log.reader import LogReader
-from groundlings.simulator.log.reply_forms import forms_so_far
+from groundlings.simulator.log.reply_forms import replies_so_far
 from groundlings.simulator.log.resume_reader import PastRun, read_resumption
 from groundlings.simulator.log.spending import AGENT, Spending, spent_in
 from groundlings.simulator.log.store import named_faults, on_disk, store_at
@@ -68,14 +71,14 @@ async def open_language_model(
     if not isinstance(mind, HybridMindConfig) or not sample_size(plan.config, len(plan.population)):
         return None
     begun = [] if resumed is None else [place for phase in PHASES if (place := language_log(resumed, phase)).is_file()]
-    forms = [forms_so_far(on_disk(place)).get(AGENT, frozenset()) for place in begun]
+    so_far = [replies_so_far(on_disk(place)).get(AGENT, NONE_SO_FAR) for place in begun]
     model = await build_chat_model(
         mind.language.model,
         on_download(progress),
         base=plan.config.base,
         spent=spent.agents,
         key="mind.language.model",
-        forms_so_far=frozenset().union(*forms),
+        so_far=reduce(or_, so_far, NONE_SO_FAR),
         tell=on_note(progress),
     )
     stack.push_async_callback(model.close)

@@ -14,6 +14,7 @@ from groundlings.experiments.running.events import Progress, on_download, on_not
 from groundlings.personas.registry import MindContext
 from groundlings.simulator.language.budget import Spent
 from groundlings.simulator.language.config import ModelConfig
+from groundlings.simulator.language.replies_so_far import NONE_SO_FAR, RepliesSoFar
 from groundlings.simulator.log.spending import AGENT, Spending
 
 
@@ -24,7 +25,7 @@ async def opened_model(
     stack: AsyncExitStack,
     progress: Progress,
     spent: Spent,
-    forms: frozenset[str],
+    so_far: RepliesSoFar,
 ) -> ChatModel:
     """An opened language model; closing the stack closes it.
 
@@ -35,7 +36,7 @@ async def opened_model(
         stack: Whoever closes it.
         progress: Told of downloads, and of what the model's server does not take.
         spent: What an interrupted run has spent already.
-        forms: Forms of requests that its server refused before.
+        so_far: What is known of the replies that an interrupted run got.
     """
     from groundlings.simulator.language.build import build_chat_model
 
@@ -45,7 +46,7 @@ async def opened_model(
         base=base,
         spent=spent,
         key=key,
-        forms_so_far=forms,
+        so_far=so_far,
         tell=on_note(progress),
     )
     stack.push_async_callback(model.close)
@@ -63,7 +64,7 @@ class Opening:
         progress: Gets notes.
         spent: What the run, and others that share its budget, have used.
         resumed: The directory of a run that is resumed.
-        forms: Who asks -> the forms of replies that came so far in a run that is resumed.
+        so_far: Who asks -> what is known of the replies that came so far in a run that is resumed.
     """
 
     config: ExperimentConfig
@@ -72,16 +73,16 @@ class Opening:
     progress: Progress
     spent: Spending
     resumed: Path | None
-    forms: Mapping[str, frozenset[str]]
+    so_far: Mapping[str, RepliesSoFar]
 
     async def of_arm(self, name: str, wanted: ModelConfig, key: str) -> ChatModel:
         """The model of an arm's recommender; `key` is where it stands in the experiment file."""
-        before = self.spent.by(name), self.forms.get(f"arm {name}", frozenset())
+        before = self.spent.by(name), self.so_far.get(f"arm {name}", NONE_SO_FAR)
         return await opened_model(wanted, key, self.config.base, self.stack, self.progress, *before)
 
     async def of_agents(self, context: MindContext, wanted: ModelConfig) -> MindContext:
         """What minds are made of, with the agents' model and, where the mind weighs its answers, their weights."""
-        before = self.spent.agents, self.forms.get(AGENT, frozenset())
+        before = self.spent.agents, self.so_far.get(AGENT, NONE_SO_FAR)
         model = await opened_model(wanted, "mind.model", self.config.base, self.stack, self.progress, *before)
         context, mind = replace(context, model=model, sampling=wanted.sampling), self.config.mind
         return await self.weighed(context, mind) if isinstance(mind, CalibratedMindConfig) else context

@@ -63,7 +63,7 @@ from groundlings.simulator.arm import Arm
 from groundlings.simulator.assignment import Assignment
 from groundlings.simulator.days import Schedule
 from groundlings.simulator.language.config import ModelConfig
-from groundlings.simulator.log.reply_forms import forms_so_far
+from groundlings.simulator.log.reply_forms import replies_so_far
 from groundlings.simulator.log.spending import Spending
 from groundlings.simulator.log.store import store_at
 from groundlings.simulator.log.writer import ArmRow
@@ -277,8 +277,8 @@ async def prepare(
         _tell(plan, progress, resumed=resumed is not None)
     if plan.supplied.mind is None and (able := config.mind.actions) is not None:
         check_actions(plan, able)  # before a model is opened for minds that could not decide here
-    forms = forms_so_far(store_at(resumed)) if resumed is not None and ask else {}
-    opening = Opening(config, plan.ground, stack, progress, spent, resumed, forms)
+    so_far = replies_so_far(store_at(resumed)) if resumed is not None and ask else {}
+    opening = Opening(config, plan.ground, stack, progress, spent, resumed, so_far)
     for number, arm in enumerate(config.arms):
         if arm.model is not None:
             wanted = arm.model if ask else ModelConfig(provider="scripted")

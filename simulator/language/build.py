@@ -14,6 +14,7 @@ from groundlings.simulator.language.budget import BudgetedModel, Spent
 from groundlings.simulator.language.call_store import CallStore, StoredModel, refuse_used, replay_name
 from groundlings.simulator.language.config import EmbeddedOptions, EndpointOptions, ModelConfig, StoreConfig
 from groundlings.simulator.language.key_echoes import remark_on_key
+from groundlings.simulator.language.replies_so_far import NONE_SO_FAR, RepliesSoFar
 from groundlings.simulator.language.waiting import Tell, no_one
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ async def build_chat_model(
     base: Path | None = None,
     spent: Spent | None = None,
     key: str = "mind.model",
-    forms_so_far: frozenset[str] = frozenset(),
+    so_far: RepliesSoFar = NONE_SO_FAR,
     tell: Tell = no_one,
 ) -> ChatModel:
     """The model of a configuration, ready to be asked; whoever builds it closes it.
@@ -38,7 +39,7 @@ async def build_chat_model(
         base: From where relative paths count; none = from the current directory.
         spent: What the run had taken before it was interrupted; none = it begins.
         key: Where the configuration stands in its file, for messages.
-        forms_so_far: The forms in which the interrupted run got its replies.
+        so_far: What is known of the replies that the interrupted run got.
         tell: Is told what people should know before and while the model is asked, such as that a server is waited for.
 
     Raises:
@@ -48,10 +49,10 @@ async def build_chat_model(
     """
     base = base or Path()
     if config.store is None or config.store.mode == "live":
-        return await _provider(config, progress, base, spent, key, forms_so_far, tell)
+        return await _provider(config, progress, base, spent, key, so_far, tell)
     store = CallStore(base / config.store.path, writable=config.store.mode != "replay")
     try:
-        return await _stored(store, config.store, config, progress, base, spent, key, forms_so_far, tell)
+        return await _stored(store, config.store, config, progress, base, spent, key, so_far, tell)
     except BaseException:
         store.close()
         raise
@@ -65,7 +66,7 @@ async def _stored(
     base: Path,
     spent: Spent | None,
     key: str,
-    forms_so_far: frozenset[str],
+    so_far: RepliesSoFar,
     tell: Tell,
 ) -> ChatModel:
     settings = config.later_keys
@@ -73,7 +74,7 @@ async def _stored(
         return StoredModel(store, None, replay_name(store, config.model, key), options.replicate, settings)
     if options.mode == "record" and spent is None:
         refuse_used(store)
-    model = await _provider(config, progress, base, spent, key, forms_so_far, tell)
+    model = await _provider(config, progress, base, spent, key, so_far, tell)
     return StoredModel(store, model, model.name, options.replicate, settings)
 
 
@@ -83,7 +84,7 @@ async def _provider(
     base: Path,
     spent: Spent | None,
     key: str,
-    forms_so_far: frozenset[str],
+    so_far: RepliesSoFar,
     tell: Tell,
 ) -> ChatModel:
     match config.provider:
@@ -94,7 +95,7 @@ async def _provider(
         case "embedded":
             model = await _embedded(config, progress, base)
         case "endpoint":
-            model = await _pool(config, key, forms_so_far, tell)
+            model = await _pool(config, key, so_far, tell)
         case "vllm":
             from groundlings.simulator.language.offline import OfflineModel
 
@@ -161,7 +162,7 @@ async def own_weights(progress: ProgressHook | None = None) -> Path:
     return await asyncio.to_thread(faster_copy, fetched, "SmolLM2-135M-Instruct.Q8_0.gguf")
 
 
-async def _pool(config: ModelConfig, key: str, forms_so_far: frozenset[str], tell: Tell) -> ChatModel:
+async def _pool(config: ModelConfig, key: str, so_far: RepliesSoFar, tell: Tell) -> ChatModel:
     from groundlings.simulator.language.connection import Connection
     from groundlings.simulator.language.pool import EndpointPool
     from groundlings.simulator.language.rate_limit import Pace
@@ -194,7 +195,7 @@ async def _pool(config: ModelConfig, key: str, forms_so_far: frozenset[str], tel
                 style=config.style,
                 headers=sent,
                 strip_thinking=config.thinking == "strip",
-                forms_so_far=forms_so_far,
+                so_far=so_far,
                 key=key,
             )
             for each, secret, sent in zip(listed, keys, headers, strict=True)

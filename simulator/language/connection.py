@@ -27,6 +27,7 @@ from groundlings.simulator.language.http_client import Wire
 from groundlings.simulator.language.model_list import Capabilities, capabilities_in, keeps_no_list, only_model
 from groundlings.simulator.language.rate_limit import Pace
 from groundlings.simulator.language.remote_guard import refuse_remote
+from groundlings.simulator.language.replies_so_far import NONE_SO_FAR, RepliesSoFar
 from groundlings.simulator.language.reply_forms import ReplyForms, Structured
 from groundlings.simulator.language.reply_reading import read_reply
 from groundlings.simulator.language.request_body import Dialect, Form, RequestStyle, control_question
@@ -50,7 +51,7 @@ class Connection:
         style: How requests are written.
         headers: Sent with every request.
         strip_thinking: Whether a thinking block is cut from the beginning of a reply.
-        forms_so_far: The forms in which an interrupted run got its replies; empty where it begins.
+        so_far: What is known of the replies that an interrupted run got.
         max_reply_bytes: Longest answer that is read.
         key: Where its configuration stands in its file, for messages.
     """
@@ -69,7 +70,7 @@ class Connection:
         style: RequestStyle | None = None,
         headers: Mapping[str, str] | None = None,
         strip_thinking: bool = False,
-        forms_so_far: frozenset[str] = frozenset(),
+        so_far: RepliesSoFar = NONE_SO_FAR,
         max_reply_bytes: int = MOST_BYTES,
         key: str = "mind.model",
     ) -> None:
@@ -83,13 +84,13 @@ class Connection:
         self.pace = pace or Pace()
         self.capabilities: Capabilities | None = None
         self._dialect: Dialect = "other"
-        self._forms = ReplyForms(structured, forms_so_far)
+        self._forms = ReplyForms(structured, so_far.forms)
         self._style = replace(style or RequestStyle(), send_seed=send_seed)
         self._strip_thinking = strip_thinking
         self._new_wire = partial(Wire, base_url, api_key, headers=headers, most_bytes=max_reply_bytes)
         self._wire = self._new_wire()
         self._of_the_parent: Wire | None = None
-        self.replies = LoggableReplies(base_url, self._wire.echoes)
+        self.replies = LoggableReplies(base_url, self._wire.echoes, so_far.models)
 
     @property
     def load(self) -> float:

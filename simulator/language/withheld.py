@@ -27,17 +27,19 @@ class LoggableReplies:
     Args:
         base_url: Whose replies, for messages.
         echoes: Finds the key.
+        earlier: Names of models that replies gave before the run was interrupted.
 
     Attributes:
         remarks: What people should know, each said once; whoever tells them takes it out.
     """
 
-    def __init__(self, base_url: str, echoes: KeyEchoes) -> None:
+    def __init__(self, base_url: str, echoes: KeyEchoes, earlier: frozenset[str] = frozenset()) -> None:
         self.remarks: list[str] = []
         self._base_url = base_url
         self._echoes = echoes
         self._lists_odds = False
         self._said: set[str] = set()
+        self._earlier = earlier
         self._answering = ""
         """The name of the model that answers, in the server's words; "" before any reply that names it."""
 
@@ -45,7 +47,7 @@ class LoggableReplies:
         """A reply that was read to its end; `model` is the name it was asked for by."""
         found = self._keeping_secrets(reply, request, model)
         if found.model and found.model != self._answering:
-            if self._answering:
+            if self._answering or (self._earlier and found.model not in self._earlier):
                 self._say(
                     "changes the model while it is asked, by the names that its replies give: arms and days may be of "
                     "different models. Name one that stays; column model of calls in the log has the name of each reply"

@@ -1,4 +1,4 @@
-"""How the replies of a run came: in which form, so that a resumed run keeps to it, and how many without counts."""
+"""How the replies of a run came: in which form and from which model, and how many without counts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import inspect, text
 
+from groundlings.simulator.language.replies_so_far import RepliesSoFar
 from groundlings.simulator.log.reading.open_log import OpenLog
 from groundlings.simulator.log.spending import AGENT
 from groundlings.simulator.log.store import Store, named_faults
@@ -26,7 +27,8 @@ GROUP BY arms.name
 ORDER BY arms.name
 """
 _BY_ASKER = """
-SELECT DISTINCT arms.name AS arm, calls.asked_by AS asked_by, calls.form AS form
+SELECT DISTINCT arms.name AS arm, calls.asked_by AS asked_by, calls.form AS form,
+       CASE WHEN calls.status <> 'unanswerable' THEN calls.model END AS model
 FROM calls JOIN sessions USING (session_id) JOIN arms USING (arm_id)
 WHERE calls.form IS NOT NULL
 """
@@ -48,8 +50,8 @@ def calls_with_estimates(log: OpenLog) -> dict[str, int]:
     return {arm: int(calls) for arm, calls in log.query(_ESTIMATED).to_numpy()}
 
 
-def forms_so_far(store: Store) -> Mapping[str, frozenset[str]]:
-    """Who asks -> the forms of the replies: "agent" for the agents, "arm NAME" for the recommender of an arm."""
+def replies_so_far(store: Store) -> Mapping[str, RepliesSoFar]:
+    """Who asks -> what is known of the replies: "agent" for the agents, "arm NAME" for the recommender of an arm."""
     engine = store.for_writing()
     try:
         with named_faults(store), engine.connect() as connection:
@@ -60,7 +62,8 @@ def forms_so_far(store: Store) -> Mapping[str, frozenset[str]]:
             rows = connection.execute(text(_BY_ASKER)).all() if known else []
     finally:
         engine.dispose()
-    found: dict[str, set[str]] = defaultdict(set)
+    found: dict[str, RepliesSoFar] = defaultdict(RepliesSoFar)
     for row in rows:
-        found[AGENT if row.asked_by == AGENT else f"arm {row.arm}"].add(row.form)
-    return {asker: frozenset(forms) for asker, forms in found.items()}
+        asker = AGENT if row.asked_by == AGENT else f"arm {row.arm}"
+        found[asker] |= RepliesSoFar(frozenset({row.form}), frozenset({row.model} - {"", None}))
+    return dict(found)

@@ -12,6 +12,7 @@ from groundlings.environments.errors import ProviderError
 from groundlings.simulator.language.connection import Connection
 from groundlings.simulator.language.endpoint import EndpointModel
 from groundlings.simulator.language.pool import EndpointPool
+from groundlings.simulator.language.replies_so_far import RepliesSoFar
 
 FORMS = ("response_format", "grammar", "structured_outputs")
 
@@ -88,7 +89,7 @@ def test_a_form_that_was_taken_is_not_given_up_in_the_middle_of_a_run(mock, requ
 def test_a_resumed_run_keeps_the_form_of_its_earlier_replies(mock, request_):
     async def scenario(handler, so_far):
         async with mock.Server(every=handler) as server:
-            connection = Connection(base_url=server.url, model="mock-1", forms_so_far=frozenset(so_far))
+            connection = Connection(base_url=server.url, model="mock-1", so_far=RepliesSoFar(frozenset(so_far)))
             pool = EndpointPool([connection], max_attempts=2)
             try:
                 return (await pool.ask(request_)).form

@@ -21,6 +21,7 @@ from groundlings.experiments.archive.inventory import read_run
 from groundlings.experiments.cli import runs as cli_runs
 from groundlings.experiments.config.loading import as_yaml
 from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running.events import Note
 from groundlings.experiments.running.run import resume_experiment, run_experiment
 from groundlings.simulator.language.scripted import legal_reply
 
@@ -303,16 +304,25 @@ def test_a_budget_stops_the_run_and_a_larger_one_ends_it(serve, mock, tmp_path, 
     assert resume_experiment(tmp_path / "run").digest == undisturbed
 
 
+class _Heard(list):
+    def event(self, event):
+        self.extend([event.line] if isinstance(event, Note) else [])
+
+
 def test_a_resumed_run_keeps_its_reply_form_and_the_manifest_counts_forms_by_arm(serve, mock, tmp_path):
-    answered, refusing = 0, False
+    answered, refusing, renamed, heard = 0, False, False, _Heard()
     decide = _decide(mock)
 
     async def changing(request):
+        from aiohttp import web
+
         nonlocal answered
         answered += 1
         if refusing and "response_format" in await request.json():
             return await mock.status(400, "response_format is not supported")(request)
-        return await (mock.status(401) if answered > 20 and not refusing else decide)(request)
+        if not renamed:
+            return await (mock.status(401) if answered > 20 and not refusing else decide)(request)
+        return web.json_response({**json.loads((await decide(request)).body), "model": "another"})
 
     server = serve(changing)
     with pytest.raises(ProviderError, match="refuses the key"):
@@ -321,8 +331,9 @@ def test_a_resumed_run_keeps_its_reply_form_and_the_manifest_counts_forms_by_arm
     with pytest.raises(ProviderError, match="response_format"):
         resume_experiment(tmp_path / "run")
     assert "response_format" in server.bodies[-1], "nothing was asked in another form"
-    refusing, answered = False, -(10**9)
-    resume_experiment(tmp_path / "run")
+    refusing, renamed, answered = False, True, -(10**9)
+    resume_experiment(tmp_path / "run", progress=heard)
+    assert sum("changes the model while it is asked" in line for line in heard) == 1, "replies before were of mock-1"
     forms = json.loads((tmp_path / "run" / "manifest.json").read_text())["reply_forms"]
     assert forms == {arm: {"json_schema": _calls(tmp_path / "run", arm)} for arm in ("popular", "again")}
 

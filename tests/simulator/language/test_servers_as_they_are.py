@@ -20,6 +20,7 @@ from groundlings.simulator.language.connection import Connection
 from groundlings.simulator.language.endpoint import EndpointModel
 from groundlings.simulator.language.pool import EndpointPool
 from groundlings.simulator.language.probe import examine
+from groundlings.simulator.language.replies_so_far import RepliesSoFar
 
 KEY = "sk-very-secret-0123456789"
 
@@ -62,8 +63,10 @@ def test_a_stream_that_breaks_off_is_no_reply(mock, request_):
     assert "breaks off" in str(error)
 
 
-@pytest.mark.parametrize(("names", "told"), [("mm", 0), ("mnmn", 1)])
-def test_a_server_that_changes_its_model_meanwhile_is_told_of_once(mock, request_, names, told):
+@pytest.mark.parametrize(
+    ("earlier", "names", "told"), [("", "mm", 0), ("", "mnmn", 1), ("mn", "mm", 0), ("m", "nn", 1), ("m", "nmnm", 1)]
+)
+def test_a_server_that_changes_its_model_meanwhile_is_told_of_once(mock, request_, earlier, names, told):
     lines = []
 
     async def scenario():
@@ -71,7 +74,8 @@ def test_a_server_that_changes_its_model_meanwhile_is_told_of_once(mock, request
             mock.text_reply(json.dumps({**mock.completion(), "model": each}), "application/json") for each in names
         ]
         async with mock.Server(*answers) as server:
-            pool = EndpointPool([Connection(base_url=server.url, model="mock-1")], tell=lines.append)
+            before = RepliesSoFar(models=frozenset(earlier))
+            pool = EndpointPool([Connection(base_url=server.url, model="mock-1", so_far=before)], tell=lines.append)
             for _ in names:
                 await pool.ask(request_)
             await pool.close()
