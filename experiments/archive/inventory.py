@@ -17,6 +17,7 @@ from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.analysis.answer.file import StoredAnswer, read_answer
 from groundlings.experiments.analysis.comparison.multiplicity import benjamini_hochberg
 from groundlings.experiments.analysis.metrics.lost import LostPages, altogether
+from groundlings.experiments.analysis.metrics.lost_afterthoughts import LostAfterthoughts
 from groundlings.experiments.analysis.metrics.lost_lessons import Lessons
 from groundlings.experiments.analysis.metrics.model_lists import ModelLists
 from groundlings.experiments.archive.directory import CELLS, CONFIG_NAME, STOPPED_NAME, locked
@@ -50,6 +51,7 @@ class RunInfo:
         digest: SHA-256 of what happened; None before a run is done. The manifest's where the seals vouch for it.
         versions: Package -> version, Python's own included where it is known.
         lost: The pages of which nothing is known, and why; empty for an unreadable one.
+        afterthoughts: Arm -> what is lost of what its agents were asked after sessions; only arms that lost any.
         lessons: Arm -> what its recommender asked in order to learn; only arms whose recommender asked something.
         lists: Arm -> what a language model made of the lists that it was asked for; only arms that asked one.
         cut_short: Arm, day and user of each session that was open when the run stopped; None where nobody wrote it down
@@ -68,6 +70,7 @@ class RunInfo:
     versions: Mapping[str, str]
     cut_short: Sequence[Mapping[str, Any]] | None = None
     lost: LostPages = field(default_factory=LostPages)
+    afterthoughts: Mapping[str, LostAfterthoughts] = field(default_factory=dict)
     lessons: Mapping[str, Lessons] = field(default_factory=dict)
     lists: Mapping[str, ModelLists] = field(default_factory=dict)
     changes: LogCheck | None = None
@@ -162,6 +165,7 @@ def read_run(directory: Path, most_rows: int | None = SOME_ROWS) -> RunInfo:
             cut_short=_cut_short(directory, source.run["status"]),
             answer=read_answer(directory),
             lost=altogether(list(source.lost().values())),
+            afterthoughts=source.lost_afterthoughts(),
             lessons=source.lessons(),
             lists=source.model_lists(),
             changes=source.changes,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from groundlings.experiments.analysis.answer.file import StoredAnswer
+    from groundlings.experiments.analysis.metrics.lost_afterthoughts import LostAfterthoughts
     from groundlings.experiments.analysis.metrics.lost_lessons import Lessons
     from groundlings.experiments.analysis.metrics.model_lists import ModelLists
     from groundlings.experiments.archive.inventory import Contrast, RunInfo
@@ -198,8 +199,12 @@ def _facts(run: RunInfo) -> dict[str, Any]:
 
 
 def _of_models(run: RunInfo) -> dict[str, str]:
-    """What recommenders asked a language model, and what came of it."""
-    told: Mapping[str, Mapping[str, Lessons | ModelLists]] = {"lessons": run.lessons, "model lists": run.lists}
+    """What language models were asked besides pages, and what came of it."""
+    told: Mapping[str, Mapping[str, LostAfterthoughts | Lessons | ModelLists]] = {
+        "after sessions": run.afterthoughts,
+        "lessons": run.lessons,
+        "model lists": run.lists,
+    }
     return {
         name: "; ".join(f"{arm}: {each.sentence()}" for arm, each in found.items())
         for name, found in told.items()

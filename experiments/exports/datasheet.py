@@ -19,6 +19,7 @@ from groundlings.experiments.exports.source import LogSource
 from groundlings.simulator.interventions import Intervention, in_words
 
 if TYPE_CHECKING:
+    from groundlings.experiments.analysis.metrics.lost_afterthoughts import LostAfterthoughts
     from groundlings.experiments.analysis.metrics.lost_lessons import Lessons
     from groundlings.experiments.analysis.metrics.model_lists import ModelLists
     from groundlings.experiments.exports.quality.measuring import LogQuality
@@ -73,7 +74,8 @@ def datasheet(
 ) -> dict[str, Any]:
     """The facts, as plain JSON values; arguments as of `write_datasheet`."""
     run, counts, lost, changes = source.run, source.counts(), source.lost(), source.interventions()
-    asked: Mapping[str, Mapping[str, Lessons | ModelLists]] = {
+    asked: Mapping[str, Mapping[str, LostAfterthoughts | Lessons | ModelLists]] = {
+        "afterthoughts": source.lost_afterthoughts(),
         "lessons": source.lessons(),
         "model_lists": source.model_lists(),
     }
@@ -255,8 +257,12 @@ def _changed_lines(facts: Mapping[str, Any]) -> list[str]:
 
 
 def _asked_lines(facts: Mapping[str, Any]) -> list[str]:
-    """What recommenders asked language models; [] where none did: one that did not learn is not what its name says."""
-    titles = {"lessons": "What recommenders asked in order to learn", "model_lists": "Lists of language models"}
+    """What language models were asked besides pages; [] where nothing: who learnt nothing is not what its name says."""
+    titles = {
+        "afterthoughts": "What agents said after their sessions",
+        "lessons": "What recommenders asked in order to learn",
+        "model_lists": "Lists of language models",
+    }
     found = []
     for name, title in titles.items():
         told = [f"- {_plain(arm['name'])}: {_plain(arm[name]['in_words'])}" for arm in facts["arms"] if name in arm]

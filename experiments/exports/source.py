@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.experiments.analysis.metrics.lost import LostPages, read_lost
+from groundlings.experiments.analysis.metrics.lost_afterthoughts import LostAfterthoughts, read_lost_afterthoughts
 from groundlings.experiments.analysis.metrics.lost_lessons import Lessons, read_lessons
 from groundlings.experiments.analysis.metrics.model_lists import ModelLists, read_model_lists
 from groundlings.experiments.archive.directory import read_manifest
@@ -185,6 +186,10 @@ class LogSource:
         """The pages of which nothing is known, and why, by the arm's name."""
         found = read_lost(self._log, self._by_id, self.run["mind"])
         return {self._by_id[arm_id].name: pages for arm_id, pages in found.items()}
+
+    def lost_afterthoughts(self) -> dict[str, LostAfterthoughts]:
+        """What is lost of what agents were asked after sessions, by the name of each arm that lost any."""
+        return {self._by_id[arm_id].name: lost for arm_id, lost in read_lost_afterthoughts(self._log).items()}
 
     def lessons(self) -> dict[str, Lessons]:
         """What recommenders asked in order to learn, and what of it is lost, by the name of each arm that asked."""

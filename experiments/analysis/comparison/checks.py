@@ -40,9 +40,10 @@ def check_run(outcomes: Outcomes, alpha: float) -> tuple[Check, ...]:
 def check_sessions(outcomes: Outcomes, alpha: float) -> tuple[Check, ...]:
     """Those of them that concern what happened, and not the log."""
     if outcomes.preference is not None:
-        return (*_readable(outcomes), *_learnt(outcomes), _drafted(outcomes.preference))
+        return (*_readable(outcomes), *_thought(outcomes), *_learnt(outcomes), _drafted(outcomes.preference))
     return (
         *_readable(outcomes),
+        *_thought(outcomes),
         *_learnt(outcomes),
         _assigned(outcomes),
         _completed(outcomes),
@@ -114,6 +115,21 @@ def _readable(outcomes: Outcomes) -> tuple[Check, ...]:
     allowed = outcomes.max_unreadable
     said = f"{lost.counted()} ({100 * lost.share:.1f} %, at most {100 * allowed:g} % allowed)"
     return (Check("the replies could be read", "passed" if lost.share <= allowed else "failed", said),)
+
+
+def _thought(outcomes: Outcomes) -> tuple[Check, ...]:
+    """Whether enough could be read of the thoughts that agents make of sessions, asked where any is lost."""
+    found = [(arm.name, arm.afterthoughts.thoughts) for arm in outcomes.arms if arm.afterthoughts]
+    short = [(name, each) for name, each in found if each]
+    if not short:
+        return ()
+    allowed = outcomes.max_unreadable
+    said = "; ".join(
+        f"{name}: {each.counted()} ({100 * each.share:.1f} %, at most {100 * allowed:g} % allowed)"
+        for name, each in short
+    )
+    enough = all(each.share <= allowed for _, each in short)
+    return (Check("the thoughts that later sessions rest on could be read", "passed" if enough else "failed", said),)
 
 
 def _learnt(outcomes: Outcomes) -> tuple[Check, ...]:

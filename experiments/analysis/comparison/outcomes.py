@@ -26,6 +26,7 @@ from groundlings.experiments.analysis.metrics.lost import (
     limit_of,
     read_lost,
 )
+from groundlings.experiments.analysis.metrics.lost_afterthoughts import LostAfterthoughts, read_lost_afterthoughts
 from groundlings.experiments.analysis.metrics.lost_lessons import Lessons, read_lessons
 from groundlings.experiments.analysis.metrics.registry import metrics_of
 from groundlings.experiments.analysis.metrics.totals import RunTotals, Totals
@@ -73,6 +74,7 @@ class ArmOutcomes:
         control_variates: What the plan takes out of them (`controls`), shape (n_agents, n_controls); None: nothing.
         metrics: Those of the experiment, by name.
         lost: The pages of which nothing is known, and why.
+        afterthoughts: What is lost of what its agents were asked after sessions; None where nothing is.
         lessons: What its recommender asked in order to learn, and what of it is lost; None where it asked nothing.
         purchases: How many, how many with a known price, and how many with a known cost; None where no metric is money.
         caps: Metric -> what larger values of agents are set to (`PlanConfig.winsorise`).
@@ -90,6 +92,7 @@ class ArmOutcomes:
     control_variates: FloatArray | None = None
     metrics: Mapping[str, Metric] = field(default_factory=lambda: by_name(METRICS))
     lost: LostPages = field(default_factory=LostPages)
+    afterthoughts: LostAfterthoughts | None = None
     lessons: Lessons | None = None
     purchases: tuple[int, int, int] | None = None
     caps: Mapping[str, float] = field(default_factory=dict)
@@ -259,7 +262,7 @@ class _Arms:
         metrics, agents = self.measured.metrics, self.measured.agents
         named, cut_short = by_name(metrics), self.log.agents_cut_short()
         missing = read_lost(self.log, [arm.arm_id for arm in self.logged], self.log.run()["mind"])
-        lessons = read_lessons(self.log, self.config)
+        unsaid, lessons = read_lost_afterthoughts(self.log), read_lessons(self.log, self.config)
         bought = self.log.purchases_known() if any(metric.money for metric in metrics) else None
         homes, shares = self.homes
         arms: list[ArmOutcomes] = []
@@ -281,6 +284,7 @@ class _Arms:
                     control_variates=self._controls(arm, totals),
                     metrics=named,
                     lost=missing[arm.arm_id],
+                    afterthoughts=unsaid.get(arm.arm_id),
                     lessons=lessons.get(arm.arm_id),
                     purchases=None if bought is None else bought.get(arm.arm_id, (0, 0, 0)),
                 )

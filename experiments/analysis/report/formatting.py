@@ -102,6 +102,15 @@ def fitted(summary: Summary) -> tuple[str, ...]:
     return tuple(f"{arm.name}: {each.sentence}." for arm in summary.arms for each in arm.fitted)
 
 
+def lost_afterthoughts(summary: Summary) -> tuple[str, ...]:
+    """What agents were asked after sessions and nobody could read, a sentence per arm that lost any of it."""
+    return tuple(
+        f"{arm.name}: not all that agents said after their sessions is known, {arm.afterthoughts.sentence()}."
+        for arm in summary.arms
+        if arm.afterthoughts
+    )
+
+
 def lost_lessons(summary: Summary) -> tuple[str, ...]:
     """What recommenders did not learn, a sentence per arm that lost lessons: such an arm is not what its name says."""
     return tuple(

@@ -26,6 +26,7 @@ from groundlings.experiments.analysis.report.formatting import (
     fitted,
     interval,
     lessons,
+    lost_afterthoughts,
     lost_lessons,
     mean,
     model_lists,
@@ -137,7 +138,8 @@ def _caption(summary: Summary) -> str:
         caption += f"\n[red]Two experiments[/]: changed on resume: {escape(', '.join(changed))}."
     if lost := unknown(summary):
         caption += f"\n[bold red]{escape(lost)}[/]"
-    caption += "".join(f"\n[bold red]{escape(line)}[/]" for line in lost_lessons(summary))
+    short = (*lost_afterthoughts(summary), *lost_lessons(summary))
+    caption += "".join(f"\n[bold red]{escape(line)}[/]" for line in short)
     return caption
 
 

@@ -28,6 +28,23 @@ FROM calls
 WHERE status IN ('unreadable', 'unanswerable'){asker}
 ORDER BY call_id
 """
+_AFTER_SESSIONS = """
+FROM calls LEFT JOIN sessions USING (session_id)
+WHERE status <> 'reasked' AND substr(template, 1, {length}) = '{prompt}-'{asker}
+"""
+_AFTERTHOUGHTS = """
+SELECT arm_id, count(*) AS asked, count(CASE WHEN status <> 'ok' THEN 1 END) AS lost
+{origin}
+GROUP BY arm_id
+"""
+_LOST_AFTERTHOUGHTS = """
+SELECT arm_id, '{prompt}' AS asked_in, status AS kind, reply AS detail, {columns}
+{origin} AND status <> 'ok'
+ORDER BY call_id
+"""
+_PROMPTS = ("reflection", "interview")
+"""What agents are asked after their sessions."""
+
 _LESSONS = """
 SELECT arm_id, count(*) AS asked, count(CASE WHEN status <> 'ok' THEN 1 END) AS lost
 FROM lessons
@@ -87,10 +104,41 @@ class LostPageReader(OpenLog):
         Where the log holds no such call, its columns are NA; logs of earlier schemas know no finish_reason.
         """
         pages = self._ask(_PAGES)
-        here = self.columns_of("calls")
-        columns = [name if name in here else f"{idle} AS {name}" for name, idle in _ABOUT_REPLIES.items()]
-        asker = " AND asked_by = 'agent'" if "asked_by" in here else ""
-        calls = self._ask(_CALLS.format(columns=", ".join(columns), asker=asker))
+        calls = self._ask(_CALLS.format(columns=self._about_replies(), asker=self._of_agents()))
         # What an agent is asked after its session stands on the last page as well, behind the page's own calls.
         first = calls.drop_duplicates(["session_id", "page"]).drop(columns="call_id")
         return pages.merge(first, on=["session_id", "page"], how="left").drop(columns=["session_id", "page"])
+
+    def afterthoughts(self) -> dict[tuple[int, str], tuple[int, int]]:
+        """(arm_id, `reflection` or `interview`) -> what agents were asked after their sessions, and what of it is lost;
+        an arm whose agents were asked nothing is absent."""
+        return {
+            (row["arm_id"], prompt): (int(row["asked"]), int(row["lost"]))
+            for prompt in _PROMPTS
+            for row in self._rows(_AFTERTHOUGHTS.format(origin=self._after_sessions(prompt)))
+        }
+
+    def lost_afterthoughts(self) -> list[dict[str, Any]]:
+        """One row per lost afterthought: arm_id; asked_in, `reflection` or `interview`; kind, detail and the other
+        columns as of `lost_pages`."""
+        columns = self._about_replies()
+        return [
+            dict(row)
+            for prompt in _PROMPTS
+            for row in self._rows(
+                _LOST_AFTERTHOUGHTS.format(prompt=prompt, columns=columns, origin=self._after_sessions(prompt))
+            )
+        ]
+
+    def _after_sessions(self, prompt: str) -> str:
+        """The calls of agents in one prompt, without those that were asked again."""
+        return _AFTER_SESSIONS.format(length=len(prompt) + 1, prompt=prompt, asker=self._of_agents())
+
+    def _about_replies(self) -> str:
+        """Columns of calls that tell why a reply could not be read, as far as the log has them."""
+        here = self.columns_of("calls")
+        return ", ".join(name if name in here else f"{idle} AS {name}" for name, idle in _ABOUT_REPLIES.items())
+
+    def _of_agents(self) -> str:
+        """A condition that leaves out what recommenders asked."""
+        return " AND asked_by = 'agent'" if "asked_by" in self.columns_of("calls") else ""
