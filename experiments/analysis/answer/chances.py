@@ -32,7 +32,7 @@ def chances_note(comparison: Comparison, finding: Finding) -> str:
     if finding.kind == "no clear winner" and not leader.headline.unvaried:
         best = max(chances, key=lambda name: chances[name])
         return (
-            f"Not clear: at {sure}, {_unclear(comparison)} to {comparison.baseline} can be chance. "
+            f"Not clear: at {sure}, {_unclear(comparison, finding)} to {comparison.baseline} can be chance. "
             f"{_ASKS_LESS} The chance is {_odds(chances, [best])}, which decides nothing."
         )
     if finding.kind == "no direction":
@@ -43,9 +43,9 @@ def chances_note(comparison: Comparison, finding: Finding) -> str:
     return ""
 
 
-def _unclear(comparison: Comparison) -> str:
-    """Whose differences are not clear; others may be clearly worse."""
-    names = [arm.name for arm in comparison.arms if not arm.headline.clear]
+def _unclear(comparison: Comparison, finding: Finding) -> str:
+    """Whose differences are not clear; others may be clearly worse, the same, or not known."""
+    names = [arm.name for arm in comparison.arms if arm in finding.unclear]
     what = "the difference" if len(names) == 1 else "the differences"
     return what if len(names) in (0, len(comparison.arms)) else f"{what} of {listed(names)}"
 

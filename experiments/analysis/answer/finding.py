@@ -122,7 +122,7 @@ def _sorted_out(
         kind: Kind = "contradicted" if contradicted(objected[0]) else "does not hold"
         also = tuple(arm for arm in better if arm not in objected)
         return Finding(kind, direction, objected[0], also=also, unclear=unclear, **common)
-    kind = "baseline ahead" if len(worse) == len(told) and not same else "no clear winner"
+    kind = "baseline ahead" if len(worse) == len(told) else "no clear winner"
     also = tuple(better)
     return Finding(kind, direction, told[0], also=also, unclear=unclear, **common)
 

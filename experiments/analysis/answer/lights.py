@@ -6,6 +6,7 @@ from groundlings.experiments.analysis.answer.finding import Finding
 from groundlings.experiments.analysis.answer.values import Light, State
 from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
 from groundlings.experiments.analysis.comparison.fidelity_gate import Gate
+from groundlings.experiments.analysis.comparison.held_out import Source
 from groundlings.experiments.analysis.comparison.real_behaviour import ORDER_CHECK, REPEAT_CHECK
 from groundlings.experiments.analysis.comparison.verdict import failed
 from groundlings.experiments.analysis.report.formatting import plural
@@ -16,6 +17,13 @@ _PLAIN = {
     "the bootstrap agrees": "too few people to resample",
 }
 """Beginnings of the names of checks -> what it means that they failed or could not be made."""
+
+_CHOSE: dict[Source, str] = {
+    "random exposures": "of what they were shown at random",
+    "logged exposures": "of what they were shown",
+    "held-out behaviour": "later",
+}
+"""Evidence of real people -> when, or of what, they chose."""
 
 
 def lights_of(comparison: Comparison, finding: Finding, past_tests: int = 0) -> tuple[Light, Light, Light]:
@@ -99,13 +107,15 @@ def _stance(comparison: Comparison, leader: ArmFindings | None) -> tuple[State, 
     who, base = f"{leader.name}{first_recommender(comparison, leader.name)}", comparison.baseline
     found = leader.real.decided_by
     where = "behind" if found is not None and (found.difference.difference or 0.0) < 0 else "ahead of"
+    told = leader.real.effects if found is None else (found,)
+    chose = " and ".join(dict.fromkeys(_CHOSE[each.source] for each in told))
     match leader.real.stance:
         case "agrees":
-            return "good", f"what the real users chose later also puts {who} {where} {base}"
+            return "good", f"what the real users chose {chose} also puts {who} {where} {base}"
         case "disagrees":
-            return "bad", f"what the real users chose later puts {who} {where} {base} instead"
+            return "bad", f"what the real users chose {chose} puts {who} {where} {base} instead"
         case "cannot tell":
-            return "unknown", f"what the real users chose later cannot tell whether {who} is ahead of {base}"
+            return "unknown", f"what the real users chose {chose} cannot tell whether {who} is ahead of {base}"
         case _:
             return None
 
@@ -122,10 +132,13 @@ def _people(comparison: Comparison, finding: Finding, past_tests: int) -> Light:
     how = "at random" if shown.source == "random exposures" else "by a known rule"
     known = shown.difference
     reading = "cannot tell"
-    if known.excludes_zero and leader is not None:
+    if not comparison.metrics[comparison.plan.primary].measures_choice:
+        reading = "is not about this metric"
+    elif known.excludes_zero and leader is not None:
         same = (known.difference or 0.0) * (finding.direction or 1) * (leader.headline.effect.difference or 0.0) > 0
         reading = "agrees" if same else "says the opposite"
-    state: State = {"agrees": "good", "says the opposite": "bad", "cannot tell": "unknown"}[reading]  # type: ignore[assignment]
+    states: dict[str, State] = {"agrees": "good", "says the opposite": "bad"}
+    state = states.get(reading, "unknown")
     return Light(
         "People",
         state,

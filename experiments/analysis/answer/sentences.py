@@ -10,6 +10,7 @@ from groundlings.experiments.analysis.answer.finding import Finding, contradicte
 from groundlings.experiments.analysis.answer.sizes import Unit, in_percent, listed, size_of, unit_of
 from groundlings.experiments.analysis.answer.values import Size
 from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison, Variants
+from groundlings.experiments.analysis.comparison.objectives import signs_of
 from groundlings.experiments.analysis.comparison.preference import Preference
 from groundlings.experiments.analysis.comparison.verdict import failed
 from groundlings.experiments.analysis.metrics.declaration import Metric
@@ -153,6 +154,9 @@ def _behind(words: Words) -> tuple[str, str]:
     others = {1: "the other one is worse", 2: "both others are worse"}.get(
         len(finding.worse), f"all {len(finding.worse)} others are worse"
     )
+    if finding.same or finding.unknown:
+        number = len(words.comparison.arms)
+        others = f"{len(finding.worse)} of {number} others {_verb(finding.worse, 'is', 'are')} worse"
     nearest = "" if len(finding.worse) == 1 else f"; the nearest is {leader.name}"
     return f"{base} stays ahead", f"{others}{nearest}, {words.against(leader)}.{_rest(words, worse=False)}"
 
@@ -196,7 +200,12 @@ def _undirected(words: Words) -> tuple[str, str]:
         return claim, f"the highest, {leader.name}, shows {words.against(leader)}.{_unvaried(words)}"
     if not clear:
         return claim, f"the highest, {leader.name}, shows {words.against(leader)}, which can be chance."
-    return claim, "; ".join(f"{arm.name} shows {words.against(arm)}" for arm in clear[:2]) + "."
+    rest = ""
+    if len(clear) > 2:
+        highest, *between, lowest = sorted(clear, key=lambda arm: -gain(arm, words.finding.direction))
+        rest = f"; {listed(arm.name for arm in between)} {_verb(between, 'lies', 'lie')} between them"
+        clear = [highest, lowest]
+    return claim, "; ".join(f"{arm.name} shows {words.against(arm)}" for arm in clear) + f"{rest}."
 
 
 def _preference(found: Preference | None) -> tuple[str, str]:
@@ -306,8 +315,10 @@ def _objection(words: Words, arm: ArmFindings) -> str:
         return _real(arm, words.comparison.baseline)
     for guard in arm.guardrails:
         if guard.state == "harmed":
-            label = words.comparison.metrics[guard.metric].label.lower()
-            return f"{label} falls by more than the plan allows"
+            comparison = words.comparison
+            less_is_better = signs_of(comparison.plan, comparison.metrics)[guard.metric] < 0
+            label = comparison.metrics[guard.metric].label.lower()
+            return f"{label} {'rises' if less_is_better else 'falls'} by more than the plan allows"
     if arm.variants is not None and not arm.variants.same_sign:
         return f"its effect changes its sign between the runs ({_dissent(words, arm.variants)})"
     wrong = next((check for check in failed(arm.checks) if check.spoils), None)

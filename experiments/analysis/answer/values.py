@@ -17,7 +17,7 @@ Kind = Literal[
     winner           one recommender is better than the baseline and than every other one
     tied             recommenders that beat the baseline cannot be told apart from the leader
     no clear winner  no difference to the baseline is clear
-    baseline ahead   all the others are worse than the baseline
+    baseline ahead   all that differ from the baseline and are known are worse
     contradicted     the leader's effect has the other sign in what real people did
     does not hold    the leader is better, but harms a guardrail, fails a check, or changes its sign between variants
     no direction     the metric does not say whether more of it is better

@@ -13,6 +13,15 @@ from groundlings.experiments.analysis.report.formatting import decimal, plural
 from groundlings.experiments.analysis.report.verdict_sentences import primary
 from groundlings.experiments.analysis.retention import RetentionPoint
 
+_ONE = {
+    "fade": "fades",
+    "grow": "grows",
+    "catch up": "catches up",
+    "fall behind": "falls behind",
+    "rise": "rises",
+    "fall": "falls",
+}
+"""What differences do -> the same of one arm."""
 _NAMED = 3
 """As many arms are named; more are counted."""
 
@@ -34,7 +43,7 @@ def daily_takeaway(comparison: Comparison) -> str:
     for verb, names in moving.items():
         if len(names) == 1:
             name, _, size = names[0].rpartition(" by ")
-            said.append(f"{name} {verb}s by {size}")
+            said.append(f"{name} {_ONE[verb]} by {size}")
         else:
             said.append(f"{listed(names)} {verb}")
     if not said:
@@ -94,10 +103,17 @@ def _percent(share: float) -> str:
 
 
 def _change(arm: ArmFindings, metric: Metric) -> tuple[str, str]:
-    """Whether an effect shrinks or grows from the first day to the last, and by how much."""
-    change, effect = arm.novelty, arm.headline.effect.difference or 0.0
-    gap = 0.0 if change is None else change.difference or 0.0
-    return ("fade" if gap * effect < 0 else "grow"), decimal(abs(gap), metric.decimals)
+    """What becomes of an arm's difference from the first day to the last, and by how much."""
+    gap = 0.0 if arm.novelty is None else arm.novelty.difference or 0.0
+    last = arm.days[-1].difference if arm.days else None
+    size = decimal(abs(gap), metric.decimals)
+    if metric.higher_is_better is None or last is None:
+        return ("rise" if gap > 0 else "fall"), size
+    good = 1 if metric.higher_is_better else -1
+    first, last, gain = good * (last - gap), good * last, good * gap
+    if gain > 0:
+        return ("grow" if first >= 0 else "catch up"), size
+    return ("fade" if last >= 0 else "fall behind"), size
 
 
 def _standing(arm: ArmFindings, metric: Metric) -> str:

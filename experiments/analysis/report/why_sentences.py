@@ -120,12 +120,13 @@ def arm_sentence(arm: ArmParts, why: Why) -> str:
     reasons = [part for part in clear if _share(part, arm) >= _WORTH_SAYING]
     against = [part for part in clear if _share(part, arm) <= -_WORTH_SAYING]
     verb = f"{_stands(arm.effect.mean, target.higher_is_better)} {why.baseline}"
+    tail = f"; against that, {' and '.join(map(said, against))}" if against else ""
     if not reasons:
-        return f"{arm.name} {verb} ({whole}); no single part of it can be told from chance."
+        which = "single part that explains a tenth of it or more" if clear else "single part of it"
+        return f"{arm.name} {verb} ({whole}); no {which} can be told from chance{tail}."
     degree = "mostly" if _share(reasons[0], arm) >= 0.5 else "above all"
     told = [f"{degree} because {said(reasons[0], f' of {whole}')}"]
     told += [f"partly because {said(part)}" for part in reasons[1:]]
-    tail = f"; against that, {' and '.join(map(said, against))}" if against else ""
     return f"{arm.name} {verb}, {', '.join(told)}{tail}."
 
 

@@ -146,12 +146,36 @@ def test_titles_say_what_the_figure_shows(comparison):
     steady = replace(effect, difference=-0.1, low=-0.4, high=0.2)
     arms = (
         replace(found(comparison, effect=effect, clear=True), name="als", novelty=steady),
-        replace(found(comparison, effect=effect, clear=True), name="item_knn", novelty=faded),
+        replace(found(comparison, effect=effect, clear=True), name="item_knn", novelty=faded, days=(effect, effect)),
     )
     assert daily_takeaway(replace(comparison, arms=arms)).startswith("als keeps its lead; item_knn fades by 0.38")
     assert survival_takeaway(curves(a=0.62, b=0.48)) == "Sessions are longest with a: 62 % reach page 2, 48 % with b"
     assert survival_takeaway(curves(a=0.62, b=0.62)).startswith("Sessions are about as long in every arm: 62 %")
     assert survival_takeaway(curves(a=0.62, b=0.62), some_empty=True).startswith("Sessions that were shown something")
+
+
+@pytest.mark.parametrize(
+    ("last", "change", "better", "said"),
+    [
+        (-0.5, -0.38, True, "falls behind"),  # the overall effect has the same sign, and nothing good grows
+        (0.2, 0.38, True, "catches up"),  # from behind to ahead: an overall effect just below zero does not fade
+        (-0.2, 0.1, True, "catches up"),
+        (0.5, 0.38, True, "grows"),
+        (-0.2, -0.38, True, "falls behind"),
+        (-0.5, 0.38, False, "fades"),
+        (0.5, 0.38, False, "falls behind"),
+        (-0.5, -0.38, None, "falls"),
+    ],
+)
+def test_what_becomes_of_a_difference_is_said_by_who_is_ahead(comparison, last, change, better, said):
+    effect = comparison.arms[0].headline.effect
+    novelty = replace(effect, difference=change, low=change - 0.05, high=change + 0.05)
+    day = replace(effect, difference=last)
+    name = comparison.plan.primary
+    metrics = {**comparison.metrics, name: replace(comparison.metrics[name], higher_is_better=better)}
+    arm = replace(comparison.arms[0], name="als", novelty=novelty, days=(day, day))
+    told = daily_takeaway(replace(comparison, arms=(arm,), metrics=metrics))
+    assert told.startswith(f"als {said} by ")
 
 
 def test_settings_are_lines_and_not_json():

@@ -202,6 +202,19 @@ def test_what_the_answer_does_not_call_clear_is_no_reason_to_call_an_arm_ahead(f
     assert arm_sentence(replace(doubted, clear=True), found).startswith(f"{doubted.name} is ahead of chance ")
 
 
+def test_a_part_that_speaks_against_an_effect_is_told_although_none_explains_it(found):
+    arm = found.effect.arms[1]
+    whole = replace(arm.effect, mean=0.3, low=0.1, high=0.5)
+    vague = replace(whole, mean=0.7, low=-0.2, high=1.6)
+    against = replace(whole, mean=-0.4, low=-0.5, high=-0.3)
+    first, second, *_ = arm.parts
+    parts = (replace(first, effect=vague), replace(second, effect=against))
+    said = arm_sentence(replace(arm, effect=whole, parts=parts, clear=True), found)
+    assert "no single part that explains a tenth of it or more can be told from chance; against that, " in said
+    alone = arm_sentence(replace(arm, effect=whole, parts=parts[:1], clear=True), found)
+    assert alone.endswith("no single part of it can be told from chance.")
+
+
 def test_an_arm_that_never_ran_has_no_figures_and_the_others_have_theirs(planted, tmp_path):
     shutil.copy(planted / "log.db", tmp_path)
     with sqlite3.connect(tmp_path / "log.db") as log:

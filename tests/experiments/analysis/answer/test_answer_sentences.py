@@ -94,6 +94,21 @@ def test_a_baseline_that_nobody_reaches_stays_ahead():
     assert found.next_step.startswith("Keep base")
 
 
+def test_others_that_are_the_same_or_not_known_are_not_counted_as_worse():
+    base = base_likes()
+    same = arm("same", base, identical=True)
+    found = answer(run_of(arm("base", base), arm("a", shifted(base, -2)), same))
+    assert (found.kind, found.chances_note) == ("baseline ahead", "")
+    assert found.sentence.startswith("base stays ahead: 1 of 2 others is worse, likes per session \N{MINUS SIGN}30 %")
+    assert found.sentence.endswith("same did exactly what base did.")
+    nothing = arm("nothing", base)
+    nothing.totals.columns["whole_sessions"] = np.zeros(N)
+    found = answer(run_of(arm("base", base), arm("a", shifted(base, -2)), arm("b", shifted(base, -1)), nothing))
+    assert found.detail.startswith("2 of 3 others are worse; the nearest is b")
+    found = answer(run_of(arm("base", base), arm("a", shifted(base, -2)), arm("b", shifted(base, 0.05)), same))
+    assert "the difference of b to base can be chance" in found.chances_note
+
+
 def test_bounds_and_copies_do_not_compete():
     base = base_likes()
     rest = (arm("again", base, policy="base"), arm("oracle", base + 5, bound=True))
@@ -213,6 +228,9 @@ def test_people_who_were_once_shown_items_are_told_of():
     assert answer(run).lights[2].words == "No real person was shown these lists: all of this is simulated."
     found = answer(run, held_out=real(0.01, 0.03, "random exposures"))
     assert found.lights[2].words == f"Once: {N} real people were shown items at random; what they did agrees."
+    assert found.lights[1].words.startswith("What the real users chose of what they were shown at random also puts a")
+    stars = answer(replace(run, plan=PlanConfig(primary="satisfaction")), held_out=real(0.01, 0.03, "random exposures"))
+    assert stars.lights[2].words.endswith("what they did is not about this metric.")
     corrected = answer_of(compare_outcomes(run, None), summary_of(run), past_tests=3)
     assert corrected.lights[2].words == "Corrected by 3 tests on real people."
 
@@ -241,6 +259,9 @@ def test_a_guardrail_that_is_harmed_stops_a_winner():
     assert (found.kind, found.winner) == ("does not hold", None)
     assert "satisfaction falls by more than the plan allows" in found.sentence
     assert [each.words for each in found.news] == ["satisfaction \N{MINUS SIGN}17 %, more than allowed"]
+    less = tuple(replace(each, higher_is_better=False) if each.name == "satisfaction" else each for each in METRICS)
+    risen = answer(run_of(arm("base", base), arm("a", shifted(base, 2), satisfaction=7.0), plan=plan, metrics=less))
+    assert "satisfaction rises by more than the plan allows" in risen.sentence
     held = answer(run_of(arm("base", base), arm("a", shifted(base, 2)), plan=plan))
     assert held.winner == "a"
     assert [(each.state, each.words) for each in held.news] == [("good", "guardrail held")]
@@ -267,6 +288,10 @@ def test_less_is_better_where_the_metric_says_so():
     either = tuple(replace(each, higher_is_better=None) if each.name == PLAN.primary else each for each in METRICS)
     found = answer(run_of(arm("base", base), arm("a", shifted(base, -2)), metrics=either))
     assert (found.kind, found.winner) == ("no direction", None)
+    three = [arm(name, shifted(base, shift)) for name, shift in (("a", 1), ("b", -2), ("c", 2))]
+    found = answer(run_of(arm("base", base), *three, metrics=either))
+    assert found.detail.startswith("c shows likes per session +")
+    assert found.detail.endswith("; a lies between them.")
 
 
 def test_a_lift_on_a_baseline_of_nothing_is_told_in_the_metrics_unit():
