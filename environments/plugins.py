@@ -32,6 +32,7 @@ from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from groundlings.environments import earlier_names
 from groundlings.environments.errors import ConfigError, expectation, shown
+from groundlings.environments.lookalikes import same_letters
 
 ReadOption = Callable[[Any, Any, str], Any]
 """Type in the constructor's signature, value as the YAML has it, key path for messages -> the argument."""
@@ -277,7 +278,10 @@ def _larger_than_counted(value: Any) -> int:
 
 def nearest(word: str, words: Iterable[str]) -> str:
     """The name that may have been meant, as the end of a message; "" where none is near."""
-    close = get_close_matches(word, list(words), n=1)
+    known = list(words)
+    if told := same_letters(word, known):
+        return f" ({told})"
+    close = get_close_matches(word, known, n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 

@@ -15,6 +15,7 @@ from groundlings.environments.catalog import Catalog
 from groundlings.environments.dataset import Dataset, RatingScale
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.interactions import DISLIKE, KINDS, Interactions
+from groundlings.environments.lookalikes import same_letters
 from groundlings.environments.people import People
 from groundlings.environments.random_streams import name_keys
 from groundlings.environments.sorting import order_of_two
@@ -124,7 +125,8 @@ class Population:
                 f"user {user_id!r} is in the data set but not among the {persons(len(self))} of this population;"
                 f" choose one of them ({self._some_ids()}) or raise population.size"
             )
-        raise ConfigError(f"no user {user_id!r} in the data set; ids look like {self._some_ids()}")
+        told = same_letters(user_id, self.people.user_ids) or f"ids look like {self._some_ids()}"
+        raise ConfigError(f"no user {user_id!r} in the data set; {told}")
 
     @cached_property
     def fingerprint(self) -> str:

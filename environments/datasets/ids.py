@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from groundlings.environments.arrays import IntArray
 from groundlings.environments.errors import shown
+from groundlings.environments.lookalikes import spelt
 from groundlings.environments.words import plural
 
 _NAMED = 3
@@ -92,7 +93,7 @@ def alike(names: Iterable[str]) -> str:
     one, other = pairs[0]
     more = f" ({len(pairs) - 1:,} more such pairs)" if len(pairs) > 1 else ""
     return (
-        f"{_spelt(one, other)} and {_spelt(other, one)} look alike and are two{more}: they differ in spaces or in how "
+        f"{spelt(one, other)} and {spelt(other, one)} look alike and are two{more}: they differ in spaces or in how "
         "letters are composed; write one of them everywhere where one is meant"
     )
 
@@ -114,16 +115,10 @@ def _meant(missing: str, known: Iterable[str]) -> str:
         if composed
         else "the two look alike; write one of them everywhere"
     )
-    return f"; it is written {_spelt(missing, alike)} here and {_spelt(alike, missing)} there: {why}"
+    return f"; it is written {spelt(missing, alike)} here and {spelt(alike, missing)} there: {why}"
 
 
 def _plain(text: str) -> str:
     """What a reader sees of an id: one form for letters, and neither case, spaces nor invisible characters."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     return "".join(sign for sign in folded if unicodedata.category(sign) not in ("Cf", "Zs", "Cc"))
-
-
-def _spelt(text: str, other: str) -> str:
-    """A text in plain ASCII, and the code points that the other one does not have."""
-    own = [f"U+{ord(sign):04X}" for sign in dict.fromkeys(text) if sign not in other]
-    return ascii(text[:40]) + (f" (with {', '.join(own[:4])})" if own else "")

@@ -13,7 +13,9 @@ from typing import Any
 from groundlings.environments.catalog import BETWEEN_GENRES
 from groundlings.environments.conversation.talk_actions import ACCEPT, REFUSE
 from groundlings.environments.errors import ConfigError
+from groundlings.environments.lookalikes import same_letters
 from groundlings.environments.offers import PRICE, PROMOTED
+from groundlings.environments.plugins import nearest
 from groundlings.environments.shop_actions import ADD_TO_CART, PAID, PURCHASE, QUANTITY
 from groundlings.environments.social_turns import SOCIAL_TURN
 from groundlings.environments.ties import FRIENDS_LIKED
@@ -219,16 +221,15 @@ def _agent(log: LogReader, user: str) -> Mapping[str, Any]:
     known = log.user_ids()
     near = get_close_matches(user, known, n=3) or known[:3]
     raise ConfigError(
-        f"--user: nobody of the id {user!r} is among the {plural(len(known), 'agent')} of this run; try {_or(near)}"
+        f"--user: nobody of the id {user!r} is among the {plural(len(known), 'agent')} of this run; "
+        f"{same_letters(user, known) or f'try {_or(near)}'}"
     )
 
 
 def _check_arm(log: LogReader, arm: str | None) -> None:
     known = [each.name for each in log.logged_arms()]
     if arm is not None and arm not in known:
-        near = get_close_matches(arm, known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ConfigError(f"--arm: found {arm!r}, this run has {_or(known)}{hint}")
+        raise ConfigError(f"--arm: found {arm!r}, this run has {_or(known)}{nearest(arm, known)}")
 
 
 def session_story(session: Mapping[str, Any], of: SessionRows, opinion: str | None) -> StorySession:

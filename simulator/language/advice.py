@@ -84,6 +84,8 @@ def explanation(
     settings = settings_named(fault.what)
     if settings:
         named = " or ".join(f"{key}.{name}: {str(value).lower()}" for name, value in settings)
+        if ("top_logprobs", 5) in settings:
+            named += " (some servers give no log probabilities at all: take another one then)"
         return f"{where} refuses the request: {fault.what}. It may want {named}; {_CHECK}"
     hint = f"{_without_form(form, key)}; {_CHECK}" if form != "none" else _CHECK
     return f"{where} refuses the request: {fault.what}. {hint}"

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from groundlings.environments.chat import ChatReply, ChatRequest, Message
+from groundlings.environments.chat import ChatReply, ChatRequest, Message, ran_out_of_tokens
 from groundlings.environments.errors import ProviderError, UnreadableReply
 from groundlings.environments.replies import read_plain_json
 from groundlings.environments.side_by_side import side_by_side
@@ -190,6 +190,8 @@ def _answered(way: Way, name: str, dialect: str) -> list[Finding]:
     thought = reply.thought_characters
     if not reply.text and thought:
         detail = f"{detail}; thinking ({thought:,} characters) took all of its tokens: switch it off by extra_body"
+    elif not reply.text and ran_out_of_tokens(reply.finish_reason):
+        detail = f"{detail}; no text came before its tokens were used up: it may think unseen, so see extra_body"
     if reply.text.startswith(WITHHELD_TEXT):
         detail = f"{detail}; {reply.text}"
     answers = bool(reply.text) and not reply.text.startswith(WITHHELD_TEXT)

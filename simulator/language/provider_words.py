@@ -42,6 +42,7 @@ _FORM = re.compile(
     r"response_format|response format|json_schema|json schema|json_object|structured|grammar|guided|schema"
     r"|requested parameters"
 )
+_PARAMETER = re.compile(r"[\w.\[\]-]{1,60}")
 _BUSY = re.compile(r"rate[ _-]?limit|too many requests|resource_exhausted|overloaded")
 
 
@@ -116,7 +117,7 @@ def status_of(error: Any) -> int:
 
 
 def _message(body: Any) -> str:
-    """The first message in an error's body, with its code."""
+    """The first message in an error's body, with its code and the key of the request that it is about."""
     if isinstance(body, list):
         return next(filter(None, map(_message, body)), "")
     if isinstance(body, str):
@@ -127,7 +128,11 @@ def _message(body: Any) -> str:
         return _message(inner)
     told = next((str(body[key]) for key in _TEXTS if body.get(key)), "")
     code = next((body[key] for key in _CODES if body.get(key)), "")
-    named = f" ({code})" if told and isinstance(code, str) and code and not code.isdigit() and code not in told else ""
+    told_code = isinstance(code, str) and code and not code.isdigit() and code not in told
+    param = body.get("param")
+    told_param = isinstance(param, str) and _PARAMETER.fullmatch(param) and param not in told
+    about = ", ".join([*([str(code)] if told_code else ()), *([f"about {param}"] if told_param else ())])
+    named = f" ({about})" if told and about else ""
     source = body.get("metadata")
     raw = source.get("raw") if isinstance(source, Mapping) else None
     return f"{told}{named}" + (f": {raw}" if told and isinstance(raw, str) and raw else "")

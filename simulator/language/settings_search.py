@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
-from groundlings.environments.chat import ChatReply, ChatRequest, Message
+from groundlings.environments.chat import ChatReply, ChatRequest, Message, ran_out_of_tokens
 from groundlings.environments.errors import ProviderError
 from groundlings.simulator.language.advice import settings_named
 from groundlings.simulator.language.thinking import without_thinking
@@ -19,6 +19,9 @@ AS_A_RUN = ChatRequest(
     (Message("system", "You answer in plain words."), Message("user", "Tell me about the sea.")), {}, 40, 0.7, 1
 )
 """A question put with all that a run sends: two roles, a temperature, a seed and a bound."""
+
+_ONE_WORD = replace(AS_A_RUN, messages=(Message("user", "Is the sea wet? Answer with one word."),))
+"""A question whose answer is done before the bound, unless the model thinks first."""
 
 TOKENS_TO_THINK = 2000
 """The bound that a model is given which used up a smaller one for thinking."""
@@ -82,10 +85,27 @@ async def _with_room_to_think(ask: Ask, way: Way) -> Way:
     if without_thinking(way.reply.text) != way.reply.text:
         settings = {**way.settings, "thinking": "strip"}
         way = Way(settings, await ask(AS_A_RUN, settings))
-    if not way.reply.text and way.reply.thought_characters:
+    out_of_tokens = ran_out_of_tokens(way.reply.finish_reason)
+    # Some servers neither show the thinking nor count its characters: there is no text, and no token left.
+    if not way.reply.text and (way.reply.thought_characters or out_of_tokens):
         settings = {**way.settings, "max_tokens": TOKENS_TO_THINK}
         way = Way(settings, await ask(AS_A_RUN, settings))
+    elif out_of_tokens and "thinking" not in way.settings and await _thinks_unmarked(ask, way.settings):
+        settings = {**way.settings, "thinking": "strip", "max_tokens": TOKENS_TO_THINK}
+        way = Way(settings, await ask(AS_A_RUN, settings))
     return way
+
+
+async def _thinks_unmarked(ask: Ask, settings: Settings) -> bool:
+    """Whether a model thinks although its replies do not begin with a mark: some chat templates put that into the
+    prompt, and until the mark at the end has come, the thinking looks like an answer."""
+    try:
+        if not ran_out_of_tokens((await ask(_ONE_WORD, settings)).finish_reason):
+            return False
+        whole = await ask(_ONE_WORD, {**settings, "max_tokens": TOKENS_TO_THINK})
+    except ProviderError:  # the way that was found stays
+        return False
+    return without_thinking(whole.text) != whole.text
 
 
 def _with(settings: Settings, key: str, value: Any) -> dict[str, Any]:

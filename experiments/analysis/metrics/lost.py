@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from groundlings.environments.chat import ran_out_of_tokens
 from groundlings.environments.cleaning import printable
+from groundlings.simulator.language.thinking import without_thinking
 from groundlings.simulator.language.withheld import WITHHELD_TEXT
 from groundlings.simulator.lost_pages import MAX_UNREADABLE
 
@@ -234,7 +235,7 @@ def _unreadable(row: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _thinks(reply: str) -> bool:
-    return reply.lstrip().startswith("<think")
+    return without_thinking(reply) != reply
 
 
 def _is_json(text: str) -> bool:

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from groundlings.environments.arrays import IntArray
 from groundlings.environments.dataset import Dataset
 from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.interactions import Interactions
+from groundlings.environments.plugins import nearest
 from groundlings.environments.split import test_people
 from groundlings.environments.words import plural
 from groundlings.experiments.labs.warmup.config import ColdConfig
@@ -129,7 +129,6 @@ def _rows(dataset: Dataset, item_ids: Sequence[str]) -> IntArray:
     rows = dataset.catalog.rows(item_ids)
     for item_id, row in zip(item_ids, rows, strict=True):
         if row is None:
-            near = get_close_matches(item_id, dataset.catalog.item_ids, n=1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            hint = nearest(item_id, dataset.catalog.item_ids)
             raise ConfigError(f"cold.items: {dataset.name} has no item {item_id!r}{hint}")
     return np.array(rows, dtype=np.int64)

@@ -47,7 +47,9 @@ class Partly:
         if lost and (self.item < 0 or self.item in page.items):
             if self.how == "refused":
                 raise UnanswerablePrompt("refused", what="flagged for violence", attempts=3)
-            text, stopped = {"length": ("", "length"), "prose": ("I like it.", "stop")}[self.how]
+            text, stopped = {
+                "length": ("", "length"), "prose": ("I like it.", "stop"), "thought": ("Well.</think>{}", "stop"),
+            }[self.how]
             request = ChatRequest((Message("user", "what do you do?"),), {}, 10, 0.0, 1)
             reply = ChatReply(text, "m", "", 10, 0, 10, 0.0, finish_reason=stopped)
             return Decision.lost(legal, page, [CallRecord(request, reply, "own-1", "h" * 64, "unreadable")])
@@ -211,6 +213,12 @@ def test_the_comparison_says_that_nothing_could_be_read(experiment, groceries, t
     assert knn.reasons[0] == "nothing could be read (24 of 24)"
     assert not any("interval includes zero" in reason for reason in knn.reasons)
     assert found.as_dict()["lost"]["unreadable"] == 24
+
+
+def test_thinking_whose_beginning_stands_in_the_prompt_is_told_from_a_broken_form(experiment, films, tmp_path):
+    lost = figures(experiment(films, how="thought", limit=1), tmp_path / "run").lost
+    assert "thinking in the reply 24" in lost.sentence()
+    assert "thinking: strip" in lost.sentence()
 
 
 def test_a_few_lost_pages_are_left_out_of_every_figure_and_counted(experiment, dataset, tmp_path):
