@@ -11,7 +11,7 @@ import mmap
 import re
 from pathlib import Path
 
-_SEPARATORS = {".csv": ",", ".tsv": "\t"}
+_SEPARATORS = {".csv": ",", **dict.fromkeys((".tsv", ".inter", ".item", ".user"), "\t")}
 _BEGINS = "=+-@\t\r"
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _MAYBE = re.compile(rb"(?m)(?:^|[,\t])[\"\t\r]*(?:[=@\t\r]|[+-](?![\d.]+(?:[eE][+-]?\d+)?(?:[,\t\r\n]|\Z)))")
@@ -19,7 +19,7 @@ _MAYBE = re.compile(rb"(?m)(?:^|[,\t])[\"\t\r]*(?:[=@\t\r]|[+-](?![\d.]+(?:[eE][
 
 
 def formula_notes(directory: Path) -> tuple[str, ...]:
-    """A sentence for each CSV or TSV file in an export that holds cells which a spreadsheet would compute.
+    """A sentence for each text table in an export (CSV, TSV, RecBole's) with cells that a spreadsheet would compute.
 
     Args:
         directory: The export, or its draft.
@@ -30,7 +30,7 @@ def formula_notes(directory: Path) -> tuple[str, ...]:
 
 
 def formula_note(path: Path, name: str) -> str:
-    """A sentence on the cells of one CSV or TSV file that a spreadsheet would compute; "" where it holds none.
+    """A sentence on the cells of one text table that a spreadsheet would compute; "" where it holds none.
 
     Args:
         path: The file.
