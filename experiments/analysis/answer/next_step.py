@@ -5,7 +5,7 @@ from __future__ import annotations
 from groundlings.experiments.analysis.answer.finding import Finding, contradicted
 from groundlings.experiments.analysis.answer.sizes import listed
 from groundlings.experiments.analysis.answer.values import News
-from groundlings.experiments.analysis.comparison.effects import Comparison
+from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
 from groundlings.experiments.analysis.comparison.verdict import failed
 
 
@@ -48,6 +48,11 @@ def _compared(comparison: Comparison, finding: Finding, news: tuple[News, ...]) 
     if finding.kind == "baseline ahead":
         return f"Keep {base}; Why shows what the others did worse."
     if finding.leader is not None and finding.leader.headline.unvaried:
+        if _same_for_people_who_differ(comparison, finding.leader):
+            return (
+                f"Let {finding.leader.name} and {base} differ in more, because every simulated user got as much out of "
+                "one as out of the other, and more users would show the same."
+            )
         return (
             "Let simulated users decide who differ from each other, because more of these would show the same: "
             "another `mind` in the file, such as `behavioural`."
@@ -72,6 +77,12 @@ def _compared(comparison: Comparison, finding: Finding, news: tuple[News, ...]) 
         return _examined_first(choice, names)
     test = f"test {listed(names)} against {base} on real people, because all of this is simulated"
     return f"{choice}, then {test}." if choice else f"{_first(test)}."
+
+
+def _same_for_people_who_differ(comparison: Comparison, arm: ArmFindings) -> bool:
+    """Whether people who differ from each other have one value each, whichever of the two arms they live in."""
+    people = comparison.standing.means.get(comparison.baseline)
+    return arm.headline.effect.difference == 0 and people is not None and bool(people.standard_error)
 
 
 def _examined_first(choice: str, names: list[str]) -> str:

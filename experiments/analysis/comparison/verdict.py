@@ -27,7 +27,7 @@ AGAINST_LATER_BEHAVIOUR = "against later observed behaviour"
 UNDER_RANDOM_EXPOSURE = "under random exposure"
 """What a validation rests on: what users met later, which they chose themselves, or items shown at random."""
 
-UNVARIED = "every user did the same; there is no spread to test against"
+UNVARIED = "the difference is the same for every user; there is no spread to test against"
 UNVARIED_GROUPS = "no user differs from any other of the same arm; there is no spread to test against"
 """Why an effect is not clear whose users do not differ."""
 

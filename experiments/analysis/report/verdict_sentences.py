@@ -202,10 +202,8 @@ def unvaried(found: Headline) -> str:
     """What is said of an effect without any spread; "" of any other one."""
     if not found.unvaried or found.identical:
         return ""
-    if not found.effect.difference or not found.clear:
-        said = UNVARIED if found.effect.low is not None else UNVARIED_GROUPS
-        return f"{said[:1].upper()}{said[1:]}."
-    return "The difference is the same for every user; there is no spread to test against."
+    said = UNVARIED if found.clear or found.effect.low is not None else UNVARIED_GROUPS
+    return f"{said[:1].upper()}{said[1:]}."
 
 
 def harm(arm: ArmFindings, higher_is_better: bool | None) -> str:

@@ -402,9 +402,13 @@ def test_twelve_arms_are_told_in_one_breath():
 def test_users_of_whom_none_differs_tell_of_no_other_difference():
     even = np.full(N, 4.0)
     found = answer(run_of(arm("base", even), arm("a", even.copy())))
-    assert "Every user did the same; there is no spread to test against." in found.sentence
+    assert "The difference is the same for every user; there is no spread to test against." in found.sentence
     assert "can be chance" not in found.sentence
     assert "would have been found" not in found.sentence
+    assert "another `mind`" in found.next_step
+    people = base_likes()
+    found = answer(run_of(arm("base", people), arm("a", people.copy())))
+    assert found.next_step.startswith("Let a and base differ in more, because every simulated user got as much")
 
 
 def test_a_small_difference_that_would_have_been_found_is_not_called_none():

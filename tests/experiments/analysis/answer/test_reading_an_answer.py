@@ -155,14 +155,14 @@ def test_users_who_all_did_the_same_are_said_to_and_no_difference_would_have_bee
     base = base_likes()
     found = answer(run_of(arm("base", base), arm("a", base)))
     assert (found.kind, found.winner) == ("no clear winner", None)
-    assert found.sentence.endswith(f" Every user did the same; {NO_SPREAD}.")
+    assert found.sentence.endswith(f" The difference is the same for every user; {NO_SPREAD}.")
     assert "would have been found" not in found.sentence
     assert "chance" not in found.sentence
-    assert "`mind`" in found.next_step
+    assert found.next_step.startswith("Let a and base differ in more")
     assert found.chances_note == ""
     comparison = compare_outcomes(run_of(arm("base", base), arm("a", base)), None)
-    assert sentence(comparison, comparison.arms[0]).endswith(f"Every user did the same; {NO_SPREAD}.")
-    assert f"every user did the same; {NO_SPREAD}" in comparison.arms[0].reasons
+    assert sentence(comparison, comparison.arms[0]).endswith(f"The difference is the same for every user; {NO_SPREAD}.")
+    assert f"the difference is the same for every user; {NO_SPREAD}" in comparison.arms[0].reasons
 
 
 @pytest.mark.parametrize("shift", [0.1, 1 / 3, 2.0])
