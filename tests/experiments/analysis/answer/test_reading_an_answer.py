@@ -226,3 +226,30 @@ def test_where_no_preference_is_found_nobody_is_called_preferred_and_nothing_rea
     alike = both_picks(preference(clicks * 1.0, clicks[::-1] * 1.0), {})
     assert [each.preferred for each in alike] == [False, False]
     assert both_picks(preference(np.zeros(0), np.zeros(0)), {}) == ()
+
+
+def test_others_that_are_the_same_or_not_known_are_not_counted_as_worse():
+    base = base_likes()
+    same = arm("same", base, identical=True)
+    found = answer(run_of(arm("base", base), arm("a", shifted(base, -2)), same))
+    assert (found.kind, found.chances_note) == ("baseline ahead", "")
+    assert found.sentence.startswith("base stays ahead: 1 of 2 others is worse, likes per session \N{MINUS SIGN}30 %")
+    assert found.sentence.endswith("same did exactly what base did.")
+    nothing = arm("nothing", base)
+    nothing.totals.columns["whole_sessions"] = np.zeros(N)
+    found = answer(run_of(arm("base", base), arm("a", shifted(base, -2)), arm("b", shifted(base, -1)), nothing))
+    assert found.detail.startswith("2 of 3 others are worse; the nearest is b")
+    found = answer(run_of(arm("base", base), arm("a", shifted(base, -2)), arm("b", shifted(base, 0.05)), same))
+    assert "the difference of b to base can be chance" in found.chances_note
+
+
+def test_users_of_whom_none_differs_tell_of_no_other_difference():
+    even = np.full(N, 4.0)
+    found = answer(run_of(arm("base", even), arm("a", even.copy())))
+    assert "The difference is the same for every user; there is no spread to test against." in found.sentence
+    assert "can be chance" not in found.sentence
+    assert "would have been found" not in found.sentence
+    assert "another `mind`" in found.next_step
+    people = base_likes()
+    found = answer(run_of(arm("base", people), arm("a", people.copy())))
+    assert found.next_step.startswith("Let a and base differ in more, because every simulated user got as much")
