@@ -124,7 +124,9 @@ def arm_sentence(arm: ArmParts, why: Why) -> str:
     if not reasons:
         which = "single part that explains a tenth of it or more" if clear else "single part of it"
         return f"{arm.name} {verb} ({whole}); no {which} can be told from chance{tail}."
-    degree = "mostly" if _share(reasons[0], arm) >= 0.5 else "above all"
+    # A larger part that cannot be told from chance may be the reason all the same.
+    largest = _share(reasons[0], arm) == max(_share(part, arm) for part in arm.parts)
+    degree = "mostly" if _share(reasons[0], arm) >= 0.5 else "above all" if largest else "partly"
     told = [f"{degree} because {said(reasons[0], f' of {whole}')}"]
     told += [f"partly because {said(part)}" for part in reasons[1:]]
     return f"{arm.name} {verb}, {', '.join(told)}{tail}."

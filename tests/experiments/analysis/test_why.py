@@ -215,6 +215,20 @@ def test_a_part_that_speaks_against_an_effect_is_told_although_none_explains_it(
     assert alone.endswith("no single part of it can be told from chance.")
 
 
+def test_a_clear_part_is_called_the_main_one_only_where_none_is_larger(found):
+    arm = found.effect.arms[1]
+    whole = replace(arm.effect, mean=0.5, low=0.3, high=0.7)
+    clear, vague = replace(whole, mean=0.1, low=0.05, high=0.15), replace(whole, mean=0.4, low=-0.1, high=0.9)
+    first, second, *_ = arm.parts
+
+    def said(*effects):
+        parts = tuple(replace(part, effect=effect) for part, effect in zip((first, second), effects, strict=False))
+        return arm_sentence(replace(arm, effect=whole, parts=parts, clear=True), found)
+
+    assert ", partly because " in said(clear, vague)
+    assert ", above all because " in said(clear)
+
+
 def test_an_arm_that_never_ran_has_no_figures_and_the_others_have_theirs(planted, tmp_path):
     shutil.copy(planted / "log.db", tmp_path)
     with sqlite3.connect(tmp_path / "log.db") as log:
