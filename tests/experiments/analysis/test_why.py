@@ -205,10 +205,8 @@ def test_what_the_answer_does_not_call_clear_is_no_reason_to_call_an_arm_ahead(f
 def test_a_part_that_speaks_against_an_effect_is_told_although_none_explains_it(found):
     arm = found.effect.arms[1]
     whole = replace(arm.effect, mean=0.3, low=0.1, high=0.5)
-    vague = replace(whole, mean=0.7, low=-0.2, high=1.6)
-    against = replace(whole, mean=-0.4, low=-0.5, high=-0.3)
-    first, second, *_ = arm.parts
-    parts = (replace(first, effect=vague), replace(second, effect=against))
+    vague, against = replace(whole, mean=0.7, low=-0.2, high=1.6), replace(whole, mean=-0.4, low=-0.5, high=-0.3)
+    parts = tuple(replace(part, effect=each) for part, each in zip(arm.parts, (vague, against), strict=False))
     said = arm_sentence(replace(arm, effect=whole, parts=parts, clear=True), found)
     assert "no single part that explains a tenth of it or more can be told from chance; against that, " in said
     alone = arm_sentence(replace(arm, effect=whole, parts=parts[:1], clear=True), found)
@@ -216,17 +214,11 @@ def test_a_part_that_speaks_against_an_effect_is_told_although_none_explains_it(
 
 
 def test_a_clear_part_is_called_the_main_one_only_where_none_is_larger(found):
-    arm = found.effect.arms[1]
-    whole = replace(arm.effect, mean=0.5, low=0.3, high=0.7)
-    clear, vague = replace(whole, mean=0.1, low=0.05, high=0.15), replace(whole, mean=0.4, low=-0.1, high=0.9)
-    first, second, *_ = arm.parts
-
-    def said(*effects):
-        parts = tuple(replace(part, effect=effect) for part, effect in zip((first, second), effects, strict=False))
-        return arm_sentence(replace(arm, effect=whole, parts=parts, clear=True), found)
-
-    assert ", partly because " in said(clear, vague)
-    assert ", above all because " in said(clear)
+    arm = replace(found.effect.arms[1], clear=True, effect=Estimate(0.5, 0.1, 0.3, 0.7, 9, 0))
+    sizes = Estimate(0.1, 0.02, 0.05, 0.15, 9, 0), Estimate(0.4, 0.2, -0.1, 0.9, 9, 0)
+    clear, larger = (replace(part, effect=each) for part, each in zip(arm.parts, sizes, strict=False))
+    assert ", above all because " in arm_sentence(replace(arm, parts=(clear,)), found)
+    assert ", partly because " in arm_sentence(replace(arm, parts=(clear, larger)), found)
 
 
 def test_an_arm_that_never_ran_has_no_figures_and_the_others_have_theirs(planted, tmp_path):
