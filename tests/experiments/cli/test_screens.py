@@ -188,6 +188,7 @@ def test_an_answer_that_is_not_as_it_was_written_is_not_believed(small_run, tmp_
     assert not found.values
     assert fault in found.fault
     assert f"`groundlings report {run}`" in found.fault
+    cli._mount()
     for command in (["runs", "list", "--dir", str(tmp_path)], ["runs", "show", str(run)]):
         shown = CliRunner().invoke(cli.app, command, env={"COLUMNS": "400"}).output
         assert fault in shown
