@@ -57,6 +57,23 @@ async def in_order(
         await asyncio.gather(*waiting, return_exceptions=True)
 
 
+class _Others:
+    """Whether somebody else has put objects out of the collector's sight.
+
+    Once it is so, it is taken to stay so: counting them takes longer than a small run where they are millions.
+    """
+
+    def __init__(self) -> None:
+        self._found = False
+
+    def have_frozen(self) -> bool:
+        self._found = self._found or gc.get_freeze_count() > 0
+        return self._found
+
+
+_others = _Others()
+
+
 @contextmanager
 def rare_collections() -> Iterator[None]:
     """Let the garbage collector run less often, and not over what exists now, which stays to the end.
@@ -65,7 +82,7 @@ def rare_collections() -> Iterator[None]:
     Where somebody has put objects out of its sight already, those stay there, and no others join them.
     """
     thresholds = gc.get_threshold()
-    ours = gc.get_freeze_count() == 0
+    ours = not _others.have_frozen()
     if ours:
         gc.freeze()
     gc.set_threshold(max(_OBJECTS_PER_COLLECTION, thresholds[0]), *thresholds[1:])

@@ -23,10 +23,14 @@ from numpy.typing import NDArray
 
 from groundlings.environments.arrays import FloatArray, IntArray
 
-FEWEST, MOST, OF_A_USER = 2**21, 2**24, 16
+FEWEST, MOST, OF_A_USER = 2**14, 2**24, 16
 """Pairs that are kept, 16 bytes each: as many as a session or two show of all users, so that an arm finds what an arm
 before it has shown. A pair takes the place of another one where both of its own are taken. Memory that no pair has come
 to is none yet."""
+
+PLENTY, PLENTY_OF_A_USER = 2**21, 256
+"""Up to so many pairs, a user has more: all that weeks of sessions show. Those of a handful of users lie close
+together, since memory is first touched by the page and each page costs time."""
 
 Place = tuple[str, str]
 """Where a table lies: the path by which this machine's processes reach it, and the name that tells it from others."""
@@ -62,8 +66,8 @@ class PairMemory:
     ) -> None:
         self._compute = compute
         self._n_items = n_items
-        bits = (min(max(OF_A_USER * n_users, FEWEST), MOST) - 1).bit_length()
-        self._shift, places = np.uint64(64 - bits), 1 << bits
+        places = _number_of_places(n_users)
+        self._shift = np.uint64(65 - places.bit_length())
         file = None if place is None else _reached(*place)
         if file is None:
             file, place = _new_file(16 * places)
@@ -103,6 +107,12 @@ class PairMemory:
     def _places(self, pairs: _Words, spread: np.uint64) -> IntArray:
         """Where pairs may lie: the upper bits of a product (Knuth, The Art of Computer Programming 3, section 6.4)."""
         return ((pairs * spread) >> self._shift).astype(np.int64)
+
+
+def _number_of_places(n_users: int) -> int:
+    """A power of two, see `FEWEST` and `PLENTY`."""
+    wanted = max(min(OF_A_USER * n_users, MOST), min(PLENTY_OF_A_USER * n_users, PLENTY), FEWEST)
+    return 1 << (wanted - 1).bit_length()
 
 
 def _new_file(size: int) -> tuple[int | None, Place | None]:

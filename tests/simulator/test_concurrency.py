@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from groundlings.simulator import concurrency
 from groundlings.simulator.concurrency import in_order, rare_collections
 
 
@@ -81,7 +82,8 @@ def test_one_failure_cancels_the_others_and_is_raised():
     assert finished == []
 
 
-def test_the_garbage_collector_is_as_before_once_the_days_are_over():
+def test_the_garbage_collector_is_as_before_once_the_days_are_over(monkeypatch):
+    monkeypatch.setattr(concurrency, "_others", concurrency._Others())
     usual = gc.get_threshold()
     gc.unfreeze()
     try:

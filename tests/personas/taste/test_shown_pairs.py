@@ -262,7 +262,7 @@ def test_pairs_that_are_asked_about_again_and_again_are_computed_once_though_the
         asked.append(len(users))
         return users - items / 7
 
-    memory = PairMemory(compute, 500)
+    memory = PairMemory(compute, 500, n_users=50_000)
     users, items = np.random.default_rng(1).integers(0, [[50_000], [500]], (2, 50_000))
     for _ in range(6):
         assert np.array_equal(memory.of(users, items), users - items / 7)
