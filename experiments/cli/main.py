@@ -78,6 +78,7 @@ def check(
 
     with told_of_named_code(tell):
         plan = build_plan(load_config(config, changes or (), seed), progress=TerminalProgress(console))
+        plan.check_directions()
         print_plan(plan, console, Wish(rate, hours))
 
 

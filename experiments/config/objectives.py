@@ -25,7 +25,8 @@ class ObjectiveConfig(Section):
     weight: Annotated[float, Field(gt=0)] | None = None
     """What an improvement is worth in the plan's `utility`; without a weight it does not enter the utility."""
     direction: Literal["up", "down"] | None = None
-    """Which way is better: that of the metric if absent. A metric without one of its own needs it."""
+    """Which way is better: that of the metric if absent. A metric without one of its own needs it; one that contradicts
+    the metric's own is refused."""
     loss: Share | None = None
     """Of a guardrail: the largest loss tolerated, as a share of the first arm's mean."""
 

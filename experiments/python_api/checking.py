@@ -52,6 +52,7 @@ def check_plan(config: ExperimentConfig, supplied: Supplied) -> Checked:
 
 
 def _checked(plan: Plan) -> Checked:
+    plan.check_directions()
     users = plan.population.users[:_PEOPLE]
     request = RankingRequest(
         users,

@@ -22,6 +22,7 @@ from groundlings.environments.registry import EnvironmentContext
 from groundlings.environments.repeats import OwnClock
 from groundlings.environments.split import Split
 from groundlings.experiments.analysis.metrics.declaration import Metric
+from groundlings.experiments.analysis.metrics.directions import check_directions
 from groundlings.experiments.analysis.metrics.registry import metrics_of
 from groundlings.experiments.config.designs import arm_rows, arranged
 from groundlings.experiments.config.environment import built_site
@@ -136,6 +137,10 @@ class Plan:
             built.stages = arranged(*together) if arms else []
             built.recommenders, built.minds = [], []
         return built.stages
+
+    def check_directions(self) -> None:
+        """Raise `ConfigError` where the experiment's plan calls better what a metric calls worse."""
+        check_directions(self.config.plan.model_dump() if self.config.plan else None, self.metrics)
 
     def mind(self) -> Mind:
         """A new mind for one arm, with a memory of its own."""
@@ -273,6 +278,8 @@ async def prepare(
         plan = _read(config, supplied or Supplied(), progress)
     asked = config.model_dump(include={"metrics", "plan"})
     plan = replace(plan, metrics=metrics_of(asked, plan.supplied.metrics, plan.environment.schema.names))
+    if ask and resumed is None:
+        plan.check_directions()
     if ask:
         _tell(plan, progress, resumed=resumed is not None)
     if plan.supplied.mind is None and (able := config.mind.actions) is not None:

@@ -18,7 +18,7 @@ from groundlings.experiments.analysis.compare import Estimate
 from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
 from groundlings.experiments.analysis.metrics import Summary
 from groundlings.experiments.analysis.report.real_sentences import first_recommender
-from groundlings.experiments.analysis.report.verdict_sentences import corrected
+from groundlings.experiments.analysis.report.verdict_sentences import against_metrics, corrected
 from groundlings.recommenders.in_words import in_words
 
 _NO_MEAN = Estimate(None, None, None, None, 0, 0)
@@ -43,6 +43,8 @@ def answer_of(
     finding = find(comparison)
     words = words_of(comparison, finding)
     claim, detail = claim_of(words)
+    if comparison.preference is None:
+        detail += against_metrics(comparison, only=words.metric.name)
     warning = "" if finding.kind == "not known" else warning_of(comparison)
     if warning:
         claim, detail = warning, f"{claim}: {detail}"

@@ -194,7 +194,7 @@ def read_outcomes(
     caps = {} if plan is None else _caps(plan, arms)
     counts = {"agents": len(measured.agents), "came": measured.came, "days": measured.n_days}
     return Outcomes(
-        run={**{name: row[name] for name in _FACTS}, **_changed_by_hand(changes), **counts},
+        run={**{name: row[name] for name in _FACTS}, **_changed_by_hand(changes), **_contradicted(measured), **counts},
         plan=plan,
         design=design,
         estimator=estimator_of(design, int(row["seed"]), names, user_ids, personas, assignment),
@@ -217,6 +217,11 @@ def _changed_by_hand(changes: Sequence[Intervention]) -> dict[str, Any]:
     if swaps:
         facts["other_recommender_from_day"] = {each.arm: each.day + 1 for each in swaps}  # the first of each arm
     return facts
+
+
+def _contradicted(measured: RunTotals) -> dict[str, Any]:
+    """What a plan that contradicts its metrics adds to the facts of a run."""
+    return {"contradicted_metrics": list(measured.contradicted)} if measured.contradicted else {}
 
 
 def _homes(

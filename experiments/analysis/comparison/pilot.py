@@ -137,7 +137,9 @@ def run_pilot(config: ExperimentConfig, people: int, progress: Progress = SILENT
             "design.by: power is planned for agents who are independent, and clusters of agents with ties are fewer; "
             "ask for that of single agents, as the least that is needed: --set mind.social=null --set design.by=agents"
         )
-    planned = len(build_plan(config, progress=progress).population)
+    whole = build_plan(config, progress=progress)
+    whole.check_directions()
+    planned = len(whole.population)
     kept = BehaviouralMindConfig(kind="behavioural")
     if isinstance(config.mind, BrowsingOptions):
         names = [*BrowsingOptions.model_fields, *({"search"} & type(config.mind).model_fields.keys())]

@@ -10,6 +10,7 @@ import numpy as np
 from groundlings.environments.arrays import FloatArray
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.analysis.metrics.declaration import Metric
+from groundlings.experiments.analysis.metrics.directions import as_planned, contradicted
 from groundlings.experiments.analysis.metrics.values import MetricReader
 from groundlings.simulator.log.parts import RESTORE
 from groundlings.simulator.log.reader import TOTALS, LogReader
@@ -55,7 +56,8 @@ class RunTotals:
         metrics: Whose parts are wanted.
 
     Attributes:
-        metrics: As given.
+        metrics: As given, with the directions of the run's plan.
+        contradicted: Those of them of which the plan calls better what the metric calls worse, by name.
         sessions: One row per session, as `LogReader.session_totals` gives them.
         agents: The log's numbers of the agents, in its order.
         n_days: Days with a session, from the first to the last.
@@ -68,7 +70,8 @@ class RunTotals:
     def __init__(self, log: LogReader, like_from: float, metrics: Sequence[Metric]) -> None:
         import pandas as pd
 
-        self.metrics = tuple(metrics)
+        plan = log.run()["config"].get("plan")
+        self.metrics, self.contradicted = as_planned(metrics, plan), contradicted(plan, metrics)
         self.sessions = log.session_totals(like_from)
         self.agents = pd.Index(log.agent_ids(), dtype="int64")
         for column, known in (("agent_id", self.agents), ("arm_id", [arm.arm_id for arm in log.logged_arms()])):
@@ -79,7 +82,7 @@ class RunTotals:
                 )
         self.n_days = int(self.sessions.day.max()) + 1 if len(self.sessions) else 0
         reader = MetricReader(log)
-        own = [metric for metric in metrics if not metric.shipped]
+        own = [metric for metric in self.metrics if not metric.shipped]
         self._own = {metric: reader.values(metric) for metric in own}
         self._own_by_day = {metric: reader.values_by_day(metric, self.n_days) for metric in own}
         self.missing = reader.missing

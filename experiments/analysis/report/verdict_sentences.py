@@ -92,8 +92,25 @@ def plan(comparison: Comparison) -> str:
         f"Primary metric: {metric.label.lower()}. Smallest effect that matters: {100 * declared.smallest_effect:g} % "
         f"of the mean of {comparison.baseline}{size}. Guardrails: {guards or 'none'}. "
         f"Alpha {declared.alpha:g}, {_STOPPING[declared.stopping].format(looks=looks)}. {design(comparison)}"
-        f"{_ADJUSTED if declared.take_out_luck else ''}"
+        f"{_ADJUSTED if declared.take_out_luck else ''}{against_metrics(comparison)}"
     )
+
+
+def against_metrics(comparison: Comparison, only: str | None = None) -> str:
+    """Which way is better where the plan of a run contradicts its metrics, as earlier versions let it; "" elsewhere.
+
+    Args:
+        comparison: What was found.
+        only: The metric that it is asked of; None = all of them.
+    """
+    names = [name for name in comparison.run.get("contradicted_metrics", ()) if only in (None, name)]
+    ways = [
+        f"{'more' if comparison.metrics[name].higher_is_better else 'less'} of {comparison.metrics[name].label.lower()}"
+        for name in names
+    ]
+    if not ways:
+        return ""
+    return f" The plan calls {' and '.join(ways)} better, against the metric itself: answer and page follow the plan."
 
 
 def lost(comparison: Comparison) -> str:

@@ -6,12 +6,16 @@ import io
 import json
 import math
 import shutil
+import sqlite3
+from contextlib import closing
 
 import numpy as np
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from groundlings.environments.errors import ConfigError
+from groundlings.experiments.analysis.answer.answering import answer_of
 from groundlings.experiments.analysis.comparison.comparing import compare_run
 from groundlings.experiments.analysis.comparison.estimators import Paired
 from groundlings.experiments.analysis.comparison.outcomes import read_outcomes
@@ -19,9 +23,14 @@ from groundlings.experiments.analysis.comparison.pilot import OTHER_DRAWS, run_p
 from groundlings.experiments.analysis.comparison.power import needed_agents
 from groundlings.experiments.analysis.comparison.segments import effects_by_segment, levels_of, welch_anova_p_value
 from groundlings.experiments.analysis.metrics import summarise
+from groundlings.experiments.analysis.report.verdict_sentences import plan
 from groundlings.experiments.analysis.report.verdict_terminal import print_needs, print_verdict
 from groundlings.experiments.cli import main as cli
+from groundlings.experiments.config.loading import as_yaml
 from groundlings.experiments.config.schema import ExperimentConfig, PlanConfig
+from groundlings.experiments.python_api.checking import check_plan
+from groundlings.experiments.running.run import run_experiment
+from groundlings.experiments.running.supplied import Supplied
 from groundlings.simulator.log.manifest_seal import with_seal
 from groundlings.simulator.log.reader import LogReader
 
@@ -65,6 +74,43 @@ def test_two_arms_of_one_recommender_pass_the_a_a_check_with_exactly_nothing(sma
 def test_people_who_were_lost_are_known(small_log):
     completed = read_outcomes(small_log).baseline.completed
     assert np.flatnonzero(~completed).tolist() == [5, 7]
+
+
+def test_a_plan_of_earlier_that_contradicts_its_metric_decides_for_the_answer_and_the_page_alike(small_run, tmp_path):
+    shutil.copy(small_run / "log.db", tmp_path)
+    down = {"metric": "view_ratio", "direction": "down"}
+    with closing(sqlite3.connect(tmp_path / "log.db")) as log, log:
+        (written,) = log.execute("SELECT config FROM runs").fetchone()
+        planned = {**json.loads(written), "plan": {"primary": "view_ratio", "objectives": [down]}}
+        log.execute("UPDATE runs SET config = ?", (json.dumps(planned),))
+    with LogReader(tmp_path) as log:
+        found, summary = compare_run(tmp_path, log), summarise(log)
+        answer = answer_of(found, summary)
+    said = (
+        "The plan calls less of click-through rate better, against the metric itself: answer and page follow the plan."
+    )
+    assert said in answer.detail
+    assert said in plan(found)
+    arm = found.arms[0].headline.effect.difference
+    assert arm > 0
+    assert answer.rows[0].name == found.baseline, "what is lower is better"
+    assert found.metrics["view_ratio"].higher_is_better is False
+    assert summary.as_dict()["definitions"]["view_ratio"]["higher_is_better"] is False
+
+
+def test_a_new_experiment_whose_plan_contradicts_a_metric_is_refused_before_anything_is_simulated(tmp_path):
+    config = toy(plan={"primary": "satisfaction", "objectives": [{"metric": "satisfaction", "direction": "down"}]})
+    (tmp_path / "file.yaml").write_text(as_yaml(config))
+    said = (
+        r"^plan.objectives\[0\].direction: found down, but more of satisfaction is better, as the metric itself "
+        r"says; take `direction` out .or write up."
+    )
+    for door in (run_experiment, lambda *_: run_pilot(config, 10), lambda *_: check_plan(config, Supplied())):
+        with pytest.raises(ConfigError, match=said):
+            door(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    checked = CliRunner().invoke(cli.app, ["check", str(tmp_path / "file.yaml")])
+    assert isinstance(checked.exception, ConfigError)
 
 
 def test_compare_prints_one_screen_and_json(small_run):
