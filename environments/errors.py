@@ -9,7 +9,7 @@
     |   |-- RunDirectoryError   choose another directory, or free some space
     |   `-- WorkerLost          give worker processes more memory, or take fewer of them
     |-- BudgetExhausted         a declared cap was reached; the run stopped cleanly
-    |-- TooMuchUnreadable       exit status 1: too many pages are lost for a result; the run stopped cleanly
+    |-- TooMuchUnreadable       exit status 1: too many replies are lost for a result; the run stopped cleanly
     |-- NotFitted               a programmer asked a recommender to rank before `fit`
     `-- UnreadableReply         the model's reply could not be read   (becomes an event)
 
@@ -126,6 +126,10 @@ class TooMuchUnreadable(GroundlingsError):
 
 class TooMuchUnlearnt(TooMuchUnreadable):
     """A larger share of an arm's lessons is lost than its `max_unreadable` allows."""
+
+
+class TooMuchUnsaid(TooMuchUnreadable):
+    """Of what an arm's agents were asked after sessions a larger share is lost than `mind.max_unreadable` allows."""
 
 
 class NotFitted(GroundlingsError):

@@ -277,7 +277,7 @@ class Arm:
                 claim=None if destination is None else log.claim,
             )
             outcomes = self.engine.outcomes(waiting, concurrency, self._cut_short)
-            async for outcome in outcomes if watch is None else watch.over(outcomes):
+            async for outcome in outcomes if watch is None else watch.over(outcomes, self.name):
                 sessions, effects = outcome.sessions, outcome.effects
                 if isinstance(sessions, ShardRows) and not log.follows(sessions):
                     self.cut_short.extend((day, int(user)) for user in self.users[effects.agents])

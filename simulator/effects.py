@@ -5,7 +5,8 @@ It is worked out where a shard is simulated, so that what happened, slot by slot
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from groundlings.environments.arrays import IntArray
@@ -14,6 +15,7 @@ from groundlings.environments.social_turns import Told
 from groundlings.personas.memory import Memory
 from groundlings.personas.mind import Shown
 from groundlings.simulator.cohorts import clicks_of, shown_of, told_of
+from groundlings.simulator.lost_pages import AFTER_SESSIONS
 from groundlings.simulator.returns.signals import Signals, Topics, signals_of
 from groundlings.simulator.sessions_written import WrittenSessions, written
 from groundlings.simulator.shelf import Sold, sold_in
@@ -53,6 +55,8 @@ class Effects:
         written: How many there are, for who watches the run.
         pages, lost: Pages that were decided on, and those of them that nobody could read.
         clicks: What a recommender may learn.
+        afterthoughts: Prompt of what agents were asked after their sessions -> how often, and how often in vain, as
+            nobody could read the reply.
         memories: What agents keep; none where they keep nothing.
         told: What they said to their ties.
         sold, shown, signals: As `Wanted` says; None where it is not wanted.
@@ -63,6 +67,7 @@ class Effects:
     pages: int
     lost: int
     clicks: Interactions
+    afterthoughts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     memories: tuple[Memory, ...] = ()
     told: tuple[Told, ...] = ()
     sold: Sold | None = None
@@ -84,9 +89,21 @@ def effects_of(record: CohortRecord, wanted: Wanted, sim_time: int) -> Effects:
         pages=sum(len(logged.turn.rows) for logged in record.turns),
         lost=sum(int(logged.turn.decision.unreadable.sum()) for logged in record.turns),
         clicks=clicks_of(record, sim_time, wanted.frame),
+        afterthoughts=_asked_after(record),
         memories=tuple(record.afterthoughts.memories),
         told=told_of(record),
         sold=sold_in(record) if wanted.sold else None,
         shown=shown_of(record) if wanted.shown else None,
         signals=signals_of(record, wanted.topics) if wanted.returns else None,
     )
+
+
+def _asked_after(record: CohortRecord) -> dict[str, tuple[int, int]]:
+    """What agents were asked after their sessions and what of it is lost, by prompt, as `LogReader.afterthoughts`."""
+    found: dict[str, tuple[int, int]] = {}
+    for call in record.afterthoughts.calls:
+        prompt = call.template.partition("-")[0]
+        if call.status != "reasked" and prompt in AFTER_SESSIONS:
+            asked, lost = found.get(prompt, (0, 0))
+            found[prompt] = asked + 1, lost + (call.status != "ok")
+    return found

@@ -1,13 +1,16 @@
-"""How many pages may be lost: a run of which too little is known stops, instead of ending as if it had a result."""
+"""How much may be lost: a run of which too little is known stops, instead of ending as if it had a result.
+
+Pages, and what agents are asked after their sessions: thoughts that later sessions rest on, and interviews.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from groundlings.environments.errors import TooMuchUnreadable
+from groundlings.environments.errors import TooMuchUnreadable, TooMuchUnsaid
 
 if TYPE_CHECKING:
     from groundlings.simulator.shards import Outcome
@@ -18,6 +21,56 @@ MAX_UNREADABLE = 0.2
 _FEWEST_PAGES = 50
 _DEVIATIONS = 3.09
 """Of a normal distribution: P(further out) is 0.001, because the bound is looked at after every cohort."""
+
+
+AFTER_SESSIONS = {"reflection": "thoughts", "interview": "interviews"}
+"""What agents are asked after their sessions: prompt -> its replies, in the plural."""
+
+
+@dataclass(slots=True)
+class AfterthoughtWatch:
+    """Counts what agents of one start of a run are asked after their sessions, and tells when too much of it is lost.
+
+    By arm and kind, since the thoughts of one arm decide on that arm's later sessions; otherwise as pages are counted.
+
+    Attributes:
+        limit: The share that may be lost; 1 = any.
+        heard: (arm, prompt) -> how many were asked since the start, and how many of them are lost.
+    """
+
+    limit: float
+    heard: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def lost(self) -> int:
+        """Of all arms and kinds."""
+        return sum(lost for _, lost in self.heard.values())
+
+    def counted(self, arm: str, more: Mapping[str, tuple[int, int]]) -> TooMuchUnsaid | None:
+        """Count some more, by prompt; the reason to stop where too many are lost."""
+        for prompt, (asked, lost) in more.items():
+            before = self.heard.get((arm, prompt), (0, 0))
+            asked, lost = before[0] + asked, before[1] + lost
+            self.heard[arm, prompt] = asked, lost
+            if lost and asked >= _FEWEST_PAGES and lower_bound(lost, asked) > self.limit:
+                return TooMuchUnsaid(self._words(arm, prompt, asked, lost))
+        return None
+
+    def end_run(self, whole: Iterable[tuple[str, str, int, int]]) -> None:
+        """Judge the whole run: arm, prompt, how many were asked and how many are lost.
+
+        Raises:
+            TooMuchUnsaid: Of some arm and prompt more is lost than allowed.
+        """
+        for arm, prompt, asked, lost in whole:
+            if asked and lost / asked > self.limit:
+                raise TooMuchUnsaid(self._words(arm, prompt, asked, lost))
+
+    def _words(self, arm: str, prompt: str, asked: int, lost: int) -> str:
+        return (
+            f"{lost:,} of {asked:,} {AFTER_SESSIONS[prompt]} of agents in arm {arm} are lost "
+            f"({100 * lost / asked:.0f} %); mind.max_unreadable allows {100 * self.limit:g} %"
+        )
 
 
 @dataclass(slots=True)
@@ -32,24 +85,32 @@ class LostPageWatch:
         limit: The share that may be lost; 1 = any.
         pages: Pages that minds were asked about since the start.
         lost: Those of them without a reply that could be read.
+        afterthoughts: Counts what agents are asked after their sessions.
     """
 
     limit: float
     pages: int = 0
     lost: int = 0
+    afterthoughts: AfterthoughtWatch = field(init=False)
 
-    async def over(self, outcomes: AsyncGenerator[Outcome, None]) -> AsyncIterator[Outcome]:
+    def __post_init__(self) -> None:
+        self.afterthoughts = AfterthoughtWatch(self.limit)
+
+    async def over(self, outcomes: AsyncGenerator[Outcome, None], arm: str) -> AsyncIterator[Outcome]:
         """The outcomes, each counted once it was taken; where they are to stop, those that are finished come first.
 
         Args:
             outcomes: From `concurrency.in_order`, which hands out what is finished before it fails.
+            arm: Whose they are.
 
         Raises:
             TooMuchUnreadable: Enough is known to say that the share is too large.
         """
         async for outcome in outcomes:
             yield outcome
-            fault = self.counted(outcome.effects.pages, outcome.effects.lost)
+            effects = outcome.effects
+            unsaid = self.afterthoughts.counted(arm, effects.afterthoughts)
+            fault = self.counted(effects.pages, effects.lost) or unsaid
             if fault is not None:
                 break
         else:

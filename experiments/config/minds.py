@@ -114,7 +114,7 @@ class LanguageMindConfig(LanguageOptions):
     """Which model answers."""
     max_unreadable: float = Field(default=MAX_UNREADABLE, ge=0, le=1)
     """Share of the pages that may be lost, because no reply came that could be read; above it the run stops with status
-    1, and can be resumed. 1 allows any."""
+    1, and can be resumed. The same share holds of each arm's thoughts, and of its interviews. 1 allows any."""
     cohort_size: Annotated[int, Field(ge=1, le=4096)] = 1
     """Sessions that go from page to page together, which takes less CPU and changes no question (docs/scaling.md): the
     next page comes when all of them have decided, and what is logged is whole cohorts."""

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from groundlings.environments.cleaning import logger
-from groundlings.environments.errors import TooMuchUnlearnt, TooMuchUnreadable
+from groundlings.environments.errors import TooMuchUnlearnt, TooMuchUnreadable, TooMuchUnsaid
 from groundlings.experiments.analysis.metrics.lost import altogether, read_lost
+from groundlings.experiments.analysis.metrics.lost_afterthoughts import read_lost_afterthoughts
 from groundlings.experiments.analysis.metrics.lost_lessons import limits_of, read_lessons
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.arms_ahead import ArmsAhead, Notebook, write
@@ -77,8 +78,8 @@ async def simulate(
 ) -> Hashes | None:
     """Simulate all days of every arm and write the log; sessions that the log holds already are not repeated.
 
-    Where too many pages are lost (`mind.max_unreadable`), or too many of an arm's lessons (its `max_unreadable`), the
-    log stays open for going on with it.
+    Where too many pages are lost, or too many thoughts or interviews of an arm's agents (`mind.max_unreadable`), or too
+    many of an arm's lessons (its `max_unreadable`), the log stays open for going on with it.
 
     Args:
         plan: What to simulate; its arms are used up.
@@ -96,7 +97,7 @@ async def simulate(
 
     Raises:
         ConfigError: The log holds a run of another experiment.
-        TooMuchUnreadable: Too many pages or lessons are lost; the message says why and what to do.
+        TooMuchUnreadable: Too much of one of these is lost; the message says why and what to do.
     """
     try:
         return await _simulated(plan, run, place, progress, cut_short, accept, after_first_fit, requests, known)
@@ -162,7 +163,7 @@ async def _simulated(
                         cut_short += [CutShort(arm.name, day, ids[user]) for arm in arms for day, user in arm.cut_short]
         if requests is not None:
             requests.close()
-        if watch.lost or lessons.lost or past is not None:
+        if watch.lost or watch.afterthoughts.lost or lessons.lost or past is not None:
             _end(watch, lessons, place)
         log.close()
         return log.hashes
@@ -218,20 +219,26 @@ def _on_lessons(progress: Progress) -> Callable[[str, int, int, int], None]:
 
 
 def _end(watch: LostPageWatch, lessons: LessonWatch, place: Path | Store) -> None:
-    """Stop with an error where the whole log has lost too many pages or lessons."""
+    """Stop with an error where the whole log has lost too many pages, afterthoughts or lessons."""
     with LogReader(place) as written:
         watch.end_run(*written.lost_and_shown())
-        lost = written.lessons_by_arm()
-        lessons.end_run({arm.name: lost[arm.arm_id] for arm in written.logged_arms() if arm.arm_id in lost})
+        names = {arm.arm_id: arm.name for arm in written.logged_arms()}
+        after = written.afterthoughts().items()
+        watch.afterthoughts.end_run((names[arm], prompt, *counts) for (arm, prompt), counts in after if arm in names)
+        lessons.end_run({names[arm]: counts for arm, counts in written.lessons_by_arm().items() if arm in names})
 
 
 def _explained(fault: TooMuchUnreadable, log: LogReader) -> str:
     """The message of a run that stopped, with what its log says of what is lost."""
-    run = log.run()
+    run, names = log.run(), {arm.arm_id: arm.name for arm in log.logged_arms()}
     if isinstance(fault, TooMuchUnlearnt):
-        learnt, names = read_lessons(log, run["config"]), {arm.arm_id: arm.name for arm in log.logged_arms()}
+        learnt = read_lessons(log, run["config"])
         said = "; ".join(f"arm {names[arm]}: {each.sentence()}" for arm, each in learnt.items() if each.lost)
         lost, key = "lessons", "max_unreadable of the arm: 1"
+    elif isinstance(fault, TooMuchUnsaid):
+        unsaid = read_lost_afterthoughts(log)
+        said = "; ".join(f"arm {names[arm]}: {each.sentence()}" for arm, each in unsaid.items())
+        lost, key = "thoughts and interviews", "mind.max_unreadable: 1"
     else:
         arms = [arm.arm_id for arm in log.visited_arms()]
         said = altogether(list(read_lost(log, arms, run["mind"]).values())).sentence()

@@ -11,12 +11,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from groundlings.experiments.analysis.metrics.lost import Cause, cause_of, counted, explained, merged
+from groundlings.simulator.lost_pages import AFTER_SESSIONS
 
 if TYPE_CHECKING:
     from groundlings.simulator.log.reader import LogReader
-
-_NOUNS = {"reflection": "thoughts", "interview": "interviews"}
-"""Prompt -> what its replies are called, in the plural."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +93,6 @@ def read_lost_afterthoughts(log: LogReader, model: str = "mind.model") -> dict[i
             continue
         refused = sum(row["kind"] == "unanswerable" for row in lost)
         causes = merged([cause_of(row, model, "questions") for row in lost])
-        kind = LostKind(_NOUNS[prompt], number, len(lost) - refused, refused, causes)
+        kind = LostKind(AFTER_SESSIONS[prompt], number, len(lost) - refused, refused, causes)
         found[arm_id] = (*found.get(arm_id, ()), kind)
     return {arm_id: LostAfterthoughts(kinds) for arm_id, kinds in found.items()}

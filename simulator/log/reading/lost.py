@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from groundlings.simulator.log.reading.cells import refuse_pages
 from groundlings.simulator.log.reading.open_log import OpenLog
+from groundlings.simulator.lost_pages import AFTER_SESSIONS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +29,7 @@ FROM calls
 WHERE status IN ('unreadable', 'unanswerable'){asker}
 ORDER BY call_id
 """
-_AFTER_SESSIONS = """
+_CALLS_AFTER_SESSIONS = """
 FROM calls LEFT JOIN sessions USING (session_id)
 WHERE status <> 'reasked' AND substr(template, 1, {length}) = '{prompt}-'{asker}
 """
@@ -42,9 +43,6 @@ SELECT arm_id, '{prompt}' AS asked_in, status AS kind, reply AS detail, {columns
 {origin} AND status <> 'ok'
 ORDER BY call_id
 """
-_PROMPTS = ("reflection", "interview")
-"""What agents are asked after their sessions."""
-
 _LESSONS = """
 SELECT arm_id, count(*) AS asked, count(CASE WHEN status <> 'ok' THEN 1 END) AS lost
 FROM lessons
@@ -114,7 +112,7 @@ class LostPageReader(OpenLog):
         an arm whose agents were asked nothing is absent."""
         return {
             (row["arm_id"], prompt): (int(row["asked"]), int(row["lost"]))
-            for prompt in _PROMPTS
+            for prompt in AFTER_SESSIONS
             for row in self._rows(_AFTERTHOUGHTS.format(origin=self._after_sessions(prompt)))
         }
 
@@ -124,7 +122,7 @@ class LostPageReader(OpenLog):
         columns = self._about_replies()
         return [
             dict(row)
-            for prompt in _PROMPTS
+            for prompt in AFTER_SESSIONS
             for row in self._rows(
                 _LOST_AFTERTHOUGHTS.format(prompt=prompt, columns=columns, origin=self._after_sessions(prompt))
             )
@@ -132,7 +130,7 @@ class LostPageReader(OpenLog):
 
     def _after_sessions(self, prompt: str) -> str:
         """The calls of agents in one prompt, without those that were asked again."""
-        return _AFTER_SESSIONS.format(length=len(prompt) + 1, prompt=prompt, asker=self._of_agents())
+        return _CALLS_AFTER_SESSIONS.format(length=len(prompt) + 1, prompt=prompt, asker=self._of_agents())
 
     def _about_replies(self) -> str:
         """Columns of calls that tell why a reply could not be read, as far as the log has them."""
