@@ -24,7 +24,7 @@ class PlanConfig(Section):
     smallest_effect: Share = 0.05
     """The smallest effect on it that matters, as a share of the first arm's mean."""
     guardrails: dict[str, Share] = Field(default_factory=dict)
-    """Metrics that must not fall, each with the largest loss that is tolerated, as a share of the first arm's mean."""
+    """Metrics that must not get worse, each with the largest loss tolerated, as a share of the first arm's mean."""
     alpha: Share = 0.05
     """Accepted probability of a false positive, over all arms and all looks together."""
     power: Share = 0.8

@@ -79,7 +79,7 @@ class Headline:
 
 @dataclass(frozen=True, slots=True)
 class Guardrail:
-    """A metric that must not fall.
+    """A metric that must not get worse.
 
     Attributes:
         metric: Its name.

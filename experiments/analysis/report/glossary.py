@@ -35,7 +35,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Not supported",
         "The effect is not clear, a check or a guardrail failed, or real behaviour says the opposite.",
     ),
-    "word-guardrail": ("Guardrail", "A metric that must not fall while another one rises."),
+    "word-guardrail": ("Guardrail", "A metric that must not get worse while another one gets better."),
     "word-bound": (
         "Bound",
         "An arm that ranks by the agents' hidden preferences, which no recommender can know: the most that can be "
