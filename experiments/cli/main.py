@@ -165,12 +165,13 @@ def report(
     ] = None,
 ) -> None:
     """Compute metrics and report of a run again, from its log and what lies beside it."""
+    from groundlings.experiments.archive.cells import runs_in
     from groundlings.experiments.cli.run_output import measured_again, print_measured
 
     console = Terminal()
     with drawing_beside():
         found = measured_again(directory, fidelity, truth)
-    print_measured(found, console)
+    print_measured(found, console, cells=[run.name for run in runs_in(directory)])
     console.print(f"report  {escape(str(directory / 'report.html'))}", soft_wrap=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ def print_outcome(done: Outcome | MatrixOutcome, console: Console, *, quiet: boo
     elif isinstance(done, MatrixOutcome):
         for name, each in done.cells.items():
             console.print(f"digest  {each.digest}  {escape(name)}", soft_wrap=True)
-        print_measured(done.measured, console)
+        print_measured(done.measured, console, cells=list(done.cells))
     else:
         _print_tables(done.measured, console)
         _print_retention(done, console)
@@ -60,16 +61,25 @@ def measured_again(directory: Path, fidelity: Path | None, truth: Path | None) -
         return measure(directory, log, fidelity=fidelity, truth=truth)
 
 
-def print_measured(found: Measured, console: Console) -> None:
-    """Print the tables of what was measured, and what it answers."""
-    _print_tables(found, console)
+def print_measured(found: Measured, console: Console, cells: Sequence[str] = ()) -> None:
+    """Print the tables of what was measured, and what it answers.
+
+    Args:
+        found: Of a run, or of all cells of a matrix.
+        console: Where it is printed.
+        cells: Of the matrix, the first of which the first table is about; none of a run.
+    """
+    _print_tables(found, console, cells)
     _print_answer(found, console)
 
 
-def _print_tables(found: Measured, console: Console) -> None:
+def _print_tables(found: Measured, console: Console, cells: Sequence[str] = ()) -> None:
     from groundlings.experiments.analysis.answer.terminal import print_abouts, render_ranking
     from groundlings.experiments.analysis.report import render_summary_table
 
+    if len(cells) > 1:
+        first = f"{escape(cells[0])} alone, one of {len(cells)} runs; what stands below it is of all of them together"
+        console.print(f"This table is of {first}.", highlight=False)
     console.print(render_summary_table(found.summary))
     ranking = render_ranking(found.answer, console.width)
     if ranking is not None:

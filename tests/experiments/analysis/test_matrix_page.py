@@ -8,12 +8,14 @@ from html import unescape
 
 import pytest
 import yaml
+from rich.console import Console
 
 from groundlings.experiments.analysis.answer.file import sealed
 from groundlings.experiments.analysis.answer.values import Size
 from groundlings.experiments.analysis.comparison.several_runs import factors
 from groundlings.experiments.analysis.matrix.cells import Cell, OverRuns, heat_maps
 from groundlings.experiments.analysis.matrix.sentences import agreement, spread
+from groundlings.experiments.cli.run_output import print_outcome
 from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.running.replicates import run_matrix, write_reports
 from groundlings.experiments.ui.pages import report_policy
@@ -68,6 +70,15 @@ def test_the_page_answers_first_with_what_all_runs_say(matrix, page):
     assert answer["claim"] in main
     assert answer["sentence"] == matrix[1].measured.answer.sentence
     assert page.index('id="answer"') < page.index('id="agree"') < page.index('id="factors"') < page.index('id="runs"')
+
+
+def test_the_table_of_one_run_on_the_terminal_says_of_which(matrix):
+    console = Console(width=200, record=True)
+    print_outcome(matrix[1], console)
+    table, answer = console.export_text().split("Mean over agents")
+    said = "This table is of seed-3 alone, one of 3 runs; what stands below it is of all of them together."
+    assert said in table
+    assert matrix[1].measured.answer.claim in answer
 
 
 def test_the_effect_is_the_mean_over_runs_in_the_answer_and_in_the_table(matrix, page):
