@@ -6,6 +6,7 @@ from groundlings.experiments.analysis.answer.sentences import Words
 from groundlings.experiments.analysis.answer.values import Size
 from groundlings.experiments.analysis.compare import Estimate
 from groundlings.experiments.analysis.comparison.effects import Logged
+from groundlings.experiments.analysis.report.verdict_sentences import adjusts, not_adjusted
 
 _NAMED = 4
 """Of so many recommenders, the best first, the effect as logged is told."""
@@ -19,11 +20,13 @@ def adjusted_note(words: Words) -> str:
     """
     comparison, plan = words.comparison, words.comparison.plan
     how = []
-    if plan.take_out_luck:
+    if adjusts(comparison):
         how.append("by a control variate, clicks less expected clicks, which takes luck out of them")
     if plan.primary in (plan.winsorise or {}):
         how.append("by capping the largest values")
-    if not how or comparison.preference is not None or any(arm.variants is not None for arm in comparison.arms):
+    if not how:
+        return not_adjusted(comparison)
+    if comparison.preference is not None or any(arm.variants is not None for arm in comparison.arms):
         return ""
     arms = [arm for arm in comparison.arms if arm.headline.effect.difference is not None and not arm.headline.identical]
     arms.sort(key=lambda arm: -(words.finding.direction or 1) * (arm.headline.effect.difference or 0.0))

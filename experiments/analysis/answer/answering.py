@@ -18,7 +18,7 @@ from groundlings.experiments.analysis.compare import Estimate
 from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
 from groundlings.experiments.analysis.metrics import Summary
 from groundlings.experiments.analysis.report.real_sentences import first_recommender
-from groundlings.experiments.analysis.report.verdict_sentences import against_metrics, corrected
+from groundlings.experiments.analysis.report.verdict_sentences import against_metrics, corrected, without_spread
 from groundlings.recommenders.in_words import in_words
 
 _NO_MEAN = Estimate(None, None, None, None, 0, 0)
@@ -134,7 +134,7 @@ def _row(
         word="" if arm is None else f"{arm.word} {arm.basis}".rstrip(),
         news=news,
         course=course if sum(value is not None for value in course) > 1 else (),
-        why_unclear="" if arm is None else corrected(arm.headline),
+        why_unclear="" if arm is None else corrected(arm.headline) or without_spread(arm.headline),
     )
 
 

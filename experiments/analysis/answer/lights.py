@@ -112,6 +112,8 @@ def _stance(comparison: Comparison, leader: ArmFindings | None) -> tuple[State, 
     match leader.real.stance:
         case "agrees":
             return "good", f"what the real users chose {chose} also puts {who} {where} {base}"
+        case "disagrees" if not leader.headline.clear:
+            return "unknown", f"what the real users chose {chose} puts {who} {where} {base}, not clear here"
         case "disagrees":
             return "bad", f"what the real users chose {chose} puts {who} {where} {base} instead"
         case "cannot tell":

@@ -43,8 +43,18 @@ def news_of_all(comparison: Comparison) -> tuple[News, ...]:
 
 def _against(comparison: Comparison, arm: ArmFindings) -> list[News]:
     found = []
-    if contradicted(arm):
+    if contradicted(arm) and arm.headline.clear:
         found.append(News(arm.name, "bad", "real people did the opposite"))
+    elif contradicted(arm) and arm.real is not None and arm.real.decided_by is not None:
+        # Nothing is clear here that real people could have done the opposite of.
+        above = (arm.real.decided_by.difference.difference or 0.0) > 0
+        found.append(
+            News(
+                arm.name,
+                "warn",
+                f"what real people chose puts it {'ahead of' if above else 'behind'} {comparison.baseline}",
+            )
+        )
     if arm.variants is not None and not arm.variants.same_sign:
         found.append(News(arm.name, "bad", "the sign changes between variants"))
     utility = None

@@ -58,6 +58,11 @@ def _compared(comparison: Comparison, finding: Finding, news: tuple[News, ...]) 
             "another `mind` in the file, such as `behavioural`."
         )
     if finding.kind == "no clear winner":
+        if _would_have_shown(comparison, finding.leader):
+            return (
+                f"Decide by something else, such as cost, because a difference as large as the plan asks for would "
+                f"have been found {100 * comparison.plan.power:g} times in 100, and none is clear."
+            )
         planned = ", and declare beforehand which metric decides (`plan`)" if not comparison.declared else ""
         return (
             "Ask how many simulated users it takes to see a difference that matters, because chance hides it among "
@@ -70,13 +75,22 @@ def _compared(comparison: Comparison, finding: Finding, news: tuple[News, ...]) 
         )
     names = [] if winner is None else [winner.name, *(arm.name for arm in finding.tied)]
     if finding.kind == "tied":
-        choice = f"Choose between {listed(names, most=9)} by cost or by their bad news"
+        bad = " or by their bad news" if any(each.state in ("bad", "warn") for each in news) else ""
+        choice = f"Choose between {listed(names, most=9)} by cost{bad}"
     else:
         choice = f"Weigh the bad news about {listed(names)}" if any(each.state == "bad" for each in news) else ""
     if comparison.gate is None and comparison.truth is None:
         return _examined_first(choice, names)
     test = f"test {listed(names)} against {base} on real people, because all of this is simulated"
     return f"{choice}, then {test}." if choice else f"{_first(test)}."
+
+
+def _would_have_shown(comparison: Comparison, leader: ArmFindings | None) -> bool:
+    """Whether the test was large enough for the smallest effect that the plan calls worth having."""
+    if leader is None or not comparison.declared:
+        return False
+    found = leader.headline
+    return bool(found.detectable) and found.smallest is not None and (found.detectable or 0.0) <= found.smallest
 
 
 def _same_for_people_who_differ(comparison: Comparison, arm: ArmFindings) -> bool:

@@ -15,7 +15,7 @@ from groundlings.experiments.analysis.comparison.preference import Preference
 from groundlings.experiments.analysis.comparison.verdict import failed
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.report.formatting import count, plural, signed
-from groundlings.experiments.analysis.report.verdict_sentences import unvaried
+from groundlings.experiments.analysis.report.verdict_sentences import unvaried, would_be_found
 from groundlings.experiments.config.designs import InterleavingDesign
 
 
@@ -361,9 +361,11 @@ def _seen(words: Words, arm: ArmFindings) -> str:
         return ""
     if words.percent:
         share = 100 * found / abs(base.mean)
-        return f" A difference of {share:{'.0f' if share >= 1 else '.2g'}} % or more would have been found."
+        return (
+            f" A difference of {share:{'.0f' if share >= 1 else '.2g'}} % or more {would_be_found(words.comparison)}."
+        )
     size = words.unit.middle(Size(percent=False, value=found, low=None, high=None)).lstrip("+")
-    return f" A difference of {size} or more would have been found."
+    return f" A difference of {size} or more {would_be_found(words.comparison)}."
 
 
 def _too_small(words: Words, arm: ArmFindings) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from groundlings.experiments.analysis.answer.values import Size
+from groundlings.experiments.analysis.compare import Difference, Estimate
 from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.report.formatting import NOT_KNOWN, decimal, signed
@@ -38,6 +39,10 @@ def _agree(arm: ArmFindings) -> bool:
 def size_of(arm: ArmFindings, *, percent: bool) -> Size:
     """The size of an arm's effect."""
     effect, lift = arm.headline.effect, arm.headline.lift
+    found: Estimate | Difference = lift if percent else effect
+    if found.low == found.high or (arm.headline.unvaried and not percent):
+        # An interval of no width would look like certainty, where nothing is known of the spread.
+        return Size(percent, lift.mean if percent else effect.difference, None, None)
     if percent:
         return Size(True, lift.mean, lift.low, lift.high) if effect.difference is not None else NONE
     return Size(False, effect.difference, effect.low, effect.high)

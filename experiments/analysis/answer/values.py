@@ -98,7 +98,8 @@ class Row:
         news: About it.
         course: Its mean on each day, as it was.
         about: How the recommender works, in half a line; "" where nobody says.
-        why_unclear: Why an effect is not clear although its interval excludes zero; "" of any other one.
+        why_unclear: Why an effect is not clear although its interval excludes zero, or has no interval as there is no
+            spread; "" of any other one.
     """
 
     name: str

@@ -22,6 +22,8 @@ _OWN_TABLES = "own"
 _FEW = 10
 """Below so many agents a mean is given with their number."""
 _LEAST_IN_ONE_DECIMAL = 0.1
+_FINEST = 12
+"""Decimals of an end of an interval that is next to zero, at most."""
 
 _ENDED = {
     EndedBy.EXIT: "left after page {pages}",
@@ -136,11 +138,30 @@ def absent(summary: Summary) -> tuple[str, ...]:
 
 
 def interval(found: Estimate | Difference, metric: Metric) -> str:
-    """The 95 % interval in brackets, "" where there is none."""
+    """The 95 % interval in brackets, "" where there is none, and of a difference without spread."""
     if found.low is None or found.high is None:
         return ""
-    write = signed if isinstance(found, Difference) else decimal
-    return f"[{write(found.low, metric.decimals)}, {write(found.high, metric.decimals)}]"
+    if isinstance(found, Difference):
+        return ends(found.low, found.high, metric.decimals)
+    return f"[{decimal(found.low, metric.decimals)}, {decimal(found.high, metric.decimals)}]"
+
+
+def ends(low: float, high: float, decimals: int) -> str:
+    """The interval of a difference in brackets, "" where it has no width, as nothing is known of its spread.
+
+    Where it excludes zero, its nearer end has as many decimals as it takes not to be written as zero.
+    """
+    if low == high:
+        return ""
+    nearer = low if low > 0 else high if high < 0 else 0.0
+    finer = _FINEST if nearer else decimals
+    nearest = next((more for more in range(decimals, finer) if round(nearer, more)), finer)
+    return f"[{', '.join(signed(end, nearest if end == nearer else decimals) for end in (low, high))}]"
+
+
+def alike(difference: Difference) -> bool:
+    """Whether two arms do not differ in any agent who has a value in both, and several have one."""
+    return difference.difference == 0.0 and difference.low is not None and difference.low == difference.high
 
 
 def count(number: float) -> str:
@@ -263,7 +284,9 @@ def deciding(run: Mapping[str, Any]) -> str:
 
 
 def verdict(difference: Difference, metric: Metric) -> str:
-    """How a difference is to be read: "better", "worse", "higher", "lower" or "unclear"."""
+    """How a difference is to be read: "better", "worse", "higher", "lower", "unclear" or, of any agent, "the same"."""
+    if alike(difference):
+        return "the same"
     if not difference.excludes_zero or difference.difference is None:
         return "unclear"
     up = difference.difference > 0

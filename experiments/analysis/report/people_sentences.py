@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.people.heat_map import Cell, HeatMap, SegmentRow, SegmentTable
 from groundlings.experiments.analysis.people.spread import ArmSpread, Dozen
@@ -55,6 +57,14 @@ def table_note(table: SegmentTable) -> str:
     if table.left_out:
         parts.append(f"{plural(table.left_out, 'user')} in segments that are too small are left out.")
     return " ".join(parts)
+
+
+def with_value(users: int, cells: Sequence[Cell | None]) -> str:
+    """On how many of a segment's users its effects rest, "" where on all: "67 with a value"."""
+    known = sorted({cell.effect.n for cell in cells if cell is not None})
+    if not known or known == [users]:
+        return ""
+    return f"{' to '.join(map(count, dict.fromkeys((known[0], known[-1]))))} with a value"
 
 
 def fares(arm: ArmSpread, higher_is_better: bool | None) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from groundlings.experiments.analysis.report.figures import course, name_line_ends, title, whole_numbers
-from groundlings.experiments.analysis.report.formatting import NOT_KNOWN
+from groundlings.experiments.analysis.report.formatting import NOT_KNOWN, ends, signed
 from groundlings.experiments.analysis.report.palette import Style
 from groundlings.experiments.analysis.retention import RetentionPoint, Share, retention_by_arm
 from groundlings.experiments.terminal import escape
@@ -88,7 +88,7 @@ def render_retention_table(log: LogReader) -> Table:
     days = [point.day for point in next(iter(curves.values()), ()) if point.day in _TOLD_DAYS and point.users]
     caption = (
         "Share of users with a session so many days after their first, its 95 % interval (Wilson), and the difference "
-        "to the first arm."
+        "to the first arm in percentage points, with its own interval."
     )
     table = Table(box=box.SIMPLE_HEAD, caption=caption, caption_justify="left", padding=(0, 1), pad_edge=False)
     table.add_column("back on day", overflow="fold", vertical="top")
@@ -102,8 +102,11 @@ def render_retention_table(log: LogReader) -> Table:
 def _cell(point: RetentionPoint) -> str:
     lines = [_percent(point.back.value), f"[dim]{_interval(point.back)}[/dim]"]
     if point.difference is not None and point.difference.difference is not None:
-        told = f"{100 * point.difference.difference:+.1f}"
-        lines.append(told if point.difference.excludes_zero else f"[dim]{told}[/dim]")
+        gap = point.difference
+        told = signed(100 * point.difference.difference, 1)
+        lines.append(told if gap.excludes_zero else f"[dim]{told}[/dim]")
+        if gap.low is not None and gap.high is not None and (between := ends(100 * gap.low, 100 * gap.high, 1)):
+            lines.append(f"[dim]{escape(between)}[/dim]")
     return "\n".join(lines)
 
 

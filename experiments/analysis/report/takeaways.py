@@ -52,7 +52,10 @@ def daily_takeaway(comparison: Comparison) -> str:
 
 
 def survival_takeaway(curves: Mapping[str, Survival], *, some_empty: bool = False) -> str:
-    """In which arm sessions last longest and in which they are shortest, by the share that reaches a page.
+    """Between which arms the share of sessions that reach the last page differs most, if their intervals are apart.
+
+    Those of arms that the same agents lived in may overlap although the difference is clear, so no word says that
+    sessions are alike.
 
     Args:
         curves: Of the sessions that were shown something.
@@ -64,11 +67,11 @@ def survival_takeaway(curves: Mapping[str, Survival], *, some_empty: bool = Fals
         return "How long sessions are, and where clicks fall"
     longest, shortest = max(reached, key=lambda name: reached[name]), min(reached, key=lambda name: reached[name])
     most, least = _percent(reached[longest]), _percent(reached[shortest])
-    sessions = "Sessions that were shown something" if some_empty else "Sessions"
+    sessions = "sessions that were shown something" if some_empty else "sessions"
     if curves[longest].low[-1] <= curves[shortest].high[-1]:
         shares = most if most == least else f"{least} to {most}"
-        return f"{sessions} are about as long in every arm: {shares} reach page {pages}"
-    return f"{sessions} are longest with {longest}: {most} reach page {pages}, {least} with {shortest}"
+        return f"{shares} of the {sessions} reach page {pages}; the arms' intervals overlap"
+    return f"More {sessions} reach page {pages} with {longest} ({most}) than with {shortest} ({least})"
 
 
 def retention_takeaway(curves: Mapping[str, Sequence[RetentionPoint]]) -> str:
@@ -87,7 +90,7 @@ def retention_takeaway(curves: Mapping[str, Sequence[RetentionPoint]]) -> str:
         name, gap = max(clear, key=lambda each: abs(each[1]))
         more = "more" if gap > 0 else "fewer"
         return f"{name} brings {abs(100 * gap):.1f} in 100 users {more} back on day {day} than {next(iter(curves))}"
-    middle = f"{_percent(min(shares.values()))} to {_percent(max(shares.values()))}"
+    middle = " to ".join(dict.fromkeys((_percent(min(shares.values())), _percent(max(shares.values())))))
     return f"{middle} of users are back on day {day}; no arm differs clearly"
 
 

@@ -38,19 +38,21 @@ from groundlings.experiments.analysis.report.formatting import (
 )
 from groundlings.experiments.terminal import escape
 
-_COLOURS = {"better": "green", "worse": "red", "higher": "cyan", "lower": "cyan", "unclear": "dim"}
+_COLOURS = {"better": "green", "worse": "red", "higher": "cyan", "lower": "cyan", "unclear": "dim", "the same": "dim"}
 _SIGNS = {
     "better": "\N{CHECK MARK}",
     "worse": "\N{MULTIPLICATION X}",
     "higher": "\N{UPWARDS ARROW}",
     "lower": "\N{DOWNWARDS ARROW}",
     "unclear": " ",
+    "the same": "=",
 }
 
 
 _LEGEND = (
     f"{_SIGNS['better']} clearly better, {_SIGNS['worse']} clearly worse, {_SIGNS['higher']} {_SIGNS['lower']} clearly "
-    "higher or lower where neither is better; dim where the interval includes zero"
+    f"higher or lower where neither is better, {_SIGNS['the same']} the same for every agent; dim where the interval "
+    "includes zero"
 )
 
 
@@ -174,6 +176,6 @@ def _cell(arm: ArmSummary, metric: Metric, *, wide: bool) -> str:
         reading = verdict(difference, metric)
         size = signed(difference.difference, metric.decimals)
         lines.append(f"[{_COLOURS[reading]}]{size}{_SIGNS[reading]}[/]")
-        if wide and difference.low is not None:
-            lines.append(f"[dim]{escape(interval(difference, metric))}[/]")
+        if wide and (ends := interval(difference, metric)):
+            lines.append(f"[dim]{escape(ends)}[/]")
     return "\n".join(lines)

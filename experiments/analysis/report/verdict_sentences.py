@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from groundlings.experiments.analysis.compare import Difference, Estimate
+from groundlings.experiments.analysis.comparison.control_variate import AGENTS_A_CONTROL
 from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison, Guardrail, Headline, Variants
 from groundlings.experiments.analysis.comparison.fidelity_gate import Gate
 from groundlings.experiments.analysis.comparison.preference import Preference
@@ -16,6 +17,7 @@ from groundlings.experiments.analysis.report.formatting import (
     count,
     decimal,
     finer,
+    interval,
     plural,
     signed,
 )
@@ -23,6 +25,10 @@ from groundlings.experiments.config.decision_plan import PlanConfig
 from groundlings.experiments.config.designs import InterleavingDesign, SplitDesign
 
 _ADJUSTED = " Every outcome is adjusted by a control variate (clicks less expected clicks)."
+_NOT_ADJUSTED = (
+    "The control variate of the plan, clicks less expected clicks, changes nothing: it is fitted where "
+    f"{AGENTS_A_CONTROL} agents of an arm or more have a value. Effects are as logged."
+)
 _STOPPING = {
     "fixed": "one look at the end",
     "group_sequential": "looks at {looks} people",
@@ -43,10 +49,8 @@ def p_text(p_value: float | None) -> str:
 
 
 def bounds(found: Difference, metric: Metric) -> str:
-    """An interval of a difference in brackets, "" where there is none."""
-    if found.low is None or found.high is None:
-        return ""
-    return f"[{signed(found.low, metric.decimals)}, {signed(found.high, metric.decimals)}]"
+    """An interval of a difference in brackets, "" where there is none or nothing is known of its spread."""
+    return interval(found, metric)
 
 
 def lift(found: Estimate) -> str:
@@ -92,7 +96,8 @@ def plan(comparison: Comparison) -> str:
         f"Primary metric: {metric.label.lower()}. Smallest effect that matters: {100 * declared.smallest_effect:g} % "
         f"of the mean of {comparison.baseline}{size}. Guardrails: {guards or 'none'}. "
         f"Alpha {declared.alpha:g}, {_STOPPING[declared.stopping].format(looks=looks)}. {design(comparison)}"
-        f"{_ADJUSTED if declared.take_out_luck else ''}{against_metrics(comparison)}"
+        f"{_ADJUSTED if adjusts(comparison) else ''}{f' {not_adjusted(comparison)}'.rstrip()}"
+        f"{against_metrics(comparison)}"
     )
 
 
@@ -111,6 +116,18 @@ def against_metrics(comparison: Comparison, only: str | None = None) -> str:
     if not ways:
         return ""
     return f" The plan calls {' and '.join(ways)} better, against the metric itself: answer and page follow the plan."
+
+
+def adjusts(comparison: Comparison) -> bool:
+    """Whether the control variate of the plan changes any effect; it is not fitted to a few agents."""
+    return comparison.plan.take_out_luck and not not_adjusted(comparison)
+
+
+def not_adjusted(comparison: Comparison) -> str:
+    """That a control variate was declared and changes no effect, and why; "" elsewhere."""
+    found = [arm.headline for arm in comparison.arms if not arm.headline.identical and arm.variants is None]
+    same = [each.logged is not None and each.logged.effect == each.effect for each in found]
+    return _NOT_ADJUSTED if comparison.plan.take_out_luck and same and all(same) else ""
 
 
 def lost(comparison: Comparison) -> str:
@@ -177,7 +194,7 @@ def sentence(comparison: Comparison, arm: ArmFindings) -> str:
         return f"{arm.name} and {comparison.baseline} are identical arms: {identical()}"
     said = f"{arm.name} against {comparison.baseline}: {size}, {percent(found.lift.mean)}."
     if not found.clear:
-        return f"{said} {missed(found, metric)}".rstrip()
+        return f"{said} {missed(comparison, found)}".rstrip()
     if found.smallest is not None and abs(found.effect.difference) < found.smallest:
         said = f"{said} Clear, but smaller than the smallest effect that matters."
     return f"{said} {unvaried(found)}".rstrip()
@@ -188,8 +205,9 @@ def identical() -> str:
     return "they are equal in every slot of every session, in what was shown and in what was done."
 
 
-def missed(found: Headline, metric: Metric) -> str:
+def missed(comparison: Comparison, found: Headline) -> str:
     """What a null result could have seen."""
+    metric = primary(comparison)
     if found.identical:
         return f"Identical arms: {identical()}"
     if found.effect.excludes_zero:
@@ -205,7 +223,13 @@ def missed(found: Headline, metric: Metric) -> str:
     size = decimal(found.detectable, metric.decimals)
     if not any(digit in size for digit in "123456789"):
         size = f"{found.detectable:.2g}"
-    return f"Only an effect of {size} or more would have been found with the power wanted."
+    return f"Only an effect of {size} or more {would_be_found(comparison)}."
+
+
+def would_be_found(comparison: Comparison) -> str:
+    """How sure a test is to find an effect of the size that it is powered for, as the end of a sentence."""
+    alone = "" if comparison.declared else ", had it alone been looked at"
+    return f"would have been found {100 * comparison.plan.power:g} times in 100{alone}"
 
 
 def corrected(found: Headline) -> str:
@@ -216,11 +240,16 @@ def corrected(found: Headline) -> str:
 
 
 def unvaried(found: Headline) -> str:
-    """What is said of an effect without any spread; "" of any other one."""
+    """What is said of an effect without any spread, in a sentence; "" of any other one."""
+    said = without_spread(found)
+    return said and f"{said[:1].upper()}{said[1:]}."
+
+
+def without_spread(found: Headline) -> str:
+    """The same in a clause."""
     if not found.unvaried or found.identical:
         return ""
-    said = UNVARIED if found.clear or found.effect.low is not None else UNVARIED_GROUPS
-    return f"{said[:1].upper()}{said[1:]}."
+    return UNVARIED if found.clear or found.effect.low is not None else UNVARIED_GROUPS
 
 
 def harm(arm: ArmFindings, higher_is_better: bool | None) -> str:
@@ -283,7 +312,9 @@ def word(arm: ArmFindings) -> str:
 
 
 def days(arm: ArmFindings, metric: Metric) -> str:
-    """The effect day by day, and whether it fades."""
+    """The effect day by day, and whether it fades; "" of a metric that no single day has."""
+    if all(day.difference is None for day in arm.days):
+        return ""
     each = " ".join(signed(day.difference, metric.decimals) for day in arm.days)
     if arm.novelty is None or arm.novelty.difference is None:
         return each

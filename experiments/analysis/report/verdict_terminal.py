@@ -203,7 +203,7 @@ def _details(arm: ArmFindings, comparison: Comparison, console: Console) -> None
         _line(console, "real", _stance(arm, escape(found)))
     if rests_on := real_sentences.extrapolated(comparison, arm):
         _line(console, "outside", escape(rests_on))
-    if not arm.headline.clear and (missed := say.missed(arm.headline, metric)):
+    if not arm.headline.clear and (missed := say.missed(comparison, arm.headline)):
         _line(console, "power", escape(missed))
     elif alike := say.unvaried(arm.headline):
         _line(console, "power", escape(alike))
@@ -212,8 +212,8 @@ def _details(arm: ArmFindings, comparison: Comparison, console: Console) -> None
         _line(console, "guarded", escape("; ".join(guardrails)))
     if arm.variants is not None:
         _line(console, "variants", escape(say.variants(arm.variants, metric)))
-    if len(arm.days) > 1:
-        _line(console, "days", escape(say.days(arm, metric)))
+    if len(arm.days) > 1 and (days := say.days(arm, metric)):
+        _line(console, "days", escape(days))
     _line(console, "segments", escape(say.segments(arm, metric, comparison.plan.alpha)))
     if measured := say.denominator(comparison, arm):
         _line(console, "measured", escape(measured))

@@ -145,10 +145,17 @@ def largest_item_part(why: Why) -> float:
     return max(found, default=0.0)
 
 
-def told_of(card: ItemCard, arms: Sequence[str]) -> list[str]:
-    """The arms whose part of an item stands beside its title: the clear ones, or else the one furthest from zero."""
-    clear = [name for name in arms if card.parts[name].clear]
-    return clear or sorted(arms, key=lambda name: -_sure(card.parts[name].effect))[:1]
+def told_of(card: ItemCard, arms: Sequence[str], sign: int) -> list[str]:
+    """The arms whose part of an item stands beside its title: the clear ones, or else the one furthest from zero.
+
+    Args:
+        card: The item, which may have gained in one arm and lost in another.
+        arms: In the order in which they are told.
+        sign: 1 in the list of what gained, -1 in that of what lost.
+    """
+    fitting = [name for name in arms if sign * (card.parts[name].effect.mean or 0.0) > 0]
+    clear = [name for name in fitting if card.parts[name].clear]
+    return clear or sorted(fitting, key=lambda name: -_sure(card.parts[name].effect))[:1]
 
 
 def _sure(found: Estimate) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from groundlings.environments.shop_actions import PAID
 from groundlings.experiments.analysis.compare import Difference, Estimate
-from groundlings.experiments.analysis.report.formatting import signed
+from groundlings.experiments.analysis.report.formatting import ends, signed
 from groundlings.experiments.analysis.why import Why
 from groundlings.experiments.analysis.why.decomposition import LENGTH, PLACEMENT, RELEVANCE, ArmParts, Part
 from groundlings.experiments.analysis.why.steps import CLICKS, LOOKED, Step
@@ -156,7 +156,7 @@ def with_interval(found: Estimate | Difference, decimals: int) -> str:
     value = found.difference if isinstance(found, Difference) else found.mean
     if found.low is None or found.high is None:
         return signed(value, decimals)
-    return f"{signed(value, decimals)} [{signed(found.low, decimals)}, {signed(found.high, decimals)}]"
+    return f"{signed(value, decimals)} {ends(found.low, found.high, decimals)}".rstrip()
 
 
 def sampled(why: Why) -> str:

@@ -23,7 +23,7 @@ from groundlings.experiments.analysis.metrics.pages import Survival
 from groundlings.experiments.analysis.report import verdict_sentences as words
 from groundlings.experiments.analysis.report.claims import fidelity_claims, truth_claims
 from groundlings.experiments.analysis.report.figures import draw_survival, short, title
-from groundlings.experiments.analysis.report.formatting import opening, share_interval
+from groundlings.experiments.analysis.report.formatting import ends, opening, share_interval
 from groundlings.experiments.analysis.report.palette import styles
 from groundlings.experiments.analysis.report.returning import draw_retention
 from groundlings.experiments.analysis.report.sections.details import plain_facts
@@ -149,9 +149,28 @@ def test_titles_say_what_the_figure_shows(comparison):
         replace(found(comparison, effect=effect, clear=True), name="item_knn", novelty=faded, days=(effect, effect)),
     )
     assert daily_takeaway(replace(comparison, arms=arms)).startswith("als keeps its lead; item_knn fades by 0.38")
-    assert survival_takeaway(curves(a=0.62, b=0.48)) == "Sessions are longest with a: 62 % reach page 2, 48 % with b"
-    assert survival_takeaway(curves(a=0.62, b=0.62)).startswith("Sessions are about as long in every arm: 62 %")
-    assert survival_takeaway(curves(a=0.62, b=0.62), some_empty=True).startswith("Sessions that were shown something")
+    assert survival_takeaway(curves(a=0.62, b=0.48)) == "More sessions reach page 2 with a (62 %) than with b (48 %)"
+    alike = "62 % of the sessions reach page 2; the arms' intervals overlap"
+    assert survival_takeaway(curves(a=0.62, b=0.62)) == alike
+    unknown = replace(effect, difference=None, low=None, high=None)
+    assert words.days(replace(arms[0], days=(unknown, unknown)), words.primary(comparison)) == ""
+    assert "of the sessions that were shown something" in survival_takeaway(curves(a=0.62, b=0.62), some_empty=True)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (0.0004, 0.0312, "[+0.0004, +0.031]"),
+        (-0.02, -0.00004, "[\N{MINUS SIGN}0.020, \N{MINUS SIGN}0.00004]"),
+        (-0.0004, 0.0004, "[0.000, 0.000]"),
+        (0.0, 0.0, ""),
+        (2.0, 2.0, ""),
+    ],
+)
+def test_an_interval_that_excludes_zero_is_not_written_as_if_it_held_it_and_one_without_width_not_at_all(
+    low, high, said
+):
+    assert ends(low, high, 3) == said
 
 
 @pytest.mark.parametrize(

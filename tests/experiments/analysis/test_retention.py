@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,12 +13,13 @@ import yaml
 from rich.console import Console
 
 from groundlings.environments.errors import ConfigError
-from groundlings.experiments.analysis.compare import mean_interval
+from groundlings.experiments.analysis.compare import Difference, mean_interval
 from groundlings.experiments.analysis.comparison.checks import check_run
 from groundlings.experiments.analysis.comparison.outcomes import read_outcomes
 from groundlings.experiments.analysis.metrics.contract import MetricContract
 from groundlings.experiments.analysis.metrics.registry import available_metrics, find_metric, metrics_of
 from groundlings.experiments.analysis.metrics.summary import summarise
+from groundlings.experiments.analysis.report import returning
 from groundlings.experiments.analysis.report.palette import styles
 from groundlings.experiments.analysis.report.returning import render_retention_table, retention_panels, seen_retention
 from groundlings.experiments.analysis.report.svg import svg
@@ -136,15 +138,21 @@ def test_where_arms_decide_on_returns_the_control_is_who_comes_at_all(log):
     assert not any("number of sessions" in name for name in checks)
 
 
-def test_a_table_and_two_panels_show_the_arms(log, summary):
+def test_a_table_and_two_panels_show_the_arms(log, summary, monkeypatch):
     console = Console(width=120, record=True)
     console.print(render_retention_table(log))
     printed = console.export_text()
     assert "best again" in printed
+    assert "+0.0" not in printed
     assert f"{100 * retention_by_arm(log)['chance'][7].back.value:.1f} %" in printed
     panels = retention_panels(seen_retention(log), styles(summary))
     assert [words.startswith("Share of users") for words, _ in panels] == [True, True]
     assert "<svg" in svg(panels[0][1], "retention-0", panels[0][0], 4.4, 3.0)
+    curves = retention_by_arm(log)
+    far = replace(curves["chance"][7], difference=Difference(0.024, 0.017, -0.01, 0.058, 0.2, 40, 0))
+    monkeypatch.setattr(returning, "retention_by_arm", lambda _: {"best": curves["best"], "chance": (far,)})
+    console.print(render_retention_table(log))
+    assert "[\N{MINUS SIGN}1.0, +5.8]" in console.export_text(), "a difference has its interval below it"
 
 
 def test_retention_is_known_of_any_day_and_a_plan_may_name_it():

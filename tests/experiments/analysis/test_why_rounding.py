@@ -1,4 +1,4 @@
-"""Arms that differ in nothing are told apart by no rounding."""
+"""Arms that differ in nothing are told apart by no rounding, and items are told of by the arms that moved them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from groundlings.experiments.analysis.compare import Estimate
+from groundlings.experiments.analysis.report.why_bars import told_of
 from groundlings.experiments.analysis.why.decomposition import decompose
+from groundlings.experiments.analysis.why.items import ItemPart
 from groundlings.experiments.analysis.why.reading import PageCounts, Side, StepCounts
 from groundlings.experiments.analysis.why.target import Target
 
@@ -30,3 +33,12 @@ def test_what_is_left_of_sums_is_no_effect():
     (arm,) = decompose(counts, target, SimpleNamespace(arms=())).arms
     assert (arm.effect.mean, arm.effect.low, arm.effect.high) == (0.0, 0.0, 0.0)
     assert arm.parts[0].effect.mean > 0.1
+
+
+def test_an_item_stands_among_what_was_lost_by_an_arm_in_which_it_lost():
+    def part(mean, clear=False):
+        return ItemPart(Estimate(mean, None, mean - 1, mean + 1, 9, 0), clear)
+
+    card = SimpleNamespace(parts={"a": part(5.0), "b": part(-2.0), "c": part(3.0, clear=True)})
+    assert told_of(card, ["a", "b", "c"], 1) == ["c"]
+    assert told_of(card, ["a", "b", "c"], -1) == ["b"]

@@ -67,9 +67,7 @@ def _marked(draw: Draw, material: Material) -> Draw:
 def _daily(material: Material) -> list[Picture]:
     comparison, metric = material.comparison, material.primary
     arms = comparison.arms
-    if max((len(arm.days) for arm in arms), default=0) < 2 or all(
-        arm.headline.effect.difference is None for arm in arms
-    ):
+    if max((sum(day.difference is not None for day in arm.days) for arm in arms), default=0) < 2:
         return []
     words = "; ".join(f"{arm.name} {verdict_sentences.days(arm, metric)}" for arm in arms)
     draw = partial(draw_daily, comparison=comparison, metric=metric, style=material.style)

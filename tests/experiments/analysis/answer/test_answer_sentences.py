@@ -74,11 +74,12 @@ def test_what_was_not_declared_is_exploratory():
 
 
 def test_where_nothing_is_clear_nobody_wins():
-    found = answer_to(0.1, 0.0)
+    found = answer_to(0.1, 0.0, spread=3.0)
     assert (found.kind, found.winner) == ("no clear winner", None)
     assert found.sentence.startswith("No clear winner: ")
     assert "can be chance" in found.sentence
-    assert "or more would have been found" in found.sentence
+    assert re.search(r"or more would have been found 80 times in 100\.", found.sentence)
+    assert "would have been found 80 times in 100, had it alone been looked at." in answer_to(0.1, plan=None).sentence
     assert "groundlings power" in found.next_step
     lower = answer_to(-0.1, -0.1)
     assert lower.sentence.startswith(
@@ -205,6 +206,9 @@ def test_what_real_people_did_wins_over_the_claim():
     assert agrees.lights[1].words.startswith("What the real users chose later also puts a ahead of base;")
     lower = answer(run_of(arm("base", base), arm("a", shifted(base, -2))), held_out=real(-0.03, -0.01))
     assert lower.lights[1].words.startswith("What the real users chose later also puts a behind base;")
+    unclear = answer(run_of(arm("base", base), arm("a", shifted(base, 0.1, 3))), held_out=real(-0.03, -0.01))
+    assert [each.words for each in unclear.rows[0].news] == ["what real people chose puts it behind base"]
+    assert unclear.lights[1].state == "unknown", "nothing is contradicted that is not clear"
 
 
 def test_people_who_were_once_shown_items_are_told_of():

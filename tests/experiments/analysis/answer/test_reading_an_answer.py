@@ -23,6 +23,7 @@ from groundlings.experiments.analysis.report.palette import styles_of
 from groundlings.experiments.analysis.report.sections.believe import of_the_test
 from groundlings.experiments.analysis.report.sections.picks import both_picks
 from groundlings.experiments.analysis.report.verdict_figures import draw_effects
+from groundlings.experiments.analysis.report.verdict_sentences import plan as plan_words
 from groundlings.experiments.analysis.report.verdict_sentences import sentence
 from groundlings.experiments.analysis.report.verdict_terminal import print_verdict
 from groundlings.experiments.config.designs import InterleavingDesign
@@ -97,6 +98,13 @@ def test_an_adjusted_effect_says_so_and_is_told_as_logged_beside_it():
         f"{said}As logged, without that, likes per session against base ({means['base']:.2f}): "
     )
     assert adjusted.adjusted_note.endswith(f": a {means['a']:.2f} ({size.change} {size.interval}).")
+    base = base_likes(30)
+    arms = (arm("base", base), arm("a", shifted(base, 2)))
+    few = tuple(replace(each, control_variates=(shifted(base, 0) - base)[:, None]) for each in arms)
+    run = run_of(*few, plan=PLAN.model_copy(update={"take_out_luck": True}))
+    said = "changes nothing: it is fitted where 40 agents of an arm or more have a value. Effects are as logged."
+    assert answer(run).adjusted_note.endswith(said)
+    assert plan_words(compare_outcomes(run, None)).endswith(said)
 
 
 def test_an_effect_of_capped_values_is_told_of_uncapped_ones_beside_it():
@@ -151,6 +159,24 @@ def test_intervals_say_what_they_are_whatever_the_plan_says():
     assert answer_to(2.0).as_dict()["confidence"] == pytest.approx(0.95)
 
 
+def test_a_test_that_would_have_shown_what_matters_asks_for_no_more_users():
+    base = base_likes(mean=600)
+    run = run_of(arm("base", base), arm("a", shifted(base, 0.01)))
+    assert answer(run).next_step == (
+        "Decide by something else, such as cost, because a difference as large as the plan asks for would have been "
+        "found 80 times in 100, and none is clear."
+    )
+    assert "groundlings power" in answer(replace(run, plan=None)).next_step
+
+
+def test_bad_news_is_weighed_only_where_there_is_any():
+    assert answer_to(2.0, 1.9).next_step.startswith("Choose between a and b by cost. ")
+    base = base_likes()
+    fades = arm("b", shifted(base, 1.9, seed=2), days=(0.7, 0.3))
+    found = answer(run_of(arm("base", base), arm("a", shifted(base, 2)), fades))
+    assert found.next_step.startswith("Choose between a and b by cost or by their bad news. ")
+
+
 def test_users_who_all_did_the_same_are_said_to_and_no_difference_would_have_been_found():
     base = base_likes()
     found = answer(run_of(arm("base", base), arm("a", base)))
@@ -160,6 +186,9 @@ def test_users_who_all_did_the_same_are_said_to_and_no_difference_would_have_bee
     assert "chance" not in found.sentence
     assert found.next_step.startswith("Let a and base differ in more")
     assert found.chances_note == ""
+    row = next(row for row in found.rows if row.name == "a")
+    assert (row.interval, row.size.low, row.size.high) == ("", None, None)
+    assert row.why_unclear == f"the difference is the same for every user; {NO_SPREAD}"
     comparison = compare_outcomes(run_of(arm("base", base), arm("a", base)), None)
     assert sentence(comparison, comparison.arms[0]).endswith(f"The difference is the same for every user; {NO_SPREAD}.")
     assert f"the difference is the same for every user; {NO_SPREAD}" in comparison.arms[0].reasons
@@ -184,7 +213,7 @@ def test_the_next_step_says_what_and_why_before_the_command():
     )
     steps = {
         "groundlings fidelity": answer(run_of(*arms)),
-        "groundlings power": answer_to(0.1, 0.0),
+        "groundlings power": answer_to(0.1, 0.0, spread=3.0),
         "groundlings run --resume": answer(run_of(*arms, status="interrupted")),
         "design: parallel": answer(mixed),
         "plan": answer_to(2.0, plan=None),

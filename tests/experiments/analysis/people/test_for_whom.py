@@ -26,7 +26,7 @@ from groundlings.experiments.analysis.people.spread import (
     evenly_spaced,
     spread_of,
 )
-from groundlings.experiments.analysis.report.people_sentences import dozen, fares, heat_lines
+from groundlings.experiments.analysis.report.people_sentences import dozen, fares, heat_lines, with_value
 from groundlings.experiments.analysis.report.verdict_sentences import segments
 from groundlings.experiments.config.designs import ParallelDesign
 from groundlings.experiments.config.schema import PlanConfig
@@ -92,6 +92,15 @@ def test_an_effect_on_one_conjunction_is_found_there_and_nowhere_else(planted):
     assert {cell.reading for levels, cell in pair.items() if levels != ("high", "F")} == {"unclear"}
     assert max(abs(cell.colour) for cell in pair.values()) <= 1.0
     assert "activity high" in heat_lines(heat, LIKES)[0]
+
+
+def test_a_segment_says_on_how_many_of_its_users_an_effect_rests(planted):
+    heat = heat_map(planted, compare_outcomes(planted, None))
+    cell = heat.everybody[0]
+    fewer = replace(cell, effect=replace(cell.effect, n=N - 30))
+    assert with_value(N, heat.everybody) == ""
+    assert with_value(N, (fewer, None)) == "930 with a value"
+    assert with_value(N, (fewer, cell)) == "930 to 960 with a value"
 
 
 def test_single_segments_have_the_p_values_that_compare_prints(planted):
