@@ -19,6 +19,7 @@ from groundlings.experiments.analysis.comparison.multiplicity import benjamini_h
 from groundlings.experiments.analysis.metrics.lost import LostPages, altogether
 from groundlings.experiments.analysis.metrics.lost_afterthoughts import LostAfterthoughts
 from groundlings.experiments.analysis.metrics.lost_lessons import Lessons
+from groundlings.experiments.analysis.metrics.lost_replies import LostReplies
 from groundlings.experiments.analysis.metrics.model_lists import ModelLists
 from groundlings.experiments.archive.directory import CELLS, CONFIG_NAME, STOPPED_NAME, locked
 from groundlings.experiments.archive.integrity import reading
@@ -53,6 +54,7 @@ class RunInfo:
         lost: The pages of which nothing is known, and why; empty for an unreadable one.
         afterthoughts: Arm -> what is lost of what its agents were asked after sessions; only arms that lost any.
         lessons: Arm -> what its recommender asked in order to learn; only arms whose recommender asked something.
+        unread: Arm -> what is lost of the replies to its recommender about lists; only arms that lost any.
         lists: Arm -> what a language model made of the lists that it was asked for; only arms that asked one.
         cut_short: Arm, day and user of each session that was open when the run stopped; None where nobody wrote it down
             (a killed process cannot), empty where none was.
@@ -72,6 +74,7 @@ class RunInfo:
     lost: LostPages = field(default_factory=LostPages)
     afterthoughts: Mapping[str, LostAfterthoughts] = field(default_factory=dict)
     lessons: Mapping[str, Lessons] = field(default_factory=dict)
+    unread: Mapping[str, LostReplies] = field(default_factory=dict)
     lists: Mapping[str, ModelLists] = field(default_factory=dict)
     changes: LogCheck | None = None
     answer: StoredAnswer = field(default_factory=StoredAnswer)
@@ -167,6 +170,7 @@ def read_run(directory: Path, most_rows: int | None = SOME_ROWS) -> RunInfo:
             lost=altogether(list(source.lost().values())),
             afterthoughts=source.lost_afterthoughts(),
             lessons=source.lessons(),
+            unread=source.lost_replies(),
             lists=source.model_lists(),
             changes=source.changes,
         )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from groundlings.experiments.analysis.answer.file import StoredAnswer
     from groundlings.experiments.analysis.metrics.lost_afterthoughts import LostAfterthoughts
     from groundlings.experiments.analysis.metrics.lost_lessons import Lessons
+    from groundlings.experiments.analysis.metrics.lost_replies import LostReplies
     from groundlings.experiments.analysis.metrics.model_lists import ModelLists
     from groundlings.experiments.archive.inventory import Contrast, RunInfo
 
@@ -200,9 +201,10 @@ def _facts(run: RunInfo) -> dict[str, Any]:
 
 def _of_models(run: RunInfo) -> dict[str, str]:
     """What language models were asked besides pages, and what came of it."""
-    told: Mapping[str, Mapping[str, LostAfterthoughts | Lessons | ModelLists]] = {
+    told: Mapping[str, Mapping[str, LostAfterthoughts | Lessons | LostReplies | ModelLists]] = {
         "after sessions": run.afterthoughts,
         "lessons": run.lessons,
+        "lost replies": run.unread,
         "model lists": run.lists,
     }
     return {

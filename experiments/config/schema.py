@@ -107,7 +107,8 @@ class ArmConfig(Section):
     """Which language model this recommender asks, with a budget of its own; only for one that asks a model."""
     max_unreadable: Annotated[float, Field(ge=0, le=1)] | None = None
     """Share of this recommender's lessons (what it asks its model in order to learn) that may be lost, because no reply
-    came that could be read; above it the run stops with status 1, and can be resumed. 0.2 if absent; 1 allows any."""
+    came that could be read; above it the run stops with status 1, and can be resumed. It is as well the share of its
+    replies about lists above which a check of `compare` fails. 0.2 if absent; 1 allows any."""
     rules: tuple[Rule, ...] | None = None
     """Business rules that this arm's lists keep: `pin`, `exclude`, `cap` and `boost` (docs/layouts.md)."""
     slots: RandomSlots | Literal["none"] | None = None

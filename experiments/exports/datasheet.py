@@ -21,6 +21,7 @@ from groundlings.simulator.interventions import Intervention, in_words
 if TYPE_CHECKING:
     from groundlings.experiments.analysis.metrics.lost_afterthoughts import LostAfterthoughts
     from groundlings.experiments.analysis.metrics.lost_lessons import Lessons
+    from groundlings.experiments.analysis.metrics.lost_replies import LostReplies
     from groundlings.experiments.analysis.metrics.model_lists import ModelLists
     from groundlings.experiments.exports.quality.measuring import LogQuality
 
@@ -74,9 +75,10 @@ def datasheet(
 ) -> dict[str, Any]:
     """The facts, as plain JSON values; arguments as of `write_datasheet`."""
     run, counts, lost, changes = source.run, source.counts(), source.lost(), source.interventions()
-    asked: Mapping[str, Mapping[str, LostAfterthoughts | Lessons | ModelLists]] = {
+    asked: Mapping[str, Mapping[str, LostAfterthoughts | Lessons | LostReplies | ModelLists]] = {
         "afterthoughts": source.lost_afterthoughts(),
         "lessons": source.lessons(),
+        "lost_replies": source.lost_replies(),
         "model_lists": source.model_lists(),
     }
     return {
@@ -261,6 +263,7 @@ def _asked_lines(facts: Mapping[str, Any]) -> list[str]:
     titles = {
         "afterthoughts": "What agents said after their sessions",
         "lessons": "What recommenders asked in order to learn",
+        "lost_replies": "What recommenders asked for lists and could not read",
         "model_lists": "Lists of language models",
     }
     found = []

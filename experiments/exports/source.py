@@ -13,6 +13,7 @@ from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.experiments.analysis.metrics.lost import LostPages, read_lost
 from groundlings.experiments.analysis.metrics.lost_afterthoughts import LostAfterthoughts, read_lost_afterthoughts
 from groundlings.experiments.analysis.metrics.lost_lessons import Lessons, read_lessons
+from groundlings.experiments.analysis.metrics.lost_replies import LostReplies, read_lost_replies
 from groundlings.experiments.analysis.metrics.model_lists import ModelLists, read_model_lists
 from groundlings.experiments.archive.directory import read_manifest
 from groundlings.experiments.archive.log_check import SOME_ROWS, check_log
@@ -195,6 +196,11 @@ class LogSource:
         """What recommenders asked in order to learn, and what of it is lost, by the name of each arm that asked."""
         found = read_lessons(self._log, self.run["config"])
         return {self._by_id[arm_id].name: lessons for arm_id, lessons in found.items()}
+
+    def lost_replies(self) -> dict[str, LostReplies]:
+        """What is lost of the replies to recommenders about lists, by the name of each arm that lost any."""
+        found = read_lost_replies(self._log, self.run["config"])
+        return {self._by_id[arm_id].name: lost for arm_id, lost in found.items()}
 
     def model_lists(self) -> dict[str, ModelLists]:
         """What language models made of the lists they were asked for, by the name of each arm that asked."""

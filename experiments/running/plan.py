@@ -184,9 +184,10 @@ class Plan:
                 and not takes_a_model(arm.recommender, arm.options, where=where)
             ):
                 raise ConfigError(f"{where}.model: {arm.recommender} asks no language model; take the key out")
-        if arm.max_unreadable is not None and not (swapped_in or self.config.interventions or asks_to_learn(built)):
+        may_ask = arm.model is not None or swapped_in or self.config.interventions or asks_to_learn(built)
+        if arm.max_unreadable is not None and not may_ask:
             raise ConfigError(
-                f"{where}.max_unreadable: {arm.recommender} asks nothing in order to learn; take the key out (what may "
+                f"{where}.max_unreadable: {arm.recommender} asks no language model; take the key out (what may "
                 "be lost of pages is mind.max_unreadable)"
             )
         return check_presenting(self._ruled(arm, built, where), where)

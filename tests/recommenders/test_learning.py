@@ -228,7 +228,7 @@ def test_too_many_lost_lessons_stop_the_learning_itself():
 def test_a_limit_of_lessons_changes_no_hash_and_is_refused_where_nothing_is_asked(unread, experiment, tmp_path):
     assert config_hash(unread(max_unreadable=0.5)) == config_hash(unread())
     idle = {"name": "popular", "recommender": "popular", "max_unreadable": 0.5}
-    with pytest.raises(ConfigError, match="popular asks nothing in order to learn"):
+    with pytest.raises(ConfigError, match="popular asks no language model"):
         run_experiment(experiment(arms=[idle]), tmp_path / "run")
 
 

@@ -40,11 +40,9 @@ def check_run(outcomes: Outcomes, alpha: float) -> tuple[Check, ...]:
 def check_sessions(outcomes: Outcomes, alpha: float) -> tuple[Check, ...]:
     """Those of them that concern what happened, and not the log."""
     if outcomes.preference is not None:
-        return (*_readable(outcomes), *_thought(outcomes), *_learnt(outcomes), _drafted(outcomes.preference))
+        return (*_answered(outcomes), _drafted(outcomes.preference))
     return (
-        *_readable(outcomes),
-        *_thought(outcomes),
-        *_learnt(outcomes),
+        *_answered(outcomes),
         _assigned(outcomes),
         _completed(outcomes),
         _control(outcomes),
@@ -107,6 +105,11 @@ def _as_declared(outcomes: Outcomes) -> tuple[Check, ...]:
     return (Check("the run is as its experiment file declares", "failed", said),)
 
 
+def _answered(outcomes: Outcomes) -> tuple[Check, ...]:
+    """Whether enough could be read of what language models said, asked of each purpose of which anything is lost."""
+    return (*_readable(outcomes), *_thought(outcomes), *_learnt(outcomes), *_heard(outcomes))
+
+
 def _readable(outcomes: Outcomes) -> tuple[Check, ...]:
     """Whether enough could be read, asked where anything could not."""
     lost = outcomes.lost
@@ -143,6 +146,19 @@ def _learnt(outcomes: Outcomes) -> tuple[Check, ...]:
     )
     enough = all(each.share <= each.limit for _, each in short)
     return (Check("recommenders could read what they asked in order to learn", "passed" if enough else "failed", said),)
+
+
+def _heard(outcomes: Outcomes) -> tuple[Check, ...]:
+    """Whether recommenders could read enough of what models said about their lists, asked where any reply is lost."""
+    short = [(arm.name, arm.lost_replies) for arm in outcomes.arms if arm.lost_replies]
+    if not short:
+        return ()
+    said = "; ".join(
+        f"{name}: {each.counted()} ({100 * each.share:.1f} %, at most {100 * each.limit:g} % allowed)"
+        for name, each in short
+    )
+    enough = all(each.share <= each.limit for _, each in short)
+    return (Check("recommenders could read what they asked for their lists", "passed" if enough else "failed", said),)
 
 
 def _lost_alike(arm: ArmOutcomes, baseline: ArmOutcomes) -> tuple[Check, ...]:

@@ -28,6 +28,7 @@ from groundlings.experiments.analysis.metrics.lost import (
 )
 from groundlings.experiments.analysis.metrics.lost_afterthoughts import LostAfterthoughts, read_lost_afterthoughts
 from groundlings.experiments.analysis.metrics.lost_lessons import Lessons, read_lessons
+from groundlings.experiments.analysis.metrics.lost_replies import LostReplies, read_lost_replies
 from groundlings.experiments.analysis.metrics.registry import metrics_of
 from groundlings.experiments.analysis.metrics.totals import RunTotals, Totals
 from groundlings.experiments.archive.log_check import LogCheck
@@ -76,6 +77,7 @@ class ArmOutcomes:
         lost: The pages of which nothing is known, and why.
         afterthoughts: What is lost of what its agents were asked after sessions; None where nothing is.
         lessons: What its recommender asked in order to learn, and what of it is lost; None where it asked nothing.
+        lost_replies: What is lost of the replies to its recommender about lists; None where nothing is.
         purchases: How many, how many with a known price, and how many with a known cost; None where no metric is money.
         caps: Metric -> what larger values of agents are set to (`PlanConfig.winsorise`).
     """
@@ -94,6 +96,7 @@ class ArmOutcomes:
     lost: LostPages = field(default_factory=LostPages)
     afterthoughts: LostAfterthoughts | None = None
     lessons: Lessons | None = None
+    lost_replies: LostReplies | None = None
     purchases: tuple[int, int, int] | None = None
     caps: Mapping[str, float] = field(default_factory=dict)
 
@@ -268,6 +271,7 @@ class _Arms:
         named, cut_short = by_name(metrics), self.log.agents_cut_short()
         missing = read_lost(self.log, [arm.arm_id for arm in self.logged], self.log.run()["mind"])
         unsaid, lessons = read_lost_afterthoughts(self.log), read_lessons(self.log, self.config)
+        unread = read_lost_replies(self.log, self.config)
         bought = self.log.purchases_known() if any(metric.money for metric in metrics) else None
         homes, shares = self.homes
         arms: list[ArmOutcomes] = []
@@ -291,6 +295,7 @@ class _Arms:
                     lost=missing[arm.arm_id],
                     afterthoughts=unsaid.get(arm.arm_id),
                     lessons=lessons.get(arm.arm_id),
+                    lost_replies=unread.get(arm.arm_id),
                     purchases=None if bought is None else bought.get(arm.arm_id, (0, 0, 0)),
                 )
             )

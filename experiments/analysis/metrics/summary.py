@@ -19,6 +19,7 @@ from groundlings.experiments.analysis.metrics.fit_counts import read_fit_counts
 from groundlings.experiments.analysis.metrics.lost import LostPages, altogether, read_lost
 from groundlings.experiments.analysis.metrics.lost_afterthoughts import LostAfterthoughts, read_lost_afterthoughts
 from groundlings.experiments.analysis.metrics.lost_lessons import Lessons, read_lessons
+from groundlings.experiments.analysis.metrics.lost_replies import LostReplies, read_lost_replies
 from groundlings.experiments.analysis.metrics.model_lists import ModelLists, read_model_lists
 from groundlings.experiments.analysis.metrics.presented import Presented, read_presented
 from groundlings.experiments.analysis.metrics.registry import absent_metrics, metrics_of
@@ -52,6 +53,7 @@ class ArmSummary:
         counts: How much of everything there was.
         lost: The pages of which nothing is known, and why.
         afterthoughts: What is lost of what its agents were asked after sessions; None where nothing is.
+        lost_replies: What is lost of the replies to its recommender about lists; None where nothing is.
         model_lists: What a language model made of the candidates that it was to rank; None where none was asked.
         presented: In whose words its items were shown; None where its recommender says nothing of items.
         lessons: What its recommender asked in order to learn, and what of it is lost; None where it asked nothing.
@@ -67,6 +69,7 @@ class ArmSummary:
     counts: ArmCounts
     lost: LostPages
     afterthoughts: LostAfterthoughts | None = None
+    lost_replies: LostReplies | None = None
     model_lists: ModelLists | None = None
     lessons: Lessons | None = None
     presented: Presented | None = None
@@ -121,6 +124,7 @@ class Summary:
                     "counts": {**asdict(arm.counts), "censored": arm.counts.censored},
                     "lost": arm.lost.as_dict(),
                     **({"afterthoughts": arm.afterthoughts.as_dict()} if arm.afterthoughts else {}),
+                    **({"lost_replies": arm.lost_replies.as_dict()} if arm.lost_replies else {}),
                     **({"model_lists": arm.model_lists.as_dict()} if arm.model_lists else {}),
                     **({"lessons": arm.lessons.as_dict()} if arm.lessons else {}),
                     **({"presented": arm.presented.as_dict()} if arm.presented else {}),
@@ -179,7 +183,7 @@ def summarise(
     estimator = estimator_of(design, run["seed"], names, log.user_ids(), LoggedPersonas(log), log.assignment())
     counts = count_arms(log, measured.sessions, [arm.arm_id for arm in arms])
     lost, listed = read_lost(log, counts, run["mind"]), read_model_lists(log, found["config"])
-    unsaid = read_lost_afterthoughts(log)
+    unsaid, unread = read_lost_afterthoughts(log), read_lost_replies(log, found["config"])
     learnt, presented = read_lessons(log, found["config"]), read_presented(log)
     fitted = read_fit_counts(log)
     baseline: Totals | None = None
@@ -204,6 +208,7 @@ def summarise(
                 counts=counts[arm.arm_id],
                 lost=lost[arm.arm_id],
                 afterthoughts=unsaid.get(arm.arm_id),
+                lost_replies=unread.get(arm.arm_id),
                 model_lists=listed.get(arm.arm_id),
                 lessons=learnt.get(arm.arm_id),
                 presented=presented.get(arm.arm_id),

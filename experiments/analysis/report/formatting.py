@@ -122,6 +122,15 @@ def lost_lessons(summary: Summary) -> tuple[str, ...]:
     )
 
 
+def lost_replies(summary: Summary) -> tuple[str, ...]:
+    """What recommenders could not read of what their models said about lists, a sentence per arm that lost any."""
+    return tuple(
+        f"{arm.name}: its recommender did without some of its model's replies, {arm.lost_replies.sentence()}."
+        for arm in summary.arms
+        if arm.lost_replies
+    )
+
+
 def lessons(summary: Summary) -> tuple[str, ...]:
     """What recommenders asked in order to learn, a sentence per arm that lost nothing of it."""
     return tuple(

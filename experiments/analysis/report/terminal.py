@@ -28,6 +28,7 @@ from groundlings.experiments.analysis.report.formatting import (
     lessons,
     lost_afterthoughts,
     lost_lessons,
+    lost_replies,
     mean,
     model_lists,
     presented,
@@ -140,7 +141,7 @@ def _caption(summary: Summary) -> str:
         caption += f"\n[red]Two experiments[/]: changed on resume: {escape(', '.join(changed))}."
     if lost := unknown(summary):
         caption += f"\n[bold red]{escape(lost)}[/]"
-    short = (*lost_afterthoughts(summary), *lost_lessons(summary))
+    short = (*lost_afterthoughts(summary), *lost_lessons(summary), *lost_replies(summary))
     caption += "".join(f"\n[bold red]{escape(line)}[/]" for line in short)
     return caption
 

@@ -43,6 +43,21 @@ SELECT arm_id, '{prompt}' AS asked_in, status AS kind, reply AS detail, {columns
 {origin} AND status <> 'ok'
 ORDER BY call_id
 """
+_OF_RECOMMENDERS = """
+FROM calls JOIN sessions USING (session_id)
+WHERE asked_by = 'recommender' AND status <> 'reasked'
+"""
+_REPLIES = """
+SELECT arm_id, count(*) AS asked
+{origin}
+GROUP BY arm_id
+"""
+_LOST_REPLIES = """
+SELECT arm_id, status AS kind, reply AS detail, {columns}
+{origin} AND status <> 'ok'
+ORDER BY call_id
+"""
+
 _LESSONS = """
 SELECT arm_id, count(*) AS asked, count(CASE WHEN status <> 'ok' THEN 1 END) AS lost
 FROM lessons
@@ -127,6 +142,20 @@ class LostPageReader(OpenLog):
                 _LOST_AFTERTHOUGHTS.format(prompt=prompt, columns=columns, origin=self._after_sessions(prompt))
             )
         ]
+
+    def replies_asked(self) -> dict[int, int]:
+        """arm_id -> what its recommender asked a language model for lists; an arm that asked nothing is absent."""
+        if "asked_by" not in self.columns_of("calls"):
+            return {}
+        return {row["arm_id"]: int(row["asked"]) for row in self._rows(_REPLIES.format(origin=_OF_RECOMMENDERS))}
+
+    def lost_replies(self) -> list[dict[str, Any]]:
+        """One row per lost reply to a recommender about a list: arm_id; kind, detail and the other columns as of
+        `lost_pages`."""
+        if "asked_by" not in self.columns_of("calls"):
+            return []
+        columns = self._about_replies()
+        return [dict(row) for row in self._rows(_LOST_REPLIES.format(columns=columns, origin=_OF_RECOMMENDERS))]
 
     def _after_sessions(self, prompt: str) -> str:
         """The calls of agents in one prompt, without those that were asked again."""
