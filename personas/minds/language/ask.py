@@ -110,8 +110,9 @@ class Asker:
             return None, _unanswered(question, request, self.model, refusal)
         if not reply.first_token and not self._gives_odds:
             raise ConfigError(
-                f"mind: log probabilities are wanted, and {self.model.name} gave none with its reply; use another "
-                "server, or a mind that does without them: kind: language with decision: verdict, or behavioural"
+                f"log probabilities are wanted, and {self.model.name} gave none with its reply; use another server "
+                "(`groundlings model check` says whether it gives them), or, in an experiment's file, a mind that does "
+                "without them: kind: language with decision: verdict, or behavioural"
             )
         self._gives_odds = True
         shares = read_odds(reply.first_token, answers)
