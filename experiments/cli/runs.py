@@ -169,6 +169,12 @@ def _confirmed(question: str, directory: Path) -> bool:
         ) from None
 
 
+def _finished(run: RunInfo) -> str:
+    """When a run was done; of one that was stopped, that it is not, and when it stopped."""
+    at: str | None = run.facts["finished_at"]
+    return at if at and run.status == "done" else f"not yet; stopped {at}" if at else "not yet"
+
+
 def _facts(run: RunInfo) -> dict[str, Any]:
     from groundlings.experiments.archive.provenance import claim
 
@@ -178,7 +184,7 @@ def _facts(run: RunInfo) -> dict[str, Any]:
         "experiment": about["experiment"],
         "status": run.status,
         "started": about["started_at"],
-        "finished": about["finished_at"] or "not yet",
+        "finished": _finished(run),
         **({} if run.status == "done" else {"cut short": _cut_short(run)}),
         **({"unknown": run.lost.sentence()} if run.lost.lost else {}),
         **_of_models(run),

@@ -45,7 +45,7 @@ def _test(comparison: Comparison) -> Light:
     said = f"{passed} of {plural(len(checks), 'check')} passed"
     if wrong:
         said += f"; failed: {_check(wrong[0].name)}{_more(len(wrong))}"
-    elif missing:
+    if missing:
         said += f"; {len(missing)} not made: {_check(missing[0].name)}{_more(len(missing))}"
     if comparison.preference is None and not comparison.declared:
         said += "; no deciding metric was declared beforehand"

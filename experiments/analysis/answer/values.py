@@ -187,7 +187,8 @@ class Answer:
             return self.claim
         names = [row.name, *self.tied]
         listed = ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
-        return f"{listed} tied, {row.change}" if self.tied else f"{listed} {row.change}"
+        explored = "" if self.declared else "Exploratory: "
+        return f"{explored}{listed} tied, {row.change}" if self.tied else f"{explored}{listed} {row.change}"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values, as in `answer.json`."""

@@ -52,8 +52,8 @@ _SIGNS = {
 
 _LEGEND = (
     f"{_SIGNS['better']} clearly better, {_SIGNS['worse']} clearly worse, {_SIGNS['higher']} {_SIGNS['lower']} clearly "
-    f"higher or lower where neither is better, {_SIGNS['the same']} the same for every agent; dim where the interval "
-    "includes zero"
+    f"higher or lower where neither is better, {_SIGNS['the same']} the same for every agent in both; dim where the "
+    "interval includes zero"
 )
 
 

@@ -189,10 +189,11 @@ def sentence(comparison: Comparison, arm: ArmFindings) -> str:
     if found.effect.difference is None:
         lost = f" ({comparison.lost.counted()})" if comparison.lost.lost else ""
         return f"{arm.name}: no agent has a value of {metric.label.lower()} in both arms{lost}."
-    size = f"{signed(found.effect.difference, metric.decimals)} {metric.unit} {bounds(found.effect, metric)}"
+    size = f"{signed(found.effect.difference, metric.decimals)} {metric.unit} {bounds(found.effect, metric)}".rstrip()
     if found.identical:
         return f"{arm.name} and {comparison.baseline} are identical arms: {identical()}"
-    said = f"{arm.name} against {comparison.baseline}: {size}, {percent(found.lift.mean)}."
+    relative = "" if found.lift.mean is None else f", {percent(found.lift.mean)}"
+    said = f"{arm.name} against {comparison.baseline}: {size}{relative}."
     if not found.clear:
         return f"{said} {missed(comparison, found)}".rstrip()
     if found.smallest is not None and abs(found.effect.difference) < found.smallest:
@@ -274,7 +275,7 @@ def denominator(comparison: Comparison, arm: ArmFindings) -> str:
 
 def guardrail(found: Guardrail, metric: Metric) -> str:
     """A guardrail and how it stands."""
-    effect = f"{signed(found.effect.difference, metric.decimals)} {bounds(found.effect, metric)}"
+    effect = f"{signed(found.effect.difference, metric.decimals)} {bounds(found.effect, metric)}".rstrip()
     return f"{metric.label.lower()} {found.state} ({effect})"
 
 

@@ -213,6 +213,7 @@ def test_an_open_session_as_no_run_writes_it_is_not_known(runs, command, day):
         shown = command("runs", "show", runs / "twin")
         assert shown.exit_code == 0, shown.exception
         assert ("not known" if known is None else "popular day 3 user u1") in shown.output
+        assert "not yet; stopped 20" in shown.output, "what is interrupted is not finished"
 
 
 def test_a_file_that_goes_while_a_run_is_measured_is_no_damage(runs, monkeypatch):

@@ -27,7 +27,8 @@ def results_section(material: Material) -> Section:
     summary, comparison, style = material.summary, material.comparison, material.style
     return Section(
         {
-            "sparks": _sparks(summary, style),
+            "sparks": (sparks := _sparks(summary, style)),
+            "courses_known": any(any(of_arm.values()) for of_arm in sparks.values()),
             "tally": _tally(summary),
             "selective": _selective(summary),
             "most_left_out": _MANY * summary.run["agents"],

@@ -169,6 +169,24 @@ def test_a_test_that_would_have_shown_what_matters_asks_for_no_more_users():
     assert "groundlings power" in answer(replace(run, plan=None)).next_step
 
 
+def test_of_checks_that_did_not_pass_all_are_counted():
+    base = base_likes()
+    run = run_of(arm("base", base), arm("a", shifted(base, 2)))
+    comparison = compare_outcomes(run, None)
+    failed = replace(comparison, checks=(*comparison.checks, Check(ORDER_CHECK, "failed", "", spoils=False)))
+    said = answer_of(failed, summary_of(run)).lights[0].words
+    assert re.search(r"^(\d+) of (\d+) checks passed; failed: other .* alike; (\d+) not made: no recommender", said), (
+        said
+    )
+    passed, whole, missing = map(int, re.findall(r"\d+", said)[:3])
+    assert passed + 1 + missing == whole
+
+
+def test_a_list_of_runs_calls_a_winner_exploratory_where_nothing_was_declared():
+    assert re.fullmatch(r"a \+\d+ %", answer_to(2.0).short)
+    assert re.fullmatch(r"Exploratory: a \+\d+ %", answer_to(2.0, plan=None).short)
+
+
 def test_bad_news_is_weighed_only_where_there_is_any():
     assert answer_to(2.0, 1.9).next_step.startswith("Choose between a and b by cost. ")
     base = base_likes()
@@ -190,7 +208,12 @@ def test_users_who_all_did_the_same_are_said_to_and_no_difference_would_have_bee
     assert (row.interval, row.size.low, row.size.high) == ("", None, None)
     assert row.why_unclear == f"the difference is the same for every user; {NO_SPREAD}"
     comparison = compare_outcomes(run_of(arm("base", base), arm("a", base)), None)
-    assert sentence(comparison, comparison.arms[0]).endswith(f"The difference is the same for every user; {NO_SPREAD}.")
+    assert sentence(comparison, comparison.arms[0]) == (
+        f"a against base: 0.00 likes, 0 %. The difference is the same for every user; {NO_SPREAD}."
+    )
+    nobody = np.zeros(N)
+    alone = compare_outcomes(run_of(arm("base", nobody), arm("a", nobody.copy())), None)
+    assert sentence(alone, alone.arms[0]).startswith("a against base: 0.00 likes. ")
     assert f"the difference is the same for every user; {NO_SPREAD}" in comparison.arms[0].reasons
 
 
