@@ -46,7 +46,8 @@ def _objected(finding: Finding) -> str:
 def _compared(comparison: Comparison, finding: Finding, news: tuple[News, ...]) -> str:
     base, winner = comparison.baseline, finding.winner
     if finding.kind == "baseline ahead":
-        return f"Keep {base}; Why shows what the others did worse."
+        others = "the other one" if len(comparison.arms) == 1 else "the others"
+        return f"Keep {base}; Why shows what {others} did worse."
     if finding.leader is not None and finding.leader.headline.unvaried:
         if _same_for_people_who_differ(comparison, finding.leader):
             return (

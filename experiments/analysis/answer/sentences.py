@@ -165,7 +165,14 @@ def _unclear(words: Words) -> tuple[str, str]:
     leader, base = _leader(words), words.comparison.baseline
     ahead = gain(leader, words.finding.direction) > 0
     claim = "No clear winner" if ahead else f"No arm is shown to beat {base}"
+    level = [
+        arm.name
+        for arm in words.finding.unclear
+        if gain(arm, words.finding.direction) == gain(leader, words.finding.direction)
+    ]
     verb = "shows" if len(words.comparison.arms) == 1 else "comes closest, with"
+    if len(level) > 1:
+        verb = f"comes closest, as near as {listed(name for name in level if name != leader.name)}, with"
     found = leader.headline
     chance = "which can be chance"
     if found.effect.excludes_zero and not found.clear:

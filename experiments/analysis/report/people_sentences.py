@@ -93,8 +93,11 @@ def dozen(found: Dozen, metric: Metric) -> str:
     if metric.higher_is_better is not None:
         words = ("fare worse", "the same", "better")
         lower, higher = (lower, higher) if metric.higher_is_better else (higher, lower)
-    share = "" if number == found.of else ", in the same proportion as all users"
+    worse, same, better = words
+    if lower == 1:
+        worse = "fares worse" if metric.higher_is_better is not None else "has less"
+    share = "" if number == found.of else ", about in the proportion of all users"
     return (
         f"{who}: from the lowest to the highest own difference in {what} between {found.arm} and {found.baseline}. "
-        f"{lower} {words[0]} with {found.arm}, {number - lower - higher} {words[1]} and {higher} {words[2]}{share}."
+        f"{lower} {worse} with {found.arm}, {number - lower - higher} {same} and {higher} {better}{share}."
     )

@@ -187,6 +187,15 @@ def test_a_list_of_runs_calls_a_winner_exploratory_where_nothing_was_declared():
     assert re.fullmatch(r"Exploratory: a \+\d+ %", answer_to(2.0, plan=None).short)
 
 
+def test_what_one_other_arm_did_is_told_in_the_singular_and_arms_that_are_level_are_both_named():
+    assert answer_to(-2.0).next_step == "Keep base; Why shows what the other one did worse."
+    assert answer_to(-2.0, -1.0).next_step == "Keep base; Why shows what the others did worse."
+    base = base_likes()
+    same = shifted(base, 0.1, 3)
+    level = answer(run_of(arm("base", base), arm("a", same), arm("b", same.copy())))
+    assert "a comes closest, as near as b, with likes per session" in level.sentence
+
+
 def test_bad_news_is_weighed_only_where_there_is_any():
     assert answer_to(2.0, 1.9).next_step.startswith("Choose between a and b by cost. ")
     base = base_likes()

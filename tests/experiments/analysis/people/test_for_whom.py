@@ -204,6 +204,10 @@ def test_the_dozen_says_by_which_rule_it_was_chosen(planted):
     assert "between new and base" in said
     lower = sum(each.value < 0 for each in found.people)
     assert f"{lower} fare worse with new" in said
+    one = replace(found, people=tuple(replace(each, value=place - 1.0) for place, each in enumerate(found.people)))
+    assert "1 fares worse with new, 1 the same and 10 better, about in the proportion of all users." in dozen(
+        one, LIKES
+    )
     alone = choose_dozen(planted, None, LIKES, range(1, N + 1))
     assert {each.arm for each in alone.people} == {"base"}
     assert "from the lowest likes per session to the highest" in dozen(alone, LIKES)
