@@ -22,7 +22,7 @@ def remove_leftovers(folder: Path, pattern: str) -> None:
         pattern: Which names only our own drafts have there.
     """
     try:
-        found = [path for path in sorted(folder.glob(pattern)) if not path.is_symlink() and _is_abandoned(path)]
+        found = [path for path in sorted(folder.glob(pattern)) if not path.is_symlink() and is_abandoned(path)]
     except OSError:  # what may not be read is not ours to remove
         return
     for path in found:
@@ -31,6 +31,11 @@ def remove_leftovers(folder: Path, pattern: str) -> None:
             warnings.warn(f"removed {path}, which a command that was killed had left", RunWarning, stacklevel=3)
 
 
-def _is_abandoned(path: Path) -> bool:
+def is_abandoned(path: Path) -> bool:
+    """Whether nothing was written of a file, or in a directory, for a day.
+
+    Raises:
+        OSError: It cannot be seen, or is gone.
+    """
     inside = path.rglob("*") if path.is_dir() else ()
     return time.time() - max(each.lstat().st_mtime for each in (path, *inside)) > _ABANDONED_SECONDS

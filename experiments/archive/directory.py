@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
@@ -31,6 +32,7 @@ SUMMARY_NAME = "summary.json"
 STOPPED_NAME = "interrupted.json"
 LOCK_NAME = ".lock"
 _LOCK_ATTEMPTS = 8
+_WRITE_ATTEMPTS = 100
 REPORT_NAME = "report.html"
 ANSWER_NAME = "answer.json"
 """What the run answers, in words and figures; see `analysis.answer`."""
@@ -167,21 +169,44 @@ def write_text(path: Path, content: str) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all.
+    """Write a file whole or not at all; of two commands that write it at once, the last one's stays.
 
     Raises:
         RunDirectoryError: The disk is full, may not be written, or the directory is gone.
     """
     part = path.with_name(path.name + ".part")
     try:
-        part.unlink(missing_ok=True)
-        with part.open("xb") as file:  # made anew: a link of that name would lead elsewhere
-            file.write(content)
-        part.replace(path)
-    except OSError as fault:
+        for left in reversed(range(_WRITE_ATTEMPTS)):
+            try:
+                if _in_place(part, path, content):
+                    return
+            except (FileExistsError, FileNotFoundError):
+                if left == 0 or not path.parent.is_dir():
+                    raise
+        raise TimeoutError(errno.ETIMEDOUT, "other commands write it all the time")
+    except BaseException as fault:
         with suppress(OSError):  # what could not be written may not be removable either
             part.unlink(missing_ok=True)
+        if not isinstance(fault, OSError):  # Ctrl-C leaves no half file either
+            raise
         raise RunDirectoryError(f"{path}: cannot be written ({why_not(fault, path.parent)})") from None
+
+
+def _in_place(part: Path, path: Path, content: bytes) -> bool:
+    """Write a draft and rename it; False where another command has taken it for a leftover and put its own there.
+
+    Raises:
+        FileExistsError, FileNotFoundError: Another command has put its draft there, or has renamed this one.
+        OSError: It cannot be written.
+    """
+    part.unlink(missing_ok=True)
+    with part.open("xb") as file:  # made anew: a link of that name would lead elsewhere
+        file.write(content)
+        ours = os.fstat(file.fileno()).st_ino
+    if part.stat().st_ino != ours:
+        return False
+    part.replace(path)
+    return True
 
 
 def why_not(fault: OSError, directory: Path) -> str:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from filelock import FileLock, Timeout
 
 from groundlings.environments.errors import RunDirectoryError
+from groundlings.environments.leftovers import is_abandoned
 from groundlings.experiments.archive.directory import why_not
 
 
@@ -64,16 +65,23 @@ def draft_beside(out: Path) -> Iterator[Path]:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=_DRAFT, dir=out.parent))
-        lock = FileLock(draft / _LOCK)
-        lock.acquire(blocking=False)
-        draft.chmod(0o755)  # a temporary directory is private; an export is an ordinary one
     except OSError as fault:
-        raise RunDirectoryError(f"{out}: cannot be made ({fault.strerror}); choose another --out") from None
+        raise _not_made(out, fault) from None
+    lock = FileLock(draft / _LOCK)
     try:
+        try:
+            lock.acquire(blocking=False)
+            draft.chmod(0o755)  # a temporary directory is private; an export is an ordinary one
+        except OSError as fault:
+            raise _not_made(out, fault) from None
         yield draft
     finally:
         lock.release()
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _not_made(out: Path, fault: OSError) -> RunDirectoryError:
+    return RunDirectoryError(f"{out}: cannot be made ({fault.strerror}); choose another --out")
 
 
 def abandoned_drafts(folder: Path, name: str | None = None) -> list[Path]:
@@ -96,9 +104,9 @@ def abandoned_drafts(folder: Path, name: str | None = None) -> list[Path]:
 
 def _is_abandoned(draft: Path) -> bool:
     """Whether whoever was writing a draft is gone; a lock does not outlive its process."""
-    if not (draft / _LOCK).is_file():
-        return False  # it is about to be written, or was emptied by hand
     try:
+        if not (draft / _LOCK).is_file():  # it is about to be written or renamed, or its writer was killed just then
+            return is_abandoned(draft)
         with FileLock(draft / _LOCK, timeout=0):
             return True
     except (Timeout, OSError):

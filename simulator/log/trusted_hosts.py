@@ -20,6 +20,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import RunDirectoryError
+from groundlings.environments.leftovers import remove_leftovers
 from groundlings.environments.paths import CACHE_VARIABLE, user_cache
 
 ADDRESS_NAME = "log.json"
@@ -52,9 +53,15 @@ def remember(url: str) -> None:
     content = json.dumps(sorted({*_remembered(), *missing}), indent=1).encode()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(path.parent, f"{path.name}.*")
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f"{path.name}.", delete=False) as part:
-            part.write(content)
-        Path(part.name).replace(path)
+            try:
+                part.write(content)
+                part.flush()
+                Path(part.name).replace(path)
+            except BaseException:
+                Path(part.name).unlink(missing_ok=True)
+                raise
     except OSError as fault:
         raise RunDirectoryError(
             f"{path}: the database server cannot be noted as yours ({fault.strerror}); make the directory writable, "

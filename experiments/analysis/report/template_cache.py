@@ -12,7 +12,11 @@ from jinja2.bccache import Bucket
 
 from groundlings import __version__
 from groundlings.environments.errors import UserError
+from groundlings.environments.leftovers import remove_leftovers
 from groundlings.environments.paths import CACHE_VARIABLE, is_ours, user_cache
+
+_DRAFT = "tmp"
+"""Drafts begin so, the names of what is kept do not."""
 
 
 class TemplateCache(jinja2.BytecodeCache):
@@ -40,13 +44,15 @@ class TemplateCache(jinja2.BytecodeCache):
             return
         with suppress(OSError):
             directory.mkdir(parents=True, exist_ok=True)
-            with NamedTemporaryFile(dir=directory, delete=False) as draft:
+            remove_leftovers(directory, f"{_DRAFT}*")
+            with NamedTemporaryFile(dir=directory, prefix=_DRAFT, delete=False) as draft:
                 try:
                     bucket.write_bytecode(draft)
                     draft.flush()
                     Path(draft.name).replace(directory / bucket.key)
-                except OSError:
+                except BaseException:
                     Path(draft.name).unlink(missing_ok=True)
+                    raise
 
 
 @cache

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
+
 import jinja2
 import pytest
+from jinja2.bccache import Bucket
 
+from groundlings.environments.errors import RunWarning
 from groundlings.experiments.analysis.report import template_cache
 from groundlings.experiments.analysis.report.template_cache import TemplateCache
 
@@ -66,3 +71,23 @@ def test_a_cache_that_cannot_be_written_keeps_nothing_and_hinders_nothing(tmp_pa
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setattr(template_cache, "_directory", lambda: where and tmp_path / "file" / "templates")
     assert rendered() == "42"
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError(28, "No space left on device")])
+def test_no_draft_is_left(kept, monkeypatch, stop):
+    def stopped(*_):
+        raise stop
+
+    monkeypatch.setattr(Bucket, "write_bytecode", stopped)
+    with suppress(KeyboardInterrupt):
+        rendered()
+    assert not any(kept.iterdir())
+
+
+def test_what_a_killed_command_has_left_goes(kept):
+    kept.mkdir(parents=True)
+    (kept / "tmpabcd1234").touch()
+    os.utime(kept / "tmpabcd1234", (0, 0))
+    with pytest.warns(RunWarning, match="tmpabcd1234"):
+        rendered()
+    assert [len(path.name) for path in kept.iterdir()] == [40]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -38,6 +39,39 @@ def test_a_full_disk_tells_how_much_is_free(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(Path, "open", failing(errno.ENOSPC))
     with pytest.raises(RunDirectoryError, match=r"\d+ MiB free"):
         write_bytes(tmp_path / "report.html", b"")
+
+
+@pytest.mark.parametrize("stage", ["stat", "replace"])
+def test_ctrl_c_leaves_no_half_file(stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, stage, stop)
+        with pytest.raises(KeyboardInterrupt):
+            write_bytes(tmp_path / "report.html", b"new")
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("other", ["has begun", "is done"])
+def test_two_commands_may_write_one_file_at_once(other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, part = tmp_path / "figures.json", tmp_path / "figures.json.part"
+    usual, met = Path.stat, []
+
+    def meet(looked_at: Path, **options: bool) -> os.stat_result:
+        if looked_at == part and not met:
+            met.append(part)
+            part.rename(path if other == "is done" else tmp_path / "kept")
+            if other == "has begun":
+                part.write_bytes(b"half")
+        return usual(looked_at, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "stat", meet)
+        write_bytes(path, b"whole")
+    assert met
+    assert path.read_bytes() == b"whole"
+    assert not part.exists()
 
 
 def test_a_directory_removed_meanwhile_is_named(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from filelock import FileLock
 from typer.testing import CliRunner
 
 from groundlings.environments.errors import RunDirectoryError
@@ -17,6 +19,7 @@ from groundlings.experiments.cli.exports import export as export_command
 from groundlings.experiments.cli.runs import list_runs
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.exports.export import export_run
+from groundlings.experiments.exports.folders import abandoned_drafts, new_directory
 from groundlings.experiments.exports.synthesis import synthesise
 
 KILLED = """
@@ -65,6 +68,27 @@ def test_it_is_named_and_goes_with_the_next_export_of_that_name(small_run, tmp_p
     assert other.is_dir(), "of another name"
     assert not (tmp_path / "out" / ".lock").exists()
     assert not (tmp_path / "out" / "half.csv").exists()
+
+
+def test_one_whose_lock_cannot_be_made_is_not_left(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(FileLock, "acquire", full)
+    with pytest.raises(RunDirectoryError, match="cannot be made"), new_directory(tmp_path / "out"):
+        pass
+    assert not any(tmp_path.iterdir())
+
+
+def test_one_without_a_lock_goes_after_a_day(tmp_path):
+    old, new = tmp_path / ".out.a.groundlings-draft", tmp_path / ".out.b.groundlings-draft"
+    for draft in (old, new):
+        draft.mkdir()
+    os.utime(old, (0, 0))
+    assert abandoned_drafts(tmp_path) == [old]
+    with new_directory(tmp_path / "out"):
+        pass
+    assert sorted(tmp_path.iterdir()) == [new, tmp_path / "out"]
 
 
 def test_what_is_being_written_and_what_others_have_made_is_left_alone(small_run, tmp_path, said):

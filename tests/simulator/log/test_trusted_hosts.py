@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -160,3 +161,13 @@ def test_the_environment_names_servers_by_host_and_port(tmp_path, monkeypatch):
             else:
                 with pytest.raises(RunDirectoryError):
                     refuse_unnamed(url, tmp_path)
+
+
+def test_a_server_that_cannot_be_noted_leaves_no_draft(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(RunDirectoryError, match="No space"):
+        remember("postgresql://127.0.0.1:1/d")
+    assert not any((tmp_path / "cache").iterdir())
