@@ -131,7 +131,7 @@ def _numbers(column: Column, kind: str, ids: Sequence[str]) -> IntArray:
     """Row numbers for ids; rows with others are rejected, and hold 0."""
     rows = places_of(column.values, ids)[column.codes]
     if (rows < 0).any():
-        missing = [column.values[column.codes[row]] for row in np.flatnonzero(rows < 0).tolist()]
+        missing = [column.values[code] for code in column.codes[rows < 0].tolist()]
         told = unknown_ids(kind, missing, ids, "the data set", "ids are those of the data set's own files")
         column.reject(rows < 0, told)
     return np.maximum(rows, 0)

@@ -6,6 +6,7 @@ import codecs
 import csv
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,17 +19,25 @@ import pyarrow as pa
 import pyarrow.csv
 
 from groundlings.environments.arrays import IntArray
-from groundlings.environments.datasets.file_kinds import TIMES_CSV, refuse_other_kinds
+from groundlings.environments.datasets.file_kinds import LONGEST_CELL, TIMES_CSV, refuse_many_cells, refuse_other_kinds
 from groundlings.environments.errors import DataError
 from groundlings.environments.memory import available_memory, spelt
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "upright strokes"}
 """What may stand between two cells, and its name."""
 
+_ANYTHING = re.compile(rb"\S")
 _PACKED = b"\x1f\x8b"
 _CHUNK = _BLOCK = 2**20
 _MOST_UNPACKED = 2**36
-_LONGEST_CELL = 2**31 - 1
+_MOST_TIMES = 200
+"""Bytes that a packed one may stand for: tables that people write unpack to 3 to 30 times their size."""
+_UNPACKED_ANYWAY = 2**26
+"""Bytes that any file may unpack to, however small it is."""
+_LONGEST_HEADER = 2**20
+_LONGEST_ROW = 4 * LONGEST_CELL
+_MOST_RAGGED = 1_000_000
+"""Rows of another length than the header that are noted, one by one, before a file is taken for no table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,50 +76,77 @@ def read_csv(path: Path) -> TextTable:
         DataError: It is empty, damaged, no text, not UTF-8, or cannot be told how its cells are separated.
     """
     content = unpacked(path)
-    if not content.removeprefix(codecs.BOM_UTF8).strip():
+    if not _ANYTHING.search(content, len(codecs.BOM_UTF8) * content.startswith(codecs.BOM_UTF8)):
         raise DataError(f"{path}: the file is empty; it needs a header line and data")
     refuse_other_kinds(path, content)
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{path}, line {line}: byte 0x{content[error.start]:02x} is not UTF-8; save the file as UTF-8"
-        ) from error
+    odd = _not_utf_8(content)
+    if odd is not None:
+        line = content.count(b"\n", 0, odd) + 1
+        raise DataError(f"{path}, line {line}: byte 0x{content[odd]:02x} is not UTF-8; save the file as UTF-8")
     nul = content.find(b"\0")
     if nul >= 0:
         line = content.count(b"\n", 0, nul) + 1
         raise DataError(f"{path}, line {line}: a zero byte; this is not a text file, or it is damaged")
+    _refuse_long_header(path, content)
     if b"\n" not in content and b"\r" not in content:
         content += b"\n"  # without one, Arrow takes a header for nothing at all
     separator = separator_of(path, content)
     if content.count(b'"') % 2:
-        _refuse_open_quote(path, content.decode("utf-8-sig"), separator)
+        _refuse_open_quote(path, content, separator)
+    refuse_many_cells(path, content.count(b"\n"), len(_header(content, separator)))
     block = _BLOCK
     while True:
         try:
-            return _parsed(content, separator, block)
+            return _parsed(path, content, separator, block)
         except pa.ArrowInvalid:
-            if block >= len(content):
+            if block >= min(len(content), _LONGEST_ROW):
                 raise
-            block = min(block * 16, len(content))  # a row has to fit into it
+            block = min(block * 16, len(content), _LONGEST_ROW)  # a row has to fit into it
 
 
-def _parsed(content: bytes, separator: str, block: int) -> TextTable:
+def _not_utf_8(content: bytes) -> int | None:
+    """Where the first byte stands that is not UTF-8; text made of the whole may take four times as much."""
+    read = codecs.getincrementaldecoder("utf-8")()
+    for start in range(0, len(content), _CHUNK):
+        begun = len(read.getstate()[0])
+        try:
+            read.decode(content[start : start + _CHUNK], final=start + _CHUNK >= len(content))
+        except UnicodeDecodeError as error:
+            return start - begun + error.start
+    return None
+
+
+def _parsed(path: Path, content: bytes, separator: str, block: int) -> TextTable:
     ragged: list[Ragged] = []
 
     def note(row: pyarrow.csv.InvalidRow) -> str:
+        if len(ragged) == _MOST_RAGGED:
+            return "error"
         ragged.append(Ragged(row.number - 2, row.actual_columns, row.expected_columns))
         return "skip"
 
-    data = pyarrow.csv.read_csv(
-        pa.BufferReader(content),
-        read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=block),
-        parse_options=pyarrow.csv.ParseOptions(delimiter=separator, newlines_in_values=True, invalid_row_handler=note),
-        convert_options=pyarrow.csv.ConvertOptions(
+    options = {
+        "read_options": pyarrow.csv.ReadOptions(use_threads=False, block_size=block),
+        "parse_options": pyarrow.csv.ParseOptions(
+            delimiter=separator, newlines_in_values=True, invalid_row_handler=note
+        ),
+        "convert_options": pyarrow.csv.ConvertOptions(
             column_types=dict.fromkeys(_header(content, separator), pa.string()), strings_can_be_null=False
         ),
-    )
+    }
+    try:
+        data = pyarrow.csv.read_csv(pa.BufferReader(content), **options)
+    except pa.ArrowInvalid:
+        if len(ragged) < _MOST_RAGGED:
+            if block == _LONGEST_ROW < len(content):
+                raise DataError(
+                    f"{path}: a row is longer than {spelt(_LONGEST_ROW)}; save the file as CSV with one row a line"
+                ) from None
+            raise
+        raise DataError(
+            f"{path}: more than {_MOST_RAGGED:,} rows have not the {ragged[0].expected} cells of the header line (the "
+            f"first of them has {ragged[0].found}); save the file as CSV anew, with one header line for all rows"
+        ) from None
     return TextTable(data, separator, tuple(ragged))
 
 
@@ -118,7 +154,7 @@ def unpacked(path: Path) -> bytes:
     """The bytes of a file, those inside where gzip has packed it.
 
     Raises:
-        DataError: It is damaged, or what is packed in it does not fit into memory.
+        DataError: It is damaged, or what is packed in it does not fit into memory, or is plainly no table.
     """
     with path.open("rb") as file:
         if file.read(len(_PACKED)) != _PACKED:
@@ -126,12 +162,17 @@ def unpacked(path: Path) -> bytes:
             return file.read()
     there = available_memory()
     most = _MOST_UNPACKED if there.bytes is None else there.bytes // TIMES_CSV
-    parts, size = [], 0
+    believed = max(_MOST_TIMES * path.stat().st_size, _UNPACKED_ANYWAY)
+    content, size = io.BytesIO(), 0
     try:
         with gzip.open(path) as packed:
             while part := packed.read(_CHUNK):
-                parts.append(part)
-                size += len(part)
+                size += content.write(part)
+                if size > believed:
+                    raise DataError(
+                        f"{path}: it unpacks to more than {_MOST_TIMES} times its size ({spelt(believed)}), as no "
+                        "table does that people write; if it is one, unpack it (gunzip) and name what comes out"
+                    )
                 if size > most:
                     raise DataError(
                         f"{path}: it unpacks to more than {spelt(most)}, and reading that takes more than the "
@@ -139,7 +180,7 @@ def unpacked(path: Path) -> bytes:
                     )
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path}: the file is packed with gzip and damaged ({error}); pack it anew") from error
-    return b"".join(parts)
+    return content.getvalue()
 
 
 def separator_of(path: Path, content: bytes) -> str:
@@ -161,6 +202,9 @@ def separator_of(path: Path, content: bytes) -> str:
 
 def line_starts(path: Path, separator: str) -> IntArray:
     """The line on which each row after the header starts: cells may hold line breaks, and empty lines are no rows."""
+    content = unpacked(path)
+    if b'"' not in content and content.count(b"\r") == content.count(b"\r\n"):
+        return _lines_that_hold_something(content)[1:]
     with _text(path) as file:
         reader = _rows(file, separator)
         starts, line = [], 1
@@ -172,6 +216,17 @@ def line_starts(path: Path, separator: str) -> IntArray:
         except csv.Error:
             starts.append(line)
     return np.array(starts[1:], dtype=np.int64)
+
+
+def _lines_that_hold_something(content: bytes) -> IntArray:
+    """Numbers of the lines that are not empty, of text without cells in quotation marks, in one go over the bytes."""
+    start = len(codecs.BOM_UTF8) * content.startswith(codecs.BOM_UTF8)
+    signs = np.frombuffer(content, dtype=np.uint8)
+    ends = np.append(np.flatnonzero(signs == ord("\n")), len(content))
+    before = np.append(start - 1, ends[:-1])
+    lengths = ends - before - 1
+    lengths -= (lengths == 1) & (signs[ends - 1] == ord("\r"))
+    return np.flatnonzero(lengths) + 1
 
 
 @contextmanager
@@ -188,19 +243,33 @@ def _text(path: Path) -> Iterator[IO[str]]:
 
 def _header(content: bytes, separator: str) -> list[str]:
     """The names of the columns: the first row that is not empty, as Arrow sees it; its cells may hold line breaks."""
-    rows = _rows(io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline=""), separator)
-    return next((row for row in rows if row), [])
+    beginning = content[: 2 * _LONGEST_HEADER]  # longer ones are refused
+    text = io.TextIOWrapper(io.BytesIO(beginning), encoding="utf-8-sig", errors="ignore", newline="")
+    return next((row for row in _rows(text, separator) if row), [])
+
+
+def _refuse_long_header(path: Path, content: bytes) -> None:
+    """Refuse a file whose first lines are so long that they are no names of columns, before anybody splits them."""
+    first = _ANYTHING.search(content, len(codecs.BOM_UTF8) * content.startswith(codecs.BOM_UTF8))
+    start = first.start() if first else 0
+    ends = [place for sign in (b"\n", b"\r") if (place := content.find(sign, start, start + _LONGEST_HEADER)) >= 0]
+    if start > _LONGEST_HEADER or (not ends and len(content) - start > _LONGEST_HEADER):
+        raise DataError(
+            f"{path}: found no header line of at most {spelt(_LONGEST_HEADER)} at its beginning, expected the names of "
+            "the columns there; save the file as CSV with one row a line"
+        )
 
 
 def _rows(lines: Iterable[str], separator: str, *, strict: bool = False) -> Any:
-    """A reader of rows; a cell may be as long as it likes, where the module's own limit is 131,072 characters."""
-    csv.field_size_limit(_LONGEST_CELL)
+    """A reader of rows, whose cells may be as long as any (`LONGEST_CELL`), not 131,072 characters as usual."""
+    csv.field_size_limit(LONGEST_CELL)
     return csv.reader(lines, delimiter=separator, strict=strict)
 
 
-def _refuse_open_quote(path: Path, text: str, separator: str) -> None:
+def _refuse_open_quote(path: Path, content: bytes, separator: str) -> None:
     """Arrow ends a quoted cell with the file; a file that was cut short must not pass for a whole one."""
-    reader = _rows(io.StringIO(text, newline=""), separator, strict=True)
+    text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")
+    reader = _rows(text, separator, strict=True)
     line = 1
     try:
         for _ in reader:

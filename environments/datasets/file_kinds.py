@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import codecs
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet
 
-from groundlings.environments.errors import DataError
+from groundlings.environments.errors import DataError, shown
 from groundlings.environments.memory import available_memory, spelt
 
 TIMES_CSV = 4
 """Bytes of memory per byte of a CSV file: its text, its columns and their distinct cells."""
 _CELL_BYTES = 16
+_PAGES = 2**20
+"""Bytes that a column may take besides its cells, for pages and statistics."""
+LONGEST_CELL = 2**24
+"""Bytes of one cell: a long novel has 4 million."""
 
 _KINDS = (
     (b"\x1f\x8b", "is compressed with gzip twice; unpack it once (gunzip)"),
@@ -40,8 +47,45 @@ def refuse_large(path: Path, is_csv: bool) -> None:
     needed = TIMES_CSV * path.stat().st_size
     if not is_csv:
         about = pyarrow.parquet.read_metadata(path)
+        _refuse_long_cells_packed(path, about)
         unpacked = sum(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
         needed = max(unpacked, about.num_rows * about.num_columns * _CELL_BYTES)
+    _refuse_beyond_memory(path, needed)
+
+
+def _refuse_long_cells_packed(path: Path, about: Any) -> None:
+    """Refuse a Parquet file whose cells are too long on the average of a column, which it says before it is read."""
+    for group in map(about.row_group, range(about.num_row_groups)):
+        for column in map(group.column, range(group.num_columns)):
+            if (
+                column.physical_type == "BYTE_ARRAY"
+                and column.total_uncompressed_size > LONGEST_CELL * max(column.num_values, 1) + _PAGES
+            ):
+                raise _too_long(path, column.path_in_schema)
+
+
+def refuse_long_cells(path: Path, data: pa.Table) -> None:
+    """Raise `DataError` where a text is longer than any that we keep."""
+    for name, cells in zip(data.column_names, data.columns, strict=True):
+        if pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type):
+            longest = pc.max(pc.binary_length(cells)).as_py()
+            if longest is not None and longest > LONGEST_CELL:
+                raise _too_long(path, name)
+
+
+def _too_long(path: Path, column: str) -> DataError:
+    return DataError(
+        f"{path}: column {shown(column)} has a cell that is longer than {spelt(LONGEST_CELL)}, the most that is read; "
+        "shorten it, or leave the column out of the file"
+    )
+
+
+def refuse_many_cells(path: Path, rows: int, columns: int) -> None:
+    """As `refuse_large`, of text that was read and not parsed: short cells take more as a column than in the file."""
+    _refuse_beyond_memory(path, rows * columns * _CELL_BYTES)
+
+
+def _refuse_beyond_memory(path: Path, needed: int) -> None:
     there = available_memory()
     if there.bytes is not None and needed > there.bytes:
         raise DataError(

@@ -22,6 +22,7 @@ MOST_ROWS = 200_000
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?")
 _FIRST_YEAR = 1971
+_LEAST_MOMENT = 10**7
 _SECONDS_A_YEAR = 31_556_952
 _MOST_GENRES = 2_000
 _SEPARATORS = ("|", ";", ",", "/")
@@ -67,7 +68,7 @@ class Look:
     @cached_property
     def times(self) -> Times | None:
         """The moments of the cells; None where they are none, or give no date of real data."""
-        if self.empty or not self.distinct:
+        if self.empty or not self.distinct or self._is_of_small_numbers:
             return None
         try:
             found = read_times(self.column, None)
@@ -76,6 +77,11 @@ class Look:
         seconds = found.ticks // found.per_second
         numeric = self.numbers is not None
         return None if numeric and np.median(seconds) < (_FIRST_YEAR - 1970) * _SECONDS_A_YEAR else found
+
+    @property
+    def _is_of_small_numbers(self) -> bool:
+        """Whether its numbers are too small for moments in any unit: `YYYYMMDD` has eight digits, as seconds have."""
+        return self.numbers is not None and self.numbers[-1] < _LEAST_MOMENT
 
     @cached_property
     def time_trouble(self) -> str:

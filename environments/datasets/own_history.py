@@ -305,6 +305,6 @@ def _looked_up(column: Column, ids: Sequence[str], kind: str, home: str | None) 
     """
     found = places_of(column.values, ids)[column.codes]
     if home is not None and (found < 0).any():
-        missing = [column.values[column.codes[each]] for each in np.flatnonzero(found < 0).tolist()]
+        missing = [column.values[code] for code in column.codes[found < 0].tolist()]
         column.reject(found < 0, unknown_ids(kind, missing, ids, home))
     return np.maximum(found, 0)

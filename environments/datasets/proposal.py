@@ -170,7 +170,7 @@ def _doubt_what_is_left(left: Sequence[Look], found: Sequence[Choice], doubts: l
         if set(map(str.casefold, look.distinct)) <= set(_PARTS) and len(look.distinct) > 1:
             doubts.append(f"column {look.name!r} may be a split of your own: add `split: {look.name}`")
         elif (
-            look.time_trouble and chosen_for["interactions.timestamp"] is None and fits_by_name(look.name, "timestamp")
+            chosen_for["interactions.timestamp"] is None and fits_by_name(look.name, "timestamp") and look.time_trouble
         ):
             doubts.append(f"column {look.name!r} may be the time, and cannot be read so: {look.time_trouble}")
         elif told:

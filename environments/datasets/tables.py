@@ -19,7 +19,7 @@ import pyarrow.parquet
 from groundlings.environments.arrays import IntArray
 from groundlings.environments.datasets.columns import Column
 from groundlings.environments.datasets.csv_files import SEPARATORS, Ragged, read_csv
-from groundlings.environments.datasets.file_kinds import refuse_large
+from groundlings.environments.datasets.file_kinds import refuse_large, refuse_long_cells
 from groundlings.environments.datasets.file_parts import Part
 from groundlings.environments.datasets.problems import Problem, Problems
 from groundlings.environments.errors import DataError, RunWarning, shown
@@ -74,6 +74,7 @@ class Table:
                 data, separator, ragged = text.data, text.separator, text.ragged
             else:
                 data = pyarrow.parquet.read_table(path)
+            refuse_long_cells(path, data)
         except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
             reason = " ".join(str(error).split())
             raise DataError(f"{path}: cannot be read as {'CSV' if is_csv else 'Parquet'}: {reason}") from error

@@ -167,6 +167,42 @@ def test_a_packed_file_that_unpacks_beyond_memory_is_refused(shop, monkeypatch):
     assert "it unpacks to more than 2 MiB" in shop.refusal()
 
 
+@pytest.mark.parametrize(
+    ("bound", "value", "content", "words"),
+    [
+        ("_UNPACKED_ANYWAY", 2**16, gzip.compress(b"user,item\n" + b"u,i0\n" * 200_000), "200 times its size"),
+        ("_LONGEST_HEADER", 99, b"user," * 20, "no header line of at most 99 bytes"),
+        ("_LONGEST_HEADER", 99, b"\n" * 100 + b"user,item,rating,ts\nu,i0,4,1\n", "no header line of at most 99 bytes"),
+        ("_MOST_RAGGED", 3, b"user,item,rating,ts\n" + b"u\n" * 4, "more than 3 rows have not the 4 cells"),
+        ("_LONGEST_ROW", 2**20, b"user,item,rating,ts\nu,i0,4," + b"1" * 2**21 + b"\n", "a row is longer than 1 MiB"),
+        ("LONGEST_CELL", 99, b'user,item,rating,ts\nu,i0,4,"' + b"1" * 100, "line 2: a quotation mark is never closed"),
+    ],
+    ids=["unpacked", "header", "empty lines", "ragged", "row", "cell"],
+)
+def test_a_file_that_is_plainly_no_table_is_refused_by_its_bound(shop, monkeypatch, bound, value, content, words):
+    (shop.folder / "inter.csv").write_bytes(content)
+    monkeypatch.setattr(csv_files, bound, value)
+    assert "inter.csv" in (said := shop.refusal()), said
+    assert words in said
+
+
+@pytest.mark.parametrize("bound", ["before it is read", "after that"])
+def test_a_cell_that_is_longer_than_a_book_is_refused(shop, monkeypatch, bound):
+    title = "".join(map(chr, np.random.default_rng(1).integers(97, 123, 2000)))
+    shop.items({"item": ["i0"], "title": [title]}, "items.parquet")
+    monkeypatch.setattr(file_kinds, "LONGEST_CELL", 1000)
+    monkeypatch.setattr(file_kinds, "_PAGES", 0 if bound == "before it is read" else 2**20)
+    assert "column 'title' has a cell that is longer than 1,000 bytes" in shop.refusal(items={"path": "items.parquet"})
+
+
+def test_lines_are_found_alike_with_and_without_quotation_marks(shop):
+    rows = [b"\xef\xbb\xbf", b"user,item,rating,ts", b"", b"u,i0,4,1700000000", b"", b"", b"u,i0,9,1700000001"]
+    for end in (b"\n", b"\r\n", b"\r"):
+        for quoted in (rows, [*rows[:3], b'"u",i0,4,1700000000', *rows[4:]]):
+            (shop.folder / "inter.csv").write_bytes(end.join(quoted))
+            assert "inter.csv, line 7: column 'rating': found '9'" in shop.refusal()
+
+
 # B8 and l_nfd: ids
 
 
