@@ -32,6 +32,7 @@ from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from groundlings.environments import earlier_names
 from groundlings.environments.errors import ConfigError, expectation, shown
+from groundlings.environments.key_words import without_keys_as_names
 from groundlings.environments.lookalikes import same_letters
 
 ReadOption = Callable[[Any, Any, str], Any]
@@ -144,7 +145,7 @@ class ExtensionPoint:
         if name not in self.shipped and name not in plugins:
             known = self.names()
             raise ConfigError(
-                f"{at}: there is no {self.noun} {name!r}{nearest(name, known)}. "
+                f"{at}: there is no {self.noun} {without_keys_as_names(repr(name))}{nearest(name, known)}. "
                 f"Known: {', '.join(known)}; or {self.own}"
             )
 

@@ -19,6 +19,7 @@ from groundlings.environments.datasets.same_moment import SameMoment
 from groundlings.environments.datasets.time_cells import TimeUnit
 from groundlings.environments.errors import ConfigError, shown
 from groundlings.environments.interactions import KINDS, Kind
+from groundlings.environments.key_words import without_keys_as_names
 from groundlings.environments.paths import NamedPath, NamedPaths
 
 DATASET_NAMES: tuple[str, ...] = tuple(DATASET_LOADERS.shipped)
@@ -351,7 +352,8 @@ class DatasetConfig(_Strict):
         near = get_close_matches(str(value).lower(), names, n=1, cutoff=0.4)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ConfigError(
-            f"dataset.name: found {shown(value)}, expected one of {', '.join(names)}, or {DATASET_LOADERS.own}{hint}"
+            f"dataset.name: found {without_keys_as_names(shown(value))}, expected one of {', '.join(names)}, or "
+            f"{DATASET_LOADERS.own}{hint}"
         )
 
     @model_validator(mode="after")

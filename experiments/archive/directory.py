@@ -20,6 +20,7 @@ from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.cleaning import printable_json
 from groundlings.environments.errors import ConfigError, RunDirectoryError
 from groundlings.experiments.archive.strangers import refuse_strange
+from groundlings.simulator.log.address import shown_address
 from groundlings.simulator.log.nearby import did_you_mean
 from groundlings.simulator.log.parquet import ParquetStore
 from groundlings.simulator.log.sqlite import SqliteStore, tables_in
@@ -299,8 +300,8 @@ def log_store(directory: Path, url: str | None, kind: LogKind = LogKind("sqlite"
         write_json(address, {"url": url, "schema": schema})
     elif not _is_database(began_on, url):
         raise ConfigError(
-            f"{directory}: the run began on {began_on}, and its configuration names {url}; put log.url back, or where "
-            f"the database has moved, mend both {CONFIG_NAME} and {ADDRESS_NAME}"
+            f"{directory}: the run began on {began_on}, and its configuration names {shown_address(url)}; put "
+            f"log.url back, or where the database has moved, mend both {CONFIG_NAME} and {ADDRESS_NAME}"
         )
     return store_at(directory)
 

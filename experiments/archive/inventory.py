@@ -14,6 +14,7 @@ from typing import Any
 
 from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import RunDirectoryError
+from groundlings.environments.key_words import without_keys, without_keys_as_names
 from groundlings.experiments.analysis.answer.file import StoredAnswer, read_answer
 from groundlings.experiments.analysis.comparison.multiplicity import benjamini_hochberg
 from groundlings.experiments.analysis.metrics.lost import LostPages, altogether
@@ -220,12 +221,17 @@ def diff_runs(first: Path, second: Path) -> list[Contrast]:
         ("versions", one.versions, other.versions),
     )
     found = [
-        Contrast(part, name, before.get(name), after.get(name))
+        Contrast(part, without_keys_as_names(name), *(_without_keys(each.get(name)) for each in (before, after)))
         for part, before, after in pairs
         for name in dict.fromkeys((*before, *after))
         if before.get(name) != after.get(name)
     ]
     return [*found, *_results(_estimates(first), _estimates(second))]
+
+
+def _without_keys(value: Any) -> Any:
+    """A value without keys: a configuration may come from a stranger, or from before they were refused there."""
+    return without_keys(value) if isinstance(value, str) else value
 
 
 def _results(before: Mapping[str, _Estimate], after: Mapping[str, _Estimate]) -> list[Contrast]:

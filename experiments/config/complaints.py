@@ -11,8 +11,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from groundlings.environments.errors import ConfigError, expectation, shown
+from groundlings.environments.key_words import without_keys_as_names, without_secrets
 from groundlings.environments.words import plural
-from groundlings.simulator.language.key_redaction import without_secrets
 
 Key = str | int
 
@@ -49,10 +49,18 @@ def checked(kind: type[Config], content: Mapping[str, Any], worded: Callable[[li
     try:
         config = kind.model_validate(content)
     except ValidationError as fault:
-        raise together(worded(*each) for each in _complaints(kind, fault.errors())) from None
-    if mistaken := [worded(*each) for each in _truths_and_numbers(content, config, [])]:
+        raise together(_told_of(worded, *each) for each in _complaints(kind, fault.errors())) from None
+    if mistaken := [_told_of(worded, *each) for each in _truths_and_numbers(content, config, [])]:
         raise together(mistaken)
     return config
+
+
+def _told_of(worded: Callable[[list[Key], str], str], where: list[Key], what: str) -> str:
+    """A complaint in the words of whoever wrote the configuration; a name may be a key that somebody put there."""
+    told = worded(where, without_keys_as_names(what))
+    for name in filter(lambda each: isinstance(each, str), where):
+        told = told.replace(str(name), without_keys_as_names(str(name)))
+    return told
 
 
 def _truths_and_numbers(given: Any, read: Any, above: list[Key]) -> Iterator[tuple[list[Key], str]]:

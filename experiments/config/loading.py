@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import ConfigError, RunWarning
+from groundlings.environments.key_words import without_keys, without_keys_as_names, without_secrets
 from groundlings.experiments.config import yaml_reading
 from groundlings.experiments.config.complaints import Config, Key, checked
 from groundlings.experiments.config.file_kinds import meant_for_another
@@ -207,7 +208,7 @@ def _read(path: Path) -> tuple[yaml.Node, dict[str, Any]]:
     except (yaml.YAMLError, ValueError, RecursionError) as fault:
         mark = getattr(fault, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
-        problem = getattr(fault, "problem", None) or str(fault) or type(fault).__name__
+        problem = without_keys(getattr(fault, "problem", None) or str(fault) or type(fault).__name__)
         raise ConfigError(f"{where}: this is not valid YAML: {problem}") from None
     if node is None or not isinstance(content, dict):
         raise ConfigError(f"{path}: expected a mapping of keys such as `name`, `seed`, `dataset`, `mind`, `arms`")
@@ -245,7 +246,8 @@ def _refuse_twins(path: Path, node: yaml.Node, sizes: dict[int, int]) -> int:
             if not isinstance(key, yaml.ScalarNode):
                 raise ConfigError(f"{path}:{line}: a key must be one word, found a list or a mapping")
             if key.value in first:
-                raise ConfigError(f"{path}:{line}: the key {key.value!r} stands already in line {first[key.value]}")
+                told = without_keys_as_names(repr(key.value))
+                raise ConfigError(f"{path}:{line}: the key {told} stands already in line {first[key.value]}")
             first[key.value] = line
             size += _refuse_twins(path, value, sizes)
     elif isinstance(node, yaml.SequenceNode):
@@ -269,14 +271,19 @@ _MOST_DIGITS = 9
 """Of the number of an entry in a list; Python refuses thousands of digits."""
 
 
+def _shown(override: str) -> str:
+    """A change from the command line as messages repeat it: on both sides may stand a key that belongs elsewhere."""
+    return without_keys_as_names(override)
+
+
 def _override(content: dict[str, Any], override: str) -> None:
     name, equals, text = override.partition("=")
     if not equals or not name or "" in name.split("."):
-        raise ConfigError(f"--set {override}: expected key.path=value, for instance site.page_size=5")
+        raise ConfigError(f"--set {_shown(override)}: expected key.path=value, for instance site.page_size=5")
     try:
         value = yaml_reading.parse(text)
     except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: an impossible date, too many digits
-        raise ConfigError(f"--set {override}: the value is not valid YAML") from None
+        raise ConfigError(f"--set {_shown(override)}: the value is not valid YAML") from None
     *parents, last = _key_path(name)
     place: Any = content
     for depth, key in enumerate(parents):
@@ -286,7 +293,8 @@ def _override(content: dict[str, Any], override: str) -> None:
     if isinstance(place, list):
         _step(place, last, override, parents)
     elif not isinstance(place, dict):
-        raise ConfigError(f"--set {override}: {'.'.join(map(str, parents))} holds {place!r}, which has no keys")
+        above = without_keys_as_names(".".join(map(str, parents)))
+        raise ConfigError(f"--set {_shown(override)}: {above} holds {_told(place)}, which has no keys")
     if not parents:
         _tell_what_goes(override, str(last), place.get(last), value)
     place[last] = value
@@ -298,9 +306,10 @@ def _tell_what_goes(override: str, name: str, section: Any, value: Any) -> None:
     if word is None or not isinstance(value, str) or not isinstance(section, dict):
         return
     if gone := [str(key) for key in section if key != word]:
+        lost, count = without_keys_as_names(", ".join(gone)), "counts" if len(gone) == 1 else "count"
         warnings.warn(
-            f"--set {override}: it takes the place of the whole section, so {', '.join(gone)} of the file no longer "
-            f"{'counts' if len(gone) == 1 else 'count'}; --set {name}.{word}={value} keeps the other keys",
+            f"--set {_shown(override)}: it takes the place of the whole section, so {lost} of the file no longer "
+            f"{count}; --set {_shown(f'{name}.{word}={value}')} keeps the other keys",
             RunWarning,
             stacklevel=2,
         )
@@ -311,16 +320,21 @@ _SHORTHANDS = {"mind": "kind", "dataset": "name", "design": "kind"}
 
 
 def _step(place: Any, key: Key, override: str, above: Iterable[Key]) -> Any:
-    where = ".".join(map(str, above)) or "the file"
+    where = without_keys_as_names(".".join(map(str, above))) or "the file"
     if isinstance(place, dict):
         return place.setdefault(key, {})
     if isinstance(place, list) and isinstance(key, int) and key < len(place):
         return place[key]
+    told = without_keys_as_names(repr(key))
     if isinstance(place, list):
         raise ConfigError(
-            f"--set {override}: {where} is a list of {len(place)}; expected a number below that, found {key}"
+            f"--set {_shown(override)}: {where} is a list of {len(place)}; expected a number below that, found {told}"
         )
-    raise ConfigError(f"--set {override}: {where} holds {place!r}, which has no key {key!r}")
+    raise ConfigError(f"--set {_shown(override)}: {where} holds {_told(place)}, which has no key {told}")
+
+
+def _told(place: Any) -> str:
+    return without_secrets(repr(place), place)
 
 
 def _explain(path: Path, node: yaml.Node, location: Sequence[Key], message: str, changed: list[list[Key]]) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
+from groundlings.environments.key_words import KEY_ITSELF, holds_key, without_keys_as_names
+
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _KEY_FIELDS = frozenset({"api_key", "apikey", "key", "token", "secret", "password", "authorization"})
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z")
@@ -26,14 +28,7 @@ _SECRET_VALUE = re.compile(
     r"|eyJ[\w-]{8,}\.)"
 )
 """What begins like a key or is as long and mixed as one, and JSON Web Tokens."""
-_KEY_ITSELF = re.compile(r"(?=.*\d)(?=.*[a-z])(?:(?:[a-z]{2,4}_)?[A-Za-z0-9]{24,}|AIza[\w-]{30,})\Z")
-"""What could be the name of a variable by its signs alone, and is as long and mixed as a key."""
-_SECRET_IN_WORDS = re.compile(
-    r"(?<!\w)(?:sk|pk|rk|gsk|xai|hf|ghp)[-_](?=\S*\d)\S{12,}|(?:Bearer|Basic) \S{8,}|eyJ[\w-]{8,}\."
-    r"|\w://[^\s/?#]*:[^\s/?#]*@|\b(?i:password)\s*="
-)
-"""A key, or an address with a password, in whatever else was written."""
-_SECRET_PATH = re.compile(r"(?:sk|pk|rk|gsk|xai|ghp)[-_][\w-]{12,}\Z")
+_SECRET_PATH = re.compile(r"(?:(?:sk|pk|rk|gsk|xai|ghp)[-_][\w-]{12,}|AIza[\w-]{30,}|eyJ[\w-]{8,}\..*)\Z")
 _OURS = frozenset({"host", "content-type", "content-length", "transfer-encoding", "connection", "accept-encoding"})
 
 
@@ -51,7 +46,7 @@ def refuse_secrets(given: Any) -> Any:
 
 def environment_name(name: str | None) -> str | None:
     """The name, unless it cannot be one, as when somebody has written the key itself."""
-    if name is not None and (not _ENVIRONMENT_NAME.match(name) or _KEY_ITSELF.match(name)):
+    if name is not None and (not _ENVIRONMENT_NAME.match(name) or KEY_ITSELF.match(name)):
         raise ValueError("expected the name of an environment variable, such as MY_API_KEY, not the key itself")
     return name
 
@@ -59,21 +54,12 @@ def environment_name(name: str | None) -> str | None:
 def header_variables(headers: Mapping[str, str] | None) -> dict[str, str] | None:
     """Names of headers and of the variables that hold their values, unless one of either cannot be one."""
     for header, variable in (headers or {}).items():
-        if not _HEADER.match(header) or header.lower() in _OURS or _holds_secret(header):
+        if not _HEADER.match(header) or header.lower() in _OURS or holds_key(header):
             raise ValueError(
                 "headers_env: expected names of headers that are not the connection's own, such as api-key"
             )
         environment_name(variable)
     return None if headers is None else dict(headers)
-
-
-def without_secrets(shown: str, found: object) -> str:
-    """How a message names a value that does not fit: as `shown`, unless the value holds a key or a password."""
-    return "a value that looks like a key or a password, not shown" if _holds_secret(str(found)) else shown
-
-
-def _holds_secret(text: str) -> bool:
-    return bool(_SECRET_IN_WORDS.search(text) or _KEY_ITSELF.match(text))
 
 
 def refuse_secrets_within(given: Any) -> None:
@@ -82,7 +68,8 @@ def refuse_secrets_within(given: Any) -> None:
         refuse_secrets(given)
         for field, inner in given.items():
             if _is_secret(field, inner):
-                raise ValueError(f"{field}: a key does not belong in a file; send it by headers_env")
+                told = without_keys_as_names(str(field))
+                raise ValueError(f"{told}: a key does not belong in a file; send it by headers_env")
             refuse_secrets_within(inner)
     elif isinstance(given, list | tuple):
         for inner in given:
@@ -100,8 +87,8 @@ def refuse_keyed_fields(given: Mapping[str, Any]) -> Mapping[str, Any]:
     for field, inner in given.items():
         if _is_secret(field, inner):
             raise ValueError(
-                f"{field}: a key does not belong in a file; put it into the environment variable that is read for it, "
-                f"such as HF_TOKEN"
+                f"{without_keys_as_names(field)}: a key does not belong in a file; put it into the environment "
+                "variable that is read for it, such as HF_TOKEN"
             )
     return given
 

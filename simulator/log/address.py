@@ -7,6 +7,10 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 _SCHEMES = ("postgresql", "postgresql+psycopg")
 _SECRETS = frozenset({"password", "sslpassword", "passfile"})
+_SECRET_SETTING = re.compile(r"passw|secret|token|credential|api_?key", re.IGNORECASE)
+"""Names in `options` of settings that hold something secret, as an extension of a server may want it."""
+_SHOWN = frozenset({"host", "port", "sslmode", "application_name", "connect_timeout", "target_session_attrs"})
+"""Parameters whose values stand in messages."""
 
 
 def postgres_address(url: str) -> str:
@@ -15,7 +19,8 @@ def postgres_address(url: str) -> str:
         parts = urlsplit(url)
         password, path = parts.password, parts.path
         given = parse_qsl(parts.query)
-        secret = _SECRETS & {name.lower() for name, _ in given}
+        secret = _SECRETS & {name.lower() for name, _ in given} or ":" in unquote(parts.username or "")
+        secret = secret or any(name.lower() == "options" and _SECRET_SETTING.search(value) for name, value in given)
         _ = parts.port
         url.encode()
         for host in (unquote(parts.hostname or ""), *(value for name, value in given if name.lower() == "host")):
@@ -30,6 +35,14 @@ def postgres_address(url: str) -> str:
     if parts.scheme not in _SCHEMES or not path.strip("/") or "/" in path.strip("/") or "@" in path:
         raise ValueError(_EXPECTED)
     return f"postgresql+psycopg://{parts.netloc}{path}{'?' + parts.query if parts.query else ''}"
+
+
+def shown_address(url: str) -> str:
+    """An address as messages name it: without the values of parameters that may hold anything, as `options` does."""
+    base, mark, query = url.partition("?")
+    parts = [each.partition("=") for each in query.split("&") if each]
+    told = [f"{name}={value if name.lower() in _SHOWN else '...'}" for name, _, value in parts]
+    return f"{base}{mark}{'&'.join(told)}"
 
 
 def _check_hosts(hosts: str) -> None:

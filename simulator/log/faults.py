@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, NoSuchTableError
 
 from groundlings.environments.cleaning import logger
 from groundlings.environments.errors import RunDirectoryError, UnknownTables
+from groundlings.simulator.log.sent_passwords import without_passwords
 
 _logger = logger(__name__)
 
@@ -79,10 +80,10 @@ def named_faults(where: object, begun: bool = True, ours: bool = True) -> Iterat
         if lost:
             _logger.warning("%s: the connection to the database was lost", where)
         if ours and _is_shape(cause):
-            raise other_tables(where, _said(cause)) from None
+            raise other_tables(where, without_passwords(_said(cause), cause, where)) from None
         if ours and _is_too_large(cause):
             raise RunDirectoryError(f"{where}: {_TOO_LARGE}") from None
-        explained = _of_sqlite(cause) if isinstance(cause, sqlite3.Error) else _of_postgres(cause, begun, lost)
+        explained = _of_sqlite(cause) if isinstance(cause, sqlite3.Error) else _of_postgres(cause, where, begun, lost)
         raise RunDirectoryError(f"{where}: {explained}") from None
     except OddValue as fault:
         raise RunDirectoryError(f"{where}: {fault}") from None
@@ -98,10 +99,10 @@ def named_faults(where: object, begun: bool = True, ours: bool = True) -> Iterat
         if not type(fault).__module__.startswith("psycopg"):
             raise
         if ours and _is_shape(fault):
-            raise other_tables(where, _said(fault)) from None
+            raise other_tables(where, without_passwords(_said(fault), fault, where)) from None
         if ours and _is_too_large(fault):
             raise RunDirectoryError(f"{where}: {_TOO_LARGE}") from None
-        raise RunDirectoryError(f"{where}: {_of_postgres(fault, begun)}") from None
+        raise RunDirectoryError(f"{where}: {_of_postgres(fault, where, begun)}") from None
 
 
 def other_tables(where: object, said: str) -> UnknownTables:
@@ -182,8 +183,8 @@ def _of_sqlite(fault: sqlite3.Error) -> str:
     return text
 
 
-def _of_postgres(fault: Any, begun: bool, lost: bool = False) -> str:
-    text = " ".join(str(fault).split())
+def _of_postgres(fault: Any, where: object, begun: bool, lost: bool = False) -> str:
+    text = without_passwords(" ".join(str(fault).split()), fault, where)
     state = getattr(fault, "sqlstate", None)
     safe, go_on = (_SAFE, _GO_ON) if begun else ("nothing was begun", "begin again")
     if state in _BY_STATE:

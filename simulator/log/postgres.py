@@ -26,8 +26,10 @@ from sqlalchemy.schema import AddConstraint
 from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.simulator.log import tables
+from groundlings.simulator.log.address import shown_address
 from groundlings.simulator.log.columns import Row
 from groundlings.simulator.log.faults import TAKES_NO_WRITES, named_faults
+from groundlings.simulator.log.sent_passwords import note_password
 from groundlings.simulator.log.trusted_hosts import ADDRESS_NAME
 
 if TYPE_CHECKING:
@@ -92,7 +94,7 @@ class PostgresStore:
     nan_is_null: ClassVar[bool] = False
 
     def __str__(self) -> str:
-        return f"{self.url} ({self.schema})"
+        return f"{shown_address(self.url)} ({self.schema})"
 
     @property
     def keeper(self) -> PartKeeper | None:
@@ -231,6 +233,7 @@ class PostgresStore:
 
         @event.listens_for(engine, "connect")
         def _settings(connection: Any, _record: Any) -> None:
+            note_password(connection.info.password)
             row = connection.execute(f"SELECT {set_all}, {_USABLE}", [*values, self.schema]).fetchone()
             connection.commit()
             if row[-1] is False:  # None where there is no such schema

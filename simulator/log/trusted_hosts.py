@@ -22,6 +22,7 @@ from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.environments.leftovers import remove_leftovers
 from groundlings.environments.paths import CACHE_VARIABLE, user_cache
+from groundlings.simulator.log.address import shown_address
 
 ADDRESS_NAME = "log.json"
 """What stands in a run directory in the place of a log that lies on a server."""
@@ -66,7 +67,7 @@ def remember(url: str) -> None:
         raise RunDirectoryError(
             f"{path}: the database server cannot be noted as yours ({fault.strerror}); make the directory writable, "
             f"choose another with {CACHE_VARIABLE}, or name the server in the environment: "
-            f"{TRUSTED}={','.join(missing)}"
+            f"{TRUSTED}={','.join(map(shown_address, missing))}"
         ) from None
 
 

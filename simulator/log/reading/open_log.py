@@ -25,6 +25,7 @@ from groundlings.simulator.log.migrations import SCHEMA_VERSION, schema_version
 from groundlings.simulator.log.parts import RESTORE
 from groundlings.simulator.log.reading.batches import arrow_table, frame_of, rechunked, streamed, tables_of
 from groundlings.simulator.log.reading.nobody import each_of_somebody, of_somebody
+from groundlings.simulator.log.sent_passwords import without_passwords
 from groundlings.simulator.log.store import Store, named_faults, open_log, store_at
 
 if TYPE_CHECKING:
@@ -172,7 +173,8 @@ class OpenLog:
         except (pd.errors.DatabaseError, DBAPIError) as fault:
             cause = fault.__cause__ if isinstance(fault, pd.errors.DatabaseError) else fault
             said = cause.args[0] if cause is not None and cause.args else fault  # without the query and a link
-            raise RunDirectoryError(f"{self}: {' '.join(str(said).split())}") from None
+            told = without_passwords(" ".join(str(said).split()), cause, self)
+            raise RunDirectoryError(f"{self}: {told}") from None
         except ResourceClosedError:
             raise RunDirectoryError(f"{self}: found {shown(sql)}, expected a SELECT, which gives rows") from None
 

@@ -36,6 +36,9 @@ SMALL = {
 }
 
 
+SECRET = "sk-proj-0123456789abcdef"
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
     """A directory with three runs: one, its twin, and one with another seed and fewer people."""
@@ -118,6 +121,17 @@ def test_versions_and_results_are_compared(runs):
     }
     assert found["behaviour", "log"].first is None
     assert found["results", "popular: view_ratio"].second == 1.0
+
+
+def test_a_difference_of_configurations_is_told_without_keys(runs):
+    with sqlite3.connect(runs / "other/log.db") as connection:
+        (config,) = connection.execute("SELECT config FROM runs").fetchone()
+        content = {**json.loads(config), SECRET: 1, "description": f"password={SECRET}"}
+        connection.execute("UPDATE runs SET config = ?", [json.dumps(content)])
+    with pytest.warns(RunWarning, match="other"):
+        found = diff_runs(runs / "one", runs / "other")
+    assert SECRET not in str(found)
+    assert sum("not shown" in str(contrast) for contrast in found) == 2
 
 
 def test_only_runs_are_deleted(runs, tmp_path):

@@ -21,6 +21,7 @@ from groundlings.experiments.labs.fidelity.config import FidelityConfig
 from groundlings.experiments.labs.train_mind.config import TrainMindConfig
 from groundlings.experiments.labs.truth.config import TruthConfig
 from groundlings.experiments.labs.warmup.config import WarmupConfig
+from groundlings.experiments.running.plan import build_plan
 
 KINDS = {
     "distil": DistilConfig, "fidelity": FidelityConfig, "train_mind": TrainMindConfig, "truth": TruthConfig,
@@ -100,3 +101,27 @@ def test_a_number_or_a_word_is_neither_true_nor_false(written, said):
     path = next(path for path in FILES if path.stem == "social")
     with pytest.raises(ConfigError, match=rf"held_out: expected true or false, found {said}$"):
         load_config(path, [f"held_out={written}"])
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "sk-proj-abc123DEF456ghi7",
+        "hf_AbCdEfGhIjKlMnOp123456",
+        "a8f3e91b7c2d4e5f60718293a4b5c6d7",
+        "Bearer abcdef1234567",
+    ],
+)
+def test_a_key_in_the_place_of_a_name_is_not_repeated(tmp_path, secret):
+    path = tmp_path / "x.yaml"
+    path.write_text("name: x\nseed: 1\ndataset: {name: toy}\nmind: {kind: behavioural}\narms: []\n")
+    sets = [f"{secret}=1", f"mind.{secret}=1", secret, f"{secret}=[", f"arms.{secret}.x=1", f"name.{secret}=1"]
+    sets += [f"mind={secret}", f"mind.model.{secret}.a=1", f"mind.kind={secret}", f"dataset={secret}"]
+    for changed in sets:
+        with pytest.raises(ConfigError) as told:
+            build_plan(load_config(path, [changed, "arms=[{name: a, recommender: popular}]"]))
+        assert secret.split()[-1] not in str(told.value), changed
+    path.write_text(f"{secret}: 1\n{secret}: 2\n")
+    with pytest.raises(ConfigError, match="stands already") as told:
+        load_config(path)
+    assert secret.split()[-1] not in str(told.value)

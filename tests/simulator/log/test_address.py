@@ -7,6 +7,7 @@ import yaml
 from pydantic import ValidationError
 
 from groundlings.experiments.config.loading import load_config
+from groundlings.simulator.log.postgres import PostgresStore
 from tests.simulator.log.test_postgres import SMALL, small
 
 
@@ -15,6 +16,8 @@ from tests.simulator.log.test_postgres import SMALL, small
     [
         ("postgresql://me:s3cret@host/db", "carries no password"),
         ("postgresql://me@host/db?password=s3cret", "carries no password"),
+        ("postgresql://me%3As3cret@host/db", "carries no password"),
+        ("postgresql://me@host/db?options=-c%20app.token%3Ds3cret", "carries no password"),
         ("postgres://me@host/db-s3cret", "expected postgresql://"),
         ("postgresql://me@host-s3cret", "expected postgresql://"),
         ("sqlite:///s3cret.db", "expected postgresql://"),
@@ -32,3 +35,8 @@ def test_an_address_with_a_password_or_of_something_else_is_refused_and_not_repe
     with pytest.raises(ValidationError) as told:
         small(log={"url": url})
     assert "s3cret" not in str(told.value)
+
+
+def test_a_message_names_a_log_without_what_its_options_hold():
+    url = "postgresql+psycopg://me@/db?host=/run&options=-c%20app.mode%3Dhidden&pasword=hidden"
+    assert str(PostgresStore(url, "run_x")) == ("postgresql+psycopg://me@/db?host=/run&options=...&pasword=... (run_x)")

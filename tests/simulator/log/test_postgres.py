@@ -295,8 +295,9 @@ def test_a_run_that_another_machine_is_writing_is_not_deleted(server, database, 
         (lambda server, name: server.url(name).replace(str(server.directory), "/nowhere"), "cannot be reached"),
         (lambda server, name: server.url(name, user="nobody_here"), "nobody_here.*does not exist"),
         (lambda server, name: server.url(name, user="guest"), "GRANT CREATE"),
+        (lambda server, name: server.url(name, user="wrong%20horse"), r'role "\(key\)" does not exist'),
     ],
-    ids=["no database", "wrong password", "no server", "no socket", "no user", "no right"],
+    ids=["no database", "wrong password", "no server", "no socket", "no user", "no right", "password repeated"],
 )
 def test_what_is_wrong_with_a_server_is_said_before_anything_is_written(
     server, database, tmp_path, monkeypatch, address, message

@@ -1,0 +1,40 @@
+"""Keys and passwords in what somebody wrote: whether one stands there, and the same words without it.
+
+Messages are kept in logs of machines that others read, and what stands in the wrong place of a file may be a secret.
+"""
+
+from __future__ import annotations
+
+import re
+
+KEY_ITSELF = re.compile(r"(?=.*\d)(?=.*[a-z])(?:(?:[a-z]{2,4}_)?[A-Za-z0-9]{24,}|AIza[\w-]{30,})\Z")
+"""What could be the name of a variable by its signs alone, and is as long and mixed as a key."""
+_SECRET_IN_WORDS = re.compile(
+    r"(?<!\w)(?:sk|pk|rk|gsk|xai|hf|ghp)[-_](?=\S*\d)\S{12,}|(?:Bearer|Basic) \S{8,}|eyJ[\w-]{8,}\."
+    r"|\w://[^\s/?#]*:[^\s/?#]*@|\b(?i:password)\s*=\s*"
+)
+"""A key, or an address with a password, in whatever else was written."""
+_SECRET_WITH_ITS_END = re.compile(rf"(?:{_SECRET_IN_WORDS.pattern})\S*")
+_LONG_WORD = re.compile(r"[\w-]{24,}")
+_LOOKS_SO = "looks like a key or a password, not shown"
+_HIDDEN = f"(this {_LOOKS_SO})"
+
+
+def without_secrets(shown: str, found: object) -> str:
+    """How a message names a value that does not fit: as `shown`, unless the value holds a key or a password."""
+    return f"a value that {_LOOKS_SO}" if holds_key(str(found)) else shown
+
+
+def holds_key(text: str) -> bool:
+    """Whether a text has a key or a password in it, or could be one."""
+    return bool(_SECRET_IN_WORDS.search(text) or KEY_ITSELF.match(text))
+
+
+def without_keys(text: str) -> str:
+    """Words of a message without keys and passwords that stand among them."""
+    return _SECRET_WITH_ITS_END.sub(_HIDDEN, text)
+
+
+def without_keys_as_names(text: str) -> str:
+    """As `without_keys`, of names that somebody has written, in which any long and mixed word is taken for a key."""
+    return _LONG_WORD.sub(lambda word: _HIDDEN if KEY_ITSELF.match(word[0]) else word[0], without_keys(text))
