@@ -305,6 +305,7 @@ def _guard_preference(
         )
     if context.preference is None:
         raise ConfigError(
-            f"{where}.recommender: {spec} ranks by the hidden preference of the audience, and this experiment's mind "
-            "has none that could be read; use a behavioural mind, or another recommender"
+            f"{where}.recommender: {spec} ranks by the hidden preference of simulated users, and none is known here: "
+            "in an experiment only a behavioural mind has one, and a lab that judges by real people has none; name "
+            "another recommender"
         )

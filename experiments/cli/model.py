@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,7 @@ import typer
 from rich.table import Table
 
 from groundlings.environments.cleaning import printable
-from groundlings.environments.errors import ConfigError, expectation
+from groundlings.environments.errors import ConfigError, ProviderError, expectation
 from groundlings.experiments.cli.options import finite
 from groundlings.experiments.terminal import Terminal, as_yaml, escape, say
 
@@ -108,21 +109,27 @@ def check(
         check_place(write, "--write")
     given = _endpoint(target, model, key_env)
     assert given.base_url is not None
-    findings = asyncio.run(
-        examine(
-            given.base_url,
-            given.model,
-            key_in(given.api_key_env),
-            timeout,
-            headers=headers_in(given.headers_env),
-            given=given.model_dump(include={*given.LATER, *_KEPT}, exclude_unset=True),
-            tell=lambda line: say(line, stderr=True),
-            at_once=rate,
+    asked = partial(_in_words_of_options, of_a_file=_is_file(target))
+    try:
+        findings = asyncio.run(
+            examine(
+                given.base_url,
+                given.model,
+                key_in(given.api_key_env),
+                timeout,
+                headers=headers_in(given.headers_env),
+                given=given.model_dump(include={*given.LATER, *_KEPT}, exclude_unset=True),
+                tell=lambda line: say(line, stderr=True),
+                at_once=rate,
+            )
         )
-    )
+    except ProviderError as error:
+        raise ProviderError(asked(str(error))) from None
+    except ConfigError as error:
+        raise ConfigError(asked(str(error))) from None
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for each in findings:
-        table.add_row("[green]yes[/]" if each.works else "[yellow]no[/]", escape(each.what), escape(each.detail))
+        table.add_row("[green]yes[/]" if each.works else "[yellow]no[/]", escape(each.what), escape(asked(each.detail)))
     Terminal().print(table)
     if write is not None and findings[0].works:
         write_text(write, _fragment(given, findings))
@@ -130,6 +137,24 @@ def check(
     elif write is not None:
         say(f"not written: {write}, because no way of asking brought an answer", stderr=True)
     raise typer.Exit(0 if findings[0].works else 1)
+
+
+_OPTIONS = {
+    "mind.model.model": "--model",
+    "mind.model.api_key_env": "--api-key-env",
+    "mind.model.base_url": "the address",
+}
+
+
+def _in_words_of_options(said: str, *, of_a_file: bool) -> str:
+    """What is said of a server, where an address alone was given: with what the command calls the keys of a file."""
+    for key, option in () if of_a_file else _OPTIONS.items():
+        said = said.replace(key, option)
+    return said
+
+
+def _is_file(target: str) -> bool:
+    return Path(target).suffix.lower() in (".yaml", ".yml")
 
 
 def _endpoint(target: str, model: str | None, key_env: str | None) -> ModelConfig:
@@ -140,7 +165,7 @@ def _endpoint(target: str, model: str | None, key_env: str | None) -> ModelConfi
 
     wanted = {key: value for key, value in (("model", model), ("api_key_env", key_env)) if value is not None}
     content: dict[str, Any] = {"provider": "endpoint", "base_url": target}
-    if Path(target).suffix.lower() in (".yaml", ".yml"):
+    if _is_file(target):
         content = _of_experiment(Path(target))
     try:
         return ModelConfig.model_validate({**content, **wanted})

@@ -74,6 +74,11 @@ def explanation(
             f"{where} refuses the key, or all that comes from here ({fault.what}); set the environment variable named "
             f"by {key}.api_key_env, or see what stands before the server"
         )
+    if fault.status in (407, 511):
+        return (
+            f"{where} is not reached: the network, or a proxy in between, wants a sign-in first ({fault.what}); open "
+            "any page in a browser of this machine and sign in, or mend HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
+        )
     if fault.status == 404:
         return _unknown(fault, where, model, served or (), key)
     if fault.status is not None and fault.status // 100 == _REDIRECTION:

@@ -296,7 +296,7 @@ class _Check:
                 first, count = covers[name]
                 found = self._absorb_range(total, tables.metadata.tables[name], first, count, count, held.get(name))
                 if found != count:
-                    return "removed"
+                    return "removed" if found < count else "added"
             first, count = covers["sessions"]
             for name in BY_SESSION:
                 self._absorb_range(total, tables.metadata.tables[name], first, count, covers[name])

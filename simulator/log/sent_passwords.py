@@ -31,7 +31,7 @@ def without_passwords(said: str, fault: Any, where: object) -> str:
     """
     note_password(os.environ.get("PGPASSWORD"))
     with suppress(Exception):  # a connection that is closed no longer knows it
-        note_password((getattr(fault, "pgconn", None).password or b"").decode())
+        note_password(fault.pgconn.password.decode())
     keys = [each for each in _sent if len(each) >= _SHORTEST and each not in str(where)]
     for key in keys:
         said = re.sub(rf"(?<!\w){re.escape(key)}(?!\w)", HIDDEN, said)

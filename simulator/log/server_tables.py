@@ -28,6 +28,14 @@ WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schem
       AND relkind IN ('r', 'p') AND attnum > 0 AND NOT attisdropped
 """
 
+_HEIRS = """
+SELECT parent.relname, child.oid::regclass::text
+FROM pg_inherits JOIN pg_class AS parent ON parent.oid = inhparent JOIN pg_class AS child ON child.oid = inhrelid
+WHERE parent.relkind = 'r' AND parent.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
+ORDER BY 1, 2
+"""
+"""Tables whose rows a server counts among those of another one; the parts of a partitioned table are its own rows."""
+
 _LOOSE = """
 SELECT found.name, told.name FROM sqlite_master AS found JOIN pragma_table_info(found.name) AS told
 WHERE found.type = 'table' AND told."notnull" = 0 AND told.pk = 0
@@ -70,6 +78,8 @@ def _emptied(connection: Connection) -> Iterator[str]:
 def _odd(connection: Connection, version: int) -> Iterator[str]:
     rows = connection.execute(text(_COLUMNS)).all()
     found, keyed = {(row[0], row[1]): (row[2], row[3]) for row in rows}, {row[0]: row[4] for row in rows}
+    for table_name, heir in connection.execute(text(_HEIRS)):
+        yield f"the table {table_name} takes in the rows of another table, {heir}, which inherits from it"
     for table in _ALL:
         if not keyed.get(table.name, True):
             yield f"the table {table.name} has no primary key"

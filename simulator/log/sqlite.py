@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -117,6 +117,16 @@ class SqliteStore:
     def settle(self, connection: Connection) -> None:
         """Fold the write-ahead log into the one file."""
         connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+
+    def leave(self, connection: Connection) -> None:
+        """Give up write-ahead logging, for which whoever reads later would leave two files beside the log.
+
+        SQLite folds everything into the one file before, or refuses while somebody reads: then all stays as it is.
+        """
+        driver: Any = connection.connection.driver_connection
+        with suppress(sqlite3.Error):
+            driver.execute("PRAGMA busy_timeout = 0")
+            driver.execute("PRAGMA journal_mode = DELETE").fetchall()
 
     def size_bytes(self) -> int:
         """Nothing beside the run directory."""

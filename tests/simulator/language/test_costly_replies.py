@@ -111,6 +111,14 @@ def test_of_thousands_of_models_a_message_names_some():
     assert only_model(capabilities_in('{"data": [{"id": "m"}]}', NO_KEY), "u") == "m"
 
 
+@pytest.mark.parametrize("status", [407, 511])
+def test_a_network_that_wants_a_sign_in_is_called_so(status):
+    fault = fault_of(BadStatus(status, "", {}))
+    said = explanation(fault, 1, where="w", model="n", served=None, form="none")
+    assert f"wants a sign-in first (HTTP {status}" in said
+    assert "NO_PROXY" in said
+
+
 def test_time_in_which_this_process_stood_still_is_no_silence_of_a_server():
     health, fault = Health(1.0), Fault("no answer in time", transient=True)
     health.last_good -= 100.0

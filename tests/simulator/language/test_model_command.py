@@ -96,6 +96,16 @@ def test_settings_of_a_server_without_an_answer_are_not_written_and_that_is_said
     assert not (tmp_path / "m.yaml").exists()
 
 
+@pytest.mark.parametrize("fault", [ConfigError, ProviderError])
+def test_what_an_address_alone_lacks_is_told_by_the_options_of_the_command(monkeypatch, fault):
+    async def refused(*_arguments, **_options):
+        raise fault("name one as mind.model.model; set mind.model.api_key_env")
+
+    monkeypatch.setattr("groundlings.simulator.language.probe.examine", refused)
+    result = CliRunner().invoke(app, ["check", "http://127.0.0.1:1/v1"])
+    assert str(result.exception) == "name one as --model; set --api-key-env"
+
+
 def test_a_deadline_is_a_finite_number():
     result = CliRunner().invoke(app, ["check", "http://127.0.0.1:1/v1", "--timeout", "inf"])
     assert result.exit_code == 2
@@ -117,6 +127,7 @@ def test_nobody_there_is_told():
     result = CliRunner().invoke(app, ["check", "http://127.0.0.1:1/v1"])
     assert isinstance(result.exception, ProviderError)
     assert "nothing listens there" in str(result.exception)
+    assert str(result.exception).endswith("mend the address")
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,9 @@ def test_a_column_that_was_renamed_or_made_another_kind_on_the_server_is_named_b
         "agents ALTER COLUMN persona DROP NOT NULL": "agents.persona may hold nothing, expected a value in every row",
         "calls DROP CONSTRAINT calls_pkey CASCADE": "the table calls has no primary key",
     }
+    changes["sessions SET (fillfactor = 90); CREATE TABLE run_altered.twins () INHERITS (run_altered.sessions)"] = (
+        r"the table sessions takes in the rows of another table, twins, which inherits from it"
+    )
     for change, said in changes.items():
         server.run(f"CREATE DATABASE altered TEMPLATE {database}")
         server.run(f"ALTER TABLE run_altered.{change}", "altered")

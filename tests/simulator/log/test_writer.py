@@ -75,6 +75,30 @@ def test_a_writer_that_was_left_holds_no_file_open(session_of, make_mind, path):
     assert [file.name for file in path.parent.iterdir()] == [LOG_NAME]
 
 
+def test_a_finished_log_stays_one_file_when_it_is_read_and_resumed(session_of, make_mind, path):
+    started(path, session_of(make_mind()), status="done")
+    for again in (False, True):
+        if again:
+            with LogWriter(path) as log:
+                log.resume(SCHEMA)
+        sealed(path)
+        assert [file.name for file in path.parent.iterdir()] == [LOG_NAME]
+
+
+def test_a_reader_keeps_a_log_as_it_is_where_a_writer_leaves_meanwhile(session_of, make_mind, path):
+    with LogWriter(path) as log:
+        log.begin(RUN, [ArmRow("first", "popular", {}, False)], FewPeople())
+        log.write(session_of(make_mind()), arm="first", sim_time=0, policy_version="")
+        log.flush()
+        reader = open_log(path).connect()
+        reader.exec_driver_sql("BEGIN")
+        before = reader.exec_driver_sql("SELECT count(*) FROM sessions").scalar_one()
+        log.close("done")
+    assert reader.exec_driver_sql("SELECT count(*) FROM sessions").scalar_one() == before
+    reader.close()
+    assert sealed(path)
+
+
 def test_a_resumed_run_is_running_again_and_its_ids_go_on(session_of, make_mind, path):
     started(path, session_of(make_mind(pages=1)), status="interrupted")
     assert ask(path, "SELECT status, finished_at IS NULL FROM runs") == [("interrupted", 0)]
