@@ -7,10 +7,11 @@ import signal
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Event, current_thread, main_thread
+from threading import Event, Timer, current_thread, main_thread
+from types import FrameType
 from typing import Any, TypeVar
 
-from groundlings.experiments.running.events import Changed, Progress, ProgressEvent, SessionsWritten
+from groundlings.experiments.running.events import Changed, Note, Progress, ProgressEvent, SessionsWritten
 
 Result = TypeVar("Result")
 
@@ -56,6 +57,42 @@ def completed(work: Coroutine[Any, Any, Result]) -> Result:
 
     asyncio.run(kept())
     return found[0]
+
+
+@contextmanager
+def told_while_stopping(progress: Progress) -> Iterator[None]:
+    """Say that Ctrl-C was heard where the work goes on for a while: the loop stops at the next `await`, without a word.
+
+    A signal may come in the middle of a line that is printed, so another thread says it, and only where it takes long.
+
+    Args:
+        progress: Is told, once.
+    """
+    inner = signal.getsignal(signal.SIGINT)
+    if current_thread() is not main_thread() or not callable(inner):
+        yield
+        return
+    waits = Timer(_PATIENCE_SECONDS, lambda: progress.event(Note(_WAITS)))
+    waits.daemon = True
+
+    def heard(number: int, frame: FrameType | None) -> None:
+        if waits.ident is None:
+            waits.start()
+        inner(number, frame)
+
+    signal.signal(signal.SIGINT, heard)
+    try:
+        yield
+    finally:
+        waits.cancel()
+        signal.signal(signal.SIGINT, inner)
+
+
+_PATIENCE_SECONDS = 2.0
+_WAITS = (
+    "stopping: waits for the end of what has begun (the fit or the lists of a recommender, questions on their way to a "
+    "model), so that what was decided is kept; press Ctrl-C again to end at once"
+)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from groundlings.experiments.archive.log_check import refuse_changed_manifest, w
 from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.click_level import level_warning_of_run
-from groundlings.experiments.running.event_loop import completed, outside_of_loops
+from groundlings.experiments.running.event_loop import completed, outside_of_loops, told_while_stopping
 from groundlings.experiments.running.events import SILENT, Note, Progress, RunBegins, on_measuring
 from groundlings.experiments.running.hybrid import live_with_language, open_language_model, spent_by_run
 from groundlings.experiments.running.manifest import manifest, run_row
@@ -181,8 +181,9 @@ def _carried_out(
                 ready = time.monotonic()
                 try:
                     accept = resuming.accept_changes
-                    found = await simulate_into(directory, plan, run_row(plan), progress, accept=accept)
-                    sampled = await live_with_language(directory, plan, language, progress, accept=accept)
+                    with told_while_stopping(progress):
+                        found = await simulate_into(directory, plan, run_row(plan), progress, accept=accept)
+                        sampled = await live_with_language(directory, plan, language, progress, accept=accept)
                 except TooMuchUnreadable:
                     _shown(plan, directory, progress)
                     raise

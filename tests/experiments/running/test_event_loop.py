@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import time
 
 import pytest
 
 from groundlings.experiments.config.schema import ExperimentConfig
-from groundlings.experiments.running.event_loop import completed, outside_of_loops
+from groundlings.experiments.running.event_loop import completed, outside_of_loops, told_while_stopping
 from groundlings.experiments.running.events import SessionsWritten
 from groundlings.experiments.running.run import resume_experiment, run_experiment
 
@@ -71,3 +73,31 @@ def test_what_a_loop_returns_is_not_written_out():
         return Unwritten()
 
     assert isinstance(completed(work()), Unwritten)
+
+
+@pytest.mark.parametrize("hangs", [True, False])
+def test_who_presses_ctrl_c_is_told_what_is_waited_for_where_it_takes_a_while(monkeypatch, hangs):
+    monkeypatch.setattr("groundlings.experiments.running.event_loop._PATIENCE_SECONDS", 0.01 if hangs else 60)
+    heard = []
+
+    class Listening:
+        def event(self, event):
+            heard.append(event.line)
+
+    async def work():
+        with told_while_stopping(Listening()):
+            signal.raise_signal(signal.SIGINT)
+            for _ in range(500):
+                if heard or not hangs:
+                    break
+                time.sleep(0.01)
+            await asyncio.sleep(60)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            completed(work())
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert [said.partition(":")[0] for said in heard] == ["stopping"] * hangs
