@@ -124,8 +124,27 @@ def begun_directory(name: str, out: Path | None, holds: str) -> Path:
 
 
 @contextmanager
-def locked(directory: Path) -> Iterator[None]:
-    """Keep the directory for this process; a second one gets a `RunDirectoryError` at once."""
+def new_directory(name: str, out: Path | None) -> Iterator[Path]:
+    """Where a lab writes (`choose_directory`), kept for this process; one made here goes again if nothing came into it.
+
+    Raises:
+        RunDirectoryError: As `choose_directory` and `locked`.
+    """
+    made = out is None or not out.exists()
+    directory = choose_directory(name, out)
+    try:
+        with locked(directory):
+            yield directory
+    except BaseException:
+        if made:
+            with suppress(OSError):  # it holds something
+                directory.rmdir()
+        raise
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[Path]:
+    """Keep the directory, which it gives, for this process; a second one gets a `RunDirectoryError` at once."""
     if (directory / CONFIG_NAME).exists():
         refuse_strange(directory)
     try:
@@ -137,7 +156,7 @@ def locked(directory: Path) -> Iterator[None]:
     except OSError as fault:
         raise RunDirectoryError(f"{directory}: cannot be written ({fault.strerror})") from None
     try:
-        yield
+        yield directory
     finally:
         with suppress(OSError):  # while it is held: later, somebody else may hold this file, and a third make another
             (directory / LOCK_NAME).unlink(missing_ok=True)

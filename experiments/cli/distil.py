@@ -36,7 +36,7 @@ def distil(
 ) -> None:
     """Ask a language model about some pairs of person and item, and fit a small regression that answers for all."""
     from groundlings.environments.errors import GroundlingsError, TooMuchUnreadable
-    from groundlings.experiments.archive.directory import begun_directory, choose_directory, locked, write_json
+    from groundlings.experiments.archive.directory import begun_directory, locked, new_directory, write_json
     from groundlings.experiments.cli.faults import errors
     from groundlings.experiments.cli.formulas import tell_formulas
     from groundlings.experiments.cli.progress import TerminalProgress
@@ -47,8 +47,8 @@ def distil(
 
     loaded = load_as(DistilConfig, config, changes or (), seed)
     console = Terminal()
-    directory = begun_directory(loaded.name, out, TABLE_NAME) if resume else choose_directory(loaded.name, out)
-    with locked(directory):
+    begun = locked(begun_directory(loaded.name, out, TABLE_NAME)) if resume else new_directory(loaded.name, out)
+    with begun as directory:
         try:
             with TerminalProgress(console, pairs="teacher") as progress:
                 findings = answer_for_all(loaded, directory, progress=progress)

@@ -20,7 +20,7 @@ def fidelity(config: ConfigArgument, out: OutOption = None, changes: SetOption =
     """
     from functools import partial
 
-    from groundlings.experiments.archive.directory import choose_directory, locked, write_json, write_text
+    from groundlings.experiments.archive.directory import new_directory, write_json, write_text
     from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.config.loading import load_as
     from groundlings.experiments.labs.fidelity.config import FidelityConfig
@@ -36,8 +36,7 @@ def fidelity(config: ConfigArgument, out: OutOption = None, changes: SetOption =
         console.print(f"[dim]note[/]  {escape(line)}", highlight=False, soft_wrap=True)
 
     loaded = load_as(FidelityConfig, config, changes or (), seed, partial(as_fidelity, say=say))
-    directory = choose_directory(loaded.name, out)
-    with locked(directory):
+    with new_directory(loaded.name, out) as directory:
         with TerminalProgress(console, pairs="language model") as progress:
             findings = examine(loaded, progress)
         write_json(directory / "fidelity.json", with_seal(findings.as_dict()))

@@ -41,7 +41,7 @@ def train_mind(
     max_unreadable: LostOption = 0.2,
 ) -> None:
     """Train a language model on real choices, and weigh it on people it never saw."""
-    from groundlings.experiments.archive.directory import begun_directory, choose_directory, locked, write_json
+    from groundlings.experiments.archive.directory import begun_directory, locked, new_directory, write_json
     from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.cli.step_lines import StepLines
     from groundlings.experiments.config.loading import load_as
@@ -56,8 +56,8 @@ def train_mind(
     if evaluate is not None:
         check_read(_evaluate(loaded, evaluate, out, console, resume=resume), max_unreadable)
         return
-    directory = begun_directory(loaded.name, out, CHECKPOINT) if resume else choose_directory(loaded.name, out)
-    with locked(directory):
+    begun = locked(begun_directory(loaded.name, out, CHECKPOINT)) if resume else new_directory(loaded.name, out)
+    with begun as directory:
         with TerminalProgress(console) as progress:
             said = StepLines(progress, Terminal(stderr=True))
             findings = train(loaded, directory, resume=resume, progress=said)
@@ -73,7 +73,7 @@ def _evaluate(
 ) -> dict[str, Mapping[str, int]]:
     """Weigh a model without training it; says of each table what was asked for it."""
     from groundlings.environments.errors import ConfigError
-    from groundlings.experiments.archive.directory import choose_directory, locked, write_json
+    from groundlings.experiments.archive.directory import new_directory, write_json
     from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.cli.step_lines import StepLines
     from groundlings.experiments.labs.train_mind.config import EVALUATION
@@ -81,8 +81,7 @@ def _evaluate(
 
     if resume:
         raise ConfigError("--evaluate, --resume: found both; expected one: an evaluation trains nothing to go on with")
-    directory = choose_directory(f"{config.name}-evaluation", out)
-    with locked(directory):
+    with new_directory(f"{config.name}-evaluation", out) as directory:
         with TerminalProgress(console) as progress:
             found = evaluate_mind(config, model, StepLines(progress, Terminal(stderr=True)))
         write_json(directory / EVALUATION, found.as_dict())

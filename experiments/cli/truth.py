@@ -15,7 +15,7 @@ ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A truth 
 
 def truth(config: ConfigArgument, out: OutOption = None, changes: SetOption = None, seed: SeedOption = None) -> None:
     """Compare simulated users with what real ones thought of items that were shown at random."""
-    from groundlings.experiments.archive.directory import choose_directory, locked, write_json, write_text
+    from groundlings.experiments.archive.directory import new_directory, write_json, write_text
     from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.config.loading import load_as
     from groundlings.experiments.labs.truth.config import TruthConfig
@@ -26,8 +26,7 @@ def truth(config: ConfigArgument, out: OutOption = None, changes: SetOption = No
 
     loaded = load_as(TruthConfig, config, changes or (), seed)
     console = Terminal()
-    directory = choose_directory(loaded.name, out)
-    with locked(directory):
+    with new_directory(loaded.name, out) as directory:
         with TerminalProgress(console) as progress:
             findings = examine(loaded, progress)
         write_json(directory / "truth.json", with_seal(findings.as_dict()))

@@ -42,7 +42,7 @@ def validate(
     Writes validate.json, which `groundlings compare --past-tests` applies to a new simulated effect, and validate.html.
     """
     from groundlings.environments.errors import ConfigError, DataError
-    from groundlings.experiments.archive.directory import choose_directory, locked, write_json, write_text
+    from groundlings.experiments.archive.directory import new_directory, write_json, write_text
     from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.labs.past_tests import lab
     from groundlings.experiments.labs.past_tests.page import render_page
@@ -58,8 +58,7 @@ def validate(
     console = Terminal(stderr=as_json)
     if not run:
         lab.simulate_missing(tests, None)  # says what has not been run, before anything is written
-    directory = choose_directory("past-tests", out)
-    with locked(directory):
+    with new_directory("past-tests", out) as directory:
         with TerminalProgress(console) as progress:
             runs = lab.simulate_missing(tests, directory / "runs", progress) if run else {}
         findings = lab.validate(tests, runs, unit, table=table)

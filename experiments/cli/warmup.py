@@ -15,7 +15,7 @@ ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A warm-u
 
 def warmup(config: ConfigArgument, out: OutOption = None, changes: SetOption = None, seed: SeedOption = None) -> None:
     """Simulate first interactions of new items (cold start), and measure their value against simpler methods."""
-    from groundlings.experiments.archive.directory import choose_directory, locked, write_json, write_text
+    from groundlings.experiments.archive.directory import new_directory, write_json, write_text
     from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.config.loading import load_as
     from groundlings.experiments.labs.warmup.config import WarmupConfig
@@ -25,8 +25,7 @@ def warmup(config: ConfigArgument, out: OutOption = None, changes: SetOption = N
 
     loaded = load_as(WarmupConfig, config, changes or (), seed)
     console = Terminal()
-    directory = choose_directory(loaded.name, out)
-    with locked(directory):
+    with new_directory(loaded.name, out) as directory:
         with TerminalProgress(console, pairs="language model") as progress:
             findings = measure_warm_up(loaded, progress, directory)
         write_json(directory / "warmup.json", findings.as_dict())

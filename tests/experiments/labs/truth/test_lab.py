@@ -218,6 +218,18 @@ def test_what_is_wrong_is_said(small_file, monkeypatch, change, complaint):
         lay_ground(load_as(TruthConfig, small_file, [change]))
 
 
+def test_what_cannot_begin_leaves_no_directory_but_one_that_was_there(small_file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    app = typer.Typer()
+    app.command()(truth)
+    (there := tmp_path / "there").mkdir()
+    for out in ([], ["--out", "new"], ["--out", str(there)]):
+        refused = CliRunner().invoke(app, [str(small_file), "--set", "truth.directory=null", *out])
+        assert isinstance(refused.exception, DataError)
+    assert [path for path in tmp_path.rglob("*") if path.is_dir()] == [there, tmp_path / "runs"]
+    assert list(there.iterdir()) == []
+
+
 def test_without_a_folder_it_says_what_coat_is_and_where_it_can_be_had(small_file):
     with pytest.raises(DataError, match=r"truth\.directory: missing.*290 people.*https://.*--set truth\.directory="):
         lay_ground(load_as(TruthConfig, small_file, ["truth.directory=null"]))
