@@ -141,7 +141,7 @@ def _basis(comparison: Comparison, arm: ArmFindings) -> list[News]:
         )
     if extrapolation_decides(held_out, arm.name, comparison.metrics[comparison.plan.primary]):
         found.append(News(arm.name, "warn", "rests on items that people hardly pick"))
-    for tail in comparison.tails:
+    for tail in comparison.tails if arm.variants is None else ():  # as parts of the audience, of one run
         if (tail.arm, tail.metric) == (arm.name, comparison.plan.primary) and (tail.top or 0.0) >= _HEAVY:
             who = "1 person brings" if tail.few == 1 else f"{count(tail.few)} people bring"
             found.append(News(arm.name, "warn", f"{who} {100 * (tail.top or 0.0):.0f} % of it"))

@@ -140,7 +140,7 @@ def compare_outcomes(
         lost=outcomes.lost,
         held_out=held_out,
         truth=truth,
-        objectives=weigh(outcomes, plan, arms) if arms else None,
+        objectives=weigh(runs, plan, arms) if arms else None,
         tails=tails(outcomes, plan, arms) if outcomes.plan is not None else (),
         standing=stands,
         spillover=spillover(outcomes, plan.primary),

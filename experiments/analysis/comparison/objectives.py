@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -32,19 +33,26 @@ from groundlings.experiments.analysis.comparison.objective_effects import (
 )
 from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Outcomes
 from groundlings.experiments.analysis.comparison.primary_effect import sequential_reach
+from groundlings.experiments.analysis.comparison.several_runs import (
+    in_every_run,
+    lift_over_runs,
+    mean_over_runs,
+    pooled,
+)
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.config.decision_plan import PlanConfig
 from groundlings.experiments.config.objectives import ObjectiveConfig
 
 
-def weigh(outcomes: Outcomes, plan: PlanConfig, arms: Sequence[ArmOutcomes]) -> Objectives | None:
-    """What a plan's objectives say of the arms; None where it has none.
+def weigh(runs: Sequence[Outcomes], plan: PlanConfig, arms: Sequence[ArmOutcomes]) -> Objectives | None:
+    """What a plan's objectives say of the arms, over all runs; None where it has none.
 
     Args:
-        outcomes: The run.
+        runs: The run, and its variants.
         plan: What was declared.
         arms: The competitors.
     """
+    outcomes = runs[0]
     if not plan.objectives:
         return None
     asked = plan.objectives
@@ -55,13 +63,13 @@ def weigh(outcomes: Outcomes, plan: PlanConfig, arms: Sequence[ArmOutcomes]) -> 
     weighed = tuple(each.metric for each in asked if each.role != "guardrail")
     tests = max(len(everybody) * (len(everybody) - 1) // 2 * len(weighed), 1)
     confidence = 1 - plan.alpha / tests
-    fronts = _fronts(everybody, weighed, signs, outcomes.estimator, confidence)
+    fronts = _fronts(runs, [arm.name for arm in everybody], weighed, signs, confidence)
     return Objectives(
         arms=tuple(
             ArmObjectives(
                 arm.name,
-                tuple(_effect(each.metric, arm, outcomes, plan) for each in asked),
-                None if arm is outcomes.baseline else utility_effect(arm, outcomes, plan, len(arms)),
+                tuple(_effect(each.metric, arm.name, runs, plan) for each in asked),
+                None if arm is outcomes.baseline else utility_effect(arm.name, runs, plan, len(arms)),
                 *fronts[arm.name],
             )
             for arm in everybody
@@ -82,85 +90,107 @@ def signs_of(plan: PlanConfig, metrics: Mapping[str, Metric]) -> dict[str, int]:
     return {**signs, **told}
 
 
-def utility_effect(arm: ArmOutcomes, outcomes: Outcomes, plan: PlanConfig, n_arms: int) -> Difference | None:
+def utility_effect(arm: str, runs: Sequence[Outcomes], plan: PlanConfig, n_arms: int) -> Difference | None:
     """How much higher the weighted utility is in an arm than in the first one; None where nothing has a weight.
 
     Agents without a value of every weighted metric in both arms are left out and counted.
 
     Args:
         arm: Which.
-        outcomes: Of the run.
+        runs: The run, and its variants.
         plan: With the weights.
         n_arms: How many arms compete: their intervals hold together (Bonferroni).
     """
     weighed = [each for each in plan.objectives or () if each.weight]
     if not weighed:
         return None
-    signs = signs_of(plan, outcomes.baseline.metrics)
+    signs = signs_of(plan, runs[0].baseline.metrics)
+    gaps = in_every_run(partial(_utility, weighed=weighed, signs=signs, plan=plan, n_arms=n_arms), runs, arm)
+    critical = _critical(gaps[0], plan, runs[0], n_arms)
+    return _judged(pooled(gaps, plan.alpha / n_arms, critical), critical, plan, n_arms)
+
+
+def _utility(
+    how: Estimator,
+    arm: ArmOutcomes,
+    base: ArmOutcomes,
+    *,
+    weighed: Sequence[ObjectiveConfig],
+    signs: Mapping[str, int],
+    plan: PlanConfig,
+    n_arms: int,
+) -> Difference:
+    """The effect on the utility in one run."""
     ours, theirs = _complete(
-        [arm.values(each.metric) for each in weighed], [outcomes.baseline.values(each.metric) for each in weighed]
+        [arm.values(each.metric) for each in weighed], [base.values(each.metric) for each in weighed]
     )
     worth = np.array([signs[each.metric] * (each.weight or 0.0) for each in weighed])
     gain = 0.0
-    mine, base = worth, worth
+    mine, first = worth, worth
     if plan.utility == "relative":
         means = np.array([_mean(each) for each in theirs])
         if np.isnan(means).any() or (means == 0).any():
             return Difference(None, None, None, None, None, 0, len(ours[0]))
         change = np.array([_mean(each) for each in ours]) / means
         # To first order an agent adds (arm - change * first arm) / mean to a relative change; their mean is zero.
-        mine, base = worth / np.abs(means), worth * change / np.abs(means)
+        mine, first = worth / np.abs(means), worth * change / np.abs(means)
         gain = float((worth * (change - 1) * np.sign(means)).sum())
-    found = outcomes.estimator.difference(_weighted(ours, mine), _weighted(theirs, base), 1 - plan.alpha / n_arms)
+    found = how.difference(_weighted(ours, mine), _weighted(theirs, first), 1 - plan.alpha / n_arms)
     if found.difference is not None:  # of a relative change no more than what is known beforehand adjusts
         found = replace(found, difference=gain + found.difference)
-    return _judged(found, plan, outcomes, n_arms)
+    return found
 
 
-def _judged(found: Difference, plan: PlanConfig, outcomes: Outcomes, n_arms: int) -> Difference:
-    """The interval and p value of a utility; where looks were planned, as wide as the primary metric's."""
+def _critical(found: Difference, plan: PlanConfig, outcomes: Outcomes, n_arms: int) -> float:
+    """Half the width of a utility's interval in standard errors; where looks were planned, the primary metric's."""
+    planned = sequential_reach(plan, outcomes.run["agents"], found.n, n_arms)
+    return planned or float(stdtrit(max(found.n - 1, 1), 1 - plan.alpha / n_arms / 2))
+
+
+def _judged(found: Difference, critical: float, plan: PlanConfig, n_arms: int) -> Difference:
+    """The interval and p value of a utility."""
     if found.difference is None or found.standard_error is None or found.low is None:
         return found
-    planned = sequential_reach(plan, outcomes.run["agents"], found.n, n_arms)
-    critical = planned or float(stdtrit(max(found.n - 1, 1), 1 - plan.alpha / n_arms / 2))
     reach, p_value = critical * found.standard_error, None
-    if planned is None:
+    if plan.stopping == "fixed":
         alone = student_p_value(found.difference, found.standard_error, max(found.n - 1, 1))
         p_value = None if alone is None else min(1.0, n_arms * alone)
     return replace(found, low=found.difference - reach, high=found.difference + reach, p_value=p_value)
 
 
-def _effect(name: str, arm: ArmOutcomes, outcomes: Outcomes, plan: PlanConfig) -> ObjectiveEffect:
-    base, estimator, ours = outcomes.baseline, outcomes.estimator, arm.values(name)
-    mean = mean_interval(arm.counted(name))
-    if arm is base:
+def _effect(name: str, arm: str, runs: Sequence[Outcomes], plan: PlanConfig) -> ObjectiveEffect:
+    mean = mean_over_runs([mean_interval(each.counted(name)) for run in runs for each in run.arms if each.name == arm])
+    if arm == runs[0].baseline.name:
         return ObjectiveEffect(name, mean, None, None)
-    theirs = base.values(name)
-    return ObjectiveEffect(name, mean, estimator.difference(ours, theirs, 1 - plan.alpha), estimator.lift(ours, theirs))
+    gap = partial(_signed_gap, name=name, sign=1, confidence=1 - plan.alpha)
+    effect = pooled(in_every_run(gap, runs, arm), plan.alpha)
+    return ObjectiveEffect(name, mean, effect, lift_over_runs(runs, arm, name))
+
+
+def _signed_gap(
+    how: Estimator, arm: ArmOutcomes, other: ArmOutcomes, *, name: str, sign: int, confidence: float
+) -> Difference:
+    return how.difference(sign * arm.values(name), sign * other.values(name), confidence)
 
 
 def _fronts(
-    arms: Sequence[ArmOutcomes],
-    weighed: Sequence[str],
-    signs: Mapping[str, int],
-    estimator: Estimator,
-    confidence: float,
+    runs: Sequence[Outcomes], arms: Sequence[str], weighed: Sequence[str], signs: Mapping[str, int], confidence: float
 ) -> dict[str, tuple[Front, tuple[str, ...], bool]]:
     """Arm -> how it stands, who dominates it, and whether its means are on the front."""
     gaps: dict[tuple[str, str], list[Difference]] = {}
     for one, other in combinations(arms, 2):
-        gaps[one.name, other.name] = [
-            estimator.difference(signs[name] * one.values(name), signs[name] * other.values(name), confidence)
-            for name in weighed
-        ]
-        gaps[other.name, one.name] = [turned(gap) for gap in gaps[one.name, other.name]]
+        for name in weighed:
+            gap = partial(_signed_gap, name=name, sign=signs[name], confidence=confidence)
+            over_all = pooled(in_every_run(gap, runs, one, other), 1 - confidence)
+            gaps.setdefault((one, other), []).append(over_all)
+            gaps.setdefault((other, one), []).append(turned(over_all))
     found: dict[str, tuple[Front, tuple[str, ...], bool]] = {}
     for arm in arms:
-        rivals = [other.name for other in arms if other is not arm]
-        by = tuple(other for other in rivals if _dominates(gaps[other, arm.name]))
-        ahead = all(any((gap.low or 0.0) > 0 for gap in gaps[arm.name, other]) for other in rivals)
-        best = not any(_better_means(gaps[other, arm.name]) for other in rivals)
-        found[arm.name] = ("dominated" if by else "on the front" if ahead else "cannot be told", by, best)
+        rivals = [other for other in arms if other != arm]
+        by = tuple(other for other in rivals if _dominates(gaps[other, arm]))
+        ahead = all(any((gap.low or 0.0) > 0 for gap in gaps[arm, other]) for other in rivals)
+        best = not any(_better_means(gaps[other, arm]) for other in rivals)
+        found[arm] = ("dominated" if by else "on the front" if ahead else "cannot be told", by, best)
     return found
 
 

@@ -87,7 +87,7 @@ def headlines(
     together = {}
     for name, headline in alone.items():
         found = variants[name]
-        together[name] = headline if found is None else _over_variants(headline, found, plan, rule, outcomes)
+        together[name] = headline if found is None else _over_variants(name, headline, found, plan, rule, runs)
     return Headlines(together, alone)
 
 
@@ -180,11 +180,11 @@ def _logged(
     )
 
 
-def is_unvaried(effect: Difference, ours: FloatArray, theirs: FloatArray) -> bool:
-    """Whether the standard error of a difference between two arms' values is nothing but rounding."""
+def is_unvaried(effect: Difference, *sides: FloatArray) -> bool:
+    """Whether the standard error of a difference between two arms' values, in one run or several, is rounding alone."""
     if effect.standard_error is None:
         return False
-    scale = max(float(np.nanmax(np.abs(side), initial=0.0)) for side in (ours, theirs))
+    scale = max(float(np.nanmax(np.abs(side), initial=0.0)) for side in sides)
     return effect.standard_error <= _ROUNDING * scale
 
 
@@ -210,9 +210,13 @@ def _critical(rule: _Rule, plan: PlanConfig, gap: Difference) -> float:
     return float(stdtrit(max(gap.n - 1, 1), 1 - plan.alpha / 2))
 
 
-def _over_variants(alone: Headline, found: Variants, plan: PlanConfig, rule: _Rule, outcomes: Outcomes) -> Headline:
-    """The headline of all runs from that of the first one."""
-    critical, declared = _critical(rule, plan, alone.effect), outcomes.plan is not None
+def _over_variants(
+    name: str, alone: Headline, found: Variants, plan: PlanConfig, rule: _Rule, every: Sequence[Outcomes]
+) -> Headline:
+    """The headline of an arm in all runs from that in the first one."""
+    critical, declared = _critical(rule, plan, alone.effect), every[0].plan is not None
+    own = [arm for run in every for arm in run.arms if arm.name == name]
+    sides = [arm.values(plan.primary) for arm in (*own, *(run.baseline for run in every))]
     effect, lift = (pooled(gaps, plan.alpha, critical) for gaps in (found.differences, found.lifts))
     runs = len(found.effects)
     words = f"as wide as in one of {runs} runs: {alone.interval}"
@@ -228,7 +232,8 @@ def _over_variants(alone: Headline, found: Variants, plan: PlanConfig, rule: _Ru
         lift=Estimate(lift.difference, lift.standard_error, lift.low, lift.high, lift.n, lift.excluded),
         detectable=_detectable(critical, effect, plan),
         pooled=None,
-        identical=alone.identical and not any(found.effects),
+        identical=all(arm.identical for arm in own),
+        unvaried=is_unvaried(effect, *sides),
     )
 
 

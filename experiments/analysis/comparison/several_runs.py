@@ -72,17 +72,25 @@ def mean_over_runs(means: Sequence[Estimate]) -> Estimate:
     return replace(means[0], mean=found.difference, standard_error=found.standard_error, low=found.low, high=found.high)
 
 
-def in_every_run(gap: Gap, runs: Sequence[Outcomes], arm: str) -> list[Difference]:
+def in_every_run(gap: Gap, runs: Sequence[Outcomes], arm: str, other: str = "") -> list[Difference]:
     """The same effect in every run.
 
     Args:
         gap: Measures it.
         runs: All of them; every one has the arm and the baseline.
         arm: Name of the arm.
+        other: Name of what it is compared to; the baseline if empty.
     """
-    baseline = runs[0].baseline.name
+    base = other or runs[0].baseline.name
     sides = [{each.name: each for each in run.arms} for run in runs]
-    return [gap(run.estimator, by_name[arm], by_name[baseline]) for run, by_name in zip(runs, sides, strict=True)]
+    return [gap(run.estimator, by_name[arm], by_name[base]) for run, by_name in zip(runs, sides, strict=True)]
+
+
+def lift_over_runs(runs: Sequence[Outcomes], arm: str, metric: str) -> Estimate:
+    """The lift of an arm over the baseline in all runs, as `pooled`."""
+    first, *_ = gaps = in_every_run(lambda how, ours, base: _lift(how, ours, base, metric), runs, arm)
+    found = pooled(gaps, 0.05)
+    return Estimate(found.difference, found.standard_error, found.low, found.high, first.n, first.excluded)
 
 
 def variants_of(runs: Sequence[Outcomes], arm: str, metric: str) -> Variants | None:

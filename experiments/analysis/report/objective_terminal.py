@@ -8,6 +8,7 @@ from rich.table import Table
 
 from groundlings.experiments.analysis.comparison.effects import Comparison
 from groundlings.experiments.analysis.report import objective_sentences as say
+from groundlings.experiments.analysis.report.verdict_sentences import first_run
 from groundlings.experiments.terminal import escape
 
 
@@ -36,4 +37,4 @@ def print_objectives(comparison: Comparison, console: Console) -> None:
     elif told := say.winsorised(comparison):
         console.print(escape(told.strip()))
     for tail in comparison.tails:
-        console.print(f"[dim]{escape(say.money(tail, comparison))}.[/]")
+        console.print(f"[dim]{escape(first_run(comparison) + say.money(tail, comparison))}.[/]")

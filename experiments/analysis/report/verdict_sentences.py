@@ -335,6 +335,12 @@ def variants(found: Variants, metric: Metric) -> str:
     return f"{each}: {'one sign' if found.same_sign else 'the sign changes'}{ends}"
 
 
+def first_run(comparison: Comparison) -> str:
+    """What stands before figures of the first of several runs alone, beside effects over all of them; "" of one run."""
+    found = next((arm.variants for arm in comparison.arms if arm.variants is not None), None)
+    return "" if found is None else f"of the run with {found.names[0]}: "
+
+
 def segments(arm: ArmFindings, metric: Metric, alpha: float) -> str:
     """Where the effect is smallest and largest, and by what it differs."""
     known = [segment for segment in arm.segments if segment.effect.difference is not None]

@@ -214,11 +214,12 @@ def _details(arm: ArmFindings, comparison: Comparison, console: Console) -> None
         _line(console, "variants", escape(say.variants(arm.variants, metric)))
     if len(arm.days) > 1 and (days := say.days(arm, metric)):
         _line(console, "days", escape(days))
-    _line(console, "segments", escape(say.segments(arm, metric, comparison.plan.alpha)))
+    first = say.first_run(comparison)
+    _line(console, "segments", escape(f"{first}{say.segments(arm, metric, comparison.plan.alpha)}"))
     if measured := say.denominator(comparison, arm):
         _line(console, "measured", escape(measured))
     if arm.harm is not None:
-        _line(console, "agents", say.harm(arm, metric.higher_is_better))
+        _line(console, "agents", escape(f"{first}{say.harm(arm, metric.higher_is_better)}"))
 
 
 def _checks(checks: list[Check]) -> str:

@@ -75,14 +75,14 @@ WASTE = {"metric": "waste", "weight": 0.5}
 
 def weighed(sides, declared, estimator=None):
     found = outcomes(sides, declared, estimator)
-    return weigh(found, declared, found.arms[1:])
+    return weigh([found], declared, found.arms[1:])
 
 
 def test_means_are_as_they_were_logged_and_effects_without_luck():
     luck, declared = np.random.default_rng(4).normal(0.3, 1, 80), plan({"metric": "money", "role": "primary"})
     found = outcomes({"first": {"money": 5 + luck}, "second": {"money": np.full(80, 6.0)}}, declared)
     lucky = replace(found.arms[0], control_variates=luck[:, None])
-    first, second = weigh(replace(found, arms=(lucky, found.arms[1])), declared, found.arms[1:]).arms
+    first, second = weigh([replace(found, arms=(lucky, found.arms[1]))], declared, found.arms[1:]).arms
     assert first.effects[0].mean.mean == pytest.approx(5 + luck.mean())
     assert second.effects[0].effect.difference == pytest.approx(1.0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 
 import numpy as np
@@ -9,11 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_up_runs import N, outcomes
+from made_up_runs import arm as made_up
+from rich.console import Console
 
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.analysis.compare import Difference, mean_interval
 from groundlings.experiments.analysis.comparison.comparing import compare_outcomes
 from groundlings.experiments.analysis.comparison.several_runs import pooled
+from groundlings.experiments.analysis.report.verdict_terminal import print_verdict
+from groundlings.experiments.config.decision_plan import PlanConfig
 
 
 def test_the_headline_is_the_wider_of_agents_and_variants():
@@ -53,6 +58,48 @@ def test_runs_that_agree_leave_the_interval_as_wide_as_one_of_them():
     assert together.interval.startswith("as wide as in one of 6 runs")
     assert not found.standing.chances, "it would know of agents only"
     assert found.baseline_mean == pytest.approx(found.standing.means["base"].mean)
+
+
+def test_objectives_and_their_utility_are_of_all_runs_as_the_effect_beside_them():
+    likes = {"metric": "likes_per_session", "role": "primary", "weight": 2.0}
+    plan = PlanConfig.model_validate({"objectives": [likes], "utility": "units"})
+    first, *others = (outcomes(plan=plan, seed=seed, shift=seed + 1, run_id=str(seed)) for seed in (0, 1))
+    found = compare_outcomes(first, None, others)
+    new = found.arms[0].headline.effect
+    assert compare_outcomes(first, None).arms[0].headline.effect.difference < new.difference - 0.1, "the runs differ"
+    base, arm = found.objectives.arms
+    assert base.effects[0].mean.mean == pytest.approx(found.baseline_mean)
+    assert (arm.effects[0].effect.low, arm.effects[0].effect.high) == pytest.approx((new.low, new.high))
+    assert (arm.utility.low, arm.utility.high) == pytest.approx((2 * new.low, 2 * new.high))
+    assert arm.utility.p_value == pytest.approx(new.p_value)
+    assert arm.effects[0].lift.mean == pytest.approx(found.arms[0].headline.lift.mean)
+
+
+def test_no_spread_is_said_of_runs_that_have_none_and_not_of_the_first_one_alone():
+    one, two = (outcomes(seed=seed, run_id=str(seed)) for seed in (0, 1))
+
+    def constant(run, more):
+        base = run.baseline.totals.columns["likes"]
+        return replace(run, arms=(run.arms[0], made_up("new", "ease", base + more)))
+
+    def together(*runs):
+        return compare_outcomes(runs[0], None, runs[1:]).arms[0].headline
+
+    assert together(constant(one, 1), constant(two, 1)).unvaried
+    assert not together(constant(one, 1), constant(two, 2)).unvaried, "the runs differ"
+    assert not together(constant(one, 1), two).unvaried
+    assert not together(two, constant(one, 1)).unvaried
+    alike = made_up("new", "ease", one.baseline.totals.columns["likes"], identical=True)
+    copy = replace(one, arms=(one.arms[0], alike))
+    assert not together(copy, constant(two, 0)).identical, "of users who did the same, arms are not identical"
+
+
+def test_figures_of_the_first_run_alone_are_said_to_be_of_it():
+    comparison = compare_outcomes(outcomes(), None, [outcomes(seed=1, run_id="b")])
+    console = Console(file=io.StringIO(), width=200)
+    print_verdict(comparison, console)
+    lines = console.file.getvalue().splitlines()
+    assert [line.split()[0] for line in lines if "of the run with seed 0: " in line] == ["segments", "agents"]
 
 
 def test_a_guardrail_is_judged_over_all_runs():
