@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.special import ndtri, stdtr, stdtrit
+from scipy.special import stdtr, stdtrit
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.shop_actions import PAID, PURCHASE
@@ -24,6 +24,7 @@ from groundlings.experiments.analysis.metrics.item_counts import PARTS
 from groundlings.experiments.analysis.why.reading import StepCounts
 from groundlings.experiments.analysis.why.steps import CLICKS, LIKES, kinds_of
 from groundlings.experiments.analysis.why.target import Target
+from groundlings.personas.exposure.intervals import share_of_totals
 from groundlings.simulator.log.reader import LogReader
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ class ItemInArm:
         agents: To how many agents.
         rank: Mean place in the session, 1 = the first slot; None where it was not shown.
         looked: Share of what is known that was looked at; None where that is not known.
-        opened: Share of what is known that was opened, with Wilson's 95 % interval.
+        opened: Share of what is known that was opened, with a 95 % interval that allows for impressions of one agent
+            being alike.
         clicks, ratings, likes, purchases: Counts; purchases is None where nothing is sold.
         stars: Mean rating, None where nobody gave one.
     """
@@ -280,7 +282,7 @@ def _in_arm(table: Mapping[str, sp.csr_array], item: int, counts: StepCounts) ->
         agents=int(total("agents")),
         rank=total("ranks") / shown + 1 if shown else None,
         looked=total("looked") / known if known and counts.told else None,
-        opened=wilson(total(CLICKS), known),
+        opened=_opened(table, item),
         clicks=int(total(CLICKS)),
         ratings=int(ratings),
         likes=int(total(LIKES)),
@@ -289,12 +291,12 @@ def _in_arm(table: Mapping[str, sp.csr_array], item: int, counts: StepCounts) ->
     )
 
 
-def wilson(part: float, whole: float) -> Estimate:
-    """A share with Wilson's interval (1927), which is no narrower than it should be for a few."""
-    if not whole:
+def _opened(table: Mapping[str, sp.csr_array], item: int) -> Estimate:
+    """The share of an item's impressions that were opened; parts of the agents are the sampling units."""
+    if "known" not in table:
         return Estimate(None, None, None, None, 0, 0)
-    z = float(ndtri((1 + CONFIDENCE) / 2))
-    share, weight = part / whole, z**2 / whole
-    centre = (share + weight / 2) / (1 + weight)
-    reach = z / (1 + weight) * float(np.sqrt(share * (1 - share) / whole + weight / (4 * whole)))
-    return Estimate(share, None, max(0.0, centre - reach), min(1.0, centre + reach), int(whole), 0)
+    known, opened = (table[name][:, [item]].toarray().ravel() for name in ("known", CLICKS))
+    if not known.any():
+        return Estimate(None, None, None, None, 0, 0)
+    share, low, high = share_of_totals(opened[known > 0], known[known > 0])
+    return Estimate(share, None, low, high, int(known.sum()), 0)
