@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from scipy.special import stdtrit
 
-from groundlings.environments.arrays import FloatArray
+from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.random_streams import name_key
 from groundlings.experiments.analysis.compare import paired_difference
@@ -40,6 +42,11 @@ from groundlings.simulator.log.store import LOG_NAME
 OTHER_DRAWS = "other draws"
 """Name of the first arm's second copy."""
 
+_GROUPS = 20
+"""Groups of agents, one left out at a time, by which the uncertainty of a spread is told."""
+
+_FEWEST_GROUPS = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Need:
@@ -58,6 +65,10 @@ class Need:
         detectable: Effect that the planned number of agents finds (the MDE), of whom as many have a value as in the
             pilot; None where no agent differs.
         detectable_share: The same as a share of the baseline's mean; None likewise, and where that is 0.
+        sd_low, sd_high: 95 % interval of `sd`, as the pilot's agents tell it: a jackknife of its logarithm. None where
+            they are too few, or do not differ.
+        agents_low, agents_high: What `agents` would be at these ends; it grows with the square of the spread.
+        detectable_low, detectable_high: What `detectable` would be.
     """
 
     metric: str
@@ -70,6 +81,12 @@ class Need:
     agents: int | None
     detectable: float | None
     detectable_share: float | None
+    sd_low: float | None = None
+    sd_high: float | None = None
+    agents_low: int | None = None
+    agents_high: int | None = None
+    detectable_low: float | None = None
+    detectable_high: float | None = None
 
     @property
     def twin(self) -> bool:
@@ -200,15 +217,16 @@ def _needs(
             if gap.standard_error is None or mean is None:
                 yield Need(metric, arm.name, gap.n, mean, *(None,) * 6)
                 continue
+            spread = partial(_spread, arm.values(metric), of_base, design, before, _parts(arm.name, outcomes, design))
             # Agents without a value tell nothing, and the file plans agents, not values.
             sd, telling = gap.standard_error * float(np.sqrt(gap.n)), gap.n / (gap.n + gap.excluded)
             if isinstance(design, SplitDesign):
-                sd = _split_sd(arm.values(metric), of_base, before, _parts(arm.name, outcomes, design))
-                telling = 1.0
+                sd, telling = spread(), 1.0
             smallest = plan.smallest_effect * abs(mean)
             seen = detectable_effect(sd, max(round(planned * telling), 2), alpha, plan.power) if sd else None
             needed = needed_agents(smallest, sd, alpha, plan.power) if sd else None
-            yield Need(
+            ends = spread_ends(spread, sd, gap.n + gap.excluded) if sd else None
+            need = Need(
                 metric=metric,
                 arm=arm.name,
                 n=gap.n,
@@ -220,10 +238,67 @@ def _needs(
                 detectable=seen,
                 detectable_share=None if seen is None or not mean else seen / abs(mean),
             )
+            yield need if ends is None else _with_ends(need, sd, ends)
 
 
-def _parts(arm: str, outcomes: Outcomes, design: SplitDesign) -> tuple[float, float]:
-    """The shares of the people that an arm and the first arm get; the second copy of the first one gets as many."""
+def _spread(
+    arm: FloatArray,
+    baseline: FloatArray,
+    design: ParallelDesign | SplitDesign,
+    before: FloatArray | None,
+    parts: tuple[float, float] | None,
+    left_out: IntArray | None = None,
+) -> float:
+    """The standard deviation of `Need.sd`, some agents left out."""
+    kept = np.ones(len(arm), dtype=np.bool_)
+    kept[[] if left_out is None else left_out] = False
+    arm, baseline = arm[kept], baseline[kept]
+    if isinstance(design, SplitDesign):
+        assert parts is not None
+        return _split_sd(arm, baseline, None if before is None else before[kept], parts)
+    known = ~np.isnan(arm - baseline)
+    return float(np.std((arm - baseline)[known], ddof=1)) if known.sum() > 1 else 0.0
+
+
+def spread_ends(spread: Callable[..., float], sd: float, agents: int) -> tuple[float, float] | None:
+    """The 95 % interval of a spread, by a jackknife of its logarithm over groups of agents; None where too few tell.
+
+    Args:
+        spread: The spread without some agents, by their row numbers (`left_out`).
+        sd: That of all.
+        agents: How many there are.
+    """
+    groups = min(_GROUPS, agents)
+    without = [spread(left_out=np.arange(group, agents, groups)) for group in range(groups)]
+    if groups < _FEWEST_GROUPS or not all(each > 0 for each in without):
+        return None
+    logs = np.log(without)
+    error = float(np.sqrt((groups - 1) / groups * ((logs - logs.mean()) ** 2).sum()))
+    reach = float(stdtrit(groups - 1, 0.975)) * error
+    return sd * math.exp(-reach), sd * math.exp(reach)
+
+
+def _with_ends(need: Need, sd: float, ends: tuple[float, float]) -> Need:
+    low, high = (end / sd for end in ends)
+    agents, seen = need.agents, need.detectable
+    return replace(
+        need,
+        sd_low=ends[0],
+        sd_high=ends[1],
+        agents_low=None if agents is None else max(2, math.floor(agents * low**2)),
+        agents_high=None if agents is None else math.ceil(agents * high**2),
+        detectable_low=None if seen is None else seen * low,
+        detectable_high=None if seen is None else seen * high,
+    )
+
+
+def _parts(arm: str, outcomes: Outcomes, design: ParallelDesign | SplitDesign) -> tuple[float, float] | None:
+    """The shares of the people that an arm and the first arm get; the second copy of the first one gets as many.
+
+    None where everybody meets every arm.
+    """
+    if not isinstance(design, SplitDesign):
+        return None
     names = [each.name for each in outcomes.arms if each.name != OTHER_DRAWS]
     shares = dict(zip(names, shares_of(design, names), strict=True))
     return shares.get(arm, shares[names[0]]), shares[names[0]]

@@ -102,7 +102,7 @@ def print_needs(pilot: Pilot, console: Console) -> None:
     console.print(
         "SD: of the agents' own differences to the first arm. other draws: the first arm twice, the second time with "
         "other random numbers (A/A); its p values should be uniform. Agents needed and MDE count those without a value "
-        "as well, as many in a hundred as the pilot has.",
+        "as well, as many in a hundred as the pilot has. All three are estimates: --json has their 95 % intervals.",
         style="dim",
         highlight=False,
     )
@@ -151,8 +151,17 @@ def needed(pilot: Pilot) -> str:
     least = "" if enough == "enough" else f"; these find {_share(most.detectable_share, 0)} or more"
     return (
         f"To find {aim}, {plural(wanted, 'agent is', 'agents are')} needed; the file plans {count(pilot.planned)}: "
-        f"{enough}{least}.{missing}"
+        f"{enough}{least}.{_how_sure(most, pilot.planned)}{missing}"
     )
+
+
+def _how_sure(need: Need, planned: int) -> str:
+    """How well a pilot tells the agents that are needed, in a sentence."""
+    if need.agents is None or need.agents_low is None or need.agents_high is None:
+        return " How sure that number is, so small a pilot does not tell."
+    sure = planned < need.agents_low or planned >= need.agents_high
+    doubt = "" if sure else "; whether the plan is enough is not sure"
+    return f" The pilot tells that number to between {count(need.agents_low)} and {count(need.agents_high)}{doubt}."
 
 
 def _mde(need: Need, places: int) -> str:

@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import sqlite3
+from dataclasses import replace
 
 import pytest
 import typer
@@ -88,6 +89,10 @@ def test_power_ends_in_a_sentence(agents, said):
     sentence = needed(pilot)
     assert sentence.startswith(f"To find an effect of 5 % on satisfaction, {agents} agents are needed; the file ")
     assert said in sentence
+    assert "How sure that number is, so small a pilot does not tell." in sentence
+    sure = replace(pilot, needs=(replace(need, agents_low=agents - 50, agents_high=agents + 150),))
+    assert f"The pilot tells that number to between {agents - 50} and" in needed(sure)
+    assert ("; whether the plan is enough is not sure." in needed(sure)) == (agents == 300)
     assert "No number of agents" in needed(Pilot(40, 400, None, 0.05, 0.8, 0.05, 1, (need.__class__(
         "satisfaction", "ease", 40, 0.0, 1.0, None, 0.0, None, 0.4, 0.1),), metrics))  # fmt: skip
 

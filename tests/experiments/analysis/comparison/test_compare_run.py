@@ -19,7 +19,7 @@ from groundlings.experiments.analysis.answer.answering import answer_of
 from groundlings.experiments.analysis.comparison.comparing import compare_run
 from groundlings.experiments.analysis.comparison.estimators import Paired
 from groundlings.experiments.analysis.comparison.outcomes import read_outcomes
-from groundlings.experiments.analysis.comparison.pilot import OTHER_DRAWS, run_pilot
+from groundlings.experiments.analysis.comparison.pilot import OTHER_DRAWS, run_pilot, spread_ends
 from groundlings.experiments.analysis.comparison.power import needed_agents
 from groundlings.experiments.analysis.comparison.segments import effects_by_segment, levels_of, welch_anova_p_value
 from groundlings.experiments.analysis.metrics import summarise
@@ -169,6 +169,9 @@ def test_a_pilot_says_what_each_metric_needs_and_shows_no_effect():
         assert (need.p_value is None) == (need.arm != OTHER_DRAWS)
         assert need.smallest == pytest.approx(0.1 * need.baseline_mean)
         assert (need.agents <= 60) == (need.detectable <= need.smallest)
+        assert need.sd_low < need.sd < need.sd_high
+        assert need.agents_low <= need.agents <= need.agents_high
+        assert need.detectable_low < need.detectable < need.detectable_high
         assert need.agents == math.ceil(needed_agents(need.smallest, need.sd, pilot.alpha) / (need.n / 40))
     assert min(need.n for need in pilot.needs) < 30, "not everybody opens something, and the others tell nothing"
     console = Console(width=100, record=True, file=io.StringIO())
@@ -201,6 +204,21 @@ def test_the_power_command_prints_json_and_reads_a_shop_as_one(tmp_path):
     measured = {need["metric"] for need in pilot["needs"]}
     assert {"conversion", "revenue_per_session", "repeat_rate"} <= measured
     assert not {"likes_per_session", "like_ratio"} & measured
+
+
+def test_the_interval_of_a_spread_covers_it_also_where_few_people_carry_it():
+    rng, held = np.random.default_rng(4), []
+    for draw in (rng.standard_normal, rng.standard_exponential):
+        for _ in range(100):
+            values = draw(100)
+
+            def spread(left_out, values=values):
+                return np.delete(values, left_out).std(ddof=1)
+
+            low, high = spread_ends(spread, values.std(ddof=1), len(values))
+            held.append(low <= 1 <= high)
+    assert np.mean(held) > 0.85
+    assert spread_ends(lambda left_out: 1.0, 1.0, 4) is None, "too few to tell"
 
 
 def test_small_groups_are_pooled_and_names_are_no_groups():
