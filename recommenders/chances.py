@@ -38,8 +38,8 @@ def chances_of(recommender: AsyncRecommender, request: RankingRequest, items: It
         return recommender.chances(request, items)
     if recommender.randomised or not isinstance(recommender, Recommender):
         raise ConfigError(
-            f"the chances of {type(recommender).__name__} are not known; expected epsilon_slots, plackett_luce, or a "
-            "recommender without randomness that need not be waited for"
+            "the chances of its lists are not known; expected epsilon_slots, plackett_luce, or a recommender without "
+            "randomness that need not be waited for"
         )
     own = recommender.recommend(request).items
     return np.where(is_next(own, items, request.seen.shape[1]) | (items == NO_ITEM), 1.0, 0.0)

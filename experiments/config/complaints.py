@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -22,6 +22,8 @@ _SAYS_WHICH = ("kind", "generator", "model")
 """Keys by which a section says which member of a union it is."""
 
 _MINDS = frozenset({"behavioural", "scripted", "language", "hybrid", "calibrated", "plugin"})
+_PLAIN: dict[Any, str] = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+"""What a value of a plain type is, in words."""
 _MOST_COMPLAINTS = 20
 """About one file at a time; whoever mends these sees the next."""
 
@@ -119,7 +121,7 @@ def _message(kind: type[BaseModel], error: ErrorDetails, location: list[Key]) ->
         allowed = _fields_at(kind, error["loc"][:-1])
         return f"this key does not exist{_did_you_mean(str(location[-1]), allowed)}"
     if error["type"] == "missing":
-        return "this key is missing"
+        return f"this key is missing{_wanted(kind, error['loc'])}"
     if (shape := _shape_wanted(error["type"])) is not None:
         return f"expected {shape}, found {_shape_of(found)}"
     if error["type"] in ("too_short", "too_long") and isinstance(found, Sized):
@@ -130,6 +132,25 @@ def _message(kind: type[BaseModel], error: ErrorDetails, location: list[Key]) ->
     if error["type"] == "literal_error" and isinstance(found, str):
         value += _meant(found, re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", ""))))
     return f"{expectation(error['msg'])}{value}"
+
+
+def _wanted(kind: type[BaseModel], told: Sequence[Key]) -> str:
+    """What a key that is missing is to hold, as a clause; "" where that takes more words than a message has."""
+    sections: list[type[BaseModel]] = [kind]
+    for part in told[:-1]:
+        if not isinstance(part, int):
+            sections = _below(sections, part) or [each for each in sections if _is_tagged(each, part)] or sections
+    key = str(told[-1])
+    wanted = next((section.model_fields[key].annotation for section in sections if key in section.model_fields), None)
+    for plain, words in _PLAIN.items():
+        if wanted is plain:
+            return f"; add it: {words}"
+    inner = _sections_in(wanted)
+    needed = [name for name, field in inner[0].model_fields.items() if field.is_required()] if len(inner) == 1 else []
+    within = f" with {', '.join(needed)}" if needed else ""
+    if get_origin(wanted) in (tuple, list):
+        return f"; add it: a list{', each entry' if within else ''}{within}"
+    return f"; add it: a mapping of keys{within}" if inner else ""
 
 
 def _shape_wanted(fault: str) -> str | None:

@@ -195,7 +195,7 @@ def _read(path: Path) -> tuple[yaml.Node, dict[str, Any]]:
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such file{_nearby(path)}") from None
     except IsADirectoryError:
-        raise ConfigError(f"{path}: this is a directory; expected a YAML file") from None
+        raise ConfigError(f"{path}: this is a directory; expected a YAML file{_of_a_run(path)}") from None
     except (OSError, UnicodeDecodeError) as fault:
         raise ConfigError(f"{path}: cannot be read as UTF-8 text ({fault})") from None
     except ValueError as fault:
@@ -213,6 +213,14 @@ def _read(path: Path) -> tuple[yaml.Node, dict[str, Any]]:
     if node is None or not isinstance(content, dict):
         raise ConfigError(f"{path}: expected a mapping of keys such as `name`, `seed`, `dataset`, `mind`, `arms`")
     return node, content
+
+
+def _of_a_run(path: Path) -> str:
+    """How a run whose directory was named is gone on with; "" where it is no run's."""
+    file = path / "config.yaml"
+    if not file.is_file():
+        return ""
+    return f". It is a run's: `groundlings run --resume {path}` goes on with it, and its experiment file is {file}"
 
 
 def _nearby(path: Path) -> str:

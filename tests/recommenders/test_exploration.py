@@ -343,5 +343,5 @@ def test_what_cannot_be_listed_has_no_chance():
 
 def test_a_policy_that_does_not_tell_its_chances_is_refused():
     request = request_for(SEEN, SIZE)
-    with pytest.raises(ConfigError, match="the chances of RandomOrderRecommender are not known"):
+    with pytest.raises(ConfigError, match=r"^the chances of its lists are not known"):
         chances_of(RandomOrderRecommender(), request, np.zeros((1, SIZE), dtype=np.int32))

@@ -139,6 +139,8 @@ def _people(comparison: Comparison, finding: Finding, past_tests: int) -> Light:
     elif known.excludes_zero and leader is not None:
         same = (known.difference or 0.0) * (finding.direction or 1) * (leader.headline.effect.difference or 0.0) > 0
         reading = "agrees" if same else "says the opposite"
+        if not same and not leader.headline.clear:
+            reading = "has the other sign than the simulated effect, which is not clear"
     states: dict[str, State] = {"agrees": "good", "says the opposite": "bad"}
     state = states.get(reading, "unknown")
     return Light(

@@ -174,10 +174,10 @@ class _Comparer:
         ours, theirs = arm.values(plan.primary), base.values(plan.primary)
         checks = (*check_arm(arm, self.outcomes, plan, alone), *skewness_check(arm, self.outcomes, plan))
         guardrails = _guardrails(self.runs, arm.name, plan, signs_of(plan, arm.metrics))
-        real = real_behaviour(self.held_out, arm.name, headline.effect, arm.metrics[plan.primary])
+        metric = arm.metrics[plan.primary]
+        real = real_behaviour(self.held_out, arm.name, headline.effect, metric)
         judgement = judge(self._evidence(arm, headline, guardrails, checks, real, variants))
         segments, contrasts = effects_by_segment(ours, theirs, self.levels, self.outcomes.estimator)
-        metric = arm.metrics[plan.primary]
         by_day = [
             self._in_all(arm.name, partial(_on_day, metric=metric, day=day))
             for day in range(min(len(run.baseline.days) for run in self.runs))
@@ -224,7 +224,8 @@ class _Comparer:
             checks=(*self.checks, *checks),
             gate=None if self.gate is None else self.gate.opens,
             truth=None if self.truth is None or not self.truth.counts else self.truth.passed,
-            contradicted=contradiction(real, base.name),
+            # Of an effect that is not clear there is no opposite.
+            contradicted=contradiction(real, base.name) if headline.clear else "",
             audiences_differ=""
             if self.held_out is None
             else audiences_differ(self.held_out.audiences, arm.name, base.name),

@@ -21,13 +21,13 @@ class Round:
 
     Attributes:
         number: From 1; the list of the first is made before the seeker has said anything.
-        recall: Share of targets among the first 1, 10 and 50 of the list, as `AMONG`.
+        recall: Share of targets among the first 1, 10 and 50 of the list, as `AMONG`; None where that is every item.
         over_popular: The same, less that of popularity with the same seeker; all 0 for popularity.
     """
 
     number: int
-    recall: tuple[Figure, ...]
-    over_popular: tuple[Figure, ...]
+    recall: tuple[Figure | None, ...]
+    over_popular: tuple[Figure | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Worth:
     leaky: str
     without: str
     system: str
-    gain: tuple[Figure, ...]
+    gain: tuple[Figure | None, ...]
 
 
 class Tally:
@@ -84,9 +84,10 @@ class Tally:
         talks: All conversations.
         judged: The dialogues that they go on with.
         resamples: Of these.
+        items: How many there are: a list of so many holds every target, so that recall among them says nothing.
     """
 
-    def __init__(self, talks: Sequence[Conversation], judged: Sequence[int], resamples: Resamples) -> None:
+    def __init__(self, talks: Sequence[Conversation], judged: Sequence[int], resamples: Resamples, items: int) -> None:
         places = {dialogue: place for place, dialogue in enumerate(judged)}
         dialogues = np.array([places[talk.turn.dialogue] for talk in talks for _ in talk.turn.targets])
         ranks = np.array([rank for talk in talks for rank in zip(*talk.ranks, strict=True)])
@@ -104,6 +105,7 @@ class Tally:
         self.accepted = resamples.ratio(ended, turns, everybody)
         """Shape (1 + times,)."""
         self.recall = ratios.reshape(len(ratios), -1, len(AMONG))
+        self.recall[:, :, [most >= items for most in AMONG]] = np.nan
         """Shape (1 + times, rounds, len(AMONG))."""
 
     def row(self, seeker: str, system: str, popular: Tally) -> Row:
@@ -129,6 +131,6 @@ class Tally:
         return Worth(leaky, without, system, _figures(self.recall[:, -1] - other.recall[:, -1], -1.0))
 
 
-def _figures(resampled: FloatArray, least: float = 0.0) -> tuple[Figure, ...]:
+def _figures(resampled: FloatArray, least: float = 0.0) -> tuple[Figure | None, ...]:
     """Of columns as `AMONG`, shape (1 + times, len(AMONG))."""
-    return tuple(Figure.of(column, least, 1.0) for column in resampled.T)
+    return tuple(None if np.isnan(column[0]) else Figure.of(column, least, 1.0) for column in resampled.T)

@@ -164,7 +164,7 @@ def examine_dialogues(
     talks, asked = asyncio.run(_talks(stage, settings, systems, turns, model, progress))
     judged = sorted({turn.dialogue for turn in turns})
     resamples = Resamples.draw(len(judged), RESAMPLES, np.random.default_rng(settings.seed))
-    tallies = {pair: Tally(some, judged, resamples) for pair, some in talks.items()}
+    tallies = {pair: Tally(some, judged, resamples, len(dialogues.catalog)) for pair, some in talks.items()}
     rows = {
         (seeker, system): tally.row(seeker, system, tallies[seeker, BASELINE])
         for (seeker, system), tally in tallies.items()

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from groundlings.environments.words import plural
-from groundlings.experiments.analysis.report.formatting import decimal, signed
+from groundlings.experiments.analysis.report.formatting import NOT_KNOWN, decimal, signed
 from groundlings.experiments.labs.dialogues.figures import AMONG, Row
 from groundlings.experiments.labs.dialogues.lab import Findings
 from groundlings.experiments.labs.dialogues.seekers import BY_MODEL, LEAKY
@@ -110,7 +110,9 @@ def _table(title: str, *headings: str) -> Table:
     return table
 
 
-def _with_ends(figure: Figure, *, gain: bool = False) -> str:
+def _with_ends(figure: Figure | None, *, gain: bool = False) -> str:
+    if figure is None:
+        return NOT_KNOWN
     write = signed if gain else decimal
     ends = "" if figure.low is None else f" \\[{write(figure.low, 3)}, {write(figure.high, 3)}]"
     return write(figure.value, 3) + ends

@@ -134,7 +134,10 @@ def try_estimators(directory: Path, logging: str | None = None, groups: int = 20
         raise ConfigError(f"groups: found {groups}; expected 2 to {len(logged)}, the users who came")
     chance = np.random.default_rng(plan.config.seed)
     group = chance.permutation(len(logged)) % groups
-    marginals = slot_chances(logged, recommenders[logging])
+    try:
+        marginals = slot_chances(logged, recommenders[logging])
+    except (ConfigError, TypeError) as fault:
+        raise ConfigError(f"arm {logging}, which logs: {_unknown(fault)}") from None
     halves = chance.permutation(len(logged)) % 2 == 0
     rows: list[EstimatorError] = []
     effective: dict[str, float] = {}
@@ -144,7 +147,7 @@ def try_estimators(directory: Path, logging: str | None = None, groups: int = 20
         try:
             found = dict(estimates(logged, recommender, marginals, halves))
         except (ConfigError, TypeError) as fault:
-            left_out[name] = str(fault)
+            left_out[name] = _unknown(fault)
             continue
         expected, clicks = true_values(plan, impressions, name, logged.users)
         found[OWN_WORLD] = PerSession(clicks, np.ones(len(clicks)))
@@ -152,8 +155,14 @@ def try_estimators(directory: Path, logging: str | None = None, groups: int = 20
         effective[name] = float(weights.sum() ** 2 / (weights**2).sum()) if weights.any() else 0.0
         rows += [_error(name, each, found[each], expected, group) for each in (*ESTIMATORS, OWN_WORLD) if each in found]
     if not rows:
-        raise ConfigError(f"no arm beside {logging} has chances that are known: {left_out}")
+        told = "; ".join(f"{name}: {why}" for name, why in left_out.items())
+        raise ConfigError(f"no arm beside {logging} has chances that are known: {told}")
     return Findings(logging, len(logged), -(-len(logged) // groups), tuple(rows), effective, left_out, unknown)
+
+
+def _unknown(fault: ConfigError | TypeError) -> str:
+    """Why the chances of an arm's lists are not known; a recommender that takes its time names a class, and no arm."""
+    return "a recommender inside of it has to be waited for" if isinstance(fault, TypeError) else str(fault)
 
 
 def _error(policy: str, name: str, found: PerSession, expected: FloatArray, group: IntArray) -> EstimatorError:

@@ -168,10 +168,10 @@ async def _ask(trial: Trial, options: LanguageConfig, model: CountingModel, prog
 
 
 def language_gain(bench: Bench, found: LanguageFindings) -> dict[str, Any]:
-    """The gain in NDCG on new items by the answers, in all and per 1,000 tokens."""
+    """The gain in NDCG on new items by the answers, in all and per 1,000 tokens; None where no token was counted."""
     with_it, without = (bench.fold_in(found.chosen[arm]).value("cold", "ndcg") for arm in (BOTH, SHORTLIST))
     gain = with_it - without
-    return {"gain": gain, "gain_per_1000_tokens": gain / (found.tokens / 1000) if found.tokens else 0.0}
+    return {"gain": gain, "gain_per_1000_tokens": gain / (found.tokens / 1000) if found.tokens else None}
 
 
 @dataclass(frozen=True)

@@ -193,7 +193,11 @@ def test_set_changes_one_value(write, change, look, value):
         ("site.page_size=2024-13-45", ["not valid YAML"]),
         ("sit.page_size=3", ["--set: sit: this key does not exist; did you mean 'site'"]),
         ("name.x=3", ["--set: name: expected text"]),
-        ("dataset.own.items.path=x", ["--set: dataset.own.interactions: this key is missing"]),
+        (
+            "dataset.own.items.path=x",
+            ["--set: dataset.own.interactions: this key is missing; add it: a mapping of"],
+        ),
+        ("dataset.own.items.path=x", ["--set: dataset.own.items.id: this key is missing; add it: a text"]),
         ("base=/", ["--set: base: this key does not exist"]),
         ("arms=2", ["--set: arms: expected a list, found 2"]),
         ("arms=[]", ["--set: arms: expected at least 1 entry, found none"]),

@@ -14,7 +14,9 @@ from rich.console import Console
 
 from groundlings.experiments.analysis.answer.answering import answer_of
 from groundlings.experiments.analysis.answer.terminal import render_ranking
+from groundlings.experiments.analysis.compare import Difference, Estimate
 from groundlings.experiments.analysis.comparison.comparing import compare_outcomes
+from groundlings.experiments.analysis.comparison.held_out import ArmBehaviour, HeldOut, RealEffect
 from groundlings.experiments.analysis.comparison.preference import preference
 from groundlings.experiments.analysis.comparison.real_behaviour import ORDER_CHECK
 from groundlings.experiments.analysis.comparison.verdict import Check
@@ -314,3 +316,16 @@ def test_users_of_whom_none_differs_tell_of_no_other_difference():
     people = base_likes()
     found = answer(run_of(arm("base", people), arm("a", people.copy())))
     assert found.next_step.startswith("Let a and base differ in more, because every simulated user got as much")
+
+
+def test_real_people_who_were_shown_items_do_not_say_the_opposite_of_an_effect_that_is_not_clear():
+    base = base_likes()
+    run = run_of(arm("base", base), arm("a", shifted(base, 0.05)))
+    gap = Difference(-0.02, 0.005, -0.03, -0.01, 0.001, 600, 0)
+    behind = RealEffect("random exposures", "clicks", Estimate(0.08, 0.01, 0.07, 0.09, 600, 0), gap)
+    shown = HeldOut("base", N, N, N, {"base": ArmBehaviour("base"), "a": ArmBehaviour("a", (behind,))})
+    comparison = compare_outcomes(run, None, (), shown)
+    assert not comparison.arms[0].headline.clear
+    told = answer_of(comparison, summary_of(run))
+    assert "what they did has the other sign than the simulated effect, which is not clear." in told.lights[2].words
+    assert not [reason for reason in comparison.arms[0].reasons if "opposite" in reason]

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from groundlings.environments.errors import ConfigError, DataError, ProviderErro
 from groundlings.environments.interactions import Interactions
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.experiments.cli.dialogues import dialogues as command
+from groundlings.experiments.labs.dialogues.figures import Tally
 from groundlings.experiments.labs.dialogues.lab import Findings, Settings, check_read, examine_dialogues, model_in
 from groundlings.experiments.labs.dialogues.leaks import without_leaks
 from groundlings.experiments.labs.dialogues.reading import read_dialogues
@@ -39,7 +41,8 @@ from groundlings.experiments.labs.dialogues.seekers import (
     SharedNeed,
 )
 from groundlings.experiments.labs.dialogues.systems import Material
-from groundlings.experiments.labs.dialogues.terminal import print_findings
+from groundlings.experiments.labs.dialogues.terminal import _with_ends, print_findings
+from groundlings.experiments.labs.resampling import Resamples
 from groundlings.recommenders.base import Recommender
 from groundlings.simulator.language.scripted import ScriptedModel
 
@@ -369,3 +372,15 @@ def test_the_real_dialogues_leak_as_much_as_the_page_says() -> None:
     _, leaks = without_leaks(dialogues)
     assert leaks.by_title / leaks.targets == pytest.approx(0.121, abs=0.01)
     assert leaks.within_words / leaks.targets == pytest.approx(0.126, abs=0.01)
+
+
+def test_recall_among_as_many_as_there_are_items_is_not_known() -> None:
+    turn = SimpleNamespace(dialogue=1, targets=(4,))
+    talk = SimpleNamespace(turn=turn, ranks=[(7,)], over="rounds", answers=1, naming=0)
+    resamples = Resamples.draw(1, 20, np.random.default_rng(1))
+    tallies = {items: Tally([talk], [1], resamples, items) for items in (30, 60)}  # type: ignore[list-item]
+    few, many = (tally.row("a", "b", tally).rounds[0] for tally in tallies.values())
+    assert [figure and figure.value for figure in few.recall] == [0.0, 1.0, None]
+    assert [figure and figure.value for figure in many.recall] == [0.0, 1.0, 1.0]
+    assert few.over_popular[2] is None
+    assert _with_ends(few.recall[2]) == "n/a"

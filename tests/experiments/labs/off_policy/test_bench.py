@@ -50,7 +50,8 @@ def test_every_estimator_stands_beside_the_policys_own_world(findings):
     assert {(row.policy, row.estimator) for row in findings.rows} == {
         ("popular", name) for name in (*ESTIMATORS, OWN_WORLD)
     }
-    assert set(findings.left_out) == {"random"}
+    assert list(findings.left_out) == ["random"]
+    assert findings.left_out["random"].startswith("the chances of its lists are not known; ")
     assert len({row.truth for row in findings.rows}) == 1
     assert 0 < findings.effective["popular"] < 40
     assert findings.ranking()[0][0] != "ips"
@@ -166,6 +167,10 @@ def test_what_has_no_figure_is_null_in_json(findings):
     [
         ({"logging": "popular"}, "all of its propensities are 1"),
         ({"logging": "nobody"}, "arm nobody: found no such arm that can log; expected one of popular, log, random"),
+        (
+            {"logging": "random"},
+            "^arm random, which logs: the chances of its lists are not known; expected",
+        ),
         ({"groups": 1}, "groups: found 1; expected 2 to 40"),
         ({"groups": 41}, "groups: found 41; expected 2 to 40"),
     ],

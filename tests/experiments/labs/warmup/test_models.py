@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from groundlings.environments.errors import DataError, TooMuchUnreadable, Unansw
 from groundlings.experiments.labs.warmup import language, metadata
 from groundlings.experiments.labs.warmup.config import LanguageConfig, MetadataConfig
 from groundlings.experiments.labs.warmup.lab import measure_warm_up
-from groundlings.experiments.labs.warmup.language import BOTH, SHORTLIST, ask_language_model
+from groundlings.experiments.labs.warmup.language import BOTH, SHORTLIST, LanguageFindings, ask_language_model
 from groundlings.experiments.labs.warmup.page import render_page
 from groundlings.experiments.labs.warmup.records import find
 from groundlings.experiments.labs.warmup.replicate import AUDIENCE
@@ -135,6 +136,14 @@ def test_an_answer_that_cannot_be_read_is_no_average_one(trial, monkeypatch):
     assert last.about["items_not_selected"] == 1, "too few answers to select by"
     np.testing.assert_array_equal(last.chosen[BOTH], last.chosen[SHORTLIST])
     np.testing.assert_array_equal(last.chosen[BOTH], trial.choose(AUDIENCE, trial.config.headline))
+
+
+def test_a_gain_per_tokens_that_nobody_counted_is_not_known():
+    bench = SimpleNamespace(fold_in=lambda chosen: SimpleNamespace(value=lambda *_: chosen))
+    chosen = {BOTH: 0.3, SHORTLIST: 0.2}
+    uncounted, counted = (language.language_gain(bench, LanguageFindings(chosen, {}, n)) for n in (0, 2000))
+    assert uncounted["gain_per_1000_tokens"] is None
+    assert counted["gain_per_1000_tokens"] == pytest.approx(0.05)
 
 
 def test_too_many_answers_that_cannot_be_read_end_the_lab(trial, monkeypatch):
