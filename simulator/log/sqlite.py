@@ -52,7 +52,7 @@ class SqliteStore:
 
     def for_writing(self) -> Engine:
         """Write-ahead logging, so that others can read while a run writes."""
-        return self._engine("rwc", "journal_mode = WAL", "synchronous = NORMAL", "cache_size = -65536")
+        return self._engine("rwc", "cache_size = -65536")
 
     def for_reading(self) -> Engine:
         """Never writes; `RunDirectoryError` where there is no file, or one that is plainly no log."""
@@ -78,6 +78,8 @@ class SqliteStore:
         def _settings(connection: Any, _record: Any) -> None:
             for setting in ("trusted_schema = OFF", *settings):
                 connection.execute(f"PRAGMA {setting}")
+            if mode == "rwc":
+                _choose_journal(connection)
 
         return engine
 
@@ -134,3 +136,13 @@ class SqliteStore:
 
     def remove(self) -> None:
         """It goes with its directory."""
+
+
+def _choose_journal(connection: Any) -> None:
+    """Write-ahead logging, unless a finished log has given it up: who looks whether that is whole changes no byte."""
+    (mode,), (tables,) = (
+        connection.execute(asked).fetchone() for asked in ("PRAGMA journal_mode", "SELECT count(*) FROM sqlite_master")
+    )
+    ended = mode == "delete" and tables
+    for setting in ("synchronous = FULL",) if ended else ("journal_mode = WAL", "synchronous = NORMAL"):
+        connection.execute(f"PRAGMA {setting}")
