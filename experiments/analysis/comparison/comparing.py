@@ -224,8 +224,7 @@ class _Comparer:
             checks=(*self.checks, *checks),
             gate=None if self.gate is None else self.gate.opens,
             truth=None if self.truth is None or not self.truth.counts else self.truth.passed,
-            # Of an effect that is not clear there is no opposite.
-            contradicted=contradiction(real, base.name) if headline.clear else "",
+            contradicted=contradiction(real, base.name, clear=headline.clear),
             audiences_differ=""
             if self.held_out is None
             else audiences_differ(self.held_out.audiences, arm.name, base.name),

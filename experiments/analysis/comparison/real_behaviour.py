@@ -92,19 +92,22 @@ def real_behaviour(found: HeldOut | None, arm: str, effect: Difference, metric: 
     return RealBehaviour("agrees" if same else "disagrees", effects, strongest)
 
 
-def contradiction(found: RealBehaviour | None, baseline: str) -> str:
+def contradiction(found: RealBehaviour | None, baseline: str, *, clear: bool) -> str:
     """The evidence that has the other sign, as a reason; "" where none has.
 
     Args:
         found: Of one arm.
         baseline: Name of the first arm.
+        clear: Whether the simulated effect is clear; of one that is not there is no opposite, but the evidence stands.
     """
     if found is None or found.stance != "disagrees" or found.decided_by is None:
         return ""
     evidence = found.decided_by
     gap = evidence.difference
     size = f"{gap.difference:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]"
-    return f"{_says(evidence)} the opposite: {evidence.metric} {size} against {baseline}, {persons(gap.n)}"
+    behind = "ahead" if (gap.difference or 0.0) > 0 else "behind"
+    says = f"{_do(evidence, 'say')} the opposite" if clear else f"{_do(evidence, 'put')} it {behind}"
+    return f"{says}: {evidence.metric} {size} against {baseline}, {persons(gap.n)}"
 
 
 def beside(directory: Path, held_out: HeldOut | None = None) -> tuple[HeldOut | None, tuple[Check, ...]]:
@@ -203,8 +206,8 @@ def _above(found: Audiences, arm: str, baseline: str) -> str:
     return f" ({above} of {len(found.utilities)} put {arm} above {baseline})"
 
 
-def _says(evidence: RealEffect) -> str:
-    return f"{evidence.source} {'says' if evidence.source == 'held-out behaviour' else 'say'}"
+def _do(evidence: RealEffect, verb: str) -> str:
+    return f"{evidence.source} {verb}{'s' if evidence.source == 'held-out behaviour' else ''}"
 
 
 def _which(found: Agreement) -> str:

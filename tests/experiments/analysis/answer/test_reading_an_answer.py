@@ -328,4 +328,6 @@ def test_real_people_who_were_shown_items_do_not_say_the_opposite_of_an_effect_t
     assert not comparison.arms[0].headline.clear
     told = answer_of(comparison, summary_of(run))
     assert "what they did has the other sign than the simulated effect, which is not clear." in told.lights[2].words
-    assert not [reason for reason in comparison.arms[0].reasons if "opposite" in reason]
+    reasons = comparison.arms[0].reasons
+    assert "random exposures put it behind: clicks -0.0200 [-0.0300, -0.0100] against base, 600 people" in reasons
+    assert not [reason for reason in reasons if "opposite" in reason]
