@@ -45,12 +45,10 @@ class WritingConnection:
         with self.transaction() as connection:
             self._store.prepare(connection)
 
-    def close(self, *, finished: bool = False) -> None:
-        """Let go of the log; of one that is finished, see `Store.leave`."""
+    def close(self) -> None:
+        """Let go of the log."""
         if self._connection is not None:
             with suppress(DBAPIError):  # a connection that was lost cannot say goodbye
-                if finished and not self._connection.invalidated:
-                    self._store.leave(self._connection)
                 self._connection.close()
         self._engine.dispose()
 

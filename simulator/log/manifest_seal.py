@@ -45,4 +45,4 @@ def seal_manifest(store: Store, manifest: Mapping[str, Any]) -> str | None:
             store.settle(transaction)
         return sealed
     finally:
-        connection.close(finished=True)
+        connection.close()

@@ -189,9 +189,6 @@ class PostgresStore:
         for table in tables.metadata.sorted_tables:
             connection.execute(text(f"ANALYZE {table.name}"))
 
-    def leave(self, connection: Connection) -> None:
-        """A server keeps nothing of a writer."""
-
     def size_bytes(self) -> int:
         """Tables and indexes of the run."""
         with named_faults(self), self.for_reading().connect() as connection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -52,7 +52,7 @@ class SqliteStore:
 
     def for_writing(self) -> Engine:
         """Write-ahead logging, so that others can read while a run writes."""
-        return self._engine("rwc", "cache_size = -65536")
+        return self._engine("rwc", "journal_mode = WAL", "synchronous = NORMAL", "cache_size = -65536")
 
     def for_reading(self) -> Engine:
         """Never writes; `RunDirectoryError` where there is no file, or one that is plainly no log."""
@@ -78,8 +78,6 @@ class SqliteStore:
         def _settings(connection: Any, _record: Any) -> None:
             for setting in ("trusted_schema = OFF", *settings):
                 connection.execute(f"PRAGMA {setting}")
-            if mode == "rwc":
-                _choose_journal(connection)
 
         return engine
 
@@ -120,29 +118,9 @@ class SqliteStore:
         """Fold the write-ahead log into the one file."""
         connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
 
-    def leave(self, connection: Connection) -> None:
-        """Give up write-ahead logging, for which whoever reads later would leave two files beside the log.
-
-        SQLite folds everything into the one file before, or refuses while somebody reads: then all stays as it is.
-        """
-        driver: Any = connection.connection.driver_connection
-        with suppress(sqlite3.Error):
-            driver.execute("PRAGMA busy_timeout = 0")
-            driver.execute("PRAGMA journal_mode = DELETE").fetchall()
-
     def size_bytes(self) -> int:
         """Nothing beside the run directory."""
         return 0
 
     def remove(self) -> None:
         """It goes with its directory."""
-
-
-def _choose_journal(connection: Any) -> None:
-    """Write-ahead logging, unless a finished log has given it up: who looks whether that is whole changes no byte."""
-    (mode,), (tables,) = (
-        connection.execute(asked).fetchone() for asked in ("PRAGMA journal_mode", "SELECT count(*) FROM sqlite_master")
-    )
-    ended = mode == "delete" and tables
-    for setting in ("synchronous = FULL",) if ended else ("journal_mode = WAL", "synchronous = NORMAL"):
-        connection.execute(f"PRAGMA {setting}")

@@ -79,10 +79,6 @@ class Store(Protocol):
         """What is worth doing once nobody writes any more."""
         ...
 
-    def leave(self, connection: Connection) -> None:
-        """Leave nothing beside the log that only a writer needs; the last thing done with a finished log."""
-        ...
-
     def size_bytes(self) -> int:
         """What it takes outside of the run directory."""
         ...

@@ -76,7 +76,6 @@ class LogWriter:
         self._names: Names | None = None
         wait = () if self._store.keeper is None else (WINDOW_SECONDS_OF_PARTS, MOST_PAGES_OF_PARTS)
         self._window = CommitWindow(self._commit, *wait)
-        self._finished = False
         self.leftovers = 0
         """Files of a killed run that `resume` found beside its log, and removed."""
 
@@ -94,7 +93,7 @@ class LogWriter:
         except RunDirectoryError:
             pass  # the disk is why we are here; the error on its way says so
         finally:
-            self._connection.close(finished=self._finished)
+            self._connection.close()
 
     def begin(
         self,
@@ -164,8 +163,7 @@ class LogWriter:
             self._chain = last_seal(connection)
             self._run_id, self._arms = found.run_id, dict(found.arm_ids)
             self._next = self._written = found.origin
-            self._finished = found.past.begun.done
-            if not self._finished:
+            if not found.past.begun.done:
                 connection.execute(update(tables.runs).values(status="running", finished_at=None))
                 self._chain = self._with_state(connection)
             return found.past
@@ -279,7 +277,6 @@ class LogWriter:
         self._chain = chain
         with self._connection.transaction() as connection:
             self._store.settle(connection)
-        self._finished = status == "done"
 
     def _begun(self) -> Origin:
         if self._next is None:

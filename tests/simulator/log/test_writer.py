@@ -75,19 +75,7 @@ def test_a_writer_that_was_left_holds_no_file_open(session_of, make_mind, path):
     assert [file.name for file in path.parent.iterdir()] == [LOG_NAME]
 
 
-def test_a_finished_log_stays_one_file_when_it_is_read_and_resumed(session_of, make_mind, path):
-    started(path, session_of(make_mind()), status="done")
-    before = path.read_bytes()
-    for again in (False, True):
-        if again:
-            with LogWriter(path) as log:
-                log.resume(SCHEMA)
-        sealed(path)
-        assert [file.name for file in path.parent.iterdir()] == [LOG_NAME]
-        assert path.read_bytes() == before
-
-
-def test_a_reader_keeps_a_log_as_it_is_where_a_writer_leaves_meanwhile(session_of, make_mind, path):
+def test_who_reads_a_log_keeps_nobody_from_ending_and_sealing_it(session_of, make_mind, path):
     with LogWriter(path) as log:
         log.begin(RUN, [ArmRow("first", "popular", {}, False)], FewPeople())
         log.write(session_of(make_mind()), arm="first", sim_time=0, policy_version="")
