@@ -13,6 +13,9 @@ from groundlings.environments.errors import RunWarning
 _ABANDONED_SECONDS = 86_400.0
 """Nobody writes a file of ours for a day without a change in it."""
 
+SIGNS = "?" * 8
+"""What `tempfile` puts behind a prefix, in a pattern: no more than that is ours in a folder where others keep files."""
+
 
 def remove_leftovers(folder: Path, pattern: str) -> None:
     """Remove files and directories of which nothing was written for a day, and warn of each.

@@ -21,7 +21,7 @@ from typing import IO, Literal
 
 from groundlings.environments.datasets.download import ProgressHook, fetch_members, fetch_url
 from groundlings.environments.errors import DataError
-from groundlings.environments.leftovers import remove_leftovers
+from groundlings.environments.leftovers import SIGNS, remove_leftovers
 from groundlings.environments.memory import spelt
 from groundlings.environments.paths import directory_named_by, user_cache
 
@@ -185,7 +185,7 @@ def _write(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
     """Write a file beside its place and rename it, so that no reader and no second writer meets half of one."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(path.parent, f".{path.name}-*")
+        remove_leftovers(path.parent, f".{path.name}-{SIGNS}")
         with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
             temporary = Path(file.name)
             try:

@@ -24,7 +24,7 @@ from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets.config import OwnData
 from groundlings.environments.datasets.own import sections_of
 from groundlings.environments.datasets.plain_values import Arrays, as_plain, from_plain
-from groundlings.environments.leftovers import remove_leftovers
+from groundlings.environments.leftovers import SIGNS, remove_leftovers
 from groundlings.environments.memory import available_memory
 from groundlings.environments.package_versions import version_of
 from groundlings.environments.paths import files_at, is_ours
@@ -39,6 +39,7 @@ _WORTH_KEEPING = 4 * 2**20
 _MOST_KEPT = 8
 """Data sets; those that were used longest ago go first."""
 _MAGIC = b"groundlings checked data 1\n"
+_DRAFT = ".half-"
 _HASH_BYTES = 32
 
 
@@ -152,8 +153,8 @@ def _write(path: Path, body: bytes) -> None:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         if not is_ours(path.parent):
             return
-        remove_leftovers(path.parent, ".*")
-        with NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:  # readable by its owner alone
+        remove_leftovers(path.parent, f"{_DRAFT}{SIGNS}")
+        with NamedTemporaryFile(dir=path.parent, prefix=_DRAFT, delete=False) as file:  # readable by its owner alone
             try:
                 file.write(_MAGIC + hashlib.sha256(body).digest())
                 file.write(body)

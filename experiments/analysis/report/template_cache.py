@@ -12,7 +12,7 @@ from jinja2.bccache import Bucket
 
 from groundlings import __version__
 from groundlings.environments.errors import UserError
-from groundlings.environments.leftovers import remove_leftovers
+from groundlings.environments.leftovers import SIGNS, remove_leftovers
 from groundlings.environments.paths import CACHE_VARIABLE, is_ours, user_cache
 
 _DRAFT = "tmp"
@@ -44,7 +44,7 @@ class TemplateCache(jinja2.BytecodeCache):
             return
         with suppress(OSError):
             directory.mkdir(parents=True, exist_ok=True)
-            remove_leftovers(directory, f"{_DRAFT}*")
+            remove_leftovers(directory, f"{_DRAFT}{SIGNS}")
             with NamedTemporaryFile(dir=directory, prefix=_DRAFT, delete=False) as draft:
                 try:
                     bucket.write_bytecode(draft)

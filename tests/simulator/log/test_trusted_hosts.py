@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 from contextlib import contextmanager
@@ -161,6 +162,17 @@ def test_the_environment_names_servers_by_host_and_port(tmp_path, monkeypatch):
             else:
                 with pytest.raises(RunDirectoryError):
                     refuse_unnamed(url, tmp_path)
+
+
+def test_copies_that_somebody_keeps_beside_the_noted_servers_stay(tmp_path):
+    remember("postgresql://127.0.0.1:1/d")
+    noted = next((tmp_path / "cache").iterdir())
+    copies = [noted.with_name(f"{noted.name}{end}") for end in (".bak", ".original", "-original")]
+    for path in copies:
+        path.write_bytes(noted.read_bytes())
+        os.utime(path, (0, 0))
+    remember("postgresql://127.0.0.1:2/d")
+    assert {path.name for path in (tmp_path / "cache").iterdir()} == {path.name for path in (noted, *copies)}
 
 
 def test_a_server_that_cannot_be_noted_leaves_no_draft(tmp_path, monkeypatch):
