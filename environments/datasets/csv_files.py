@@ -34,7 +34,7 @@ _MOST_TIMES = 200
 """Bytes that a packed one may stand for: tables that people write unpack to 3 to 30 times their size."""
 _UNPACKED_ANYWAY = 2**26
 """Bytes that any file may unpack to, however small it is."""
-_LONGEST_HEADER = 2**20
+_LONGEST_HEADER = 2**22
 _LONGEST_ROW = 4 * LONGEST_CELL
 _MOST_RAGGED = 1_000_000
 """Rows of another length than the header that are noted, one by one, before a file is taken for no table."""
