@@ -35,6 +35,8 @@ _MOST_TIMES = 200
 _UNPACKED_ANYWAY = 2**26
 """Bytes that any file may unpack to, however small it is."""
 _LONGEST_HEADER = 2**22
+_MOST_COLUMNS = 100_000
+"""Each takes some kilobytes before its first row is read."""
 _LONGEST_ROW = 4 * LONGEST_CELL
 _MOST_RAGGED = 1_000_000
 """Rows of another length than the header that are noted, one by one, before a file is taken for no table."""
@@ -93,7 +95,13 @@ def read_csv(path: Path) -> TextTable:
     separator = separator_of(path, content)
     if content.count(b'"') % 2:
         _refuse_open_quote(path, content, separator)
-    refuse_many_cells(path, content.count(b"\n"), len(_header(content, separator)))
+    columns = len(_header(content, separator))
+    if columns > _MOST_COLUMNS:
+        raise DataError(
+            f"{path}: the header line names {columns:,} columns, at most {_MOST_COLUMNS:,} are read; keep those that "
+            "the configuration names"
+        )
+    refuse_many_cells(path, content.count(b"\n"), columns)
     block = _BLOCK
     while True:
         try:

@@ -173,11 +173,12 @@ def test_a_packed_file_that_unpacks_beyond_memory_is_refused(shop, monkeypatch):
         ("_UNPACKED_ANYWAY", 2**16, gzip.compress(b"user,item\n" + b"u,i0\n" * 200_000), "200 times its size"),
         ("_LONGEST_HEADER", 99, b"user," * 20, "no header line of at most 99 bytes"),
         ("_LONGEST_HEADER", 99, b"\n" * 100 + b"user,item,rating,ts\nu,i0,4,1\n", "no header line of at most 99 bytes"),
+        ("_MOST_COLUMNS", 3, b"user,item,rating,ts\nu,i0,4,1\n", "names 4 columns, at most 3 are read"),
         ("_MOST_RAGGED", 3, b"user,item,rating,ts\n" + b"u\n" * 4, "more than 3 rows have not the 4 cells"),
         ("_LONGEST_ROW", 2**20, b"user,item,rating,ts\nu,i0,4," + b"1" * 2**21 + b"\n", "a row is longer than 1 MiB"),
         ("LONGEST_CELL", 99, b'user,item,rating,ts\nu,i0,4,"' + b"1" * 100, "line 2: a quotation mark is never closed"),
     ],
-    ids=["unpacked", "header", "empty lines", "ragged", "row", "cell"],
+    ids=["unpacked", "header", "empty lines", "columns", "ragged", "row", "cell"],
 )
 def test_a_file_that_is_plainly_no_table_is_refused_by_its_bound(shop, monkeypatch, bound, value, content, words):
     (shop.folder / "inter.csv").write_bytes(content)
