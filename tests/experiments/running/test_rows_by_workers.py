@@ -116,6 +116,7 @@ def simulated(place, config, cut_short=None) -> Hashes | None:
 
 MORTAL = """
 import os, signal
+from contextlib import suppress
 from pathlib import Path
 from groundlings.environments.errors import DataError
 from groundlings.recommenders.popular import PopularRecommender
@@ -123,11 +124,13 @@ from groundlings.recommenders.popular import PopularRecommender
 HERE, PARENT = Path({place!r}), {parent}
 
 def told(word):
-    return os.getpid() != PARENT and HERE.exists() and HERE.read_text() == word
+    with suppress(FileNotFoundError):  # of two workers that come by at once, one dies
+        return os.getpid() != PARENT and HERE.read_text() == word
 
 def die():
-    HERE.unlink()
-    os.kill(os.getpid(), signal.SIGKILL)
+    with suppress(FileNotFoundError):
+        HERE.unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
 
 class Mortal(PopularRecommender):
     '''Ends its process while it ranks, or fails, as a file says.'''
