@@ -27,13 +27,13 @@ def chances_note(comparison: Comparison, finding: Finding) -> str:
         names = [leader.name, *(arm.name for arm in finding.tied)]
         return (
             f"Tied: the difference between {listed(names)} is not clear at {sure}, all pairs taken together. "
-            f"{_ASKS_LESS} The chance is {_odds(chances, names[:4])}, which decides nothing."
+            f"{_ASKS_LESS} Here {_odds(chances, names[:4])}, which decides nothing."
         )
     if finding.kind == "no clear winner" and not leader.headline.unvaried:
         best = max(chances, key=lambda name: chances[name])
         return (
             f"Not clear: at {sure}, {_unclear(comparison, finding)} to {comparison.baseline} can be chance. "
-            f"{_ASKS_LESS} The chance is {_odds(chances, [best])}, which decides nothing."
+            f"{_ASKS_LESS} Here {_odds(chances, [best])}, which decides nothing."
         )
     if finding.kind == "no direction":
         return f"Best means the highest here: nothing says whether more {_label(comparison)} is better."
@@ -51,7 +51,7 @@ def _unclear(comparison: Comparison, finding: Finding) -> str:
 
 
 def _odds(chances: Mapping[str, float], names: list[str]) -> str:
-    return listed((f"{name} {chance(chances[name])}" for name in names if name in chances), most=9)
+    return listed((f"{name} has {chance(chances[name])}" for name in names if name in chances), most=9)
 
 
 def _label(comparison: Comparison) -> str:

@@ -172,7 +172,7 @@ def _unclear(words: Words) -> tuple[str, str]:
     ]
     verb = "shows" if len(words.comparison.arms) == 1 else "comes closest, with"
     if len(level) > 1:
-        verb = f"comes closest, as near as {listed(name for name in level if name != leader.name)}, with"
+        verb = f"comes closest, level with {listed(name for name in level if name != leader.name)}, with"
     found = leader.headline
     chance = "which can be chance"
     if found.effect.excludes_zero and not found.clear:

@@ -37,7 +37,7 @@ def test_a_chance_beside_a_tie_is_said_to_decide_nothing_and_one_beside_a_winner
     tied = answer_to(2.0, 1.9, 0.5)
     assert tied.chances_note.startswith("Tied: the difference between a and b is not clear at 95 %, all pairs taken ")
     odds = {row.name: row.odds for row in tied.rows}
-    assert f"The chance is a {odds['a']} and b {odds['b']}, which decides nothing." in tied.chances_note
+    assert f"Here a has {odds['a']} and b has {odds['b']}, which decides nothing." in tied.chances_note
     assert answer_to(2.0, 1.0).chances_note == ""
     unclear = answer_to(0.1, 0.0)
     assert unclear.chances_note.startswith("Not clear: at 95 %, the differences to base can be chance. ")
@@ -195,7 +195,7 @@ def test_what_one_other_arm_did_is_told_in_the_singular_and_arms_that_are_level_
     base = base_likes()
     same = shifted(base, 0.1, 3)
     level = answer(run_of(arm("base", base), arm("a", same), arm("b", same.copy())))
-    assert "a comes closest, as near as b, with likes per session" in level.sentence
+    assert "a comes closest, level with b, with likes per session" in level.sentence
 
 
 def test_bad_news_is_weighed_only_where_there_is_any():
