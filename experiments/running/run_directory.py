@@ -168,8 +168,9 @@ async def simulate_into(
         )
     except BaseException as fault:
         _logger.info("%s: stopped with %d open sessions (%s)", directory, len(cut_short), type(fault).__name__)
-        with suppress(RunDirectoryError):  # a full disk may be why we are here
-            files.write_json(directory / files.STOPPED_NAME, {"cut_short": [asdict(each) for each in cut_short]})
+        if cut_short or not (directory / files.MANIFEST_NAME).is_file():  # a finished run was only looked at
+            with suppress(RunDirectoryError):  # a full disk may be why we are here
+                files.write_json(directory / files.STOPPED_NAME, {"cut_short": [asdict(each) for each in cut_short]})
         raise
     (directory / files.STOPPED_NAME).unlink(missing_ok=True)
     with suppress(RunDirectoryError):  # a damaged file is measured and written anew

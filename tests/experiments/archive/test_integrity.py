@@ -80,6 +80,7 @@ def test_every_reader_ends_well_or_names_the_damage_and_leaves_it(run, statement
         resume_experiment(run)
     assert refused
     assert (run / "log.db").read_bytes() == before
+    assert not (run / "interrupted.json").exists()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
