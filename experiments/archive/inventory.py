@@ -265,6 +265,11 @@ def check_deletable(directory: Path) -> RunInfo:
         raise RunDirectoryError(
             f"{directory}: a link, not a run directory; delete {os.path.realpath(directory)} itself"
         )
+    if cells := sorted((directory / CELLS).glob("*/")) if (directory / CONFIG_NAME).is_file() else []:
+        raise RunDirectoryError(
+            f"{directory}: the runs of an experiment with variants; they are deleted one by one, such as {cells[0]}; "
+            "nothing was deleted"
+        )
     info = look_at(directory)
     logged = any((directory / name).is_file() for name in (LOG_NAME, ADDRESS_NAME))
     if info.status == UNREADABLE and not (logged and (directory / CONFIG_NAME).is_file()):

@@ -145,6 +145,16 @@ def test_only_runs_are_deleted(runs, tmp_path):
     assert (runs / "one/log.db").is_file()
 
 
+def test_of_an_experiment_with_variants_a_run_to_delete_is_named(runs):
+    (matrix := runs / "matrix" / "cells").mkdir(parents=True)
+    (matrix.parent / "config.yaml").write_text("name: matrix")
+    (runs / "one").rename(matrix / "seed-3")
+    with pytest.raises(RunDirectoryError, match=r"deleted one by one, such as .*cells/seed-3; nothing was deleted"):
+        delete_run(matrix.parent)
+    delete_run(matrix / "seed-3")
+    assert not (matrix / "seed-3").exists()
+
+
 def test_a_damaged_run_can_be_deleted(runs):
     (runs / "one/log.db").write_bytes(b"broken")
     assert check_deletable(runs / "one").status == UNREADABLE
