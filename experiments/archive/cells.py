@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
-from groundlings.environments.errors import RunDirectoryError
+from groundlings.environments.errors import RunDirectoryError, RunWarning
 from groundlings.experiments.archive import directory as files
 from groundlings.simulator.log.store import ADDRESS_NAME, LOG_NAME
 
@@ -20,7 +21,7 @@ def runs_in(directory: Path) -> list[Path]:
 
 
 def cell_directories(directory: Path) -> list[Path]:
-    """The runs of a matrix, in its order.
+    """The runs of a matrix, in its order. It warns of others beside them: an effect must not hold by leaving some out.
 
     Raises:
         RunDirectoryError: One of them has not begun.
@@ -35,6 +36,13 @@ def cell_directories(directory: Path) -> list[Path]:
             raise RunDirectoryError(
                 f"{cell}: this cell has not begun; finish the matrix with groundlings run --resume {directory}"
             )
+    if others := sorted(run.name for run in (directory / files.CELLS).glob("*") if run not in found and has_log(run)):
+        warnings.warn(
+            f"{directory / files.CELLS}: {', '.join(others)} lies there too, and is left out, because `variants` of "
+            f"{files.CONFIG_NAME} does not ask for it; put that back if it was changed after the runs",
+            RunWarning,
+            stacklevel=2,
+        )
     return found
 
 

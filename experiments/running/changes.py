@@ -97,19 +97,26 @@ def check_same(
     return real, notes
 
 
-def check_sibling(place: Path, begun: Begun, identity: Mapping[str, str], *, accept: bool) -> None:
+def check_sibling(
+    place: Path, begun: Begun, config: ExperimentConfig, identity: Mapping[str, str], *, accept: bool
+) -> None:
     """Raise `ConfigError` where a replicate that begins now is of another experiment than one that began before.
 
     Args:
         place: The directory of the earlier one.
         begun: What its log says.
+        config: Of the earlier one, as the experiment's file has it now.
         identity: What the one that begins depends on.
-        accept: Whether that is accepted; a comparison of the two will say so in any case.
+        accept: Whether another identity is accepted; a comparison of the two will say so in any case. It would not of
+            another configuration.
     """
-    differing = unlike(begun.identity, identity)
-    if differing and not accept:
-        before = begun.identity or {}
-        raise ConfigError(_refusal(place, [Change(what, before.get(what), identity.get(what)) for what in differing]))
+    before = begun.identity or {}
+    differing = [] if accept else unlike(begun.identity, identity)
+    last = {change.what: change.after for change in begun.accepted}
+    found = [Change(what, before.get(what), identity.get(what)) for what in differing]
+    configured = list(_config_changes(begun, config, identity, last))
+    if found or configured:
+        raise ConfigError(_refusal(place, [*found, *configured], fixed=configured))
 
 
 def line(change: Change) -> str:
@@ -117,13 +124,14 @@ def line(change: Change) -> str:
     return f"{change.what}: {_short(change.before)} when it began, {_short(change.after)} now"
 
 
-def _refusal(place: Path | Store, changes: Sequence[Change]) -> str:
+def _refusal(place: Path | Store, changes: Sequence[Change], fixed: Sequence[Change] = ()) -> str:
+    """What to say of changes, of which `fixed` cannot be accepted whatever they are."""
     kinds = list(dict.fromkeys(_kind(change) for change in changes))
-    never = [change for change in changes if _never(change)]
+    never = [change for change in changes if change in fixed or _never(change)]
     told = "\n".join(f"    {line(change)}" for change in changes)
-    fixed = " and another ".join(dict.fromkeys(map(_kind, never)))
+    parts = " and another ".join(dict.fromkeys(map(_kind, never)))
     way = (
-        f"no log can go on with another {fixed}: put it back as it was, or start a new run"
+        f"no log can go on with another {parts}: put it back as it was, or start a new run"
         if never
         else "put it back as it was, or start a new run; to go on all the same, as two experiments in one log, add "
         f"{ACCEPT} (accept_changes=True in Python), which the log, its manifest and every comparison will say"

@@ -186,10 +186,11 @@ def _like_the_others(directory: Path, cells: Sequence[Cell], resuming: Resuming)
     """Checks that a cell that begins is of the experiment that the matrix began as, which may be long ago."""
 
     def checked(plan: Plan) -> None:
-        for place in (directory / files.CELLS / each.name for each in cells):
+        for cell in cells:
+            place = directory / files.CELLS / cell.name
             begun = begun_in(store_at(place)) if has_log(place) else None
             if begun is not None:
-                check_sibling(place, begun, plan.identity, accept=resuming.accept_changes)
+                check_sibling(place, begun, cell.config, plan.identity, accept=resuming.accept_changes)
 
     return checked
 

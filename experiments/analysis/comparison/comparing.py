@@ -60,7 +60,7 @@ from groundlings.experiments.analysis.comparison.verdict import UNVARIED, UNVARI
 from groundlings.experiments.analysis.hybrid.findings import find_hybrid
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.lost import altogether
-from groundlings.experiments.archive.log_check import check_log
+from groundlings.experiments.archive.log_check import SOME_ROWS, check_log
 from groundlings.experiments.config.decision_plan import PlanConfig
 from groundlings.simulator.log.reader import LogReader
 
@@ -91,10 +91,26 @@ def compare_run(
     outcomes = replace(read_outcomes(log, metrics), changes=check_log(directory, log))
     run = outcomes.run
     gate = find_gate(directory, fidelity, run["dataset_hash"], run["mind"])
-    others = [replace(read_outcomes(variant, metrics), changes=check_log(None, variant)) for variant in variants]
+    others = read_variants(variants, metrics)
     random = find_truth(directory, truth, run["dataset_hash"], run["mind"])
     found = compare_outcomes(outcomes, gate, others, *beside(directory, held_out), random)
     return replace(found, hybrid=find_hybrid(directory, log, outcomes))
+
+
+def read_variants(
+    variants: Sequence[LogReader], metrics: Sequence[Metric] | None, most_rows: int | None = SOME_ROWS
+) -> list[Outcomes]:
+    """What is compared of other runs of the same experiment, and what became of each since it was written.
+
+    Args:
+        variants: Their logs.
+        metrics: What is measured.
+        most_rows: As of `check_log`.
+    """
+    return [
+        replace(read_outcomes(variant, metrics), changes=check_log(variant.directory, variant, most_rows))
+        for variant in variants
+    ]
 
 
 def compare_outcomes(

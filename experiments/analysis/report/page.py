@@ -14,7 +14,7 @@ from typing import Any
 
 from groundlings.environments.cleaning import printable
 from groundlings.experiments.analysis.answer.file import write_answer
-from groundlings.experiments.analysis.comparison.comparing import compare_outcomes
+from groundlings.experiments.analysis.comparison.comparing import compare_outcomes, read_variants
 from groundlings.experiments.analysis.comparison.fidelity_gate import find_gate, find_truth
 from groundlings.experiments.analysis.comparison.outcomes import Outcomes, read_outcomes
 from groundlings.experiments.analysis.comparison.real_behaviour import beside
@@ -174,7 +174,7 @@ def read_material(
         warn_of_changes(outcomes.changes, run_dir)
     data_and_mind = (outcomes.run["dataset_hash"], outcomes.run["mind"])
     gate, order = find_gate(run_dir, fidelity, *data_and_mind), find_truth(run_dir, truth, *data_and_mind)
-    others = [read_outcomes(variant, summary.metrics) for variant in variants]
+    others = read_variants(variants, summary.metrics, most_rows)
     comparison = compare_outcomes(outcomes, gate, others, *beside(run_dir), order)
     comparison = replace(comparison, hybrid=find_hybrid(run_dir, log, outcomes))
     question, own = str(log.run()["config"].get("question") or ""), files.own_recommenders(files.read_manifest(run_dir))

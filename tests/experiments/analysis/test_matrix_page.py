@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import sqlite3
+from contextlib import closing
 from html import unescape
 
 import pytest
 import yaml
 from rich.console import Console
 
+from groundlings.environments.errors import RunDirectoryError, RunWarning
 from groundlings.experiments.analysis.answer.file import sealed
 from groundlings.experiments.analysis.answer.values import Size
 from groundlings.experiments.analysis.comparison.several_runs import factors
 from groundlings.experiments.analysis.matrix.cells import Cell, OverRuns, heat_maps
 from groundlings.experiments.analysis.matrix.sentences import agreement, spread
+from groundlings.experiments.archive.cells import runs_in
 from groundlings.experiments.cli.run_output import print_outcome
 from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.running.replicates import run_matrix, write_reports
 from groundlings.experiments.ui.pages import report_policy
+from groundlings.simulator.log.reader import LogReader
 
 SIZE = Size(True, 0.1, 0.0, 0.2)
 
@@ -101,6 +107,35 @@ def test_every_run_is_linked_and_says_its_own_answer(matrix, page):
         patch.setattr("groundlings.experiments.running.replicates.measure", lambda *_, **__: None)
         write_reports(matrix[0])
     assert "&lt;script&gt;It leads." in (matrix[0] / "report.html").read_text()
+
+
+def test_what_was_changed_in_any_run_stands_in_the_answer_of_all(matrix, tmp_path, monkeypatch):
+    monkeypatch.setattr("groundlings.experiments.running.replicates.measure", lambda *_, **__: None)
+    directory = shutil.copytree(matrix[0], tmp_path / "m")
+    with closing(sqlite3.connect(directory / "cells" / "seed-4" / "log.db")) as log, log:
+        log.execute("UPDATE sessions SET satisfaction = 9")
+    manifest = directory / "cells" / "seed-5" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("runs/", "elsewhere/").replace('"seed": 5', '"seed": 6'))
+    answer = write_reports(directory).answer
+    assert answer.sentence.startswith(
+        "Do not use these figures: a check of the test failed (every variant is as it was"
+    )
+    said = words((directory / "report.html").read_text())
+    assert "arm popular, day 1" in said
+    assert "manifest.json was changed" in said
+
+
+def test_a_run_that_is_left_out_is_named(matrix, tmp_path):
+    directory = shutil.copytree(matrix[0], tmp_path / "m")
+    path = directory / "config.yaml"
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "variants": {"seeds": [3, 4]}}))
+    with pytest.warns(RunWarning, match=r"cells: seed-5 lies there too, and is left out"):
+        assert [run.name for run in runs_in(directory)] == ["seed-3", "seed-4"]
+
+
+def test_who_asks_a_matrix_for_one_log_is_told_where_one_is(matrix):
+    with pytest.raises(RunDirectoryError, match=r"it holds runs, .* such as .*seed-3$"):
+        LogReader(matrix[0])
 
 
 def test_the_web_app_lets_its_script_run(page):

@@ -23,6 +23,7 @@ from groundlings.experiments.running.events import ArmBegins, RunBegins
 from groundlings.experiments.running.plan import build_plan
 from groundlings.experiments.running.replicates import go_on_with, resume_matrix, run_matrix
 from groundlings.experiments.running.run import run_experiment
+from groundlings.experiments.running.run_directory import Resuming
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.spending import Spending
 from groundlings.simulator.log.writer import LogWriter
@@ -205,6 +206,17 @@ def test_progress_says_which_cell_is_at_work_and_what_can_be_resumed(configured,
     assert heard == ["1/2 seed-3: popular", "1/2 seed-3: knn", "2/2 seed-4: popular", "2/2 seed-4: knn"]
     assert set(begun) == {tmp_path / "matrix"}
     assert set(resume_matrix(tmp_path / "matrix").cells) == {"seed-3", "seed-4"}
+
+
+def test_a_cell_that_begins_later_is_of_the_same_configuration_as_the_others(configured, tmp_path, monkeypatch):
+    run_matrix(configured({"seeds": [3]}), tmp_path / "matrix")
+    path = tmp_path / "matrix" / "config.yaml"
+    begun = yaml.safe_load(path.read_text())
+    monkeypatch.setattr("groundlings.experiments.running.replicates.resume_experiment", lambda *_, **__: None)
+    path.write_text(yaml.safe_dump({**begun, "variants": {"seeds": [3, 4]}, "site": {**begun["site"], "page_size": 3}}))
+    with pytest.raises(ConfigError, match=r"another configuration:\n +config\.site\.page_size: 10 when it began"):
+        resume_matrix(tmp_path / "matrix", resuming=Resuming(accept_changes=True))
+    assert not (tmp_path / "matrix" / "cells" / "seed-4").exists()
 
 
 def test_a_cell_that_is_resumed_alone_keeps_to_what_the_others_have_left_of_the_budget(
