@@ -11,15 +11,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from groundlings.environments.dataset import Dataset
-from groundlings.environments.errors import DataError, RunDirectoryError
+from groundlings.environments.errors import DataError
 from groundlings.environments.paths import CACHE_VARIABLE, user_cache
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.split import Split, split_training
-from groundlings.experiments.archive.directory import write_text
+from groundlings.experiments.running.kept_values import read_kept, write_kept
 from groundlings.experiments.running.source_code import source_of, versions_of
 from groundlings.personas.taste.model import estimate
 from groundlings.personas.taste.weights import TasteWeights
@@ -55,16 +54,13 @@ def place_of(dataset: Dataset, split: Split, *, salt: str, seed: int, per_occasi
 
 
 def kept(path: Path) -> Mapping[str, TasteWeights] | None:
-    """Name of a taste -> its weights, None where none are kept; a file that cannot be read counts as none."""
+    """Name of a taste -> its weights, None where none are kept; a file that is not as it was written counts as none."""
     try:
-        content = json.loads(path.read_text("utf-8"))
-        return {str(name): TasteWeights.from_dict(values) for name, values in content.items()}
+        return {name: TasteWeights.from_dict(values) for name, values in read_kept(path).items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, DataError):
         return None
 
 
 def keep(path: Path, weights: Mapping[str, TasteWeights]) -> None:
     """Keep weights for another run; where the cache cannot be written, they are estimated again next time."""
-    with suppress(OSError, RunDirectoryError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps({name: each.as_dict() for name, each in weights.items()}))
+    write_kept(path, {name: each.as_dict() for name, each in weights.items()})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,13 @@ from typing import Any
 import numpy as np
 
 from groundlings.environments.arrays import FloatArray
-from groundlings.environments.errors import RunDirectoryError
 from groundlings.environments.paths import CACHE_VARIABLE, user_cache
 from groundlings.environments.plugins import PYTHON_OBJECT
 from groundlings.experiments.analysis.comparison.held_out import RepeatShares
-from groundlings.experiments.archive.directory import write_text
 from groundlings.experiments.config.loading import with_effect
 from groundlings.experiments.config.schema import ArmConfig
 from groundlings.experiments.running.held_out.extrapolation import ExtrapolatedLikes
+from groundlings.experiments.running.kept_values import read_kept, write_kept
 from groundlings.experiments.running.plan import Plan
 
 VERSION = 4
@@ -54,11 +52,11 @@ def cache_directory() -> Path:
 
 
 def kept(path: Path | None) -> Figures | None:
-    """Figures that were measured before, None where there are none; a file that cannot be read counts as none."""
+    """Figures that were measured before, None where there are none; a damaged or edited file counts as none."""
     if path is None:
         return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_kept(path)
         clicks = {str(name): np.array(values, dtype=np.float64) for name, values in content["clicks"].items()}
         new = _numbers(content["new"]) if "new" in content else None
         ndcg, hit = (np.array(content[name], dtype=np.float64) for name in ("ndcg", "hit"))
@@ -86,9 +84,7 @@ def keep(path: Path | None, figures: Figures) -> None:
         content["repeats"] = asdict(figures.repeats)
     if figures.likes is not None:
         content["likes"] = {each.name: _plain(getattr(figures.likes, each.name)) for each in fields(figures.likes)}
-    with suppress(OSError, RunDirectoryError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps(content))
+    write_kept(path, content)
 
 
 def place_of(plan: Plan, arm: ArmConfig, audiences: tuple[str, ...]) -> Path | None:

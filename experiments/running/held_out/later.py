@@ -14,7 +14,7 @@ from typing import Any
 
 from groundlings.environments.errors import RunDirectoryError, UserError
 from groundlings.experiments.analysis.comparison.held_out import HeldOut, of_dict, read_held_out
-from groundlings.experiments.archive.directory import CONFIG_NAME, write_text
+from groundlings.experiments.archive.directory import CONFIG_NAME
 from groundlings.experiments.archive.strangers import strange
 from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.config.schema import ExperimentConfig
@@ -23,6 +23,7 @@ from groundlings.experiments.running.event_loop import completed, outside_of_loo
 from groundlings.experiments.running.events import SILENT, Note, Progress
 from groundlings.experiments.running.held_out.figures import VERSION, cache_directory
 from groundlings.experiments.running.held_out.measuring import ArmMeasurement
+from groundlings.experiments.running.kept_values import read_kept, write_kept
 from groundlings.experiments.running.plan import build_plan
 from groundlings.simulator.log.reader import LogReader
 
@@ -44,15 +45,13 @@ def measured_later(directory: Path, log: LogReader, progress: Progress = SILENT)
     arms = log.logged_arms()
     baseline = arms[0].name if arms else ""
     place = _place(run)
-    with suppress(OSError, ValueError, RecursionError):
-        return of_dict(json.loads(place.read_text(encoding="utf-8")))
+    with suppress(OSError, ValueError, TypeError, AttributeError, RecursionError):
+        return of_dict(read_kept(place))
     try:
         found = _measured(directory, run, progress)
     except UserError as fault:
         return HeldOut(baseline, missing=f"this run did not measure it, and it cannot be measured now ({fault})")
-    with suppress(OSError, RunDirectoryError):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        write_text(place, json.dumps(found.as_dict()))
+    write_kept(place, found.as_dict())
     return found
 
 
