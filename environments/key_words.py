@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import re
 
-KEY_ITSELF = re.compile(r"(?=.*\d)(?=.*[a-z])(?:(?:[a-z]{2,4}_)?[A-Za-z0-9]{24,}|AIza[\w-]{30,})\Z")
+MIXED = r"(?:\S*\d[A-Za-z]|(?:\S*\d){6})"
+"""Digits as keys have them, in between or many, and not as names have them: a year or a version behind their words."""
+PREFIXED = r"(?:sk|pk|rk|gsk|xai|hf|ghp)[-_](?=\S*(?<![^\W_])(?=[^\W_]*\d)[^\W_]{8,})\S{12,}"
+"""What begins as keys of some providers do and has one long word with digits, as `pk_order_line_2` has not."""
+SENT = r"Bearer (?![a-z]+(?!\S))\S{8,}|Basic (?![A-Z]?[a-z]+\b)[A-Za-z0-9+/]{8,}={0,2}(?![\w-])"
+"""The value of a header with a key, where `Basic groceries` is none."""
+KEY_ITSELF = re.compile(rf"(?=\S*\d)(?=\S*[a-z])(?:(?:[a-z]{{2,4}}_)?(?={MIXED})[A-Za-z0-9]{{24,}}|AIza[\w-]{{30,}})\Z")
 """What could be the name of a variable by its signs alone, and is as long and mixed as a key."""
 _SECRET_IN_WORDS = re.compile(
-    r"(?<!\w)(?:sk|pk|rk|gsk|xai|hf|ghp)[-_](?=\S*\d)\S{12,}|(?:Bearer|Basic) \S{8,}|eyJ[\w-]{8,}\."
-    r"|\w://[^\s/?#]*:[^\s/?#]*@|\b(?i:password)\s*=\s*"
+    rf"(?<!\w){PREFIXED}|{SENT}|eyJ[\w-]{{8,}}\.|\w://[^\s/?#]*:[^\s/?#]*@|\b(?i:password)\s*=\s*"
 )
 """A key, or an address with a password, in whatever else was written."""
 _SECRET_WITH_ITS_END = re.compile(rf"(?:{_SECRET_IN_WORDS.pattern})\S*")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
-from groundlings.environments.key_words import KEY_ITSELF, holds_key, without_keys_as_names
+from groundlings.environments.key_words import KEY_ITSELF, MIXED, PREFIXED, SENT, holds_key, without_keys_as_names
 
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _KEY_FIELDS = frozenset({"api_key", "apikey", "key", "token", "secret", "password", "authorization"})
@@ -24,11 +24,12 @@ _SECRET_FIELD = re.compile(
 )
 """Names of fields that hold a key; others with such words do not, as `max_tokens` and `prompt_cache_key`."""
 _SECRET_VALUE = re.compile(
-    r"\s*(?:(?:sk|pk|rk|gsk|xai|hf|ghp|AIza|Bearer)[-_ ]?\S{12,}|Basic \S{8,}|(?=\S*\d)[A-Za-z0-9+/_=]{20,}\s*\Z"
-    r"|eyJ[\w-]{8,}\.)"
+    rf"\s*(?:{PREFIXED}|{SENT}|AIza\S{{12,}}|eyJ[\w-]{{8,}}\."
+    r"|(?:(?=\S*[a-z])(?=\S*[A-Z])(?=\S*\d)[A-Za-z0-9+/=]{20,}"
+    rf"|(?:[A-Za-z]\w{{1,5}}[-_])?(?={MIXED})[A-Za-z0-9+=]{{20,}})\s*\Z)"
 )
 """What begins like a key or is as long and mixed as one, and JSON Web Tokens."""
-_SECRET_PATH = re.compile(r"(?:(?:sk|pk|rk|gsk|xai|ghp)[-_][\w-]{12,}|AIza[\w-]{30,}|eyJ[\w-]{8,}\..*)\Z")
+_SECRET_PATH = re.compile(rf"(?:{PREFIXED}|AIza[\w-]{{30,}}|eyJ[\w-]{{8,}}\..*)\Z")
 _OURS = frozenset({"host", "content-type", "content-length", "transfer-encoding", "connection", "accept-encoding"})
 
 

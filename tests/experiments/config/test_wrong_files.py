@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -139,3 +140,13 @@ def test_a_file_without_a_key_and_the_directory_of_a_run_are_told_what_to_do(tmp
     (tmp_path / "config.yaml").unlink()
     with pytest.raises(ConfigError, match=r"this is a directory; expected a YAML file$"):
         load_config(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["pk_order_line_2", "hf-internal-testing/tiny-random-gpt2", "Basic groceries", "TwoTowersWithAttention2024"]
+)
+def test_a_name_that_begins_as_keys_do_is_repeated(tmp_path, name):
+    path = tmp_path / "x.yaml"
+    path.write_text("name: x\nseed: 1\ndataset: {name: toy}\nmind: {kind: behavioural}\narms: []\n")
+    with pytest.raises(ConfigError, match=re.escape(name)):
+        load_config(path, [f"seed={name}"])

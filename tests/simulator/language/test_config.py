@@ -86,6 +86,7 @@ def test_a_key_in_the_wrong_place_is_not_repeated_by_the_message_that_names_the_
         {"extra_body": {"clientSecret": SECRET}},
         {"extra_body": {"headers": {"X-Api-Key": SECRET}}},
         {"extra_body": {"sent": "eyJhbGciOiJIUzI1NiJ9.sk-very-secret.abc"}},
+        {"extra_body": {"sent": f"nvapi-{LETTERS}"}},
         {"base_url": f"https://host/v1?pwd={SECRET}"},
         {"base_url": f"https://host/v1?jwt={SECRET}"},
         {"base_url": f"https://host/v1?code={SECRET}"},
@@ -105,6 +106,8 @@ def test_what_looks_like_a_key_is_refused_wherever_it_stands_and_not_repeated(gi
     [
         {"prompt_cache_key": "agents", "session_id": "s1", "max_thinking_tokens": 500},
         {"metadata": {"run": "123e4567-e89b-12d3-a456-426614174000"}, "provider": {"order": ["basic-provider-name"]}},
+        {"user": "skywalker-team-eu", "adapter": "acme/llama_3_8b_instruct_lora", "models": ["skincare-lora-v1"]},
+        {"metadata": {"run": "groceries_2024_experiment1"}, "prompt_cache_key": "groceries_ab_test_2024_12"},
     ],
 )
 def test_fields_that_only_sound_like_keys_are_taken(extra_body):
