@@ -23,7 +23,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from groundlings.environments.arrays import FloatArray
-from groundlings.experiments.analysis.compare import Difference, mean_interval, student_p_value
+from groundlings.experiments.analysis.compare import Difference, student_p_value
 from groundlings.experiments.analysis.comparison.estimators import Estimator
 from groundlings.experiments.analysis.comparison.objective_effects import (
     ArmObjectives,
@@ -40,6 +40,7 @@ from groundlings.experiments.analysis.comparison.several_runs import (
     pooled,
 )
 from groundlings.experiments.analysis.metrics.declaration import Metric
+from groundlings.experiments.analysis.metrics.summary import mean_of
 from groundlings.experiments.config.decision_plan import PlanConfig
 from groundlings.experiments.config.objectives import ObjectiveConfig
 
@@ -159,7 +160,9 @@ def _judged(found: Difference, critical: float, plan: PlanConfig, n_arms: int) -
 
 
 def _effect(name: str, arm: str, runs: Sequence[Outcomes], plan: PlanConfig) -> ObjectiveEffect:
-    mean = mean_over_runs([mean_interval(each.counted(name)) for run in runs for each in run.arms if each.name == arm])
+    mean = mean_over_runs(
+        [mean_of(each.counted(name), each.metrics[name]) for run in runs for each in run.arms if each.name == arm]
+    )
     if arm == runs[0].baseline.name:
         return ObjectiveEffect(name, mean, None, None)
     gap = partial(_signed_gap, name=name, sign=1, confidence=1 - plan.alpha)

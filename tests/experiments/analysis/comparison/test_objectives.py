@@ -87,6 +87,16 @@ def test_means_are_as_they_were_logged_and_effects_without_luck():
     assert second.effects[0].effect.difference == pytest.approx(1.0)
 
 
+def test_the_interval_of_a_mean_keeps_to_what_its_metric_can_be():
+    bounded = by_name([replace(each, least=0.0, most=1.0) for each in METRICS])
+    declared = plan({"metric": "money", "role": "primary"})
+    found = outcomes({"first": {"money": np.ones(4)}, "second": {"money": np.array([0.0, 1.0] * 2)}}, declared)
+    arms = tuple(replace(each, metrics=bounded) for each in found.arms)
+    everybody, some = (each.effects[0].mean for each in weigh([replace(found, arms=arms)], declared, arms[1:]).arms)
+    assert everybody.low == pytest.approx(4 / (4 + stats.norm.ppf(0.975) ** 2))
+    assert (some.low, some.high) == (0.0, 1.0)
+
+
 def drawn(seed=0, n=N, gain=0.4):
     """Two arms whose gains in one metric are paid for in the other, agent by agent."""
     rng = np.random.default_rng(seed)
