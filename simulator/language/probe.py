@@ -82,7 +82,10 @@ async def examine(
     endpoint = _Endpoint({**address, "headers": headers}, given or {}, tell)
     name, dialect = await endpoint.met()
     with told_while_waiting(tell, lambda: f"what model server {base_url} can do"):
-        findings = await _tried_out(endpoint, name, dialect)
+        try:
+            findings = await _tried_out(endpoint, name, dialect)
+        except _NoAnswerInTime as silent:
+            raise silent.error from None
         if at_once and findings[0].works:
             settings = {key: value for each in findings for key, value in each.settings.items()}
             structured = settings.pop("structured", "none")
@@ -114,6 +117,14 @@ async def _tried_out(endpoint: _Endpoint, name: str, dialect: Dialect) -> list[F
     return [*findings, *_chosen(forms, dialect), odds, seed, cache]
 
 
+class _NoAnswerInTime(Exception):
+    """A request took all the time that one may take; other ways to ask would be waited for as long, one by one."""
+
+    def __init__(self, error: ProviderError) -> None:
+        super().__init__()
+        self.error = error
+
+
 @dataclass(frozen=True, slots=True)
 class _Endpoint:
     """Asks one endpoint in the way that some settings want, on a new connection each time."""
@@ -129,9 +140,20 @@ class _Endpoint:
             return pool.name, known.dialect
 
     async def asked(self, request: ChatRequest, settings: Settings) -> ChatReply:
-        """The reply to a request without a form."""
+        """The reply to a request without a form.
+
+        Raises:
+            ProviderError: It was refused.
+            _NoAnswerInTime: There was none.
+        """
+        began = time.monotonic()
         async with self._opened("none", settings) as pool:
-            return await pool.ask(self._as(request, settings))
+            try:
+                return await pool.ask(self._as(request, settings))
+            except ProviderError as error:
+                if time.monotonic() - began >= self.address["timeout_seconds"]:
+                    raise _NoAnswerInTime(error) from None
+                raise
 
     async def tried(
         self, structured: Structured, work: _Work, what: str, settings: Settings, places: int = 1

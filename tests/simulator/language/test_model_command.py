@@ -76,6 +76,23 @@ def test_a_server_that_goes_away_during_the_examination_says_nothing_about_forms
     asyncio.run(scenario())
 
 
+def test_a_server_that_answers_no_chat_in_time_is_not_asked_in_other_ways(mock, monkeypatch):
+    asked = []
+
+    async def silent(_request):
+        asked.append(1)
+        await asyncio.sleep(5)
+
+    async def scenario():
+        async with mock.Server(every=silent) as server:
+            with pytest.raises(ProviderError, match=r"did not answer within|no answer"):
+                await examine(server.url, "mock-1", None, 0.1)
+
+    monkeypatch.setattr("groundlings.simulator.language.faults._FIRST_DELAY_SECONDS", 0.005)
+    asyncio.run(scenario())
+    assert len(asked) == 3
+
+
 @pytest.mark.parametrize("place", ["no/m.yaml", "there.yaml", "leads nowhere.yaml"])
 def test_where_settings_cannot_be_written_nobody_is_asked(place, tmp_path):
     (tmp_path / "there.yaml").touch()
