@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import cast
 
 import numpy as np
 
 from groundlings.environments.arrays import BoolArray, FloatArray
 from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.memory import available_memory, spelt
-from groundlings.experiments.analysis.compare import CONFIDENCE
+from groundlings.experiments.analysis.compare import CONFIDENCE, Estimate, within_one
 
 Interval = tuple[float | None, float | None]
 
@@ -116,7 +117,9 @@ def pooled_alike(rows: Sequence[Sequence[FloatArray]]) -> list[FloatArray]:
     ]
 
 
-def interval(resampled: FloatArray, least: float = -np.inf, most: float = np.inf) -> Interval:
+def interval(
+    resampled: FloatArray, least: float = -np.inf, most: float = np.inf, share_of: int | None = None
+) -> Interval:
     """Ends of the interval of a figure: percentiles, shifted by the bootstrap's estimate of its bias.
 
     There is none where more resamples have no figure than an interval leaves out: those that have one hold the few
@@ -125,6 +128,8 @@ def interval(resampled: FloatArray, least: float = -np.inf, most: float = np.inf
     Args:
         resampled: The figure and its resamples, shape (1 + times,).
         least, most: Bounds of the figure.
+        share_of: Of how many people it is a share: where nobody has it, or everybody, all resamples agree, and the
+            interval is Wilson's of so many (`within_one`).
     """
     value, known = float(resampled[0]), resampled[1:][~np.isnan(resampled[1:])]
     times = len(resampled) - 1
@@ -132,6 +137,9 @@ def interval(resampled: FloatArray, least: float = -np.inf, most: float = np.inf
         return None, None
     ends = np.quantile(known, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]) + value - known.mean()
     low, high = np.clip(ends, least, most)
+    if share_of and low == high and value in (0.0, 1.0):
+        found = within_one(Estimate(value, 0.0, value, value, share_of, 0))
+        low, high = cast("float", found.low), cast("float", found.high)
     return min(float(low), value), max(float(high), value)
 
 
@@ -192,6 +200,8 @@ class Figure:
     high: float | None
 
     @classmethod
-    def of(cls, resampled: FloatArray, least: float = -np.inf, most: float = np.inf) -> Figure:
-        """From the figure and its resamples, shape (1 + times,)."""
-        return cls(float(resampled[0]), *interval(resampled, least, most))
+    def of(
+        cls, resampled: FloatArray, least: float = -np.inf, most: float = np.inf, share_of: int | None = None
+    ) -> Figure:
+        """From the figure and its resamples, shape (1 + times,), as `interval`."""
+        return cls(float(resampled[0]), *interval(resampled, least, most, share_of))

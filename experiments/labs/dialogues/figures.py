@@ -101,7 +101,7 @@ class Tally:
             np.bincount([places[talk.turn.dialogue] for talk in some], minlength=len(judged)).astype(np.float64)
             for some in (talks, [talk for talk in talks if talk.over == ACCEPTED])
         )
-        self.talks = talks
+        self.talks, self._dialogues = talks, len(judged)
         self.accepted = resamples.ratio(ended, turns, everybody)
         """Shape (1 + times,)."""
         self.recall = ratios.reshape(len(ratios), -1, len(AMONG))
@@ -116,12 +116,14 @@ class Tally:
             system,
             turns=len(self.talks),
             accepted=float(self.accepted[0]),
-            accepted_ends=interval(self.accepted, 0.0, 1.0),
+            accepted_ends=interval(self.accepted, 0.0, 1.0, self._dialogues),
             unreadable=sum(talk.over == UNREADABLE for talk in self.talks),
             answers=sum(talk.answers for talk in self.talks),
             naming=sum(talk.naming for talk in self.talks),
             rounds=tuple(
-                Round(place + 1, _figures(self.recall[:, place]), _figures(gain[:, place], -1.0))
+                Round(
+                    place + 1, _figures(self.recall[:, place], share_of=self._dialogues), _figures(gain[:, place], -1.0)
+                )
                 for place in range(self.recall.shape[1])
             ),
         )
@@ -131,6 +133,6 @@ class Tally:
         return Worth(leaky, without, system, _figures(self.recall[:, -1] - other.recall[:, -1], -1.0))
 
 
-def _figures(resampled: FloatArray, least: float = 0.0) -> tuple[Figure | None, ...]:
+def _figures(resampled: FloatArray, least: float = 0.0, share_of: int | None = None) -> tuple[Figure | None, ...]:
     """Of columns as `AMONG`, shape (1 + times, len(AMONG))."""
-    return tuple(None if np.isnan(column[0]) else Figure.of(column, least, 1.0) for column in resampled.T)
+    return tuple(None if np.isnan(column[0]) else Figure.of(column, least, 1.0, share_of) for column in resampled.T)

@@ -384,3 +384,13 @@ def test_recall_among_as_many_as_there_are_items_is_not_known() -> None:
     assert [figure and figure.value for figure in many.recall] == [0.0, 1.0, 1.0]
     assert few.over_popular[2] is None
     assert _with_ends(few.recall[2]) == "n/a"
+
+
+def test_what_all_dialogues_agree_on_is_not_certain_of_others() -> None:
+    turns = [SimpleNamespace(dialogue=number, targets=(4,)) for number in range(14)]
+    talks = [SimpleNamespace(turn=turn, ranks=[(7,)], over="accepted", answers=1, naming=0) for turn in turns]
+    tally = Tally(talks, range(14), Resamples.draw(14, 200, np.random.default_rng(1)), 90)  # type: ignore[arg-type]
+    row = tally.row("a", "b", tally)
+    nobody, everybody, _ = row.rounds[0].recall
+    assert (nobody.low, nobody.high) == (0.0, pytest.approx(0.215, abs=0.001))  # Wilson's, 0 of 14
+    assert (everybody.low, everybody.high) == row.accepted_ends == (pytest.approx(0.785, abs=0.001), 1.0)
