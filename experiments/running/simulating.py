@@ -11,9 +11,10 @@ from typing import Any, cast
 
 from groundlings.environments.cleaning import logger
 from groundlings.environments.errors import TooMuchUnlearnt, TooMuchUnreadable, TooMuchUnsaid
+from groundlings.experiments.analysis.metrics.asked_by_recommenders import limits_of
 from groundlings.experiments.analysis.metrics.lost import altogether, read_lost
 from groundlings.experiments.analysis.metrics.lost_afterthoughts import read_lost_afterthoughts
-from groundlings.experiments.analysis.metrics.lost_lessons import limits_of, read_lessons
+from groundlings.experiments.analysis.metrics.lost_lessons import read_lessons
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.arms_ahead import ArmsAhead, Notebook, write
 from groundlings.experiments.running.changes import check_same, line

@@ -20,6 +20,8 @@ from groundlings.experiments.analysis.comparison.outcomes import ArmOutcomes, Ou
 from groundlings.experiments.analysis.comparison.preference import Preference
 from groundlings.experiments.analysis.comparison.segments import welch_anova_p_value
 from groundlings.experiments.analysis.comparison.verdict import Check
+from groundlings.experiments.analysis.metrics.asked_by_recommenders import Questions
+from groundlings.experiments.analysis.metrics.lost_afterthoughts import LostKind
 from groundlings.experiments.config.decision_plan import PlanConfig
 from groundlings.experiments.config.designs import ParallelDesign, SplitDesign
 
@@ -123,42 +125,34 @@ def _readable(outcomes: Outcomes) -> tuple[Check, ...]:
 def _thought(outcomes: Outcomes) -> tuple[Check, ...]:
     """Whether enough could be read of the thoughts that agents make of sessions, asked where any is lost."""
     found = [(arm.name, arm.afterthoughts.thoughts) for arm in outcomes.arms if arm.afterthoughts]
-    short = [(name, each) for name, each in found if each]
-    if not short:
-        return ()
-    allowed = outcomes.max_unreadable
-    said = "; ".join(
-        f"{name}: {each.counted()} ({100 * each.share:.1f} %, at most {100 * allowed:g} % allowed)"
-        for name, each in short
-    )
-    enough = all(each.share <= allowed for _, each in short)
-    return (Check("the thoughts that later sessions rest on could be read", "passed" if enough else "failed", said),)
+    short = [(name, each, outcomes.max_unreadable) for name, each in found if each]
+    return _within_limits("the thoughts that later sessions rest on could be read", short)
 
 
 def _learnt(outcomes: Outcomes) -> tuple[Check, ...]:
     """Whether recommenders learnt enough of what they asked, asked where any lesson is lost."""
-    short = [(arm.name, arm.lessons) for arm in outcomes.arms if arm.lessons and arm.lessons.lost]
-    if not short:
-        return ()
-    said = "; ".join(
-        f"{name}: {each.counted()} ({100 * each.share:.1f} %, at most {100 * each.limit:g} % allowed)"
-        for name, each in short
-    )
-    enough = all(each.share <= each.limit for _, each in short)
-    return (Check("recommenders could read what they asked in order to learn", "passed" if enough else "failed", said),)
+    found = [(arm.name, arm.lessons) for arm in outcomes.arms]
+    short = [(name, each, each.limit) for name, each in found if each and each.lost]
+    return _within_limits("recommenders could read what they asked in order to learn", short)
 
 
 def _heard(outcomes: Outcomes) -> tuple[Check, ...]:
     """Whether recommenders could read enough of what models said about their lists, asked where any reply is lost."""
-    short = [(arm.name, arm.lost_replies) for arm in outcomes.arms if arm.lost_replies]
+    found = [(arm.name, arm.lost_replies) for arm in outcomes.arms]
+    short = [(name, each, each.limit) for name, each in found if each]
+    return _within_limits("recommenders could read what they asked for their lists", short)
+
+
+def _within_limits(name: str, short: Sequence[tuple[str, LostKind | Questions, float]]) -> tuple[Check, ...]:
+    """Whether no arm lost a larger share than it may; asked where any lost some."""
     if not short:
         return ()
     said = "; ".join(
-        f"{name}: {each.counted()} ({100 * each.share:.1f} %, at most {100 * each.limit:g} % allowed)"
-        for name, each in short
+        f"{arm}: {each.counted()} ({100 * each.share:.1f} %, at most {100 * limit:g} % allowed)"
+        for arm, each, limit in short
     )
-    enough = all(each.share <= each.limit for _, each in short)
-    return (Check("recommenders could read what they asked for their lists", "passed" if enough else "failed", said),)
+    enough = all(each.share <= limit for _, each, limit in short)
+    return (Check(name, "passed" if enough else "failed", said),)
 
 
 def _lost_alike(arm: ArmOutcomes, baseline: ArmOutcomes) -> tuple[Check, ...]:

@@ -12,8 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from groundlings.environments.errors import UnreadableReply
-from groundlings.environments.plugins import PYTHON_OBJECT
 from groundlings.experiments.analysis.metrics.agent_steps import AgentSteps
+from groundlings.experiments.analysis.metrics.asked_by_recommenders import may_ask
 from groundlings.experiments.analysis.metrics.called_functions import CalledFunctions, count_functions
 from groundlings.experiments.analysis.metrics.chat_moves import ChatMoves, count_moves
 from groundlings.experiments.analysis.metrics.compared_pairs import ComparedPairs, count_pairs
@@ -246,8 +246,7 @@ def read_model_lists(log: LogReader, config: Mapping[str, Any]) -> dict[int, Mod
         log: The run's.
         config: The run's configuration as plain values; calls are looked through only where an arm may ask a model.
     """
-    arms = [arm for arm in config.get("arms") or () if isinstance(arm, Mapping)]
-    if not any(arm.get("model") or str(arm.get("recommender")).startswith(PYTHON_OBJECT) for arm in arms):
+    if not may_ask(config):
         return {}
     found: dict[int, ModelLists] = {}
     for template in _TEMPLATES:
