@@ -1,4 +1,4 @@
-"""Many sessions open at once, their results in order, and a garbage collector that does not interrupt them."""
+"""Many sessions at once, their results in order; waits that hear signals; a garbage collector that keeps still."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import gc
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -55,6 +56,26 @@ async def in_order(
         for open_task in waiting:
             open_task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
+
+
+_LOOKS_SECONDS = 0.2
+
+
+def waited_for(work: Future[Result]) -> Result:
+    """What another thread's work returns; a signal (Ctrl-C) is heard all the while.
+
+    A signal that comes in the moment before a thread falls asleep does not wake it, and Python tells of signals only
+    where it is awake. So it wakes now and then.
+
+    Args:
+        work: Of another thread.
+
+    Raises:
+        Exception: What the work raises.
+    """
+    while not work.done():
+        wait((work,), timeout=_LOOKS_SECONDS)
+    return work.result()
 
 
 class _Others:

@@ -36,6 +36,7 @@ from groundlings.recommenders.policies.pages import (
     nearest_places,
 )
 from groundlings.recommenders.policies.vectors import SessionVectors
+from groundlings.simulator.concurrency import waited_for
 
 Result = TypeVar("Result")
 
@@ -53,17 +54,18 @@ class OwnLoop:
 
     def wait(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
         """What a coroutine returns; it is ended where whoever waits is interrupted (Ctrl-C)."""
-        running = self._thread.submit(self._runner.run, coroutine)
         try:
-            return running.result()
+            return waited_for(self._thread.submit(self._runner.run, coroutine))
         except BaseException:
-            if not running.done():
-                self._loop.call_soon_threadsafe(self._end_all)
+            self._loop.call_soon_threadsafe(self._end, coroutine)
             raise
 
-    def _end_all(self) -> None:
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
+    def _end(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Cancel what a coroutine does; nothing where it has ended, for then others may run."""
+        tasks = asyncio.all_tasks(self._loop)
+        if any(task.get_coro() is coroutine for task in tasks):
+            for task in tasks:
+                task.cancel()
 
     def close(self) -> None:
         """End the loop and its thread."""

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from groundlings.experiments.running.events import Changed, Note, Progress, ProgressEvent, SessionsWritten
+from groundlings.simulator.concurrency import waited_for
 
 Result = TypeVar("Result")
 
@@ -39,7 +40,7 @@ def outside_of_loops(work: Callable[[Progress], Result], progress: Progress) -> 
     with ThreadPoolExecutor(1, thread_name_prefix="groundlings") as pool:
         working = pool.submit(work, Changed(progress, stopped))
         try:
-            return working.result()
+            return waited_for(working)
         finally:
             stop.set()
 

@@ -11,6 +11,7 @@ from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from groundlings.environments.errors import RunDirectoryError
+from groundlings.simulator.concurrency import waited_for
 from groundlings.simulator.log import tables
 from groundlings.simulator.log.columns import Row
 from groundlings.simulator.log.part_footers import refuse_claims
@@ -170,7 +171,7 @@ def answered(connection: duckdb.DuckDBPyConnection, ask: Callable[[], Result]) -
     with ThreadPoolExecutor(1, thread_name_prefix="groundlings") as beside:
         asking = beside.submit(ask)
         try:
-            return asking.result()
+            return waited_for(asking)
         except BaseException:
             if not asking.done():
                 connection.interrupt()

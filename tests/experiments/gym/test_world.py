@@ -21,17 +21,35 @@ def _interrupts():
 
 @pytest.mark.usefixtures("_interrupts")
 def test_who_is_interrupted_while_a_mind_waits_can_close_the_world():
-    ended = []
-
-    async def waits_for_ever():
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.append(True)
-
-    loop = OwnLoop()
+    loop, mind = OwnLoop(), SlowMind(seconds=60, interrupted_at=threading.main_thread())
     with pytest.raises(KeyboardInterrupt):
-        loop.wait(waits_for_ever())
+        loop.wait(mind.answer())
     loop.close()
-    assert ended
+    assert mind.was_ended
+
+
+@pytest.mark.usefixtures("_interrupts")
+def test_an_interrupt_that_wakes_nobody_is_heard_all_the_same():
+    # A signal wakes the thread that it reaches. It reaches another one here: the main thread was about to fall asleep.
+    loop, mind = OwnLoop(), SlowMind(seconds=10, interrupted_at=None)
+    with pytest.raises(KeyboardInterrupt):
+        loop.wait(mind.answer())
+    assert loop.wait(asyncio.sleep(0, "goes on")) == "goes on"
+    loop.close()
+    assert mind.was_ended
+
+
+class SlowMind:
+    """Sends an interrupt to a thread, this one if none is named, and then takes its time."""
+
+    def __init__(self, seconds: float, interrupted_at: threading.Thread | None) -> None:
+        self.was_ended = False
+        self._seconds, self._thread = seconds, interrupted_at
+
+    async def answer(self) -> None:
+        signal.pthread_kill((self._thread or threading.current_thread()).ident, signal.SIGINT)
+        try:
+            await asyncio.sleep(self._seconds)
+        except asyncio.CancelledError:
+            self.was_ended = True
+            raise
