@@ -96,7 +96,7 @@ def _calendar(cell: str, unit: Calendar) -> int:
 def _number(cell: str, unit: Epoch, strict: bool) -> int:
     wanted = f"{NAMES[unit]} since 1970, as in other rows of the column"
     if NUMBER.fullmatch(cell) is None:
-        raise ValueError(f"{NAMES[unit]} since 1970, as in the first row")
+        raise ValueError(wanted)
     number = Decimal(cell)
     whole = np.array([whole_part(cell)])
     if not fitting(whole, unit, strict).all():

@@ -46,6 +46,12 @@ _SPREADSHEET_DAYS = (32_874, 54_789)
 """From 1990 to the end of 2049 in days since 1900, as spreadsheets count them."""
 
 
+def are_numbers(column: Column) -> bool:
+    """Whether at least half of the distinct cells are numbers, as which a table with gaps may not begin."""
+    usual = np.count_nonzero(plain_numbers(column.texts).read | of_decimals(column.texts).read)
+    return 2 * usual >= len(column.texts) if usual else NUMBER.fullmatch(column.cell(0)) is not None
+
+
 def told_apart(column: Column, integers: IntArray | None) -> TimeUnit:
     """The unit that most numbers of a column fit; fails where they fit two.
 

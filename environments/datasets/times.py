@@ -24,7 +24,6 @@ from groundlings.environments.datasets.time_cells import (
     FORMATS,
     MOST_TICKS,
     NANO,
-    NUMBER,
     PER_SECOND,
     Epoch,
     TimeUnit,
@@ -34,7 +33,7 @@ from groundlings.environments.datasets.time_cells import (
     offset_said,
     reader,
 )
-from groundlings.environments.datasets.time_units import told_apart
+from groundlings.environments.datasets.time_units import are_numbers, told_apart
 from groundlings.environments.interactions import TICKS_PER_SECOND, Interactions, TicksPerSecond
 
 
@@ -75,8 +74,7 @@ def read_times(column: Column, unit: TimeUnit | None) -> Times:
     if unit is None and (quick := _of_one_unit(column)) is not None:
         return quick
     integers = column.integers
-    numeric = integers is not None or NUMBER.fullmatch(column.cell(0)) is not None
-    told = unit or (told_apart(column, integers) if numeric else "iso")
+    told = unit or (told_apart(column, integers) if integers is not None or are_numbers(column) else "iso")
     if told in PER_SECOND and integers is not None:
         return _of_integers(column, integers, told, strict=unit is None)
     moments = _moments(column, integers, told, strict=unit is None)

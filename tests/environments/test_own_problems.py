@@ -169,6 +169,17 @@ def test_rows_that_agree_are_one_interaction_and_are_counted(shop):
     )
 
 
+@pytest.mark.parametrize("gap", ["", "NULL"])
+@pytest.mark.parametrize("time", ["{}", "{}000", "{}.5", "20240301"])
+def test_a_gap_in_the_first_row_does_not_make_the_other_times_wrong(tmp_path, time, gap):
+    shop = Shop(tmp_path)
+    shop.met([f"u,i2,3,{gap}", *(f"u{n},i1,4,{time.format(1_700_000_000 + n)}" for n in range(3))])
+    told = shop.refusal()
+    assert f"found '{gap}', expected" in told
+    assert "more row" not in told
+    assert len(shop.load("drop").interactions.users) == 3
+
+
 @pytest.mark.parametrize(("rule", "stars"), [("first", 5), ("last", 1)])
 def test_the_first_or_the_last_row_counts_where_the_file_says_so(shop, rule, stars):
     shop.met([*GOOD, "u,i0,,2024-03-01", BAD["moment"]])
