@@ -48,7 +48,7 @@ _SPREADSHEET_DAYS = (32_874, 54_789)
 
 def are_numbers(column: Column) -> bool:
     """Whether at least half of the distinct cells are numbers, as which a table with gaps may not begin."""
-    usual = np.count_nonzero(plain_numbers(column.texts).read | of_decimals(column.texts).read)
+    usual = int(np.count_nonzero(plain_numbers(column.texts).read | of_decimals(column.texts).read))
     return 2 * usual >= len(column.texts) if usual else NUMBER.fullmatch(column.cell(0)) is not None
 
 

@@ -62,20 +62,27 @@ class LogKind:
     asked: bool
 
 
-def choose_directory(name: str, out: Path | None) -> Path:
+def choose_directory(name: str, out: Path | None, home: Path = Path()) -> Path:
     """Where a run goes: `out`, or the first free one of runs/NAME, runs/NAME-2, ...; nothing is overwritten.
+
+    Args:
+        name: Of the run.
+        out: The directory, if one was asked for.
+        home: What relative paths begin at.
 
     Raises:
         RunDirectoryError: `out` holds something already, or cannot be written.
     """
     if out is not None:
-        if out.exists() and (not out.is_dir() or any(not _is_leftover(path) for path in out.iterdir())):
+        directory = home / out
+        if directory.exists() and (
+            not directory.is_dir() or any(not _is_leftover(path) for path in directory.iterdir())
+        ):
             raise RunDirectoryError(
                 f"{out}: not empty, and a run never overwrites anything; choose another --out or remove it first"
             )
-        directory = out
     else:
-        candidates = (Path("runs") / (name if number == 1 else f"{name}-{number}") for number in range(1, 10_000))
+        candidates = (home / "runs" / (name if number == 1 else f"{name}-{number}") for number in range(1, 10_000))
         directory = next(candidate for candidate in candidates if not candidate.exists())
     try:
         directory.mkdir(parents=True, exist_ok=True)

@@ -26,6 +26,7 @@ from groundlings.experiments.running.changes import check_sibling
 from groundlings.experiments.running.events import SILENT, ArmBegins, Changed, Note, Progress, ProgressEvent, RunBegins
 from groundlings.experiments.running.hybrid import spent_by_run
 from groundlings.experiments.running.kept_data import with_data_kept
+from groundlings.experiments.running.own_code import home
 from groundlings.experiments.running.plan import Plan
 from groundlings.experiments.running.relocation import with_data_at
 from groundlings.experiments.running.run import Outcome, resume_experiment, run_experiment
@@ -89,7 +90,7 @@ def run_matrix(
     Raises:
         UserError: As `run_experiment`; what was logged before stays, and `resume_matrix` goes on.
     """
-    directory = files.choose_directory(config.name, out)
+    directory = files.choose_directory(config.name, out, home(config, supplied))
     with files.locked(directory):
         dataset = supplied.dataset if supplied else None
         files.write_text(directory / files.CONFIG_NAME, as_yaml(with_data_kept(config, dataset, directory)))
@@ -115,6 +116,7 @@ def resume_matrix(
         refuse_unnamed(config.log.url, path)
     if resuming.data is not None:
         config = with_data_at(config, resuming.data)
+    directory = home(config, supplied) / directory
     with files.locked(directory):
         outcome = _carry_out(config, directory, progress, supplied, resuming)
         if resuming.data is not None:

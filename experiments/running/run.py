@@ -28,6 +28,7 @@ from groundlings.experiments.running.event_loop import completed, outside_of_loo
 from groundlings.experiments.running.events import SILENT, Note, Progress, RunBegins, on_measuring
 from groundlings.experiments.running.hybrid import live_with_language, open_language_model, spent_by_run
 from groundlings.experiments.running.manifest import manifest, run_row
+from groundlings.experiments.running.own_code import home
 from groundlings.experiments.running.plan import Plan, prepare
 from groundlings.experiments.running.relocation import check_files, with_data_at
 from groundlings.experiments.running.run_directory import (
@@ -142,10 +143,11 @@ def _carried_out(
 ) -> Outcome:
     """Either kind of run: a resumed directory is locked first, a new one once nothing can fail any more."""
     with ExitStack() as held:
-        before, begun = spent or Spending(), None
+        before, begun, at = spent or Spending(), None, home(config, supplied)
         if resumed is None:
             files.check_server(config.log.url if config.log else None)
         else:
+            resumed = at / resumed
             held.enter_context(reading(resumed))
             held.enter_context(kept(resumed))
             progress.event(RunBegins(resumed))
@@ -172,7 +174,7 @@ def _carried_out(
                     check(plan)
                 if resumed is None and (warning := await level_warning_of_run(plan)):
                     progress.event(Note(warning))
-                directory = resumed or begin(plan, out, held, progress)
+                directory = resumed or begin(plan, out, at, held, progress)
                 if resumed is not None:
                     prepare_again(plan, resumed, begun, resuming)
                 if plan.execution.engine != "process" or config.execution.engine != "auto":

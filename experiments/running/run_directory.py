@@ -118,19 +118,20 @@ def check_log_is_there(directory: Path, begun: Begun | None) -> None:
         )
 
 
-def begin(plan: Plan, out: Path | None, held: ExitStack, progress: Progress) -> Path:
+def begin(plan: Plan, out: Path | None, home: Path, held: ExitStack, progress: Progress) -> Path:
     """The directory of a new run, kept for this process, with its configuration in it.
 
     Args:
         plan: What is to be run.
         out: The directory; one under `runs` if absent.
+        home: What relative paths begin at.
         held: Gives the directory free when it is closed.
         progress: Is told where the run can be resumed.
 
     Raises:
         RunDirectoryError: The directory holds something already, or cannot be written.
     """
-    directory = files.choose_directory(plan.config.name, out)
+    directory = files.choose_directory(plan.config.name, out, home)
     held.enter_context(kept(directory))
     files.write_text(directory / files.CONFIG_NAME, as_yaml(with_data_kept(plan.config, plan.dataset.real, directory)))
     if plan.minds.language_term is not None:

@@ -17,13 +17,13 @@ from groundlings.experiments.analysis.comparison.held_out import HeldOut, of_dic
 from groundlings.experiments.archive.directory import CONFIG_NAME
 from groundlings.experiments.archive.strangers import strange
 from groundlings.experiments.config.loading import load_config
-from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.as_it_ran import not_as_it_ran
 from groundlings.experiments.running.event_loop import completed, outside_of_loops
 from groundlings.experiments.running.events import SILENT, Note, Progress
 from groundlings.experiments.running.held_out.figures import VERSION, cache_directory
 from groundlings.experiments.running.held_out.measuring import ArmMeasurement
 from groundlings.experiments.running.kept_values import read_kept, write_kept
+from groundlings.experiments.running.own_code import code_of_its_own
 from groundlings.experiments.running.plan import build_plan
 from groundlings.simulator.log.reader import LogReader
 
@@ -63,7 +63,7 @@ def _measured(directory: Path, run: dict[str, Any], progress: Progress) -> HeldO
     if why := strange(directory):
         raise RunDirectoryError(f"{why}, so only its log is read")
     config = load_config(directory / CONFIG_NAME)
-    if own := _code_of_its_own(config):
+    if own := code_of_its_own(config):
         raise RunDirectoryError(
             f"{own} is code of its own, which a comparison does not import; `groundlings run --resume {directory}` does"
         )
@@ -73,22 +73,6 @@ def _measured(directory: Path, run: dict[str, Any], progress: Progress) -> HeldO
     if differing := not_as_it_ran(directory, config, plan):
         raise RunDirectoryError(f"it is not what it ran with any more ({'; '.join(differing)})")
     return outside_of_loops(lambda _: completed(ArmMeasurement(plan).finished()), progress)
-
-
-def _code_of_its_own(config: ExperimentConfig) -> str:
-    """The first name in a configuration that stands for code outside of Groundlings, "" where none does."""
-    named = [config.dataset.name, config.mind.kind, *(arm.recommender for arm in config.arms)]
-    named += [] if config.environment is None else [config.environment.kind]
-    inner = [str(value) for arm in config.arms for value in _texts(arm.options)]
-    return next((name for name in (*named, *inner, *(config.metrics or ())) if ":" in name), "")
-
-
-def _texts(value: object) -> list[str]:
-    """The recommenders that options name, at any depth."""
-    if isinstance(value, dict):
-        own = [value["recommender"]] if isinstance(value.get("recommender"), str) else []
-        return own + [text for inner in value.values() for text in _texts(inner)]
-    return [text for inner in value for text in _texts(inner)] if isinstance(value, list | tuple) else []
 
 
 def _place(run: dict[str, Any]) -> Path:
