@@ -220,8 +220,8 @@ async def calibrated(
         scorer,
         check_lost=partial(refuse_unreadable, limit=mind.max_unreadable, key="mind"),
         base=context.base_directory,
+        asked=mind.model,
         run=run,
-        people_at_once=people_at_once(mind.model),
         progress=progress,
     )
     # The weights were fitted with this evidence: another seed's would be a little different.
@@ -236,8 +236,8 @@ async def find_language_term(
     *,
     check_lost: CheckLost,
     base: Path,
+    asked: ModelConfig,
     run: Path | None = None,
-    people_at_once: int = 1,
     progress: Progress = SILENT,
 ) -> LanguageTerm:
     """As `weigh_scores`, of what a model says."""
@@ -248,8 +248,8 @@ async def find_language_term(
         scorer,
         check_lost=check_lost,
         base=base,
+        asked=asked,
         run=run,
-        people_at_once=people_at_once,
         progress=progress,
     )
 
@@ -261,8 +261,8 @@ async def weigh_scores(
     *,
     check_lost: CheckLost,
     base: Path,
+    asked: ModelConfig,
     run: Path | None = None,
-    people_at_once: int = 1,
     progress: Progress = SILENT,
 ) -> LanguageTerm:
     """The weights that fit, fitted now where there are none.
@@ -273,8 +273,8 @@ async def weigh_scores(
         scorer: Asks a model, or a student of its answers.
         check_lost: Refuses too many unreadable answers, wherever the weights come from; a run keeps its own.
         base: From where the path of `options.calibration` counts.
+        asked: How the model is reached.
         run: The directory of a run whose decisions have begun: it keeps its weights.
-        people_at_once: How many people a fit asks about side by side.
         progress: Is told where the weights came from, and how far a fit is.
 
     Raises:
@@ -288,9 +288,9 @@ async def weigh_scores(
     elif options.calibration is not None:
         found, source = _named(base / options.calibration, wanted), str(options.calibration)
     else:
-        kept = next(_fitting(wanted), None)
+        kept = next(_fitting(wanted, asked), None)
         if kept is None:
-            kept = await _fit(wanted, ground, scorer, check_lost, people_at_once, progress), "fitted for this run"
+            kept = await _fit(wanted, ground, scorer, check_lost, asked, progress), "fitted for this run"
         found, source = kept
     if run is None:
         check_lost(found.labels.unreadable, found.labels.asked)
@@ -346,11 +346,11 @@ def _of_run(path: Path, wanted: FittedFor) -> Calibration:
     return found
 
 
-def _fitting(wanted: FittedFor) -> Iterator[tuple[Calibration, str]]:
+def _fitting(wanted: FittedFor, asked: ModelConfig) -> Iterator[tuple[Calibration, str]]:
     """What was fitted before and fits, with its source; a file that cannot be read is passed by."""
     cache, shipped = cache_directory(), Path(str(files("groundlings.experiments") / "calibrations"))
     places = [
-        *((path, f"fitted before, {path}") for path in sorted(cache.glob(f"{_stem(wanted)}-*.json"))),
+        *((path, f"fitted before, {path}") for path in sorted(cache.glob(f"{_stem(wanted, asked)}-*.json"))),
         *((path, f"shipped with Groundlings, {path.name}") for path in sorted(shipped.glob("*.json"))),
     ]
     for path, source in places:
@@ -367,7 +367,7 @@ async def _fit(
     ground: CalibrationGround,
     scorer: PairScorer,
     check_lost: CheckLost,
-    people_at_once: int,
+    asked: ModelConfig,
     progress: Progress,
 ) -> Calibration:
     line = f"calibration: fitting on at most {wanted.people} validation people, {wanted.pairs} pairs each"
@@ -378,18 +378,22 @@ async def _fit(
         ground.split,
         ground.taste(wanted.seed),
         scorer,
-        people_at_once=people_at_once,
+        people_at_once=people_at_once(asked),
         on_pairs=on_pairs(progress),
         check_lost=partial(check_lost, scorers=[scorer]),
     )
     cache = cache_directory()
     cache.mkdir(parents=True, exist_ok=True)
     fingerprint = hashlib.sha256(wanted.model_fingerprint.encode()).hexdigest()
-    write_text(cache / f"{_stem(wanted)}-{fingerprint[:8]}.json", found.as_text())
+    write_text(cache / f"{_stem(wanted, asked)}-{fingerprint[:8]}.json", found.as_text())
     return found
 
 
-def _stem(wanted: FittedFor) -> str:
-    """The cache's name for weights, but for the model's fingerprint: a replay knows only the model's name."""
-    content = json.dumps(wanted.model_dump(mode="json", exclude={"model_fingerprint"}), sort_keys=True)
+def _stem(wanted: FittedFor, asked: ModelConfig) -> str:
+    """The cache's name for weights, but for the model's fingerprint: a replay knows only the model's name.
+
+    Many servers call what they serve by one name ("default"), so whom they were fitted for is told by the address, too.
+    """
+    server = {"server": asked.server} if asked.server else {}
+    content = json.dumps({**wanted.model_dump(mode="json", exclude={"model_fingerprint"}), **server}, sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]

@@ -235,6 +235,14 @@ class ModelConfig(BaseModel):
         )
 
     @property
+    def server(self) -> dict[str, Any]:
+        """What tells servers apart that call their models by one name; empty where it is no server that is asked."""
+        if self.provider != "endpoint":
+            return {}
+        addresses = [self.base_url] if self.base_url is not None else [each.base_url for each in self.endpoints]
+        return {"addresses": sorted(addresses), **self.later_keys}
+
+    @property
     def later_keys(self) -> dict[str, Any]:
         """Those of `LATER` that are not at their defaults, as plain values."""
         return self.model_dump(mode="json", include=set(self.LATER), exclude_defaults=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from groundlings.environments.chat import ChatRequest
 from groundlings.environments.cleaning import storable
@@ -50,6 +51,9 @@ def token_counts(usage: object, request: ChatRequest, written: int, *, cut_off: 
     of them is: the prompt is estimated as a token per four bytes, and the reply as a token per four characters, at
     least one, and all that it was allowed where it was cut off for its length.
 
+    Some servers leave what a model thought out of the tokens of its reply and tell of it in their total or in a count
+    of its own; it was written and is paid for, so it is counted with the reply.
+
     Args:
         usage: The field of that name, whatever it is.
         request: What was asked.
@@ -64,7 +68,7 @@ def token_counts(usage: object, request: ChatRequest, written: int, *, cut_off: 
     cached = 0 if told is None else _count(told, least=0)
     if prompt is None or completion is None or cached is None or cached > prompt:
         return TokenCounts(_tokens_sent(request), 0, _tokens_written(written, request.max_tokens * cut_off), True)
-    return TokenCounts(prompt, cached, completion, False)
+    return TokenCounts(prompt, cached, completion + _thought_elsewhere(given, prompt, completion), False)
 
 
 def estimated_counts(request: ChatRequest, written_bytes: int) -> TokenCounts:
@@ -117,6 +121,16 @@ def _count(given: object, least: int) -> int | None:
     if not least <= given <= MOST_TOKENS or given != int(given):
         return None
     return int(given)
+
+
+def _thought_elsewhere(usage: Mapping[str, Any], prompt: int, completion: int) -> int:
+    """Tokens that a model wrote and that are not among those of its reply."""
+    total = _count(usage.get("total_tokens"), least=prompt + completion)
+    if total is not None:
+        return total - prompt - completion
+    details = usage.get("completion_tokens_details")
+    thought = _count(details.get("reasoning_tokens"), least=completion + 1) if isinstance(details, dict) else None
+    return thought or 0
 
 
 def _tokens_sent(request: ChatRequest) -> int:

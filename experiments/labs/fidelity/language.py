@@ -159,7 +159,7 @@ class _Asking:
         term = await find_language_term(
             options, self._ground, self._model,
             check_lost=partial(refuse_unreadable, limit=options.max_unreadable), base=stage.config.base,
-            people_at_once=people_at_once(options.model), progress=self._progress,
+            asked=options.model, progress=self._progress,
         )  # fmt: skip
         calibration = term.calibration
 

@@ -315,6 +315,31 @@ def test_weights_of_answers_that_cannot_be_read_are_refused_and_their_share_is_t
         assert "answers unreadable (50.0 %)" in " ".join(capsys.readouterr().out.split())
 
 
+def test_two_servers_that_call_their_models_alike_have_weights_of_their_own(tmp_path, monkeypatch):
+    asked = []
+
+    class Served(ScriptedModel):
+        async def ask(self, request):
+            asked.append(request)
+            return await super().ask(request)
+
+    async def built(*_, **__):
+        return Served(legal_reply)
+
+    monkeypatch.setattr("groundlings.simulator.language.build.build_chat_model", built)
+    counts = []
+    for number, port in enumerate((8001, 8002, 8001)):
+        server = {"provider": "endpoint", "base_url": f"http://127.0.0.1:{port}/v1"}
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(yaml.safe_dump(SMALL | {"mind": SMALL["mind"] | {"model": server}}))
+        monkeypatch.setattr(sys, "argv", ["groundlings", "calibrate", str(path)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        assert stopped.value.code == 0
+        counts.append(len(asked))
+    assert 0 < counts[0] < counts[1] == counts[2]
+
+
 def test_the_shipped_weights_are_those_of_the_quickstart():
     """All but the data and the model themselves, which a machine without them cannot look at."""
     (shipped,) = (ROOT / "experiments" / "calibrations").glob("*.json")

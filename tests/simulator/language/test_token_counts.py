@@ -65,6 +65,21 @@ def test_counts_that_cannot_be_are_estimates_and_marked(usage):
         ('{"prompt_tokens": 12, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 12}}', (12, 12, 5)),
         ('{"prompt_tokens": 12, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": null}}', (12, 0, 5)),
         ('{"prompt_tokens": 12, "completion_tokens": 5, "prompt_tokens_details": []}', (12, 0, 5)),
+        # Thinking that a server does not count with the reply, told by its total or by a count of its own.
+        ('{"prompt_tokens": 12, "completion_tokens": 5, "total_tokens": 1017}', (12, 0, 1005)),
+        ('{"prompt_tokens": 12, "completion_tokens": 5, "total_tokens": 17}', (12, 0, 5)),
+        *(
+            (f'{{"prompt_tokens": 12, "completion_tokens": 5, "total_tokens": {total}}}', (12, 0, 5))
+            for total in ("null", "0", "-3", "1e30", '"1017"')
+        ),
+        (
+            '{"prompt_tokens": 12, "completion_tokens": 5, "completion_tokens_details": {"reasoning_tokens": 990}}',
+            (12, 0, 995),
+        ),
+        (
+            '{"prompt_tokens": 12, "completion_tokens": 5, "completion_tokens_details": {"reasoning_tokens": 4}}',
+            (12, 0, 5),
+        ),
     ],
 )
 def test_counts_that_can_be_are_believed(usage, counts):
