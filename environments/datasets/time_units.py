@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import NoReturn
 
 import numpy as np
+import pyarrow.compute as pc
 
 from groundlings.environments.arrays import BoolArray, IntArray
 from groundlings.environments.datasets.column_codes import plain_numbers
@@ -48,7 +49,8 @@ _SPREADSHEET_DAYS = (32_874, 54_789)
 
 def are_numbers(column: Column) -> bool:
     """Whether at least half of the distinct cells are numbers, as which a table with gaps may not begin."""
-    usual = int(np.count_nonzero(plain_numbers(column.texts).read | of_decimals(column.texts).read))
+    # All at a time: nanoseconds since 1970 have 19 digits from 2001 on, and fewer before.
+    usual = int(pc.sum(pc.match_substring_regex(column.texts, f"^({NUMBER.pattern})$")).as_py() or 0)
     return 2 * usual >= len(column.texts) if usual else NUMBER.fullmatch(column.cell(0)) is not None
 
 
