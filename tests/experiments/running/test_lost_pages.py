@@ -197,7 +197,7 @@ def test_the_command_ends_with_status_1_says_why_and_how_to_go_on(experiment, fi
     said = " ".join(done.stderr.split())
     assert "Traceback" not in said
     assert "24 of 24 pages unreadable: empty content, finish_reason length 24; raise mind.model.max_tokens" in said
-    assert "groundlings run --resume here" in said
+    assert f"groundlings run --resume {tmp_path}/here" in said
     shown = in_process("runs", "show", "here")
     assert "24 of 24 pages unreadable" in " ".join(shown.stdout.split())
 
