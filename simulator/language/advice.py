@@ -11,9 +11,11 @@ from groundlings.environments.words import plural
 from groundlings.simulator.language.faults import Fault
 from groundlings.simulator.language.model_list import names_of
 from groundlings.simulator.language.provider_words import tells_of_form
+from groundlings.simulator.language.setting_names import setting
 
 _CHECK = "`groundlings model check URL --write model.yaml` finds the settings that a server needs"
 _REDIRECTION = 3
+_TOO_LONG = (413, 414, 431)
 _SETTINGS: tuple[tuple[re.Pattern[str], tuple[tuple[str, Any], ...]], ...] = (
     (re.compile(r"max_completion_tokens|max_tokens"), (("limit_key", "max_completion_tokens"),)),
     (re.compile(r"temperature"), (("send_temperature", False), ("temperature", 1))),
@@ -52,27 +54,28 @@ def explanation(
         where: Which server.
         model: The model's name there, as far as it is known.
         served: The models it lists; None where it has not been asked yet or does not say.
-        form: The form that replies are asked for in.
+        form: The form that replies are asked for in, which may be what the server dislikes; "none" where it is not.
         key: Where the model's configuration stands in its file.
     """
     if fault.refused:
-        return f"{where}: {fault.what}; start the server or mend {key}.base_url"
+        return f"{where}: {fault.what}; start the server or mend {setting(key, 'base_url')}"
     if fault.untrusted:
         return (
-            f"{where}: {fault.what}; mend {key}.base_url or the server's certificate, or name the file of the "
-            "authority that signed it in the environment variable SSL_CERT_FILE"
+            f"{where}: {fault.what}; mend {setting(key, 'base_url')} or the server's certificate, or name the file of "
+            "the authority that signed it in the environment variable SSL_CERT_FILE"
         )
     if fault.concerns == "account":
         return (
             f"{where}: the account is empty ({fault.what}); pay in, or name the variable of another key as "
-            f"{key}.api_key_env"
+            f"{setting(key, 'api_key_env')}"
         )
     if fault.concerns == "key":
-        return f"{where} refuses the key ({fault.what}); set the environment variable named by {key}.api_key_env"
+        named = setting(key, "api_key_env")
+        return f"{where} refuses the key ({fault.what}); set the environment variable named by {named}"
     if fault.status == 403:  # it does not say what it dislikes: that may be a firewall before the server
         return (
             f"{where} refuses the key, or all that comes from here ({fault.what}); set the environment variable named "
-            f"by {key}.api_key_env, or see what stands before the server"
+            f"by {setting(key, 'api_key_env')}, or see what stands before the server"
         )
     if fault.status in (407, 511):
         return (
@@ -82,13 +85,18 @@ def explanation(
     if fault.status == 404:
         return _unknown(fault, where, model, served or (), key)
     if fault.status is not None and fault.status // 100 == _REDIRECTION:
-        return f"{where} sends elsewhere ({fault.what}), and no request follows: mend {key}.base_url"
+        return f"{where} sends elsewhere ({fault.what}), and no request follows: mend {setting(key, 'base_url')}"
     if fault.transient:
         told = f"{where}: gave up after {plural(attempts, 'attempt')}, the last one failed with: {fault.what}"
         return f"{told}. {_without_form(form, key)}" if fault.status in (500, 501) and form != "none" else told
+    if fault.status in _TOO_LONG:
+        return (
+            f"{where} refuses the request as too long: {fault.what}. Let prompts hold less (fewer items a page, a "
+            "shorter memory), or let the server, or what stands before it, take longer ones"
+        )
     settings = settings_named(fault.what)
     if settings:
-        named = " or ".join(f"{key}.{name}: {str(value).lower()}" for name, value in settings)
+        named = " or ".join(setting(key, f"{name}: {str(value).lower()}") for name, value in settings)
         if ("top_logprobs", 5) in settings:
             named += " (some servers give no log probabilities at all: take another one then)"
         return f"{where} refuses the request: {fault.what}. It may want {named}; {_CHECK}"
@@ -100,12 +108,13 @@ def form_lost(fault: Fault, where: str, form: str, key: str) -> str:
     """The message where a server no longer takes the form of earlier replies of the run; see `explanation`."""
     return (
         f"{where} refuses the form {form}, in which earlier replies of this run came: {fault.what}. Replies in another "
-        f"form would not compare with them: start a new run with {key}.structured: none, which asks all arms alike"
+        f"form would not compare with them: start a new run with {setting(key, 'structured: none')}, which asks "
+        "all arms alike"
     )
 
 
 def _without_form(form: str, key: str) -> str:
-    return f"Replies are asked for in the form {form}; {key}.structured: none asks without"
+    return f"Replies are asked for in the form {form}; {setting(key, 'structured: none')} asks without"
 
 
 def _unknown(fault: Fault, where: str, model: str | None, served: Sequence[str], key: str) -> str:
@@ -113,5 +122,5 @@ def _unknown(fault: Fault, where: str, model: str | None, served: Sequence[str],
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return (
         f"{where} does not know the model {model!r} or the address ({fault.what}).{hint} "
-        f"Models it lists: {names_of(served)}. Mend {key}.model or {key}.base_url"
+        f"Models it lists: {names_of(served)}. Mend {setting(key, 'model')} or {setting(key, 'base_url')}"
     )

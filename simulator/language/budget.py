@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from groundlings.environments.chat import ChatModel, ChatReply, ChatRequest, fingerprint_of
 from groundlings.environments.errors import BudgetExhausted
+from groundlings.simulator.language.setting_names import setting
 
 _TOKENS_ROUND_A_MESSAGE = 16
 _LARGEST_WRITTEN_OUT = 1e15
@@ -186,7 +187,9 @@ class BudgetedModel:
         """
         while reached := self._exceeded(self.spent + self._set_aside + most):
             if not self._set_aside.calls:
-                raise BudgetExhausted(f"budget: {reached}{self._by_estimate()}. Raise {self._key}.budget to go on")
+                raise BudgetExhausted(
+                    f"budget: {reached}{self._by_estimate()}. Raise {setting(self._key, 'budget')} to go on"
+                )
             self._settled.clear()
             await self._settled.wait()
         self._set_aside += most

@@ -15,6 +15,7 @@ from groundlings.simulator.language.call_store import CallStore, StoredModel, re
 from groundlings.simulator.language.config import EmbeddedOptions, EndpointOptions, ModelConfig, StoreConfig
 from groundlings.simulator.language.key_echoes import remark_on_key
 from groundlings.simulator.language.replies_so_far import NONE_SO_FAR, RepliesSoFar
+from groundlings.simulator.language.setting_names import setting
 from groundlings.simulator.language.waiting import Tell, no_one
 
 if TYPE_CHECKING:
@@ -223,7 +224,7 @@ def key_in(variable: str | None, key: str = "mind.model") -> str | None:
     Raises:
         ConfigError: It is not set, or holds what cannot be a key.
     """
-    return None if variable is None else _value_of(variable, f"{key}.api_key_env")
+    return None if variable is None else _value_of(variable, setting(key, "api_key_env"))
 
 
 def headers_in(variables: Mapping[str, str], key: str = "mind.model") -> dict[str, str]:
@@ -236,7 +237,10 @@ def headers_in(variables: Mapping[str, str], key: str = "mind.model") -> dict[st
     Raises:
         ConfigError: One is not set, or holds what cannot be a header's value.
     """
-    return {header: _value_of(variable, f"{key}.headers_env: {header}") for header, variable in variables.items()}
+    return {
+        header: _value_of(variable, f"{setting(key, 'headers_env')}: {header}")
+        for header, variable in variables.items()
+    }
 
 
 def _value_of(variable: str, where: str) -> str:

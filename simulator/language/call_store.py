@@ -27,6 +27,7 @@ from groundlings.environments.chat import ChatModel, ChatReply, ChatRequest, fin
 from groundlings.environments.cleaning import printable
 from groundlings.environments.errors import ConfigError, DataError, RunDirectoryError, UnanswerablePrompt, shown
 from groundlings.simulator.language.late_replies import kept_if_late
+from groundlings.simulator.language.setting_names import setting
 
 Mode = Literal["record", "replay", "cache"]
 
@@ -284,7 +285,8 @@ def replay_name(store: CallStore, wanted: str | None, key: str = "mind.model") -
         return wanted
     if len(held) != 1:
         raise ConfigError(
-            f"{store.path}: holds replies of {', '.join(held) or 'no model'}; name one of them as {key}.model"
+            f"{store.path}: holds replies of {', '.join(held) or 'no model'}; name one of them as "
+            f"{setting(key, 'model')}"
         )
     return held[0]
 

@@ -31,6 +31,7 @@ from groundlings.simulator.language.replies_so_far import NONE_SO_FAR, RepliesSo
 from groundlings.simulator.language.reply_forms import ReplyForms, Structured
 from groundlings.simulator.language.reply_reading import read_reply
 from groundlings.simulator.language.request_body import Dialect, Form, RequestStyle, control_question
+from groundlings.simulator.language.setting_names import setting
 from groundlings.simulator.language.withheld import LoggableReplies
 
 _logger = logger(__name__)
@@ -175,8 +176,11 @@ class Connection:
         known = self._forms.of(request) == "none"
         try:
             reply = await self._send(request, "none")
-        except BadStatus as again:
-            raise again if known else error from None
+        except BadStatus:
+            if known:
+                raise
+            self._forms.clear(request)
+            raise error from None
         if not known:
             if not words.tells_of_form(error.said) and await self._takes(control_question(request), form):
                 self._forms.taken(request, form)
@@ -186,7 +190,7 @@ class Connection:
             if self._forms.refused(request):
                 self.replies.remarks.append(
                     f"model server {self.base_url} refuses the reply form {form} ({fault_of(error).what}): all arms "
-                    f"are asked without one; {self.key}.structured: none saves the attempt"
+                    f"are asked without one; {setting(self.key, 'structured: none')} saves the attempt"
                 )
         return reply
 
@@ -236,6 +240,6 @@ class Connection:
             where=where,
             model=self.model,
             served=self.capabilities.models if self.capabilities else None,
-            form=self._forms.of(request) if request else "none",
+            form=self._forms.suspect(request) if request else "none",
             key=self.key,
         )

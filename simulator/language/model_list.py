@@ -11,6 +11,7 @@ from groundlings.simulator.language.faults import BadStatus, GarbledReply
 from groundlings.simulator.language.key_echoes import KeyEchoes
 from groundlings.simulator.language.reply_numbers import name_in
 from groundlings.simulator.language.request_body import Dialect
+from groundlings.simulator.language.setting_names import setting
 
 _KEEPS_NO_LIST = frozenset({400, 403, 404, 405, 406, 410, 422, 500, 501})
 """Statuses at which nobody but the list is missing: a busy server or one that does not know the key says otherwise."""
@@ -80,7 +81,8 @@ def only_model(found: Capabilities, base_url: str, key: str = "mind.model") -> s
         why = f"gives no list of models ({found.no_list})" if found.no_list else "serves"
         listed = "" if found.no_list else f" {names_of(found.models)}"
         raise ConfigError(
-            f"model: none was named, and {base_url}, asked for /models, {why}{listed}; name one as {key}.model"
+            f"model: none was named, and {base_url}, asked for /models, {why}{listed}; name one as "
+            f"{setting(key, 'model')}"
         )
     return found.models[0]
 

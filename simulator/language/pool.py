@@ -21,6 +21,7 @@ from groundlings.simulator.language.faults import BadStatus, Fault, GarbledReply
 from groundlings.simulator.language.late_replies import on_its_way
 from groundlings.simulator.language.model_list import Capabilities
 from groundlings.simulator.language.request_body import control_question
+from groundlings.simulator.language.setting_names import setting
 from groundlings.simulator.language.waiting import Notices, Tell, no_one, told_while_waiting
 
 Result = TypeVar("Result")
@@ -194,10 +195,10 @@ class EndpointPool:
         except TimeoutError as late:
             last = f" ({said})" if (said := str(late) or connection.health.last_fault) else ""
             when = f"within the {seconds:g} seconds that it may take" if str(late) else f"within {seconds:g} seconds"
-            raise ProviderError(
-                f"model server {url}: no answer to be had at first contact {when}{last}; see whether it is up, "
-                f"mend {connection.key}.base_url, or give it longer with {connection.key}.first_contact_seconds"
-            ) from None
+            address, longer = (setting(connection.key, key) for key in ("base_url", "first_contact_seconds"))
+            told = f"model server {url}: no answer to be had at first contact {when}{last}"
+            hint = f"see whether it is up, mend {address}, or give it longer with {longer}"
+            raise ProviderError(f"{told}; {hint}") from None
         connection.know(found)
 
     async def _persistently(

@@ -49,6 +49,8 @@ class ReplyForms:
         self._gates: dict[_Kind, asyncio.Event] = {}
         """Of the kinds that were asked for; set when the first request of the kind is over."""
         self._unexplained = 0
+        self._cleared: set[_Kind] = set()
+        """Kinds of reply whose form was not what the server refused: without one it refused as well."""
 
     def share(self, other: ReplyForms) -> None:
         """Go by the same findings as another endpoint: their replies are interchangeable only in one form."""
@@ -100,6 +102,14 @@ class ReplyForms:
         first = False not in self._takes.values()
         self._takes[_kind(request)] = False
         return first
+
+    def clear(self, request: ChatRequest) -> None:
+        """Note that the server refuses a request without a form as it refused the one with it."""
+        self._cleared.add(_kind(request))
+
+    def suspect(self, request: ChatRequest) -> Form:
+        """The form that may be why the server refuses a request; "none" where it is not."""
+        return "none" if _kind(request) in self._cleared else self.of(request)
 
     def has_taken(self, request: ChatRequest) -> bool:
         """Whether the form of this kind of reply is settled, and is one that the server took."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -107,6 +108,20 @@ def test_a_form_that_is_insisted_on_is_not_dropped_and_the_message_names_the_way
     ((error,), _) = mock.outcome(handler, request_, structured="json_schema")
     assert type(error) is ProviderError
     assert "mind.model.structured: none" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "told"),
+    [
+        (413, "payload too large", "refuses the request as too long: .*Let prompts hold less"),
+        (422, "something is wrong", "model check"),
+        (500, "out of memory", "gave up after 3 attempts"),
+    ],
+)
+def test_a_form_is_no_suspect_where_without_one_the_server_refuses_as_well(mock, request_, status, said, told):
+    ((error,), _) = mock.outcome(mock.status(status, said), request_, max_attempts=3)
+    assert re.search(told, str(error))
+    assert "structured" not in str(error)
 
 
 GENERATIONS = [

@@ -269,7 +269,7 @@ def test_a_temperature_that_no_seeker_is_asked_at_is_refused_and_what_a_server_w
         model_in(tmp_path / "model.yaml")
     (tmp_path / "model.yaml").write_text("provider: endpoint\nbase_url: http://127.0.0.1:9/v1\nmax_attempts: 1\n")
     named = settings(seekers=("need_worded",), model=model_in(tmp_path / "model.yaml"))
-    with pytest.raises(ProviderError, match=r"connection refused.*mend --model\.base_url"):
+    with pytest.raises(ProviderError, match=r"connection refused.*mend base_url in the file of --model$"):
         examine_dialogues(shop(tmp_path, talks(6)), named)
 
 
