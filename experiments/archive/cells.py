@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import warnings
 from pathlib import Path
 
@@ -34,7 +35,8 @@ def cell_directories(directory: Path) -> list[Path]:
     for cell in found:
         if not has_log(cell):
             raise RunDirectoryError(
-                f"{cell}: this cell has not begun; finish the matrix with groundlings run --resume {directory}"
+                f"{cell}: this cell has not begun; finish the matrix with "
+                f"groundlings run --resume {shlex.quote(str(directory))}"
             )
     if others := sorted(run.name for run in (directory / files.CELLS).glob("*") if run not in found and has_log(run)):
         warnings.warn(

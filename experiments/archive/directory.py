@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import secrets
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -268,7 +269,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     path = directory / MANIFEST_NAME
     if not path.is_file():
         return {}
-    mended = f"restore it from a copy, or write it anew with `groundlings run --resume {directory}`"
+    mended = f"restore it from a copy, or write it anew with `groundlings run --resume {shlex.quote(str(directory))}`"
     try:
         content = json.loads(bounded_text(path, regular=True))
     except (OSError, ValueError, RecursionError) as fault:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -90,7 +91,7 @@ def check_log(
     if seals.manifests and not (directory / MANIFEST_NAME).is_file():
         warnings.warn(
             f"{directory}: {MANIFEST_NAME}, which was written when the run ended, is missing; restore it from a copy, "
-            f"or write it anew with `groundlings run --resume {directory}`",
+            f"or write it anew with `groundlings run --resume {shlex.quote(str(directory))}`",
             RunWarning,
             stacklevel=2,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import shlex
 import sys
 import traceback
 import warnings
@@ -146,7 +147,7 @@ def run(
         except (UserError, BudgetExhausted, TooMuchUnreadable, KeyboardInterrupt, SystemExit):
             if progress.an_arm_began and progress.directory is not None and progress.directory.is_dir():
                 errors.print("every finished session is in the log; continue with")
-                errors.print(f"    groundlings run --resume {escape(str(progress.directory))}")
+                errors.print(f"    groundlings run --resume {escape(shlex.quote(str(progress.directory)))}")
             raise
     if as_json:
         print_as_json(outcome)

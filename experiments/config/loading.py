@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import shlex
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
@@ -220,7 +221,8 @@ def _of_a_run(path: Path) -> str:
     file = path / "config.yaml"
     if not file.is_file():
         return ""
-    return f". It is a run's: `groundlings run --resume {path}` goes on with it, and its experiment file is {file}"
+    again = f"groundlings run --resume {shlex.quote(str(path))}"
+    return f". It is a run's: `{again}` goes on with it, and its experiment file is {file}"
 
 
 def _nearby(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,7 +43,7 @@ def ended_log(directory: Path, *, partial: bool = False) -> Iterator[LogReader]:
         if status != "done":
             told = (
                 f"{directory}: the run is {status}, so that arms have lived through different days; finish it with "
-                f"`groundlings run --resume {directory}`"
+                f"`groundlings run --resume {shlex.quote(str(directory))}`"
             )
             if not partial:
                 raise RunDirectoryError(told)

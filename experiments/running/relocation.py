@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from os.path import commonpath
 from pathlib import Path
@@ -63,7 +64,7 @@ def check_files(config: ExperimentConfig, directory: Path) -> None:
     if gone:
         raise DataError(
             f"{directory}: the run reads {' and '.join(gone)}, and there is no such file any more; where it lies "
-            f"elsewhere now, say where: groundlings run --resume {directory} --data FOLDER"
+            f"elsewhere now, say where: groundlings run --resume {shlex.quote(str(directory))} --data FOLDER"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,19 @@ def _name(function: ast.expr) -> str:
     return (
         function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
     )
+
+
+_UNQUOTED = re.compile(r"groundlings [a-z][a-z-]*(?: [^`\"{}]*)? \{(?!(?:escape\()?shlex\.quote)")
+"""A command in a message with a value in it that a shell would take apart where it holds a space."""
+
+
+def test_a_command_in_a_message_can_be_copied_into_a_shell() -> None:
+    found = {
+        str(path.relative_to(ROOT)): commands
+        for path in modules()
+        if (commands := _UNQUOTED.findall(path.read_text(encoding="utf-8")))
+    }
+    assert found == {}
 
 
 def test_nothing_prints_around_the_door() -> None:

@@ -8,6 +8,7 @@ edits; it is no signature.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,7 +68,8 @@ def read_answer(directory: Path) -> StoredAnswer:
         fault = "was not made of this run as it stands"
     else:
         return StoredAnswer(found)
-    return StoredAnswer(fault=f"{files.ANSWER_NAME} {fault}; write it anew with `groundlings report {directory}`")
+    again = f"groundlings report {shlex.quote(str(directory))}"
+    return StoredAnswer(fault=f"{files.ANSWER_NAME} {fault}; write it anew with `{again}`")
 
 
 def _content(path: Path) -> dict[str, Any] | None:

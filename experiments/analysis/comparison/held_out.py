@@ -13,6 +13,7 @@ import functools
 import hashlib
 import json
 import math
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -264,5 +265,5 @@ def read_held_out(directory: Path) -> HeldOut | None:
         said = f"{fault.error_count()} values do not fit" if isinstance(fault, ValidationError) else str(fault)
         raise RunDirectoryError(
             f"{path}: cannot be read as what a run measures of its arms ({said}); restore it from a copy, or measure "
-            f"it again with `groundlings run --resume {directory}`"
+            f"it again with `groundlings run --resume {shlex.quote(str(directory))}`"
         ) from None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -200,4 +201,4 @@ def _fits(found: Background, n_items: int, n_agents: int) -> bool:
 
 
 def _mended(path: Path) -> str:
-    return f"restore it from a copy, or write it anew with `groundlings run --resume {path.parent}`"
+    return f"restore it from a copy, or write it anew with `groundlings run --resume {shlex.quote(str(path.parent))}`"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -64,9 +65,8 @@ def _measured(directory: Path, run: dict[str, Any], progress: Progress) -> HeldO
         raise RunDirectoryError(f"{why}, so only its log is read")
     config = load_config(directory / CONFIG_NAME)
     if own := code_of_its_own(config):
-        raise RunDirectoryError(
-            f"{own} is code of its own, which a comparison does not import; `groundlings run --resume {directory}` does"
-        )
+        again = f"groundlings run --resume {shlex.quote(str(directory))}"
+        raise RunDirectoryError(f"{own} is code of its own, which a comparison does not import; `{again}` does")
     progress.event(Note("measuring what held-out behaviour says of the arms; it is kept for the next time"))
     here = config.dataset.model_copy(update={"allow_download": False})
     plan = build_plan(config.model_copy(update={"dataset": here}))

@@ -129,17 +129,19 @@ def test_a_key_in_the_place_of_a_name_is_not_repeated(tmp_path, secret):
 
 
 def test_a_file_without_a_key_and_the_directory_of_a_run_are_told_what_to_do(tmp_path):
-    (tmp_path / "config.yaml").write_text("name: x\ndataset: toy\nmind: behavioural\n")
+    place = tmp_path / "a run"
+    place.mkdir()
+    (place / "config.yaml").write_text("name: x\ndataset: toy\nmind: behavioural\n")
     with pytest.raises(ConfigError) as refused:
-        load_config(tmp_path / "config.yaml")
+        load_config(place / "config.yaml")
     assert "seed: this key is missing; add it: a whole number" in str(refused.value)
     assert "arms: this key is missing; add it: a list, each entry with name, recommender" in str(refused.value)
-    with pytest.raises(ConfigError, match=r"It is a run's: `groundlings run --resume ") as refused:
-        load_config(tmp_path)
+    with pytest.raises(ConfigError, match=r"It is a run's: `groundlings run --resume '/.*/a run'` goes on") as refused:
+        load_config(place)
     assert str(refused.value).endswith("config.yaml")
-    (tmp_path / "config.yaml").unlink()
+    (place / "config.yaml").unlink()
     with pytest.raises(ConfigError, match=r"this is a directory; expected a YAML file$"):
-        load_config(tmp_path)
+        load_config(place)
 
 
 @pytest.mark.parametrize(
