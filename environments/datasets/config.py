@@ -96,7 +96,7 @@ class InteractionColumns(_Strict):
     """Cell -> one of `interaction`, `view`, `click`, `add_to_cart`, `purchase`, `play`, `rating`, `like`, `dislike`; if
     absent, cells are these words. Without a column `kind`, one of them, which is then the kind of every row."""
     weight: str | None = None
-    """Column with the quantity bought or the time played, from 0 on; an empty cell is unknown."""
+    """Column with the quantity bought or the time played, from 0 to 1e15; an empty cell is unknown."""
     counted: tuple[Kind, ...] | None = None
     """Kinds that are interactions, which personas are measured on, recommenders learn from and splits hold out. If
     absent: all of `interaction`, `purchase`, `play`, `rating` and `like`; where the data have none of these,
@@ -175,7 +175,8 @@ class ItemColumns(_Strict):
     features: tuple[str, ...] | None = None
     """Further columns to keep as they stand, for instance a brand or a department; an empty cell is unknown."""
     cost: str | None = None
-    """Column with the seller's cost per unit, for the action `cost` (docs/shop.md); an empty cell is unknown."""
+    """Column with the seller's cost per unit, 1e15 at most, for the action `cost` (docs/shop.md); an empty cell is
+    unknown."""
     things: Things | None = None
     """What items are called, in prompts and reports: `products`, or `{one: dish, many: dishes}`."""
     verbs: dict[Kind, Annotated[str, Field(pattern=NOUN)]] | None = None

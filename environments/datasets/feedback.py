@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from groundlings.environments.arrays import FloatArray, IntArray, KindArray
 from groundlings.environments.dataset import LIKES, RatingScale
+from groundlings.environments.datasets.amounts import amount
 from groundlings.environments.datasets.columns import Column
 from groundlings.environments.datasets.config import InteractionColumns, OwnData, Things
 from groundlings.environments.datasets.header_words import says_count
@@ -85,16 +85,7 @@ def _reject_unknown(column: Column, codes: KindArray, named: Mapping[str, Kind])
 
 
 def _weight(cell: str) -> float:
-    if not cell:
-        return math.nan
-    wanted = "a quantity or a play time from 0 on, or nothing"
-    try:
-        value = float("" if "_" in cell else cell)  # Python takes 1_0 for ten
-    except ValueError:
-        raise ValueError(wanted) from None
-    if not 0 <= value < math.inf:
-        raise ValueError(wanted)
-    return value
+    return amount(cell, "a quantity or a play time from 0 on, or nothing")
 
 
 def joined_feedback(files: Sequence[Feedback]) -> Feedback:

@@ -28,9 +28,9 @@ class OfferColumns(BaseModel):
     """Column with the last day of the period, included (`to` is understood, too). Without it, or where a cell is empty,
     an offer holds until the day before the item's next one."""
     price: str | None = None
-    """Column with the price per unit; an empty cell is unknown, never 0."""
+    """Column with the price per unit, 1e15 at most; an empty cell is unknown, never 0."""
     stock: str | None = None
-    """Column with the units there are when the period begins; of an empty cell nobody counts them."""
+    """Column with the units there are when the period begins, 1e15 at most; of an empty cell nobody counts them."""
     promoted: str | None = None
     """Column that says whether the item is promoted: 1 or 0, true or false, yes or no."""
     begins: str | Annotated[int, Field(ge=-(10**9), le=10**9)] | None = None

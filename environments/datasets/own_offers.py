@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray, ItemArray
+from groundlings.environments.datasets.amounts import amount
 from groundlings.environments.datasets.columns import Column
 from groundlings.environments.datasets.ids import places_of, unknown_ids
 from groundlings.environments.datasets.offer_columns import OfferColumns
@@ -176,27 +176,15 @@ def _amounts(column: Column, parse: Callable[[str], float]) -> FloatArray:
 
 
 def _price(cell: str) -> float:
-    return _at_least_zero(cell, "a price of at least 0, such as 3.99 without a currency sign, or nothing if unknown")
+    return amount(cell, "a price of at least 0, such as 3.99 without a currency sign, or nothing if unknown")
 
 
 def _cost(cell: str) -> float:
-    return _at_least_zero(cell, "a cost of at least 0, such as 2.50 without a currency sign, or nothing if unknown")
+    return amount(cell, "a cost of at least 0, such as 2.50 without a currency sign, or nothing if unknown")
 
 
 def _units(cell: str) -> float:
-    return _at_least_zero(cell, "units in stock, a number of at least 0, or nothing where nobody counts them")
-
-
-def _at_least_zero(cell: str, expected: str) -> float:
-    if not cell:
-        return math.nan
-    try:
-        number = float(cell)
-    except ValueError:
-        raise ValueError(expected) from None
-    if not (math.isfinite(number) and number >= 0) or "_" in cell:
-        raise ValueError(expected)
-    return number
+    return amount(cell, "units in stock, a number of at least 0, or nothing where nobody counts them")
 
 
 def _promoted(name: str, table: Table) -> BoolArray:

@@ -25,8 +25,8 @@ class PlanConfig(Section):
     """The smallest effect on it that matters, as a share of the first arm's mean."""
     guardrails: dict[str, Share] = Field(default_factory=dict)
     """Metrics that must not get worse, each with the largest loss tolerated, as a share of the first arm's mean."""
-    alpha: Share = 0.05
-    """Accepted probability of a false positive, over all arms and all looks together."""
+    alpha: Annotated[float, Field(ge=1e-9, lt=1)] = 0.05
+    """Accepted probability of a false positive, over all arms and all looks together, from 1e-9 on."""
     power: Share = 0.8
     """Wanted probability of detecting the smallest effect; for `groundlings power` and the MDE beside a null result."""
     take_out_luck: bool = False

@@ -22,8 +22,9 @@ class ObjectiveConfig(Section):
     role: Role = "objective"
     """`primary` decides, as `plan.primary`; `guardrail` must not get worse, as `plan.guardrails`; `objective` is
     weighed and shown."""
-    weight: Annotated[float, Field(gt=0)] | None = None
-    """What an improvement is worth in the plan's `utility`; without a weight it does not enter the utility."""
+    weight: Annotated[float, Field(ge=1e-9, le=1e12)] | None = None
+    """What an improvement is worth in the plan's `utility`, from 1e-9 to 1e12; without a weight it does not enter the
+    utility."""
     direction: Literal["up", "down"] | None = None
     """Which way is better: that of the metric if absent. A metric without one of its own needs it; one that contradicts
     the metric's own is refused."""

@@ -105,6 +105,7 @@ def test_from_and_to_are_understood_as_keys(tmp_path):
         ("a,31.01.2024,2024-03-01,1,1,0", "expected a date such as 2024-01-31"),
         ("a,2024-01-05,2024-01-04,1,1,0", "ends on 2024-01-04, before it begins on 2024-01-05"),
         ("a,2024-01-01,2024-01-02,$3.99,1,0", "'$3.99', expected a price of at least 0, such as 3.99"),
+        ("a,2024-01-01,2024-01-02,1e308,1,0", "column 'price': found '1e308', expected 1e+15 (1,000,000,000,000,000)"),
         ("a,2024-01-01,2024-01-02,-1,1,0", "expected a price of at least 0"),
         ("a,2024-01-01,2024-01-02,nan,1,0", "expected a price of at least 0"),
         ("a,2024-01-01,2024-01-02,1,few,0", "expected units in stock"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pwd
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,6 +100,15 @@ def written(tmp_path: Path, **changes: Any) -> Path:
 def test_a_number_that_is_none_is_refused_in_a_file(tmp_path, changes, number):
     with pytest.raises(ConfigError, match=r"finite number|expected more than"):
         load_config(written(tmp_path, **changes(number)))
+
+
+@pytest.mark.parametrize(("key", "number"), [("weight", 1e300), ("weight", 1e-300), ("alpha", 1e-300)])
+def test_a_number_of_a_plan_beyond_what_can_be_reckoned_with_is_refused(tmp_path, key, number):
+    given = {"weight": 1, "alpha": 0.05, key: number}
+    objective = {"metric": "view_ratio", "role": "primary", "weight": given["weight"]}
+    plan = {"primary": "view_ratio", "utility": "units", "objectives": [objective], "alpha": given["alpha"]}
+    with pytest.raises(ConfigError, match=rf"{key}: expected [\d.]+ or (more|less), found {re.escape(f'{number:g}')}"):
+        load_config(written(tmp_path, plan=plan))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), {yaml_reading.parse("2024-01-31"): 1}])
