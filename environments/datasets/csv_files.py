@@ -20,13 +20,14 @@ import pyarrow.csv
 
 from groundlings.environments.arrays import IntArray
 from groundlings.environments.datasets.file_kinds import LONGEST_CELL, TIMES_CSV, refuse_many_cells, refuse_other_kinds
-from groundlings.environments.errors import DataError
+from groundlings.environments.errors import DataError, shown
 from groundlings.environments.memory import available_memory, spelt
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "upright strokes"}
 """What may stand between two cells, and its name."""
 
 _ANYTHING = re.compile(rb"\S")
+_NOTE_OF_SEPARATOR = re.compile(rb"""\s*("?sep=["']?(?:[^\w\s"']|\t)["']?)[ ;,\t]*\r?(?:\n|\Z)""", re.IGNORECASE)
 _PACKED = b"\x1f\x8b"
 _CHUNK = _BLOCK = 2**20
 _MOST_UNPACKED = 2**36
@@ -90,6 +91,7 @@ def read_csv(path: Path) -> TextTable:
         line = content.count(b"\n", 0, nul) + 1
         raise DataError(f"{path}, line {line}: a zero byte; this is not a text file, or it is damaged")
     _refuse_long_header(path, content)
+    _refuse_note_of_separator(path, content)
     if b"\n" not in content and b"\r" not in content:
         content += b"\n"  # without one, Arrow takes a header for nothing at all
     separator = separator_of(path, content)
@@ -265,6 +267,16 @@ def _refuse_long_header(path: Path, content: bytes) -> None:
         raise DataError(
             f"{path}: found no header line of at most {spelt(_LONGEST_HEADER)} at its beginning, expected the names of "
             "the columns there; save the file as CSV with one row a line"
+        )
+
+
+def _refuse_note_of_separator(path: Path, content: bytes) -> None:
+    """Refuse a file whose first line tells a spreadsheet what separates cells, as some exports write it."""
+    if found := _NOTE_OF_SEPARATOR.match(content, len(codecs.BOM_UTF8) * content.startswith(codecs.BOM_UTF8)):
+        line = content.count(b"\n", 0, found.start(1)) + 1
+        raise DataError(
+            f"{path}, line {line}: found {shown(found[1].decode())}, a note for spreadsheets and no header; remove "
+            "this line, so that the names of the columns come first"
         )
 
 

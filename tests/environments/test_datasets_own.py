@@ -282,6 +282,14 @@ def test_an_empty_file_is_refused(shop, content):
     assert "history.csv: the file " in refusal(shop)
 
 
+@pytest.mark.parametrize("note", ["sep=,", '\n"SEP=;"', "\ufeffsep=;", "sep=|\r", "sep=,,,,"])
+def test_a_line_for_spreadsheets_before_the_header_is_told_as_what_it_is(shop, note):
+    (shop / "people.csv").write_text(f"{note}\ncustomer,age,town\n7,34,Porto\n08,,Faro\n")
+    told = refusal(shop)
+    assert f"people.csv, line {1 + note.startswith(chr(10))}: found " in told
+    assert "a note for spreadsheets and no header; remove this line" in told
+
+
 def test_a_file_in_another_encoding_is_named_by_line(shop):
     (shop / "people.csv").write_bytes("customer,age,town\n7,34,Porto\n08,,Zürich\n".encode("latin-1"))
     assert "people.csv, line 3: byte 0xfc is not UTF-8" in refusal(shop)
