@@ -10,11 +10,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
+from groundlings.environments.datasets.packed_texts import text_in
 from groundlings.environments.errors import DataError, shown
 from groundlings.environments.memory import available_memory, spelt
 
 TIMES_CSV = 4
 """Bytes of memory per byte of a CSV file: its text, its columns and their distinct cells."""
+_TIMES_TEXT = 2
+"""Bytes of memory per byte of text in a Parquet file: its columns, and one of them as it is taken apart."""
+_MOST_TIMES = 1000
+_HELD_ANYWAY = 2**30
+"""Bytes of text that any Parquet file may hold, however small it is; larger ones `_MOST_TIMES` their size."""
 _CELL_BYTES = 16
 _PAGES = 2**20
 """Bytes that a column may take besides its cells, for pages and statistics."""
@@ -48,9 +54,27 @@ def refuse_large(path: Path, is_csv: bool) -> None:
     if not is_csv:
         about = pyarrow.parquet.read_metadata(path)
         _refuse_long_cells_packed(path, about)
-        unpacked = sum(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
-        needed = max(unpacked, about.num_rows * about.num_columns * _CELL_BYTES)
+        groups = [about.row_group(number) for number in range(about.num_row_groups)]
+        values = sum(group.column(place).num_values for group in groups for place in range(group.num_columns))
+        needed = max(sum(group.total_byte_size for group in groups), values * _CELL_BYTES)
+        _refuse_beyond_memory(path, needed)
+        needed = _TIMES_TEXT * _text_in(path, about)
     _refuse_beyond_memory(path, needed)
+
+
+def _text_in(path: Path, about: Any) -> int:
+    """Bytes of text in a Parquet file; raises `DataError` where that is more than any table holds."""
+    size, long = text_in(path, about, LONGEST_CELL)
+    if long is not None:
+        raise _too_long(path, long)
+    believed = max(_MOST_TIMES * path.stat().st_size, _HELD_ANYWAY)
+    if size > believed:
+        raise DataError(
+            f"{path}: its cells hold {spelt(size)} of text, more than {_MOST_TIMES:,} times its size and "
+            f"{spelt(_HELD_ANYWAY)}, as no table does that people write; leave the column of long texts that repeat "
+            "out of the file"
+        )
+    return size
 
 
 def _refuse_long_cells_packed(path: Path, about: Any) -> None:

@@ -245,6 +245,32 @@ def test_a_column_of_lists_holds_genres_and_nothing_else(shop):
     assert "holds list" in refusal(shop, items=items | {"title": "g"})
 
 
+@pytest.mark.parametrize("listed", [False, True])
+@pytest.mark.parametrize(
+    ("length", "told"), [(2**18, "hold 1.22 GiB of text, more than 1,000 times"), (2**24 + 1, "16 MiB")]
+)
+def test_a_small_parquet_file_of_huge_cells_that_repeat_is_refused_before_it_is_read(shop, listed, length, told):
+    cells = pa.DictionaryArray.from_arrays(pa.array(np.zeros(5000, dtype=np.int32)), pa.array(["x" * length]))
+    genres = pa.ListArray.from_arrays(pa.array(np.arange(5001, dtype=np.int32)), cells) if listed else cells
+    pyarrow.parquet.write_table(
+        pa.table({"sku": range(5000), "name": range(5000), "g": genres}), shop / "items.parquet"
+    )
+    assert (shop / "items.parquet").stat().st_size < 2**20
+    refused = refusal(shop, items={"path": "items.parquet", "id": "sku", "title": "name", "genres": "g"})
+    assert f"column 'g{'.list.element' * listed}'" in refused or "items.parquet: its cells" in refused
+    assert told in refused
+
+
+def test_a_parquet_file_that_keeps_differences_of_cells_is_read(shop, monkeypatch):
+    monkeypatch.setattr("groundlings.environments.datasets.packed_texts._SURELY_HELD", 0)
+    columns = {"sku": ["1", "2", "10"], "the.name": ["Hat", "Hats", "Hatter"], "n": pa.array([b"\xff"] * 3)}
+    differences = {"sku": "DELTA_BYTE_ARRAY", "the.name": "DELTA_LENGTH_BYTE_ARRAY"}
+    options = {"use_dictionary": False, "column_encoding": differences}
+    pyarrow.parquet.write_table(pa.table(columns), shop / "items.parquet", **options)
+    found = load(shop, items={"path": "items.parquet", "id": "sku", "title": "the.name"})
+    assert found.catalog.titles == ("Hat", "Hats", "Hatter")
+
+
 def test_a_misspelt_column_is_answered_with_the_nearest():
     message = refusal(DATA, interactions=HISTORY | {"rating": "star"})
     assert "column 'star' (own.interactions.rating) is not in the header" in message
