@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from scipy import optimize, stats
@@ -28,6 +27,9 @@ FEWEST = 4
 
 _FARTHEST = 1e3
 """Slopes, in units of real over simulated spread, beyond which an interval is called unbounded."""
+
+Places = Sequence[Sequence[float]]
+"""Points in the space of what is fitted."""
 
 _PRECISION = 0.01
 """Of the ends of an interval, in standard errors."""
@@ -168,36 +170,42 @@ class _Profile:
     real: FloatArray
     real_variance: FloatArray
 
-    def loss(self, slope: float, spread: float, rest: float) -> float:
-        """Minus the log-likelihood, up to a constant."""
-        inner = spread**2
+    def losses(self, places: Places) -> FloatArray:
+        """Minus the log-likelihood of slope, spread and rest, up to a constant, at several places."""
+        # As Python's own numbers: its squares and NumPy's may differ in the last digit.
+        alone = [(spread**2, slope * spread**2, slope * (slope * spread**2), rest**2) for slope, spread, rest in places]
+        inner, both, along, beyond = np.array(alone).T[:, :, np.newaxis]
+        squared = np.array([[part**2] for _, part, _, _ in alone])
         across = inner + self.simulated_variance + _FLOOR
-        both = slope * inner
-        up = slope * both + rest**2 + self.real_variance + _FLOOR
-        determinant = across * up - both**2
+        up = along + beyond + self.real_variance + _FLOOR
+        determinant = across * up - squared
         distance = up * self.simulated**2 - 2 * both * self.simulated * self.real + across * self.real**2
-        return float(0.5 * (np.log(determinant) + distance / determinant).sum())
+        found: FloatArray = 0.5 * (np.log(determinant) + distance / determinant).sum(axis=1)
+        return found
 
     def best(self) -> _Fit:
         """The estimate of maximum likelihood, from three starts."""
         weight = 1 / (self.real_variance + 0.25)
         first = float((weight * self.simulated * self.real).sum() / (weight * self.simulated**2).sum())
         starts = ((first, 0.8, 0.5), (first * 1.5, 0.5, 0.2), (float(np.sign(first)) or 1.0, 0.9, 0.1))
-        least, (slope, spread, rest) = min(_minimised(self.loss, start) for start in starts)
+        least, (slope, spread, rest) = min(_minimised(self.losses, start) for start in starts)
         return _Fit(least, slope, spread, rest)
 
     def rest(self, best: _Fit) -> float:
         """The root of the mean of rest^2 over the likelihood, slope and spread as estimated."""
         grid = np.linspace(0, 2.5, 126)
-        losses = np.array([self.loss(best.slope, best.spread, rest) for rest in grid])
+        losses = self.losses([(best.slope, best.spread, rest) for rest in grid.tolist()])
         weights = np.exp(losses.min() - losses)
         freedom = len(self.real) / (len(self.real) - 1)  # the slope was fitted to the same tests
         return float(np.sqrt(freedom * (weights * grid**2).sum() / weights.sum()))
 
     def at(self, slope: float, best: _Fit) -> float:
         """The least loss with this slope, sought from where the best fit is."""
-        start = max(abs(best.spread), 0.2), max(abs(best.rest), 0.1)
-        return _minimised(partial(self.loss, slope), start)[0]
+
+        def losses(places: Places) -> FloatArray:
+            return self.losses([(slope, *place) for place in places])
+
+        return _minimised(losses, (max(abs(best.spread), 0.2), max(abs(best.rest), 0.1)))[0]
 
     def end(self, best: _Fit, step: float, allowed: float) -> float | None:
         """Where the profile has risen by `allowed` above the best, on the side of `step`; None where it never does."""
@@ -216,15 +224,29 @@ class _Profile:
         return (inside + outside) / 2
 
 
-def _minimised(loss: Callable[..., float], start: Sequence[float]) -> tuple[float, list[float]]:
-    """The least value of a smooth function near a start, and where it is."""
+def _minimised(losses: Callable[[Places], FloatArray], start: Sequence[float]) -> tuple[float, list[float]]:
+    """The least value of a smooth function near a start, and where it is.
 
-    def at(place: FloatArray) -> float:
-        return loss(*place.tolist())
+    Args:
+        losses: Its values at several places. A place and a step in each direction are asked for together, which takes
+            a fraction of the time that SciPy takes for the same differences.
+        start: Where it is sought.
+    """
 
-    found = optimize.minimize(at, np.array(start), method="BFGS")
+    def value_and_gradient(place: FloatArray) -> tuple[float, FloatArray]:
+        moved = place + _STEP
+        around = [place.tolist() for _ in range(1 + len(place))]
+        for direction, further in enumerate(moved.tolist()):
+            around[1 + direction][direction] = further
+        found = losses(around)
+        return float(found[0]), (found[1:] - found[0]) / (moved - place)
+
+    found = optimize.minimize(value_and_gradient, np.array(start), jac=True, method="BFGS")
     return float(found.fun), [float(each) for each in found.x]
 
+
+_STEP = float(np.sqrt(np.finfo(np.float64).eps))
+"""In units of the spread, for the gradient."""
 
 _FLOOR = 1e-9
 """Variance that keeps the likelihood finite where an effect is stated without any error."""
