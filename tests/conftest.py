@@ -147,6 +147,22 @@ def blank_pictures(monkeypatch: pytest.MonkeyPatch, leave_pictures_blank: Callab
     leave_pictures_blank(monkeypatch)
 
 
+@pytest.fixture(scope="session")
+def leave_out_sheets() -> Callable[[pytest.MonkeyPatch], None]:
+    """Has reports drawn into their page alone: the same panels once more as PNG take as long again."""
+
+    def patch(patched: pytest.MonkeyPatch) -> None:
+        patched.setattr("groundlings.experiments.analysis.report.pictures.sheet", lambda *_: b"")
+
+    return patch
+
+
+@pytest.fixture
+def no_sheets(monkeypatch: pytest.MonkeyPatch, leave_out_sheets: Callable[[pytest.MonkeyPatch], None]) -> None:
+    """Reports of this test have pictures in their page alone."""
+    leave_out_sheets(monkeypatch)
+
+
 @pytest.fixture
 def in_process(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs the command in the test's directory as `subprocess.run` would, but in this process: nothing is imported."""

@@ -174,7 +174,7 @@ def test_a_hostile_label_stays_text(small_run, small_log, tmp_path):
 
     from groundlings.experiments.analysis.report import render_summary_table, write_report
 
-    summary = summarise(small_log, (SHOUTING, *METRICS))
+    summary = summarise(small_log, (SHOUTING,))
     page = write_report(tmp_path, small_log, summary).read_text(encoding="utf-8")
     assert "<b>[red]" not in page
     assert "<script>alert" not in page

@@ -163,7 +163,7 @@ def test_the_page_answers_first(page, run):
     assert "again" in answer["left_out"]
 
 
-def test_an_audience_that_passed_changes_the_stamp(tmp_path, small_run):
+def test_an_audience_that_passed_changes_the_stamp(tmp_path, small_run, blank_pictures):
     shutil.copy(small_run / "log.db", tmp_path)
     tau = {"part": "system", "metric": "kendall tau", "kind": "mind", "value": 0.81, "n": 11}
     log = LogReader(tmp_path)
@@ -235,7 +235,7 @@ def test_pictures_are_written_as_png(run):
         assert (run / name).read_bytes().startswith(b"\x89PNG")
 
 
-def test_an_interrupted_run_with_an_arm_that_never_ran_says_so(tmp_path, small_run):
+def test_an_interrupted_run_with_an_arm_that_never_ran_says_so(tmp_path, small_run, no_sheets):
     shutil.copy(small_run / "log.db", tmp_path)
     with sqlite3.connect(tmp_path / "log.db") as connection:
         connection.execute("UPDATE runs SET status = 'interrupted', finished_at = NULL")
@@ -250,7 +250,7 @@ def test_an_interrupted_run_with_an_arm_that_never_ran_says_so(tmp_path, small_r
     assert not (tmp_path / "days.png").exists()
 
 
-def test_a_difference_that_could_not_be_estimated_has_no_mark(tmp_path, small_run, summary):
+def test_a_difference_that_could_not_be_estimated_has_no_mark(tmp_path, small_run, summary, no_sheets):
     shutil.copy(small_run / "log.db", tmp_path)
     first, second, *others = summary.arms
     unknown = {
@@ -261,7 +261,7 @@ def test_a_difference_that_could_not_be_estimated_has_no_mark(tmp_path, small_ru
         assert write_report(tmp_path, log, without).is_file()
 
 
-def test_a_metric_without_a_value_on_any_day_has_no_panel(tmp_path, small_run):
+def test_a_metric_without_a_value_on_any_day_has_no_panel(tmp_path, small_run, no_sheets):
     shutil.copy(small_run / "log.db", tmp_path)
     with sqlite3.connect(tmp_path / "log.db") as log:
         log.execute("UPDATE impressions SET rating = NULL")  # as where nobody gives stars
@@ -271,7 +271,7 @@ def test_a_metric_without_a_value_on_any_day_has_no_panel(tmp_path, small_run):
     assert "Mean rating by day and arm" not in page
 
 
-def test_the_same_log_gives_the_same_page(tmp_path, run):
+def test_the_same_log_gives_the_same_page(tmp_path, run, no_sheets):
     shutil.copy(run / "log.db", tmp_path)
     shutil.copy(run / "manifest.json", tmp_path)
     log = LogReader(tmp_path)

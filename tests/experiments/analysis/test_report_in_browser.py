@@ -21,14 +21,15 @@ DESKTOP, PHONE = (1400, 900), (390, 844)
 
 
 @pytest.fixture(scope="module")
-def report(small_run, tmp_path_factory) -> Path:
+def report(small_run, tmp_path_factory, leave_out_sheets) -> Path:
     copy = tmp_path_factory.mktemp("read")
     shutil.copy(small_run / "log.db", copy)
     (copy / "manifest.json").write_text(json.dumps({"digest": "d" * 64}))
     part = {"part": "system", "task": "order of 3 recommenders", "kind": "mind", "scorer": "m", "unit": "pairs"}
     sign = {**part, "metric": "sign agreement", "value": 0.8, "low": 0.7, "high": 0.9, "n": 9, "target": {"low": 0.9}}
     (copy / "fidelity.json").write_text(json.dumps({"system_gate_passed": False, "records": [sign]}))
-    with LogReader(copy) as log:
+    with LogReader(copy) as log, pytest.MonkeyPatch.context() as patched:
+        leave_out_sheets(patched)
         return write_report(copy, log, summarise(log))
 
 

@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -28,8 +28,10 @@ AGENTS = 130
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run with its report."""
+def run(
+    tmp_path_factory: pytest.TempPathFactory, leave_pictures_blank: Callable[[pytest.MonkeyPatch], None]
+) -> Path:
+    """A finished run with its report, whose pictures nobody here looks at."""
     directory = tmp_path_factory.mktemp("served")
     config = {
         "name": "served", "seed": 5, "simulation": {"days": 2}, "metrics": ["likes_per_session"],
@@ -38,7 +40,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "arms": [{"name": arm, "recommender": arm} for arm in ("popular", "random_order", "item_knn")],
     }  # fmt: skip
     log_experiment(ExperimentConfig.model_validate(config), directory / LOG_NAME)
-    with LogReader(directory) as log:
+    with LogReader(directory) as log, pytest.MonkeyPatch.context() as patched:
+        leave_pictures_blank(patched)
         write_report(directory, log, summarise(log))
     return directory
 
@@ -205,7 +208,7 @@ def test_without_a_script_all_arms_days_and_segments_are_there_to_read(run):
     assert 'title="user ' in page
 
 
-def test_a_report_holds_so_much_of_people_and_says_what_it_left_out(run, tmp_path, monkeypatch):
+def test_a_report_holds_so_much_of_people_and_says_what_it_left_out(run, tmp_path, monkeypatch, blank_pictures):
     monkeypatch.setattr(people, "MOST_CHARACTERS", 40_000)
     shutil.copy(run / LOG_NAME, tmp_path)
     with LogReader(tmp_path) as log:
