@@ -191,6 +191,36 @@ def in_process(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]
     return run
 
 
+@pytest.fixture
+def pass_in_process(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], int]:
+    """How many tests there are in a file of a user's project, all of which pass, as pytest finds them in its folder."""
+
+    def run(file: Path) -> int:
+        passed, failed = list[str](), list[str]()
+
+        class Noted:
+            def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+                if report.failed:
+                    failed.append(report.longreprtext)
+                elif report.passed and report.when == "call":
+                    passed.append(report.nodeid)
+
+        monkeypatch.chdir(file.parent)
+        monkeypatch.syspath_prepend(file.parent)
+        loaded = set(sys.modules)
+        # What writes to streams of this process or belongs to a whole session has no place in the inner one.
+        without = ("cacheprovider", "faulthandler", "xdist", "terminal")
+        words = [word for name in without for word in ("-p", f"no:{name}")]
+        status = pytest.main([*words, f"--rootdir={file.parent}", str(file)], plugins=[Noted()])
+        for name in set(sys.modules) - loaded:
+            if str(file.parent) in str(getattr(sys.modules[name], "__file__", "")):
+                del sys.modules[name]
+        assert (status, failed) == (pytest.ExitCode.OK, [])
+        return len(passed)
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def repeat_shop() -> Dataset:
     """A made-up shop in which people buy again (`repeat_shop.py`)."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -59,12 +61,14 @@ FIELD = [
 ]
 
 
+@cache
 def log_names() -> set[str]:
     """Every table, and every column with its table before it."""
     tables = {**metadata.tables, **{table.name: table for table in (assignments, lessons, presentations)}}
     return {*tables} | {f"{name}.{column.name}" for name, table in tables.items() for column in table.columns}
 
 
+@cache
 def file_keys() -> set[str]:
     """Every key of the experiment file with its sections before it, as the reference has them."""
     keys, section = set(), ""
@@ -76,13 +80,19 @@ def file_keys() -> set[str]:
     return keys
 
 
+@cache
+def whole_command() -> Any:
+    """The command with all of its commands."""
+    cli._mount()
+    return typer.main.get_command(cli.app)
+
+
 def is_command(written: str) -> bool:
     """Whether the command line has the command, and every option that is written with it."""
     program, *words = shlex.split(written)
-    cli._mount()
-    command = typer.main.get_command(cli.app)
+    command = whole_command()
     while words and words[0] in getattr(command, "commands", {}):
-        command = command.commands[words.pop(0)]  # type: ignore[attr-defined]
+        command = command.commands[words.pop(0)]
     options = {option for parameter in command.params for option in parameter.opts}
     return program == "groundlings" and {*words} <= options
 

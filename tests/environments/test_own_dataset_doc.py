@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 import tomllib
 from dataclasses import replace
@@ -91,15 +90,8 @@ def test_no_block_is_left_untested():
     assert len(re.findall(r"^```\w", TEXT, flags=re.MULTILINE)) == len(BLOCKS) == 5
 
 
-def test_the_contract_test_of_the_tutorial_passes(project):
-    outcome = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(project),
-         "test_my_data.py"],
-        cwd=project, env={"PYTHONPATH": ":".join([str(project), *filter(None, sys.path)])}, capture_output=True,
-        text=True, check=False,
-    )  # fmt: skip
-    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
-    assert "7 passed" in outcome.stdout
+def test_the_contract_test_of_the_tutorial_passes(project, pass_in_process):
+    assert pass_in_process(project / "test_my_data.py") == 7
 
 
 def test_the_experiment_of_the_tutorial_runs_on_its_data(project):

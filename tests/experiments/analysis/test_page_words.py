@@ -257,13 +257,15 @@ def test_a_place_is_on_the_scale_and_nearer_to_people_is_further_right(value, ru
 
 
 @pytest.fixture(scope="module")
-def told(small_run, tmp_path_factory):
+def told(small_run, tmp_path_factory, leave_pictures_blank):
     """A run's page, drawn again by the command with a fidelity file that lies elsewhere."""
     cli._mount()
     run, lab = tmp_path_factory.mktemp("run"), tmp_path_factory.mktemp("lab")
     shutil.copy(small_run / "log.db", run)
     (lab / "fidelity.json").write_text(json.dumps({"system_gate_passed": False, "records": [record()]}))
-    done = CliRunner().invoke(cli.app, ["report", str(run), "--fidelity", str(lab)])
+    with pytest.MonkeyPatch.context() as patched:
+        leave_pictures_blank(patched)
+        done = CliRunner().invoke(cli.app, ["report", str(run), "--fidelity", str(lab)])
     assert done.exit_code == 0, done.output
     return (run / "report.html").read_text(encoding="utf-8")
 

@@ -29,12 +29,19 @@ def usual() -> str:
     return drawn()[0]
 
 
-@pytest.mark.parametrize("backend", ["no_such_backend", "module://not_there", "tkagg"])
-def test_no_window_system_is_needed_and_the_variable_stays(backend: str, usual: str):
-    assert drawn(MPLBACKEND=backend) == [usual, backend, "None"]
-
-
-@pytest.mark.parametrize("settings", [b"text.usetex: True\nfont.size: 30\naxes.grid: True\n", b"\xff\xfe broken"])
-def test_settings_of_the_user_change_nothing(settings: bytes, usual: str, tmp_path: Path):
-    (tmp_path / "matplotlibrc").write_bytes(settings)
-    assert drawn(MATPLOTLIBRC=str(tmp_path / "matplotlibrc")) == [usual, "None", str(tmp_path / "matplotlibrc")]
+@pytest.mark.parametrize(
+    ("backend", "settings"),
+    [
+        ("no_such_backend", None),
+        ("module://not_there", b"text.usetex: True\nfont.size: 30\naxes.grid: True\n"),
+        ("tkagg", b"\xff\xfe broken"),
+    ],
+)
+def test_no_window_system_is_needed_and_neither_backend_nor_settings_of_the_user_change_anything(
+    backend: str, settings: bytes | None, usual: str, tmp_path: Path
+):
+    environment = {"MPLBACKEND": backend}
+    if settings is not None:
+        (tmp_path / "matplotlibrc").write_bytes(settings)
+        environment["MATPLOTLIBRC"] = str(tmp_path / "matplotlibrc")
+    assert drawn(**environment) == [usual, backend, environment.get("MATPLOTLIBRC", "None")]

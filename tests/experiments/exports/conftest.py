@@ -38,9 +38,11 @@ def config(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def run(config, tmp_path_factory) -> Path:
+def run(config, tmp_path_factory, leave_pictures_blank) -> Path:
     """The run directory; read it, never write it."""
-    return run_experiment(load_config(config), tmp_path_factory.mktemp("run") / "small").directory
+    with pytest.MonkeyPatch.context() as patched:
+        leave_pictures_blank(patched)
+        return run_experiment(load_config(config), tmp_path_factory.mktemp("run") / "small").directory
 
 
 @pytest.fixture

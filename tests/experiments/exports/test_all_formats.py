@@ -157,7 +157,7 @@ def test_an_arm_may_have_a_longer_name_than_a_folder(name, run, tmp_path):
     assert export_run(tmp_path / "changed", name, tmp_path / "out").written.rows
 
 
-def test_synthesise_gives_what_run_and_export_give(config, run, tmp_path):
+def test_synthesise_gives_what_run_and_export_give(config, run, tmp_path, blank_pictures):
     export_run(run, "trec", tmp_path / "long")
     loaded = load_config(config)
     assert synthesise(loaded, "trec", tmp_path / "short", quality=False).quality is None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import re
 import shlex
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -85,15 +84,8 @@ def test_no_block_is_left_untested():
     assert len(re.findall(r"^```\w", TEXT, flags=re.MULTILINE)) == len(BLOCKS) == 4
 
 
-def test_the_contract_test_of_the_tutorial_passes(project):
-    outcome = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(project),
-         "test_my_formats.py"],
-        cwd=project, env={"PYTHONPATH": ":".join([str(project), *filter(None, sys.path)])}, capture_output=True,
-        text=True, check=False,
-    )  # fmt: skip
-    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
-    assert "6 passed" in outcome.stdout
+def test_the_contract_test_of_the_tutorial_passes(project, pass_in_process):
+    assert pass_in_process(project / "test_my_formats.py") == 6
 
 
 def test_the_command_of_the_tutorial_writes_clicks(project, run):

@@ -45,7 +45,7 @@ def _commands():
 
 @pytest.fixture(autouse=True)
 def _undrawn(monkeypatch):
-    """Pictures take longer than these runs; the test that looks at them writes the report itself."""
+    """A report takes longer than these runs; the test that reads one writes it itself."""
     monkeypatch.setattr("groundlings.experiments.analysis.report.write_report", lambda *_: None)
 
 
@@ -229,7 +229,7 @@ def test_an_interrupted_run_of_any_design_ends_like_an_uninterrupted_one(
     assert resume_experiment(tmp_path / "cut").digest == uninterrupted[str(design)]
 
 
-def test_interleaving_prefers_what_is_better_and_calls_itself_a_screen(ran, tmp_path):
+def test_interleaving_prefers_what_is_better_and_calls_itself_a_screen(ran, tmp_path, blank_pictures):
     directory, outcome = ran(
         design="interleaving", people=200, mind={"kind": "behavioural", "utility": "met"},
         arms=[{"name": "worst", "recommender": "anti_oracle"}, {"name": "best", "recommender": "oracle"}],

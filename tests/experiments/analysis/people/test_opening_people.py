@@ -28,9 +28,7 @@ AGENTS = 130
 
 
 @pytest.fixture(scope="module")
-def run(
-    tmp_path_factory: pytest.TempPathFactory, leave_pictures_blank: Callable[[pytest.MonkeyPatch], None]
-) -> Path:
+def run(tmp_path_factory: pytest.TempPathFactory, leave_pictures_blank: Callable[[pytest.MonkeyPatch], None]) -> Path:
     """A finished run with its report, whose pictures nobody here looks at."""
     directory = tmp_path_factory.mktemp("served")
     config = {
