@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from groundlings.environments.chat import ChatModel
-from groundlings.environments.errors import ConfigError
+from groundlings.environments.chat import ChatModel, fingerprint_of
+from groundlings.environments.errors import ConfigError, shown
 from groundlings.simulator.language.budget import BudgetedModel, Spent
 from groundlings.simulator.language.call_store import CallStore, StoredModel, refuse_used, replay_name
 from groundlings.simulator.language.config import EmbeddedOptions, EndpointOptions, ModelConfig, StoreConfig
@@ -76,6 +76,13 @@ async def _stored(
     if options.mode == "record" and spent is None:
         refuse_used(store)
     model = await _provider(config, progress, base, spent, key, so_far, tell)
+    here = ", ".join(config.server.get("addresses", ())) or fingerprint_of(model)
+    if others := store.others_called(model.name, here):
+        tell(
+            f"{store.path}: holds replies of another {shown(model.name)} ({'; '.join(map(shown, others))}) than is "
+            f"asked now ({shown(here)}), and they answer the same requests; if it is not the same model, choose "
+            f"another file as {key}.store.path"
+        )
     return StoredModel(store, model, model.name, options.replicate, settings)
 
 

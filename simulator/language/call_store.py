@@ -40,6 +40,11 @@ CREATE TABLE IF NOT EXISTS replies (
     reply TEXT NOT NULL     -- JSON
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS replies_by_prompt ON replies (prompt);
+CREATE TABLE IF NOT EXISTS answered_by (
+    model TEXT NOT NULL,  -- its name
+    told TEXT NOT NULL,   -- what tells it from others of its name: where it is served, or a hash over its weights
+    PRIMARY KEY (model, told)
+) WITHOUT ROWID;
 """
 _REPLY_FIELDS = frozenset(field.name for field in fields(ChatReply)) - {"from_store"}
 _KINDS: Mapping[str, type | UnionType] = {
@@ -132,6 +137,19 @@ class CallStore:
         with self._named_faults():
             query = "SELECT DISTINCT json_extract(request, '$.model') AS model FROM replies ORDER BY model"
             return [str(model) for (model,) in self._connection.execute(query)]
+
+    def others_called(self, model: str, told: str) -> list[str]:
+        """What tells others of a model's name that have answered from it; from now on it has answered, too.
+
+        Args:
+            model: Its name.
+            told: What tells it from others: where it is served, or a hash over its weights.
+        """
+        with self._named_faults():
+            query = "SELECT told FROM answered_by WHERE model = ? AND told <> ? ORDER BY told"
+            others = [str(other) for (other,) in self._connection.execute(query, (model, told))]
+            self._connection.execute("INSERT OR IGNORE INTO answered_by VALUES (?, ?)", (model, told))
+        return others
 
     def __len__(self) -> int:
         with self._named_faults():

@@ -182,6 +182,28 @@ def test_a_cache_asks_only_for_what_is_missing_and_a_replicate_asks_anew(tmp_pat
     assert [reply.from_store for reply in _ask(_config(path, "cache", replicate=1), request_, other)] == [False] * 2
 
 
+def test_kept_replies_of_another_model_of_the_same_name_are_told(tmp_path, monkeypatch, request_):
+    async def served(*_):
+        return OneReply()
+
+    monkeypatch.setattr("groundlings.simulator.language.build._pool", served)
+
+    async def told(port):
+        told = []
+        kept = StoreConfig(path=tmp_path / "store.db", mode="cache")
+        config = ModelConfig(provider="endpoint", base_url=f"http://127.0.0.1:{port}/v1", store=kept)
+        model = await build_chat_model(config, tell=told.append)
+        reply = await model.ask(request_)
+        await model.close()
+        return told, reply.from_store
+
+    assert asyncio.run(told(8001)) == ([], False)
+    assert asyncio.run(told(8001)) == ([], True)
+    (said,), kept = asyncio.run(told(8002))
+    assert kept
+    assert "holds replies of another 'm' ('http://127.0.0.1:8001/v1')" in said
+
+
 def test_live_leaves_the_file_alone(tmp_path, request_):
     _ask(_config(tmp_path / "store.db", "live"), request_)
     assert list(tmp_path.iterdir()) == []
