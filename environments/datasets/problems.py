@@ -86,7 +86,8 @@ class Problems:
         try:
             return read()
         except DataError as error:
-            self.faults.append(str(error))
+            if str(error) not in self.faults:  # a file may be read as several tables
+                self.faults.append(str(error))
             return None
 
     def usable(self, table: Table) -> BoolArray:
@@ -108,24 +109,24 @@ class Problems:
 
     def notes(self, on_problem: OnProblem) -> tuple[str, ...]:
         """What was left out, a sentence per kind; `report` names the first rows of each."""
-        return tuple(f"left out: {each}" if on_problem == "report" else each.counted for each in self.rows)
+        told = (f"left out: {each}" if on_problem == "report" else each.counted for each in self.rows)
+        return tuple(dict.fromkeys(told))
 
     def _told(self, on_problem: OnProblem) -> str:
-        told = [*self.faults, *(str(each) for each in self.rows[:_MOST_KINDS])]
-        count = sum(len(each.rows) for each in self.rows)
+        rows = {str(each): len(each.rows) for each in self.rows}  # of a file that is read as several tables once
+        told = [*self.faults, *list(rows)[:_MOST_KINDS]]
+        count = sum(rows.values())
         if len(told) == 1:
             (only,) = told
             # Advice that ends the message stands where it stood before problems were collected.
             return only if self.faults or count == 1 or not self.way_out else f"{only}; or {self.way_out}"
-        more = len(self.rows) - _MOST_KINDS
-        lines = [
-            f"found {len(self.faults) + len(self.rows)} kinds of problems{f' in {count:,} rows' if count else ''}:"
-        ]
+        more = len(rows) - _MOST_KINDS
+        lines = [f"found {len(self.faults) + len(rows)} kinds of problems{f' in {count:,} rows' if count else ''}:"]
         lines += [f"  - {each}" for each in told]
         if more > 0:
             lines.append(f"  - and {more:,} more kinds")
         if self.faults and on_problem != "stop":
             lines.append("own.on_problem leaves out rows; what is wrong with whole files or columns has to be mended")
-        elif self.rows:
+        elif rows:
             lines.append(f"mend them{f', or {self.way_out}' * bool(self.way_out)}")
         return "\n".join(lines)

@@ -26,7 +26,8 @@ OFFERS = {"path": "offers.csv", "item": "sku", "first_day": "from", "last_day": 
 def load(base, table: str | None = None, items: dict | None = None, **offers) -> Dataset:
     """The data set of three items, with this table of offers."""
     (base / "history.csv").write_text(HISTORY)
-    (base / "items.csv").write_text(ITEMS)
+    if not (base / "items.csv").exists():
+        (base / "items.csv").write_text(ITEMS)
     if table is not None:
         (base / "offers.csv").write_text(table)
     own = {
@@ -94,6 +95,22 @@ def test_from_and_to_are_understood_as_keys(tmp_path):
     table = "sku,from,to,price\na,0,2,1\n"
     short = load(tmp_path, table, first_day=None, last_day=None, **{"from": "from", "to": "to"})
     assert short.fingerprint == load(tmp_path, table).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        (b"d,caf\xe9,,,\n", r"^\S+items.csv, line 5: byte 0xe9 is not UTF-8; save the file as UTF-8$"),
+        (
+            b"d,Oil\n",
+            r"^\S+items.csv, line 5: found 2 cells, expected 5 as in the header; quote cells that hold a comma$",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_file_that_is_read_as_items_and_as_offers_is_told_once(tmp_path, row, told):
+    (tmp_path / "items.csv").write_bytes(ITEMS.encode() + row)
+    with pytest.raises(DataError, match=told):
+        load(tmp_path, path="items.csv", item="id", first_day=None, last_day=None, price="bought_for")
 
 
 @pytest.mark.parametrize(
