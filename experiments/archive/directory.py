@@ -230,11 +230,17 @@ def _in_place(part: Path, path: Path, content: bytes) -> bool:
     part.unlink(missing_ok=True)
     with part.open("xb") as file:  # made anew: a link of that name would lead elsewhere
         file.write(content)
-        ours = os.fstat(file.fileno()).st_ino
-    if part.stat().st_ino != ours:
+        file.flush()
+        ours = _which(os.fstat(file.fileno()))
+    if _which(part.stat()) != ours:
         return False
     part.replace(path)
     return True
+
+
+def _which(found: os.stat_result) -> tuple[int, int, int]:
+    """What tells a file from another one of its name: the number alone is given again as soon as its file is gone."""
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def why_not(fault: OSError, directory: Path) -> str:
