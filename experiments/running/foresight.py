@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from groundlings.environments.catalog import Catalog
 from groundlings.environments.environment import SendsQueries, holds_dialogue
 from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.interactions import Interactions
@@ -101,11 +103,34 @@ def check_serves(where: str, recommender: AsyncRecommender, plan: Plan, first: I
         DataError: The data lack what it learns from, or it has nothing for some of the agents.
         ConfigError: An option names what the data do not have.
     """
-    try:
+    with _named(where):
         recommender.check_users(plan.population.users)
+    check_learns(where, recommender, first, plan.dataset.catalog)
+
+
+def check_learns(where: str, recommender: AsyncRecommender, first: Interactions, catalog: Catalog) -> None:
+    """Return if one recommender, and those inside of it, can learn from the data.
+
+    Args:
+        where: What names it, for the message.
+        recommender: Not yet fitted.
+        first: What it is fitted on first.
+        catalog: The items.
+
+    Raises:
+        DataError: The data lack what it learns from.
+        ConfigError: An option names what the data do not have.
+    """
+    with _named(where):
         for part in parts_of(recommender):
             if isinstance(part, AsyncRecommender):
-                part.check_data(first, plan.dataset.catalog)
+                part.check_data(first, catalog)
+
+
+@contextmanager
+def _named(where: str) -> Iterator[None]:
+    try:
+        yield
     except DataError as error:
         raise DataError(f"{where}: {error}") from error
     except ConfigError as error:

@@ -20,7 +20,7 @@ from groundlings.environments.split import Split, people_in_thirds
 from groundlings.environments.words import persons
 from groundlings.experiments.labs.fidelity.config import FidelityConfig
 from groundlings.experiments.running.events import SILENT, Progress, on_download, on_note
-from groundlings.experiments.running.foresight import check_fit
+from groundlings.experiments.running.foresight import check_fit, check_learns
 from groundlings.personas.minds.behavioural import BehaviouralMind
 from groundlings.personas.population import Population, build_population
 from groundlings.personas.taste.model import FAMILIES, Taste, estimate, fit_taste
@@ -170,7 +170,9 @@ def _check_fits(config: FidelityConfig, dataset: Dataset, train: Interactions) -
     context = RecommenderContext(dataset.catalog, dataset.people.user_ids, config.base)
     for number, arm in enumerate(config.recommenders):
         where = f"recommenders[{number}]"
-        check_fit(where, arm.recommender, build_recommender(arm.recommender, arm.options, context, where=where), train)
+        built = build_recommender(arm.recommender, arm.options, context, where=where)
+        check_fit(where, arm.recommender, built, train)
+        check_learns(where, built, train, dataset.catalog)
 
 
 def only_new(held_out: Interactions, train: Interactions) -> sp.csr_array:

@@ -10,6 +10,8 @@ that is the order in which people would see them (shipped ones put the smaller i
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +26,7 @@ from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.experiments.labs.truth.config import FEWEST_RECOMMENDERS, too_few
 from groundlings.experiments.labs.truth.ground import Ground
 from groundlings.recommenders.base import AsyncRecommender
-from groundlings.recommenders.registry import build_recommender
+from groundlings.recommenders.registry import build_recommender, parts_of
 
 PEOPLE_AT_ONCE = 256
 
@@ -78,10 +80,17 @@ def fit_arms(ground: Ground) -> list[Arm]:
     Raises:
         ConfigError: Too few recommenders count.
     """
+    config = ground.config
+    built = [
+        build_recommender(arm.recommender, arm.options, ground.context, where=f"recommenders[{number}]")
+        for number, arm in enumerate(config.recommenders)
+    ]
+    for number, recommender in enumerate(built):
+        _check(recommender, number, ground)
     arms: list[Arm] = []
     tops: dict[str, sp.csr_array] = {}
-    for number, (arm, countable) in enumerate(zip(ground.config.recommenders, ground.config.countable, strict=True)):
-        recommender = build_recommender(arm.recommender, arm.options, ground.context, where=f"recommenders[{number}]")
+    for number, (arm, countable) in enumerate(zip(config.recommenders, config.countable, strict=True)):
+        recommender = built.pop(0)  # which is let go of where its lists are all that is needed
         _fit(recommender, number, ground)
         days = ground.config.truth.sessions if recommender.randomised else 1
         ranked = [_rank(ground, recommender, day) for day in range(days)]
@@ -102,9 +111,23 @@ def fit_arms(ground: Ground) -> list[Arm]:
     return arms
 
 
+def _check(recommender: AsyncRecommender, number: int, ground: Ground) -> None:
+    with _named(number, ground):
+        for part in parts_of(recommender):
+            if isinstance(part, AsyncRecommender):
+                part.check_data(ground.train, ground.dataset.catalog)
+
+
 def _fit(recommender: AsyncRecommender, number: int, ground: Ground) -> None:
-    try:
+    with _named(number, ground):
         recommender.fit(ground.train, ground.dataset.catalog)
+
+
+@contextmanager
+def _named(number: int, ground: Ground) -> Iterator[None]:
+    """Name a recommender that these data do not suit by its place in the file."""
+    try:
+        yield
     except DataError as fault:
         usual = (
             ""
@@ -113,6 +136,8 @@ def _fit(recommender: AsyncRecommender, number: int, ground: Ground) -> None:
             f"{FEWEST_RECOMMENDERS} or more that suit these data"
         )
         raise ConfigError(f"recommenders[{number}]: {fault}{usual}") from None
+    except ConfigError as fault:
+        raise ConfigError(f"recommenders[{number}]: {fault}") from None
 
 
 def _shared(top: sp.csr_array, other: sp.csr_array) -> float:

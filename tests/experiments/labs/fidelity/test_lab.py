@@ -13,7 +13,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from groundlings.environments.errors import ConfigError
+from groundlings.environments.errors import ConfigError, DataError
 from groundlings.experiments.cli.fidelity import fidelity
 from groundlings.experiments.config.loading import load_as
 from groundlings.experiments.labs.fidelity.choices import click_candidates
@@ -136,6 +136,9 @@ lists: {reader: false}
 """)
     titles, _ = examine_invariance(set_stage(load_as(FidelityConfig, tmp_path / "shop.yaml")))
     assert titles.value == 0.0
+    arms = [*(f"{{name: p{place}, recommender: popular}}" for place in range(7)), "{name: b, recommender: bias_svd}"]
+    with pytest.raises(DataError, match=r"^recommenders\[7\]: .*rating"):
+        set_stage(load_as(FidelityConfig, tmp_path / "shop.yaml", [f"recommenders=[{', '.join(arms)}]"]))
 
 
 def test_the_changes_of_the_invariance_test_are_real(stage):

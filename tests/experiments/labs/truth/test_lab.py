@@ -18,6 +18,7 @@ from groundlings.environments.exposures import Exposures
 from groundlings.experiments.analysis.comparison.fidelity_gate import find_truth
 from groundlings.experiments.cli.truth import truth
 from groundlings.experiments.config.loading import load_as
+from groundlings.experiments.config.schema import ArmConfig
 from groundlings.experiments.labs.fidelity.stage import MIND
 from groundlings.experiments.labs.truth.arms import fit_arms
 from groundlings.experiments.labs.truth.audiences import FITTED_MIND, audiences, calibrate_on
@@ -184,6 +185,28 @@ def test_copies_and_known_places_do_not_count(config):
     assert not any(arms[name].counts for name in ("again", "chance", "worse"))
     assert arms["popular"].counts
     assert arms["chance"].shown.sum() > 0
+
+
+@pytest.mark.parametrize(
+    ("last", "told"),
+    [
+        ({"recommender": "als", "options": {"factors": "many"}}, "options.factors: found 'many'"),
+        ({"recommender": "bias_svd"}, "rating"),
+        ({"recommender": "mmr", "options": {"of": {"recommender": "popular"}, "by": "none"}}, "options.by: "),
+    ],
+)
+def test_what_is_wrong_with_a_recommender_is_said_before_the_first_is_fitted(ground, config, monkeypatch, last, told):
+    fitted = []
+    monkeypatch.setattr("groundlings.recommenders.popular.PopularRecommender.fit", lambda *_: fitted.append(1))
+    plain = [each for each in config.model_dump(mode="json")["recommenders"] if each["recommender"] == "popular"]
+    named = [*plain, {"name": "last", **last}]
+    arms = tuple(ArmConfig.model_validate(each) for each in named)
+    unrated = replace(ground.train, ratings=np.full(len(ground.train), np.nan))
+    unsuited = replace(ground, config=config.model_copy(update={"recommenders": arms}))
+    monkeypatch.setitem(vars(unsuited), "train", unrated)
+    with pytest.raises(ConfigError, match=rf"recommenders\[{len(plain)}\].*{told}"):
+        fit_arms(unsuited)
+    assert not fitted
 
 
 def test_copies_do_not_make_an_order(config):
