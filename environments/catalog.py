@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groundlings.environments.arrays import BoolArray, FloatArray, seal_arrays
-from groundlings.environments.errors import DataError
+from groundlings.environments.errors import DataError, shown
 from groundlings.environments.words import Words
 
 COST = "cost"
@@ -61,6 +61,7 @@ class Catalog:
     words: Words = field(default_factory=Words)
 
     def __post_init__(self) -> None:
+        _check_forms(self)
         n_items = len(self.item_ids)
         if not self.texts:
             object.__setattr__(self, "texts", (None,) * n_items)
@@ -140,3 +141,18 @@ class Catalog:
         for name in sorted(self.features):
             digest.update(repr((name, self.features[name].tolist())).encode())
         return digest.hexdigest()
+
+
+def _check_forms(catalog: Catalog) -> None:
+    """Raise `DataError` where columns are none, years no numbers, or genres no tuples of texts."""
+    for name in ("item_ids", "titles", "genres", "texts"):
+        if not isinstance(column := getattr(catalog, name), tuple | list):
+            raise DataError(f"catalog: {name} are {shown(column)}; expected a tuple, with one for each item")
+    years: Any = catalog.years
+    if not isinstance(years, np.ndarray) or years.dtype.kind not in "fiu" or np.isinf(years).any():
+        raise DataError(f"catalog: years are {shown(years)}; expected an array of numbers, NaN where unknown")
+    if wrong := {type(each) for each in catalog.genres} - {tuple}:
+        one = next(each for each in catalog.genres if type(each) in wrong)
+        raise DataError(f"catalog: the genres of an item are {shown(one)}; expected a tuple of texts, () for none")
+    if {type(genre) for each in set(catalog.genres) for genre in each} - {str}:
+        raise DataError("catalog: a genre is no text; expected a tuple of texts for each item, () for none")

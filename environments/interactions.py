@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Final, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from groundlings.environments.arrays import BoolArray, FloatArray, IntArray, ItemArray, KindArray, seal_arrays
-from groundlings.environments.errors import DataError
+from groundlings.environments.errors import DataError, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,6 +72,9 @@ class Interactions:
     weights: FloatArray | None = None
 
     def __post_init__(self) -> None:
+        if self.ticks_per_second not in TICKS_PER_SECOND:
+            expected = ", ".join(f"{ticks:,}" for ticks in TICKS_PER_SECOND)
+            raise DataError(f"interactions: ticks_per_second is {shown(self.ticks_per_second)}; expected {expected}")
         optional = [column for column in (self.kinds, self.weights) if column is not None]
         lengths = {len(column) for column in (self.items, self.ratings, self.timestamps, self.synthetic, *optional)}
         if lengths != {len(self.users)}:
@@ -100,13 +103,17 @@ class Interactions:
         kinds: NDArray[np.integer] | None = None,
         weights: NDArray[np.floating] | None = None,
     ) -> Interactions:
-        """Build from plain arrays; `ratings=None` means that nobody gave any, `kinds` and `weights` are as above."""
+        """Build from plain arrays; `ratings=None` means that nobody gave any, `kinds` and `weights` are as above.
+
+        Raises:
+            DataError: Users, items or times are no whole numbers, or columns do not fit together.
+        """
         stars = np.full(len(users), np.nan) if ratings is None else ratings.astype(np.float64)
         return cls(
-            users.astype(np.int64),
-            items.astype(np.int32),
+            _whole(users, "users"),
+            _whole(items, "items", 2**31 - 1).astype(np.int32),
             stars,
-            timestamps.astype(np.int64),
+            _whole(timestamps, "timestamps"),
             np.full(len(users), synthetic),
             n_users,
             n_items,
@@ -261,6 +268,25 @@ class Interactions:
             if optional is not None:
                 digest.update(name.encode() + np.ascontiguousarray(optional).tobytes())
         return digest.hexdigest()
+
+
+def _whole(column: NDArray[Any], name: str, most: int = 2**63 - 1) -> IntArray:
+    """Whole numbers as such; `DataError` of anything that would only become one by being cut."""
+    kind = column.dtype.kind
+    if kind in "iu":
+        fits = np.abs(column) <= most if len(column) and column.max() > most else np.ones(len(column), dtype=np.bool_)
+    elif kind == "f":  # of larger ones the last digits are not there
+        fits = (column == np.trunc(column)) & (np.abs(column) <= min(most, 2**53))
+    else:
+        fits = np.zeros(len(column), dtype=np.bool_)
+    if not fits.all():
+        row = int(np.argmin(fits))
+        found = shown(column[row].item() if kind in "iuf" else str(column[row]))
+        raise DataError(
+            f"interactions: {name}: found {found} in row {row} of an array of {column.dtype}; expected whole numbers"
+            + (", ticks since 1970, as many per second as ticks_per_second says" if name == "timestamps" else "")
+        )
+    return column.astype(np.int64)
 
 
 def _filled(parts: Sequence[tuple[NDArray[_Cell] | None, int]], missing: _Cell) -> NDArray[_Cell] | None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from groundlings.environments import levels
 from groundlings.environments.dataset import HELD_OUT, LEFT_OUT, TRAINING, Dataset
+from groundlings.environments.datasets.forms import of_forms
 from groundlings.environments.errors import DataError, shown
 
 
@@ -28,7 +29,7 @@ def check_dataset(dataset: Dataset, where: str) -> None:
 
 def problems(dataset: Dataset) -> list[str]:
     """The rules that a data set breaks, in words."""
-    return [*of_people(dataset), *of_items(dataset), *of_history(dataset)]
+    return of_forms(dataset) or [*of_people(dataset), *of_items(dataset), *of_history(dataset)]
 
 
 def of_people(dataset: Dataset) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from groundlings.environments.dataset import Dataset
+from groundlings.environments.datasets.checking import check_dataset
 from groundlings.environments.datasets.config import DatasetConfig, OwnData
 from groundlings.environments.datasets.copies import as_copied, described
 from groundlings.environments.datasets.frames import Tables
@@ -33,6 +34,7 @@ def dataset_of(given: object) -> tuple[Any, Dataset | None]:
     if isinstance(given, Tables):
         found = _read(given)
     elif isinstance(given, Dataset):
+        check_dataset(given.real, "dataset")
         found = as_copied(given)
     elif isinstance(given, os.PathLike):
         raise ConfigError(

@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from groundlings.environments.dataset import RatingScale
 from groundlings.environments.datasets import DATASETS, DatasetConfig, available_datasets, load_dataset
 from groundlings.environments.datasets.checking import problems
 from groundlings.environments.datasets.config import ToyOptions
 from groundlings.environments.datasets.contract import DatasetContract
 from groundlings.environments.datasets.toy import make_toy
 from groundlings.environments.errors import ConfigError, DataError
+from groundlings.environments.interactions import Interactions
 from groundlings.experiments.cli.datasets import app
 from groundlings.experiments.config.loading import config_hash, load_config
 from groundlings.experiments.running.run import run_experiment
@@ -115,6 +117,65 @@ def test_an_installed_plug_in_has_a_name_like_the_shipped_ones(installed):
     assert "Purchases of a shop" in listed
     with pytest.raises(ConfigError, match=r"expected one of ml-100k.*shop.*did you mean 'shop'"):
         DatasetConfig(name="shopp")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"licence": None}, "licence is None, expected text"),
+        ({"name": 5}, "name is 5, expected text"),
+        ({"scale": None}, "scale is None, expected a RatingScale"),
+        ({"scale": RatingScale(1, 5, 0)}, "the scale is RatingScale(low=1, high=5, step=0)"),
+        ({"scale": RatingScale(1, 5, float("nan"))}, "the scale is"),
+        ({"scale": RatingScale(1, 5, 1e-9)}, "1 to 1,000"),
+        ({"catalog": {"titles": (5, "b", "c", "d")}}, "an item's title is 5"),
+        ({"catalog": {"titles": None}}, "catalog: titles are None"),
+        ({"catalog": {"item_ids": ("\udc80", "b", "c", "d")}}, "expected text that UTF-8 can hold"),
+        ({"catalog": {"genres": None}}, "catalog: genres are None"),
+        ({"catalog": {"genres": (["toys"],) * 4}}, "genres of an item are ['toys']; expected a tuple"),
+        ({"catalog": {"genres": ((5,),) * 4}}, "catalog: a genre is no text"),
+        ({"catalog": {"years": ["1999"] * 4}}, "catalog: years are ['1999'"),
+        ({"catalog": {"years": np.full(4, np.inf)}}, "catalog: years are array([inf"),
+        ({"people": {"attributes": ({"hobbies": ["tea"]}, {}, {})}}, "an attribute's value is ['tea']"),
+        ({"people": {"attributes": ("old", {}, {})}}, "attributes are 'old'"),
+        ({"interactions": {"ticks_per_second": 0}}, "ticks_per_second is 0; expected 1, 1,000"),
+        ({"interactions": {"timestamps": np.arange(6) + 10**18}}, "beyond the year 5138"),
+    ],
+)
+def test_what_is_of_another_type_is_named_with_its_field(project, monkeypatch, changes, said):
+    def made(name, change):
+        return replace(getattr(found, name), **change) if isinstance(change, dict) else change
+
+    def changed(_loader, _context):
+        return replace(found, **{name: made(name, change) for name, change in changes.items()})
+
+    found = load(**SHOP)
+    monkeypatch.setattr(sys.modules["my_data"].Shop, "load", changed)
+    with pytest.raises(DataError, match=re.escape(said)):
+        load(**SHOP)
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        (np.array([1700000000.9, 1700000000.5]), "found 1700000000.9 in row 0"),
+        (np.array([1700000000, np.nan]), "found nan in row 1"),
+        (np.array([1.5e18, 1.7e18]), "found 1.5e+18 in row 0"),
+        (np.array(["2024-05-31", "2024-06-01"], dtype="datetime64[ns]"), "array of datetime64[ns]; expected whole"),
+        (np.array([1, 2**63], dtype=np.uint64), "in row 1"),
+        (np.array(["1", "2"]), "found '1' in row 0"),
+    ],
+)
+def test_times_that_are_no_whole_numbers_are_refused_and_not_cut(times, said):
+    with pytest.raises(DataError, match=re.escape(said)):
+        Interactions.of(np.array([0, 0]), np.array([0, 1]), None, times, n_users=1, n_items=2)
+
+
+def test_row_numbers_are_not_cut_either():
+    whole, wrong = np.array([0.0, 1.0]), np.array([0, 2**32])
+    assert Interactions.of(whole, whole, None, whole, n_users=2, n_items=2).items.tolist() == [0, 1]
+    with pytest.raises(DataError, match=r"items: found 4294967296 in row 1"):
+        Interactions.of(whole, wrong, None, whole, n_users=2, n_items=2)
 
 
 def test_the_licence_is_told_once_per_data_directory(project):

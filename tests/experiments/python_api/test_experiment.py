@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -105,6 +106,12 @@ def test_a_frame_of_interactions_is_enough(experiment, tables, tmp_path):
 def test_a_data_set_runs_as_the_one_it_is_a_copy_of(experiment, names, tmp_path):
     toy = make_toy(ToyOptions(**names["dataset"]["toy"]))
     assert experiment(dataset=toy).run(tmp_path / "given").digest == experiment().run(tmp_path / "named").digest
+
+
+def test_a_data_set_that_breaks_a_rule_is_refused_with_the_rule(experiment, names):
+    toy = make_toy(ToyOptions(**names["dataset"]["toy"]))
+    with pytest.raises(gl.DataError, match="dataset: licence is None, expected text"):
+        experiment(dataset=replace(toy, licence=None))
 
 
 def test_own_tables_of_a_file_can_be_copied_as_well(experiment, tables, tmp_path):
