@@ -71,7 +71,7 @@ def answer_of(
         left_out=_left_out(comparison, summary),
         lights=lights_of(comparison, finding, past_tests),
         news=of_leaders,
-        next_step=next_step_of(comparison, finding, of_leaders),
+        next_step=next_step_of(comparison, summary, finding, of_leaders),
         chance_agents=comparison.standing.agents,
         chances_note=chances_note(comparison, finding),
         confidence=1 - comparison.plan.alpha,

@@ -7,9 +7,10 @@ from groundlings.experiments.analysis.answer.sizes import listed
 from groundlings.experiments.analysis.answer.values import News
 from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
 from groundlings.experiments.analysis.comparison.verdict import failed
+from groundlings.experiments.analysis.metrics import Summary
 
 
-def next_step_of(comparison: Comparison, finding: Finding, news: tuple[News, ...]) -> str:
+def next_step_of(comparison: Comparison, summary: Summary, finding: Finding, news: tuple[News, ...]) -> str:
     """The one thing that would help most now."""
     if comparison.run["status"] != "done":
         return (
@@ -27,11 +28,23 @@ def next_step_of(comparison: Comparison, finding: Finding, news: tuple[News, ...
         case "not known":
             return "Ask why the replies could not be read (Details), mend that, and run again."
         case "not compared":
+            if unheard := _ordered_nothing(finding, summary):
+                return (
+                    f"See what the model answered, because no reply to {listed(unheard)} put anything in order, and "
+                    f"what {comparison.baseline} lists was listed: `groundlings runs show RUN`, under model lists."
+                )
             return "Add a recommender that does something else, because nothing was compared: `arms` in the file."
         case "contradicted" | "does not hold":
             return _objected(finding)
         case _:
             return _compared(comparison, finding, news)
+
+
+def _ordered_nothing(finding: Finding, summary: Summary) -> list[str]:
+    """The arms that did what the baseline did because no reply of their language model put anything in order."""
+    lists = {arm.name: arm.model_lists for arm in summary.arms}
+    same = [(arm.name, lists.get(arm.name)) for arm in finding.same]
+    return [name for name, found in same if found and 0 < found.questions == found.ordered_nothing]
 
 
 def _objected(finding: Finding) -> str:

@@ -158,6 +158,11 @@ class ModelLists:
         return self.questions - self.again
 
     @property
+    def ordered_nothing(self) -> int:
+        """Questions whose reply put nothing in order."""
+        return self.unreadable + self.unanswerable + self.nothing_named
+
+    @property
     def hallucination_rate(self) -> float | None:
         """Hallucinated names by names in readable replies, None where there is none."""
         return self.hallucinated / self.names if self.names else None
