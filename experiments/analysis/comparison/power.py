@@ -15,7 +15,8 @@ from scipy.special import gammaincinv, ndtr, stdtrit
 from groundlings.environments.arrays import FloatArray
 
 _LEVELS = 4000
-_MOST_AGENTS = 10**12
+MOST_AGENTS = 10**12
+"""An effect that takes more is found by no number of agents."""
 
 
 def power(effect: float, sd: float, n: int, alpha: float = 0.05) -> float:
@@ -54,7 +55,7 @@ def needed_agents(effect: float, sd: float, alpha: float = 0.05, wanted: float =
     low, high = 2, 4
     while power(effect, sd, high, alpha) < wanted:
         low, high = high, high * 2
-        if high > _MOST_AGENTS:
+        if high > MOST_AGENTS:
             return None
     while high - low > 1:
         middle = (low + high) // 2

@@ -13,6 +13,7 @@ from rich.table import Table
 from groundlings.experiments.analysis.answer.sizes import chance, ranked
 from groundlings.experiments.analysis.answer.values import Row
 from groundlings.experiments.analysis.comparison.effects import ArmFindings, Comparison
+from groundlings.experiments.analysis.comparison.power import MOST_AGENTS
 from groundlings.experiments.analysis.comparison.verdict import Check
 from groundlings.experiments.analysis.report import real_sentences
 from groundlings.experiments.analysis.report import verdict_sentences as say
@@ -143,7 +144,10 @@ def needed(pilot: Pilot) -> str:
         return alike + missing
     hopeless = [need.arm for need in ours if need.agents is None and need.sd]
     if hopeless:
-        none = f"No number of agents finds {aim} for {', '.join(hopeless)}: nobody has a value, or the baseline is 0."
+        none = (
+            f"No number of agents finds {aim} for {', '.join(hopeless)}: nobody has a value, the baseline is 0, or it "
+            f"is too small for {MOST_AGENTS:,} agents."
+        )
         return none + missing
     most = max(ours, key=lambda need: need.agents or 0)
     wanted = most.agents or 0

@@ -93,8 +93,10 @@ def test_power_ends_in_a_sentence(agents, said):
     sure = replace(pilot, needs=(replace(need, agents_low=agents - 50, agents_high=agents + 150),))
     assert f"The pilot tells that number to between {agents - 50} and" in needed(sure)
     assert ("; whether the plan is enough is not sure." in needed(sure)) == (agents == 300)
-    assert "No number of agents" in needed(Pilot(40, 400, None, 0.05, 0.8, 0.05, 1, (need.__class__(
+    none = needed(Pilot(40, 400, None, 0.05, 0.8, 0.05, 1, (need.__class__(
         "satisfaction", "ease", 40, 0.0, 1.0, None, 0.0, None, 0.4, 0.1),), metrics))  # fmt: skip
+    assert none.startswith("No number of agents")
+    assert "or it is too small for 1,000,000,000,000 agents" in none
 
 
 def test_power_plans_no_agents_by_users_who_do_not_differ():
