@@ -21,6 +21,7 @@ from groundlings.experiments.analysis.comparison.preference import preference
 from groundlings.experiments.analysis.comparison.real_behaviour import ORDER_CHECK
 from groundlings.experiments.analysis.comparison.verdict import Check
 from groundlings.experiments.analysis.metrics import METRICS
+from groundlings.experiments.analysis.metrics.model_lists import ModelLists
 from groundlings.experiments.analysis.report.palette import styles_of
 from groundlings.experiments.analysis.report.sections.believe import of_the_test
 from groundlings.experiments.analysis.report.sections.picks import both_picks
@@ -256,6 +257,16 @@ def test_the_next_step_says_what_and_why_before_the_command():
         said = found.next_step
         why = said.index(" because ") if "because" in said else said.index("what is picked afterwards is easily chance")
         assert why < said.index(f"`{command}")
+
+
+def test_an_arm_whose_model_put_nothing_in_order_is_no_reason_to_add_another():
+    base = base_likes()
+    run = run_of(arm("base", base), arm("a", base, identical=True))
+    of_base, of_a = summary_of(run).arms
+    for named, step in ((1, "Add a recommender"), (2, "See what the model answered, because no reply to a put any")):
+        lists = ModelLists(questions=4, unreadable=1, unanswerable=1, nothing_named=named)
+        summary = replace(summary_of(run), arms=(of_base, replace(of_a, model_lists=lists)))
+        assert answer_of(compare_outcomes(run, None), summary).next_step.startswith(step)
 
 
 def test_recommenders_are_explained_in_half_a_line_where_anybody_says_how_they_work():
