@@ -18,11 +18,14 @@ DECLARED = (
     *(METRICS / f"{name}.py" for name in ("definitions", "declaration", "shop", "search", "conversation", "returning")),
     ROOT / "recommenders" / "language" / "tools" / "catalogue.py",  # a database of its own, with a table of that name
 )
-SQL = re.compile(rf"\b(FROM|JOIN|INTO|UPDATE|TABLE)\s+({'|'.join(metadata.tables)})\b")
+KEYWORD = re.compile(r"FROM|JOIN|INTO|UPDATE|TABLE")
+SQL = re.compile(rf"\b({KEYWORD.pattern})\s+({'|'.join(metadata.tables)})\b")
 
 
 def queries(code: str) -> list[str]:
     """Texts in code that name a table of ours in SQL; docstrings may show such."""
+    if not KEYWORD.search(code):  # of a thousand files few are worth the time that parsing takes
+        return []
     tree = ast.parse(code)
     shown = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     texts = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))

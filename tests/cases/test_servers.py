@@ -67,7 +67,7 @@ def ask(tmp_path, address, command):
                 "items": {"path": str(tmp_path / "items.csv"), "id": "sku", "title": "name", "genres": "kind"},
                 "scale": {"low": low, "high": high, "step": step}}},
             "population": {"size": PEOPLE}, "simulation": {"days": 1},
-            "site": {"page_size": 4, "max_pages": 2},
+            "site": {"page_size": 4, "max_pages": 2}, "held_out": False,
             "mind": {"kind": "language", **(mind or {}), "model": {
                 "provider": "endpoint", "base_url": address(kind) + query, "model": "m", "max_attempts": 3, **model}},
             "arms": [{"name": "popular", "recommender": "popular"}, {"name": "random", "recommender": "random_order"}],

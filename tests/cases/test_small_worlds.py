@@ -130,15 +130,15 @@ def test_two_rows_of_one_moment_are_refused_with_both_lines(experiment, command)
     assert "at the same moment" in " ".join(said.split())
 
 
-@pytest.mark.parametrize(("form", "file"), [("recbole", "**/clicks.inter"), ("movielens", "**/ratings.csv")])
-def test_ratings_of_a_scale_of_tenths_are_exported_as_people_write_them(experiment, command, tmp_path, form, file):
+def test_ratings_of_a_scale_of_tenths_are_exported_as_people_write_them(experiment, command, tmp_path):
     rows = [(user, item, round(0.1 * (1 + place % 9), 1)) for place, (user, item, _) in enumerate(crowd(6, 8, 4))]
     mind = {"kind": "scripted", "click": [0, 1], "stars": 0.3}
-    run, out = tmp_path / "run", tmp_path / "out"
+    run = tmp_path / "run"
     assert command("run", experiment(rows, 8, arms=("popular",), scale=(0, 1, 0.1), mind=mind), "--out", run)[0] == 0
-    status, said = command("export", run, "--format", form, "--out", out)
-    assert status == 0, said
-    ((table, *_),) = [list(out.glob(file))]
-    written = table.read_text()
-    assert "0.3" in written
-    assert "0.30000000000000004" not in written
+    for form, file in (("recbole", "**/clicks.inter"), ("movielens", "**/ratings.csv")):
+        status, said = command("export", run, "--format", form, "--out", tmp_path / form)
+        assert status == 0, said
+        ((table, *_),) = [list((tmp_path / form).glob(file))]
+        written = table.read_text()
+        assert "0.3" in written
+        assert "0.30000000000000004" not in written

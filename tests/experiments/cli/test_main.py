@@ -73,8 +73,8 @@ def refused(done: subprocess.CompletedProcess[str], *parts: str) -> None:
         assert part in done.stderr
 
 
-def test_run_report_and_digest_agree(groundlings, in_process, config, tmp_path, blank_pictures):
-    done = groundlings("run", config(), "--out", "here")
+def test_run_report_and_digest_agree(in_process, config, tmp_path, blank_pictures):
+    done = in_process("run", config(), "--out", "here")
     assert done.returncode == 0, done.stderr
     assert "random" in done.stdout
     assert "popular" in done.stdout

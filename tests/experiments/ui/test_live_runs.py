@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -75,7 +77,9 @@ def refused(*_: object) -> None:
     raise RunDirectoryError("the server is away")
 
 
-def test_a_run_is_watched_stopped_and_resumed_from_its_page(begun, tmp_path, serve) -> None:
+def test_a_run_is_watched_stopped_and_resumed_from_its_page_and_not_called_running_once_it_was_killed(
+    begun, tmp_path, serve
+) -> None:
     directory = tmp_path / "runs" / "watched"
     state = until(lambda: read_live(directory))
     until(lambda: (found := read_live(directory)) and found.stages and found.stages[0].sessions)
@@ -99,16 +103,9 @@ def test_a_run_is_watched_stopped_and_resumed_from_its_page(begun, tmp_path, ser
         assert site.post(f"{run}/resume").status == 303
         resumed = until(lambda: read_live(directory))
         assert resumed.process != begun.pid
-        assert site.post(f"{run}/stop").status == 303
-        until(lambda: read_live(directory) is None)
-
-
-def test_a_run_whose_process_was_killed_is_not_called_running(begun, tmp_path, serve) -> None:
-    directory = tmp_path / "runs" / "watched"
-    until(lambda: (found := read_live(directory)) and found.stages)
-    begun.kill()
-    begun.wait()
-    with serve(tmp_path / "runs") as site:
+        until(lambda: (found := read_live(directory)) and found.stages)
+        assert "killed" not in site.get("/").text
+        os.kill(resumed.process, signal.SIGKILL)
         until(lambda: "killed" in site.get("/").text)
-        page = site.get(f"{site.key('watched')}/live").text
+        page = site.get(f"{run}/live").text
         assert "Resume this run" in page, page
