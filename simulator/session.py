@@ -7,6 +7,7 @@ are the sessions of a cohort, one row each.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from inspect import isawaitable
 from typing import Any
 
 import numpy as np
@@ -152,7 +153,10 @@ async def answered(
     """
     page, legal = observation.page, observation.legal
     try:
-        decision = await mind.decide(Situation(sessions, page, legal, observation.rows, turns))
+        answer = mind.decide(Situation(sessions, page, legal, observation.rows, turns))
+        if not isawaitable(answer):
+            raise ConfigError(f"mind: decide gave {type(answer).__name__} at once; write it as `async def decide`")
+        decision = await answer
     except UnanswerablePrompt as refusal:  # the model's server refuses the question for good, and the page is lost
         lost = Decision.lost(legal, page, ())
         decision = replace(lost, unanswerable=(refusal.what,) * len(observation.rows))

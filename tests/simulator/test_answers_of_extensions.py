@@ -242,3 +242,10 @@ def test_what_an_environment_says_of_itself_is_checked_before_anything_is_simula
         Experiment(
             dataset=TOY, arms={"a": "popular"}, environment=environment(lambda seen: seen, **said), seed=7, days=1
         )
+
+
+def test_a_mind_that_does_not_wait_is_one_message(tmp_path: Path):
+    hasty = mind(lambda situation, decision: decision)(None)
+    hasty.decide = lambda situation: 5
+    with pytest.raises(ConfigError, match="mind: decide gave int at once; write it as `async def decide`"):
+        experiment(mind=lambda context: hasty).run(tmp_path / "run")

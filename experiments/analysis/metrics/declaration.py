@@ -116,9 +116,14 @@ class Metric:
             raise ValueError(f"metric {self.name!r}: a name has lower-case letters, digits and underscores")
         if [self.sql, self.function, self.scan].count(None) != 2:
             raise ValueError(f"metric {self.name}: give either `sql` or `function`")
-        empty = [key for key in ("definition", "unit", "denominator") if not getattr(self, key).strip()]
-        if empty:
+        words = {key: getattr(self, key) for key in ("definition", "unit", "denominator")}
+        if empty := [key for key, said in words.items() if not isinstance(said, str) or not said.strip()]:
             raise ValueError(f"metric {self.name}: {' and '.join(empty)} must say something")
+        if self.higher_is_better not in (True, False, None):
+            raise ValueError(f"metric {self.name}: higher_is_better: expected True, False or None")
+        for key in ("needs", "needs_one"):
+            if isinstance(getattr(self, key), str):
+                raise ValueError(f"metric {self.name}: {key} is a text; expected a set of actions")
         if not self.label:
             object.__setattr__(self, "label", self.name.replace("_", " ").capitalize())
         if not self.left_out:

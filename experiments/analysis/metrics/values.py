@@ -21,6 +21,8 @@ FRAMES = ("impressions", "sessions", "events", "calls", "interactions", "agents"
 """Methods of `LogReader` that a metric's function may name as parameters."""
 
 _PARTS = ["numerator", "denominator"]
+_MOST = 1e100
+"""Of numerator and denominator: squares and their sums stay numbers."""
 _BY_NUMBER, _BY_NAME = ["arm_id", "agent_id"], ["arm", "user_id"]
 _BY_DAY = [*_BY_NUMBER, "day"]
 
@@ -182,6 +184,7 @@ def checked(metric: Metric, rows: pd.DataFrame, key: Sequence[str] = _BY_NUMBER)
     nothing = np.isnan(below) | (below == 0)
     for wrong, what in (
         (np.isinf(parts).any(axis=1) | (below < 0), "the denominator must be positive, and both finite"),
+        ((np.abs(parts) > _MOST).any(axis=1), f"numbers beyond {_MOST:g} have no mean and no interval"),
         (nothing & (np.nan_to_num(above) != 0), "there is a numerator and nothing to divide it by"),
         (
             ~nothing & np.isnan(above),

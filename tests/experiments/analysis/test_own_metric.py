@@ -242,6 +242,8 @@ def one_each(sessions: pd.DataFrame, numerator: object) -> pd.DataFrame:
          "denominator must be positive"),
         (broken("x", "SELECT arm_id, agent_id, 'a' AS numerator, 1 AS denominator FROM arms, agents"),
          "must be numbers"),
+        (broken("x", "SELECT arm_id, agent_id, 1e308 AS numerator, 1 AS denominator FROM arms, agents"),
+         r"numbers beyond 1e\+100"),
         (broken("x", function=lambda clicks: clicks), "asks for clicks; name its parameters after what it reads"),
         (broken("x", function=lambda sessions: 5), "gave int, expected a DataFrame"),
         (broken("x", function=lambda sessions: sessions.nothing), "its function failed: AttributeError"),
@@ -281,6 +283,9 @@ def test_exactly_the_rows_with_a_denominator_have_a_value(parts, data):
         ({"sql": None}, "give either"),
         ({"function": _ctr}, "give either"),
         ({"unit": " "}, "unit must say something"),
+        ({"unit": None}, "unit must say something"),
+        ({"needs": "click"}, "needs is a text"),
+        ({"higher_is_better": "yes"}, "expected True, False or None"),
     ],
 )
 def test_a_declaration_that_does_not_fit_together_is_refused(changes, said):
