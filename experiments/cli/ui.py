@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import subprocess
 import sys
@@ -82,6 +83,10 @@ def _open_to_others(host: str, bound: socket.socket, console: Terminal) -> Acces
     return Access(hosts=hosts, control=False, any_address=everywhere)
 
 
+_TAKEN = (errno.EADDRINUSE, errno.EACCES)
+"""Faults of a port; all others are of the interface."""
+
+
 def _bound(host: str, port: int) -> socket.socket:
     """A socket that listens; bound here, so that a port in use is one clear message."""
     if not host:
@@ -94,7 +99,11 @@ def _bound(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError, ValueError, TypeError) as fault:  # the last two: no name that can be looked up
         listening.close()
         why = fault.strerror if isinstance(fault, OSError) else str(fault)
-        raise ConfigError(f"--host {host} --port {port}: cannot listen there ({why}); choose another port") from None
+        if isinstance(fault, OverflowError) or (isinstance(fault, OSError) and fault.errno in _TAKEN):
+            remedy = "choose another port"
+        else:
+            remedy = "name an interface of this machine as --host, such as 127.0.0.1 or ::1, or 0.0.0.0 for all of them"
+        raise ConfigError(f"--host {host} --port {port}: cannot listen there ({why}); {remedy}") from None
     listening.set_inheritable(True)
     return listening
 

@@ -107,3 +107,15 @@ def test_a_host_without_a_name_is_refused() -> None:
     """A socket would take it for all interfaces."""
     with pytest.raises(ConfigError, match=r"--host: it is empty; name an interface"):
         _bound("", 0)
+
+
+@pytest.mark.parametrize("host", ["nosuch.invalid", "192.0.2.1", "[::1]"])
+def test_a_host_that_is_not_here_is_no_fault_of_the_port(host) -> None:
+    with pytest.raises(ConfigError, match=r"cannot listen there \(.*\); name an interface of this machine"):
+        _bound(host, 0)
+
+
+def test_a_port_in_use_asks_for_another() -> None:
+    with _bound("127.0.0.1", 0) as taken, pytest.raises(ConfigError, match="choose another port"):
+        taken.listen()
+        _bound("127.0.0.1", taken.getsockname()[1])
