@@ -117,13 +117,43 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
+@pytest.fixture(scope="session", autouse=True)
+def commands_made_once() -> Iterator[None]:
+    """Typer makes every command anew from its signature for each call of one: a tenth of what a small run takes."""
+    import typer
+
+    make, made = typer.main.get_command, dict[tuple[int, int, int], tuple[typer.Typer, Any]]()
+
+    def kept(app: typer.Typer) -> Any:
+        key = (id(app), len(app.registered_commands), len(app.registered_groups))
+        if key not in made:
+            made[key] = app, make(app)  # the app as well, so that no later one has its number
+        return made[key][1]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("typer.main.get_command", kept)
+        patched.setattr("typer.testing._get_command", kept)
+        yield
+
+
+@pytest.fixture(scope="session")
+def leave_out_report() -> Callable[[pytest.MonkeyPatch], None]:
+    """Has runs write a report that takes no time, and no process beside them import what drawing needs."""
+
+    def patch(patched: pytest.MonkeyPatch) -> None:
+        patched.setattr(
+            "groundlings.experiments.analysis.report.write_report",
+            lambda directory, *_: (directory / "report.html").write_text("drawn"),
+        )
+        patched.setattr("groundlings.experiments.cli.main.drawing_beside", nullcontext)
+
+    return patch
+
+
 @pytest.fixture
-def quick_report(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick_report(monkeypatch: pytest.MonkeyPatch, leave_out_report: Callable[[pytest.MonkeyPatch], None]) -> None:
     """A report that takes no time to draw: most of what a small run takes, for tests that look at no picture."""
-    monkeypatch.setattr(
-        "groundlings.experiments.analysis.report.write_report",
-        lambda directory, *_: (directory / "report.html").write_text("drawn"),
-    )
+    leave_out_report(monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -11,13 +11,9 @@ START = 1_700_000_000
 
 
 @pytest.fixture
-def experiment(tmp_path, monkeypatch):
+def experiment(tmp_path, monkeypatch, quick_report):
     """Writes an experiment with own data, given as (user, item, rating); the rest as named."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(
-        "groundlings.experiments.analysis.report.write_report",
-        lambda directory, *_: (directory / "report.html").write_text("drawn"),
-    )
 
     def written(rows, items: int, *, arms=FITTED, rated: bool = True, scale=(1, 5, 1), mind="behavioural", **own):
         lines = [f"{user},i{item},{rating},{START + 60 * place}" for place, (user, item, rating) in enumerate(rows)]

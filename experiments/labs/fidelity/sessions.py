@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -18,6 +17,7 @@ from groundlings.environments.page import Page
 from groundlings.environments.sessions import Sessions
 from groundlings.environments.trace import Chance, Trace
 from groundlings.experiments.labs.fidelity.stage import Stage
+from groundlings.experiments.running.event_loop import completed
 from groundlings.experiments.running.short_sessions import PEOPLE_AT_ONCE, ShortSessions, short_sessions
 from groundlings.personas.mind import Mind, Situation
 from groundlings.recommenders.base import AsyncRecommender
@@ -44,7 +44,7 @@ def simulate_sessions(
         seen: Items that are not shown again, shape (n_users, n_items); the training part if absent.
     """
     known = stage.train.matrix if seen is None else seen
-    return asyncio.run(
+    return completed(
         short_sessions(
             stage.testers, known, recommender=recommender, mind=mind, environment=site, seed=stage.seed, day=day
         )
@@ -58,7 +58,7 @@ def decide(stage: Stage, mind: Mind, users: IntArray, items: ItemArray, *, day: 
     for sessions in _cohorts(stage, users, mind, day):
         page = Page(1, 0, items[sessions.agents])
         legal = LegalActions(schema, {"next_page": np.zeros(len(sessions), dtype=np.bool_)})
-        parts.append(asyncio.run(mind.decide(Situation(sessions, page, legal, np.arange(len(sessions))))))
+        parts.append(completed(mind.decide(Situation(sessions, page, legal, np.arange(len(sessions))))))
     chances = [part.trace.chances.get("click") for part in parts]
     known = [chance for chance in chances if chance is not None]
     trace = Trace()

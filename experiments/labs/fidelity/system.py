@@ -8,7 +8,6 @@ Recommenders are fitted on training rows; neither they nor the minds read the he
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -31,6 +30,7 @@ from groundlings.experiments.labs.fidelity.score_mind import ScoreMind
 from groundlings.experiments.labs.fidelity.scorers import CatalogScores, genre_profile
 from groundlings.experiments.labs.fidelity.sessions import simulate_sessions
 from groundlings.experiments.labs.fidelity.stage import MIND, Stage
+from groundlings.experiments.running.event_loop import completed
 from groundlings.experiments.running.short_sessions import PEOPLE_AT_ONCE
 from groundlings.personas.mind import Mind
 from groundlings.personas.taste.model import FAMILIES
@@ -331,7 +331,7 @@ def _lists(stage: Stage, recommender: AsyncRecommender, users: IntArray, day: in
     for first in range(0, len(users), PEOPLE_AT_ONCE):
         some = users[first : first + PEOPLE_AT_ONCE]
         request = RankingRequest(some, depth, sp.csr_array(seen[some]), Draws.for_sessions(stage.seed, some, day))
-        items = asyncio.run(recommender.rank(request)).items
+        items = completed(recommender.rank(request)).items
         parts.append(np.pad(items, ((0, 0), (0, depth - items.shape[1])), constant_values=NO_ITEM))
     return np.concatenate(parts)
 

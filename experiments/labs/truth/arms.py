@@ -9,7 +9,6 @@ that is the order in which people would see them (shipped ones put the smaller i
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import Ranking, RankingRequest
 from groundlings.experiments.labs.truth.config import FEWEST_RECOMMENDERS, too_few
 from groundlings.experiments.labs.truth.ground import Ground
+from groundlings.experiments.running.event_loop import completed
 from groundlings.recommenders.base import AsyncRecommender
 from groundlings.recommenders.registry import build_recommender, parts_of
 
@@ -157,7 +157,7 @@ def _rank(ground: Ground, recommender: AsyncRecommender, day: int) -> _Ranked:
         request = RankingRequest(some, depth, sp.csr_array(seen[some]), draws)
         top = np.ceil(request.unseen_counts() * ground.config.truth.top).astype(np.int64)
         request = RankingRequest(some, max(depth, int(top.max(initial=1))), request.seen, draws)
-        items = asyncio.run(recommender.rank(request)).items
+        items = completed(recommender.rank(request)).items
         places = _places(items, n_items)
         rows = np.flatnonzero((ground.place >= first) & (ground.place < first + len(some)))
         here = ground.place[rows] - first

@@ -7,7 +7,6 @@ uniformly at random, and may not be examined.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -24,6 +23,7 @@ from groundlings.environments.ranking import Ranking, RankingRequest, top_items
 from groundlings.environments.sessions import Sessions
 from groundlings.experiments.labs.warmup.config import PagesConfig
 from groundlings.experiments.labs.warmup.replicate import Trial
+from groundlings.experiments.running.event_loop import completed
 from groundlings.personas.minds.behavioural import BehaviouralMind, BehaviouralOptions
 from groundlings.personas.population import Population, build_population
 from groundlings.personas.taste.cold_start import with_new_items
@@ -106,7 +106,7 @@ def expose_new_items(trial: Trial, pages: PagesConfig) -> list[Exposures]:
         for rows, columns, sessions in _cohorts(trial, shown, population, mind.cohort_size):
             placed = np.zeros(trial.split.train.n_users, dtype=np.int64)
             placed[sessions.users] = trial.split.new[columns]
-            record = asyncio.run(_session(trial, sessions, PlacedItems(lists, placed), sites[condition], mind))
+            record = completed(_session(trial, sessions, PlacedItems(lists, placed), sites[condition], mind))
             turn = record.turns[0].turn
             clicks = turn.decision["click"] & (turn.page.items == placed[sessions.users][:, None])
             clicked[rows, columns] = clicks.any(axis=1)

@@ -40,13 +40,15 @@ SECRET = "sk-proj-0123456789abcdef"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Path:
+def made(tmp_path_factory, leave_pictures_blank) -> Path:
     """A directory with three runs: one, its twin, and one with another seed and fewer people."""
     root = tmp_path_factory.mktemp("made")
     config = root / "small.yaml"
     config.write_text(yaml.safe_dump(SMALL))
     for name, changes in (("one", []), ("twin", []), ("other", ["seed=4", "population.size=10"])):
-        run_experiment(load_config(config, changes), root / "runs" / name)
+        with pytest.MonkeyPatch.context() as patched:
+            leave_pictures_blank(patched)
+            run_experiment(load_config(config, changes), root / "runs" / name)
     return root / "runs"
 
 

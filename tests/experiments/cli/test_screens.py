@@ -33,13 +33,15 @@ from groundlings.simulator.log.reader import LogReader
 
 
 @pytest.fixture(scope="module")
-def answered(small_run, tmp_path_factory):
+def answered(small_run, tmp_path_factory, leave_pictures_blank):
     """A copy of a run that has its report, and what that is made of."""
     directory = tmp_path_factory.mktemp("runs") / "small"
     shutil.copytree(small_run, directory)
     log = LogReader(directory)
     material = read_material(directory, log, summarise(log))
-    write_report(directory, log, material.summary)
+    with pytest.MonkeyPatch.context() as patched:
+        leave_pictures_blank(patched)
+        write_report(directory, log, material.summary)
     (directory / "summary.json").write_text(json.dumps(material.summary.as_dict()))
     log.close()
     return material

@@ -69,22 +69,29 @@ def lift(folder: Path, seed: int, arm: str, metric: str = "likes_per_session"):
 
 
 @pytest.fixture
-def table(folder, tmp_path):
-    """Writes a table; real effects are 40 % of the simulated ones unless rows say otherwise."""
+def table(tmp_path):
+    """Writes a table."""
 
-    def written(*rows: str, header: str = HEADER) -> Path:
-        lines = list(rows)
-        if not rows:
-            for seed in (1, 2, 3):
-                for arm in ("ease", "random"):
-                    effect = 0.4 * lift(folder, seed, arm).mean
-                    ends = f"{effect - 0.02},{effect + 0.02}"
-                    lines.append(f"test {seed}{arm},{arm},likes_per_session,{effect},{ends},{folder / f'run-{seed}'}")
+    def written(*lines: str, header: str = HEADER) -> Path:
         path = tmp_path / "tests.csv"
         path.write_text("\n".join([header, *lines]) + "\n")
         return path
 
     return written
+
+
+@pytest.fixture(scope="module")
+def validated(folder, tmp_path_factory) -> tuple[Path, str]:
+    """Where the findings on six tests lie, whose real effects are 40 % of the simulated ones, and what was printed."""
+    place, lines = tmp_path_factory.mktemp("validated"), [HEADER]
+    for seed in (1, 2, 3):
+        for arm in ("ease", "random"):
+            effect = 0.4 * lift(folder, seed, arm).mean
+            ends = f"{effect - 0.02},{effect + 0.02}"
+            lines.append(f"test {seed}{arm},{arm},likes_per_session,{effect},{ends},{folder / f'run-{seed}'}")
+    (place / "tests.csv").write_text("\n".join(lines) + "\n")
+    told = printed(validate_command, place / "tests.csv", "--scale", "relative", "--out", place / "out")
+    return place / "out", told
 
 
 def printed(command, *arguments: object) -> str:
@@ -97,10 +104,9 @@ def printed(command, *arguments: object) -> str:
 
 
 def test_real_effects_that_are_a_part_of_the_simulated_ones_give_that_slope_and_correct_the_next_comparison(
-    table, folder, tmp_path
+    validated, folder
 ):
-    out = tmp_path / "out"
-    told = printed(validate_command, table(), "--scale", "relative", "--out", out)
+    out, told = validated
     content = json.loads((out / FILE_NAME).read_text())
     assert content["slope"]["value"] == pytest.approx(0.4, abs=0.1)
     assert content["slope"]["low"] < 0.4 < content["slope"]["high"]
@@ -124,17 +130,15 @@ def test_real_effects_that_are_a_part_of_the_simulated_ones_give_that_slope_and_
     assert [each["arm"] for each in as_json["past_tests"]] == ["ease", "random"]
 
 
-def test_the_page_is_fit_for_phone_paper_and_screen_readers(table, tmp_path, fit_for_everybody):
-    printed(validate_command, table(), "--scale", "relative", "--out", tmp_path / "out")
-    fit_for_everybody(tmp_path / "out" / "validate.html")
+def test_the_page_is_fit_for_phone_paper_and_screen_readers(validated, fit_for_everybody):
+    fit_for_everybody(validated[0] / "validate.html")
 
 
-def test_the_corrected_effect_is_the_simulated_one_times_the_slope(table, folder, tmp_path):
+def test_the_corrected_effect_is_the_simulated_one_times_the_slope(validated, tmp_path):
     path = tmp_path / "planned.yaml"
     path.write_text(yaml.safe_dump({**EXPERIMENT, "seed": 9, "plan": {"primary": "likes_per_session"}}))
     run_experiment(load_config(path), tmp_path / "run")
-    out = tmp_path / "out"
-    printed(validate_command, table(), "--scale", "relative", "--out", out)
+    out, _ = validated
     found = json.loads(printed(compare_command, tmp_path / "run", "--past-tests", out / FILE_NAME, "--json"))
     slope = Slope(**json.loads((out / FILE_NAME).read_text())["slope"])
     for each, arm in zip(found["past_tests"], found["arms"], strict=True):
@@ -146,9 +150,8 @@ def test_the_corrected_effect_is_the_simulated_one_times_the_slope(table, folder
         assert "in 6 past tests of 6 experiments real effects were" in each["words"]
 
 
-def test_a_metric_without_past_tests_is_not_corrected(table, folder, tmp_path):
-    out = tmp_path / "out"
-    printed(validate_command, table(), "--scale", "relative", "--out", out)
+def test_a_metric_without_past_tests_is_not_corrected(validated, folder, tmp_path):
+    out, _ = validated
     content = json.loads((out / FILE_NAME).read_text())
     other = tmp_path / "other.json"
     other.write_text(json.dumps({**content, "metrics": ["something_else"]}))
@@ -251,8 +254,8 @@ def test_the_effect_of_a_copy_is_not_corrected(folder):
         (("--scale", "relative", "--column", "low=lo"), "is not in the header"),
     ],
 )
-def test_options_that_cannot_be_right_are_refused(table, arguments, told):
-    assert told in printed(validate_command, table(), *arguments)
+def test_options_that_cannot_be_right_are_refused(validated, arguments, told):
+    assert told in printed(validate_command, validated[0].parent / "tests.csv", *arguments)
 
 
 def test_columns_that_nobody_reads_are_named_with_those_that_are(table, folder):
