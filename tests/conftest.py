@@ -118,8 +118,12 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def commands_made_once() -> Iterator[None]:
-    """Typer makes every command anew from its signature for each call of one: a tenth of what a small run takes."""
+def commands_of_one_process() -> Iterator[None]:
+    """Spares commands that are called in this process what only a process of their own needs.
+
+    Typer makes every command anew from its signature for each call of one, a tenth of what a small run takes; and a run
+    lets a process beside it import what pictures need, which takes as long as the run.
+    """
     import typer
 
     make, made = typer.main.get_command, dict[tuple[int, int, int], tuple[typer.Typer, Any]]()
@@ -133,27 +137,17 @@ def commands_made_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("typer.main.get_command", kept)
         patched.setattr("typer.testing._get_command", kept)
+        patched.setattr("groundlings.experiments.cli.main.drawing_beside", nullcontext)
         yield
 
 
-@pytest.fixture(scope="session")
-def leave_out_report() -> Callable[[pytest.MonkeyPatch], None]:
-    """Has runs write a report that takes no time, and no process beside them import what drawing needs."""
-
-    def patch(patched: pytest.MonkeyPatch) -> None:
-        patched.setattr(
-            "groundlings.experiments.analysis.report.write_report",
-            lambda directory, *_: (directory / "report.html").write_text("drawn"),
-        )
-        patched.setattr("groundlings.experiments.cli.main.drawing_beside", nullcontext)
-
-    return patch
-
-
 @pytest.fixture
-def quick_report(monkeypatch: pytest.MonkeyPatch, leave_out_report: Callable[[pytest.MonkeyPatch], None]) -> None:
+def quick_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """A report that takes no time to draw: most of what a small run takes, for tests that look at no picture."""
-    leave_out_report(monkeypatch)
+    monkeypatch.setattr(
+        "groundlings.experiments.analysis.report.write_report",
+        lambda directory, *_: (directory / "report.html").write_text("drawn"),
+    )
 
 
 @pytest.fixture(scope="session")
@@ -166,7 +160,6 @@ def leave_pictures_blank() -> Callable[[pytest.MonkeyPatch], None]:
         patched.setattr(f"{pictures}.Picture.inline", lambda picture, _: ["<svg></svg>" for _ in picture.panels])
         patched.setattr(f"{pictures}.ornaments", lambda _, names, *__: ["<svg></svg>" for _ in names])
         patched.setattr(f"{pictures}.sheet", lambda *_: b"")
-        patched.setattr("groundlings.experiments.cli.main.drawing_beside", nullcontext)
 
     return patch
 
@@ -210,8 +203,6 @@ def in_process(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]
             patch.setattr(warnings, "showwarning", warnings.showwarning)
             # What a command does for its own short life would have this process keep what nobody needs any more.
             patch.setattr("groundlings.experiments.cli.main.collect_seldom", lambda: None)
-            # What is loaded here need not be loaded in another process meanwhile.
-            patch.setattr("groundlings.experiments.cli.main.drawing_beside", nullcontext)
             with pytest.raises(SystemExit) as left:
                 main()
             out, errors = (stream.buffer.getvalue().decode() for stream in streams)  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import typer
 
+from groundlings.environments.datasets import load_dataset
 from groundlings.experiments.cli import main as cli
 from groundlings.experiments.config.loading import load_config
 from groundlings.experiments.running.plan import build_plan
@@ -120,7 +121,24 @@ def test_shipped_experiments_are_valid(path: Path) -> None:
     load_config(path, (), None)
 
 
+@pytest.fixture(scope="module")
+def loaded_once() -> Iterator[None]:
+    """A data set that several files name is loaded once; nothing writes into one."""
+    kept: dict[str, Any] = {}
+
+    def load(config: Any, *rest: Any, **options: Any) -> Any:
+        key = config.model_dump_json()
+        if key not in kept:
+            kept[key] = load_dataset(config, *rest, **options)
+        return kept[key]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("groundlings.experiments.running.plan.load_dataset", load)
+        yield
+
+
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+@pytest.mark.usefixtures("loaded_once")
 def test_shipped_experiments_pass_the_check_from_any_directory(
     path: Path, tmp_path: Path, in_process: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:

@@ -8,7 +8,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -229,9 +229,8 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str]]:
             patch.setenv("COLUMNS", "200")
             patch.setattr(sys, "argv", ["groundlings", *map(str, words)])
             patch.setattr(warnings, "showwarning", warnings.showwarning)
-            # As for `in_process`: what a command does for its own short life, and what is loaded here already.
+            # As for `in_process`: what a command does for its own short life.
             patch.setattr("groundlings.experiments.cli.main.collect_seldom", lambda: None)
-            patch.setattr("groundlings.experiments.cli.main.drawing_beside", nullcontext)
             said = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="", write_through=True)
             patch.setattr(sys, "stdout", said)
             patch.setattr(sys, "stderr", said)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import unicodedata
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -49,7 +50,7 @@ class Said:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def world(tmp_path_factory: pytest.TempPathFactory, leave_out_sheets: Callable[[pytest.MonkeyPatch], None]) -> Path:
     """A directory with a hostile data set, an experiment on it and its finished run in `run`."""
     home = tmp_path_factory.mktemp("hostile")
     with (home / "items.csv").open("w", encoding="utf-8", newline="") as file:
@@ -91,7 +92,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ],
     }  # fmt: skip
     (home / "hostile.yaml").write_text(yaml.safe_dump(experiment), encoding="utf-8")
-    done = command(home, "run", "hostile.yaml", "--out", "run", colours=True)
+    with pytest.MonkeyPatch.context() as patched:
+        leave_out_sheets(patched)
+        done = command(home, "run", "hostile.yaml", "--out", "run", colours=True)
     assert done.status == 0, done.errors
     (home / "run.txt").write_text(done.out + done.errors, encoding="utf-8", newline="")
     return home
