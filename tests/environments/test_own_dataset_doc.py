@@ -96,6 +96,7 @@ def test_the_contract_test_of_the_tutorial_passes(project, pass_in_process):
     assert pass_in_process(project / "test_my_data.py") == 7
 
 
+@pytest.mark.usefixtures("quick_report")
 def test_the_experiment_of_the_tutorial_runs_on_its_data(project):
     config = load_config(project / "experiment.yaml")
     run = run_experiment(config, project / "run").directory

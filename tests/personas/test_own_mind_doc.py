@@ -47,6 +47,7 @@ def test_the_contract_test_of_the_tutorial_passes(project, pass_in_process):
     assert pass_in_process(project / "test_my_minds.py") >= 10
 
 
+@pytest.mark.usefixtures("quick_report")
 def test_the_experiment_of_the_tutorial_runs_and_clicks_fall_with_the_position(project):
     run = run_experiment(load_config(project / "experiment.yaml"), project / "run").directory
     with sqlite3.connect(run / "log.db") as connection:

@@ -7,7 +7,6 @@ impressions, clicked or not.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,6 +28,7 @@ from groundlings.experiments.archive.log_check import write_manifest
 from groundlings.experiments.archive.provenance import origin_row
 from groundlings.experiments.labs.warmup.exposure import Exposures
 from groundlings.experiments.labs.warmup.replicate import AUDIENCE, Trial
+from groundlings.experiments.running.event_loop import completed
 from groundlings.personas.mind import Situation
 from groundlings.personas.minds.scripted import ScriptedMind
 from groundlings.personas.population import Population, build_population
@@ -98,7 +98,7 @@ def selected_sessions(trial: Trial, chosen: IntArray, population: Population) ->
             Draws.for_sessions(trial.config.seed, users, number),
         )
         records.append(
-            asyncio.run(browse(sessions, seen[users], recommender=GivenItems(given), environment=feed, mind=opens))
+            completed(browse(sessions, seen[users], recommender=GivenItems(given), environment=feed, mind=opens))
         )
     return records
 

@@ -238,7 +238,7 @@ def test_version_schema_and_help(groundlings, in_process):
         assert name in commands
 
 
-PLANNED = {"plan": {"primary": "view_ratio"}, "mind": {"kind": "behavioural"}}
+PLANNED = {"plan": {"primary": "view_ratio"}, "metrics": ["view_ratio"], "mind": {"kind": "behavioural"}}
 
 
 def test_json_is_one_object_and_all_that_is_printed(groundlings, in_process, config, quick_report):

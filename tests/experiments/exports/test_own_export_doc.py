@@ -54,6 +54,14 @@ THERE = ClickList()
 """
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _undrawn(leave_pictures_blank):
+    """Nobody looks at a picture of the run that the contract makes."""
+    with pytest.MonkeyPatch.context() as patched:
+        leave_pictures_blank(patched)
+        yield
+
+
 @pytest.fixture
 def project(tmp_path, monkeypatch) -> Path:
     """A directory with every block of the tutorial in the file it is titled with."""

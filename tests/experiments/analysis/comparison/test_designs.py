@@ -205,8 +205,15 @@ def uninterrupted():
     return {}
 
 
-@pytest.mark.parametrize("design", [{"kind": "split", "log": "shared"}, {"kind": "split"}, "interleaving"])
-@pytest.mark.parametrize("stop", [2, 3])
+@pytest.mark.parametrize(
+    ("design", "stop"),
+    [
+        ({"kind": "split", "log": "shared"}, 2),
+        ({"kind": "split", "log": "shared"}, 3),
+        ({"kind": "split"}, 3),
+        ("interleaving", 2),
+    ],
+)
 def test_an_interrupted_run_of_any_design_ends_like_an_uninterrupted_one(
     configured, tmp_path, monkeypatch, uninterrupted, design, stop
 ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,14 @@ lists: {reader: false}
 visits: {days: 2, doses: [0.5, 1.0]}
 bootstrap: 100
 """
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_trees() -> Iterator[None]:
+    """In so small a world a hundred trees read lists as well as all."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("groundlings.experiments.labs.fidelity.list_reader.TREES", 100)
+        yield
 
 
 @pytest.fixture(scope="session")
