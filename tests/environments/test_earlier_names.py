@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from dataclasses import fields
 from importlib.util import find_spec
@@ -165,7 +164,7 @@ def test_other_failures_of_an_import_get_no_advice():
     assert hint(ModuleNotFoundError("No module named 'nosuch'", name="nosuch")) == ""
 
 
-def test_the_command_line_says_the_present_name_in_one_line_on_stderr(tmp_path):
+def test_the_command_line_says_the_present_name_in_one_line_on_stderr(tmp_path, in_process):
     (tmp_path / "before.yaml").write_text(
         yaml.safe_dump(
             {
@@ -177,10 +176,7 @@ def test_the_command_line_says_the_present_name_in_one_line_on_stderr(tmp_path):
             }
         )
     )
-    outcome = subprocess.run(
-        [Path(sys.executable).with_name("groundlings"), "check", "before.yaml"],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    outcome = in_process("check", "before.yaml")
     assert outcome.returncode == 0, outcome.stderr
     (line,) = outcome.stderr.splitlines()
     assert line.startswith("earlier name recommenders.popular:PopularRecommender is now groundlings.recommenders.")

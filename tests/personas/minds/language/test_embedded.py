@@ -12,6 +12,7 @@ from groundlings.environments.split import split_history
 from groundlings.personas.population import build_population
 from groundlings.simulator.language.build import build_chat_model
 from groundlings.simulator.language.config import ModelConfig
+from groundlings.simulator.language.scripted import legal_reply
 
 pytestmark = pytest.mark.embedded
 pytest.importorskip("xllamacpp")
@@ -78,11 +79,13 @@ def test_graded_answers_have_odds(language, population):
 def test_a_thought_and_an_interview_are_read(language, population):
     world = language(population)
 
+    page = world.situation((4, 12, 13, 14))
+    seen = world.turn(page, world.decide(world.mind(legal_reply)[0], page))
+
     async def scenario(model):
-        mind, _ = world.mind(model, reflection={"every": 1}, interview={"questions": ["What was missing?"]})
-        page = world.situation((4, 12, 13, 14))
-        decision = await mind.decide(page)
-        return await mind.look_back(page.sessions, (world.turn(page, decision),))
+        interview = {"questions": ["What was missing?"], "characters": 40}
+        mind, _ = world.mind(model, reflection={"every": 1, "characters": 40}, interview=interview)
+        return await mind.look_back(page.sessions, (seen,))
 
     after = asked(scenario)
     assert [memory.kind for memory in after.memories] == ["visit", "reflection"]
