@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cached_property
 
 import numpy as np
 import pytest
@@ -76,14 +77,14 @@ def world(toy, toy_split, toy_population, toy_taste):
             """A model that knows later behaviour so well, behind noise of one standard deviation."""
             chance = np.random.default_rng(seed)
             later = toy_split.test.matrix.toarray() > 0
-            blank = self.scorer(Knower())
-            return Knower(
-                {
-                    blank.question(user, item).told: strength * later[user, item] + chance.normal()
-                    for user in range(later.shape[0])
-                    for item in range(later.shape[1])
-                }
-            )
+            noise = chance.normal(size=later.size)
+            return Knower(dict(zip(self.told, (strength * later.ravel() + noise).tolist(), strict=True)))
+
+        @cached_property
+        def told(self):
+            """What is asked of every person and item."""
+            blank, (people, items) = self.scorer(Knower()), toy_split.test.matrix.shape
+            return [blank.question(user, item).told for user in range(people) for item in range(items)]
 
         def fit(self, model):
             scorer = self.scorer(model)

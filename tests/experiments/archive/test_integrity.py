@@ -32,8 +32,11 @@ SMALL = {
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    return run_experiment(ExperimentConfig.model_validate(SMALL), tmp_path_factory.mktemp("made") / "run").directory
+def made(tmp_path_factory, leave_pictures_blank):
+    config = ExperimentConfig.model_validate({**SMALL, "held_out": False})
+    with pytest.MonkeyPatch.context() as patched:
+        leave_pictures_blank(patched)
+        return run_experiment(config, tmp_path_factory.mktemp("made") / "run").directory
 
 
 @pytest.fixture
