@@ -6,13 +6,16 @@ import hashlib
 import os
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import groundlings.experiments
 import groundlings.experiments.analysis.report
+from groundlings.experiments.analysis.report import pictures
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.run import run_experiment
 
@@ -64,6 +67,20 @@ class Campaign:
     spoil: Callable[[int, random.Random], tuple[str, Work]]
 
 
+@contextmanager
+def blank_pictures() -> Iterator[None]:
+    """Reports have their files and words meanwhile, and nothing is drawn."""
+    with ExitStack() as patched:
+        for place, name, blank in (
+            (pictures.Picture, "drawn", lambda _: []),
+            (pictures.Picture, "inline", lambda picture, _: ["<svg></svg>" for _ in picture.panels]),
+            (pictures, "ornaments", lambda _, names, *__: ["<svg></svg>" for _ in names]),
+            (pictures, "sheet", lambda *_: b""),
+        ):
+            patched.enter_context(patch.object(place, name, blank))
+        yield
+
+
 class World:
     """The directory; it becomes the working directory, so that runs go to its `runs`."""
 
@@ -74,7 +91,8 @@ class World:
         self.configs = Path(shutil.copytree(shipped, root / "configs"))
         self.write_report = groundlings.experiments.analysis.report.write_report
         config = ExperimentConfig.model_validate({**EARLIER, "base": self.configs})
-        self.earlier = run_experiment(config).directory.resolve()
+        with blank_pictures():
+            self.earlier = run_experiment(config).directory.resolve()
         self._whole = self._fingerprints()
 
     def harmed(self) -> str:

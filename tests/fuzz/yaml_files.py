@@ -78,7 +78,8 @@ def yaml_files(world: World, total: int) -> Campaign:
     rows = [f"{user},{item},{rank}" for user in shop.people.user_ids for rank, item in enumerate(shop.catalog.item_ids)]
     (world.configs / "rankings.csv").write_text("\n".join(["user_id,item_id,rank", *rows]) + "\n")
     texts = {path.name: path.read_text() for path in sorted(world.configs.glob("*.yaml"))}
-    fields = {kind: [*_fields(kind), *_arms()] for kind in (ExperimentConfig, *_OTHER_KINDS.values())}
+    arms = list(_arms())
+    fields = {kind: [*_fields(kind), *arms] for kind in (ExperimentConfig, *_OTHER_KINDS.values())}
 
     def spoil(number: int, luck: random.Random) -> tuple[str, Work]:
         name, text = list(texts.items())[number % len(texts)]

@@ -76,14 +76,13 @@ def main() -> None:
     os.environ["GROUNDLINGS_CACHE"] = os.devnull  # nothing is kept, so every run makes the same calls
     path = folder / "crash.yaml"
     path.write_text(yaml.safe_dump(CONFIG))
+    leave_pictures_blank()
     for name in in_child(lambda: modules_of_a_run(path, folder / "tried")).split():
         with suppress(ImportError):  # some packages give names to modules that cannot be imported by them
             importlib.import_module(name)
-    leave_pictures_blank()
     compile_templates()
     gc.disable()  # nobody lives long enough to look for cycles
-    phases = in_child(lambda: phase_of_each_call(path, folder / "whole"))
-    digest = in_child(lambda: resume_experiment(folder / "whole").digest)
+    digest, phases = in_child(lambda: phase_of_each_call(path, folder / "whole")).split()
     chance = random.Random(11)
     for number in range(points):
         phase = list(PHASES)[number % len(PHASES)]
@@ -140,7 +139,7 @@ def modules_of_a_run(path: Path, out: Path) -> str:
 
 
 def phase_of_each_call(path: Path, out: Path) -> str:
-    """One letter a call, "a" for the first phase."""
+    """The digest of a run, and one letter a call, "a" for the first phase."""
     letters = []
 
     def note(frame, event, _argument):
@@ -150,10 +149,10 @@ def phase_of_each_call(path: Path, out: Path) -> str:
             number = next(number for number, prefix in enumerate(PHASES.values()) if place.startswith(prefix))
             letters.append(chr(ord("a") + number))
 
-    sys.setprofile(note)
-    run_experiment(load_config(path), out)
-    sys.setprofile(None)
-    return "".join(letters)
+    sys.settrace(note)
+    digest = run_experiment(load_config(path), out).digest
+    sys.settrace(None)
+    return f"{digest} {''.join(letters)}"
 
 
 def run_and_die(path: Path, out: Path, point: int) -> str:
@@ -167,7 +166,7 @@ def run_and_die(path: Path, out: Path, point: int) -> str:
                 os.kill(os.getpid(), signal.SIGKILL)
             left -= 1
 
-    sys.setprofile(die)
+    sys.settrace(die)
     run_experiment(load_config(path), out)
     return "survived"
 

@@ -45,6 +45,23 @@ def run(path: Path, **changes) -> Path:
     return run_experiment(toy(**changes), path).directory
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """A finished run, and the cache that it has filled, to be copied."""
+    folder = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("GROUNDLINGS_CACHE", str(folder / "cache"))
+        patched.setattr("groundlings.experiments.analysis.report.write_report", lambda directory, *_: directory)
+        run(folder / "run")
+    return folder
+
+
+@pytest.fixture
+def plain(made, tmp_path) -> Path:
+    """The directory of a run of one's own, with what it has left in the cache."""
+    return shutil.copytree(made, tmp_path, dirs_exist_ok=True) / "run"
+
+
 def niche_world() -> tuple[pd.DataFrame, dict[str, list[str]]]:
     """People who have had popular items so far, and then two items each that nobody had ever picked."""
     rng = np.random.default_rng(0)
@@ -137,8 +154,8 @@ def test_a_logged_policy_without_propensities_is_no_evidence_and_a_missing_log_i
     assert "could not be read" in " ".join(str(found).split())
 
 
-def test_an_arm_is_scored_by_the_new_items_of_its_agents_as_it_ranks_on_the_first_day(tmp_path):
-    directory = run(tmp_path / "run")
+def test_an_arm_is_scored_by_the_new_items_of_its_agents_as_it_ranks_on_the_first_day(plain):
+    directory = plain
     found = read_held_out(directory)
     assert (found.baseline, found.population, found.missing) == ("popular", 60, "")
     experiment = Experiment(**{**TOY, "arms": dict.fromkeys(["popular"], "popular")})
@@ -163,8 +180,8 @@ def test_an_arm_is_scored_by_the_new_items_of_its_agents_as_it_ranks_on_the_firs
     )
 
 
-def test_other_audiences_order_the_arms_too(tmp_path):
-    audiences = read_held_out(run(tmp_path / "run")).audiences
+def test_other_audiences_order_the_arms_too(plain):
+    audiences = read_held_out(plain).audiences
     assert list(audiences.utilities) == [
         "this run's mind", "taste family items", "taste family people", "every slot seen, flat exit",
     ]  # fmt: skip
@@ -184,8 +201,8 @@ def test_measuring_changes_nothing_of_what_happens_and_can_be_switched_off(tmp_p
     assert arm.real.stance == "not known"
 
 
-def test_a_run_of_an_earlier_version_is_measured_when_it_is_compared_and_only_once(tmp_path, monkeypatch):
-    directory = run(tmp_path / "run")
+def test_a_run_of_an_earlier_version_is_measured_when_it_is_compared_and_only_once(plain, monkeypatch):
+    directory = plain
     measured = read_held_out(directory)
     (directory / "held_out.json").unlink()
     before = sorted(path.name for path in directory.iterdir())
@@ -207,8 +224,8 @@ def test_a_run_of_an_earlier_version_is_measured_when_it_is_compared_and_only_on
          "code of its own"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_measured_any_more_is_missing_and_says_why(tmp_path, spoil, said):
-    directory = run(tmp_path / "run")
+def test_what_cannot_be_measured_any_more_is_missing_and_says_why(plain, spoil, said):
+    directory = plain
     (directory / "held_out.json").unlink()
     spoil(directory / "config.yaml")
     found = open_run(directory).compare().findings
@@ -217,8 +234,8 @@ def test_what_cannot_be_measured_any_more_is_missing_and_says_why(tmp_path, spoi
     assert open_run(directory).compare().real.value.isna().all()
 
 
-def test_an_edited_file_supports_nothing_and_a_damaged_one_is_named(tmp_path):
-    directory = run(tmp_path / "run")
+def test_an_edited_file_supports_nothing_and_a_damaged_one_is_named(plain):
+    directory = plain
     path = directory / "held_out.json"
     content = json.loads(path.read_text())
     content["asked"] += 1

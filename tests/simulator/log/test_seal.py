@@ -76,9 +76,14 @@ EDITS = {
 }
 
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
+
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    return run_experiment(ExperimentConfig.model_validate(SMALL), tmp_path_factory.mktemp("made") / "run").directory
+def made(tmp_path_factory, leave_pictures_blank):
+    with pytest.MonkeyPatch.context() as patched:
+        leave_pictures_blank(patched)
+        return run_experiment(ExperimentConfig.model_validate(SMALL), tmp_path_factory.mktemp("made") / "run").directory
 
 
 @pytest.fixture
@@ -169,7 +174,7 @@ def test_what_a_manifest_tells_of_a_changed_log_is_not_written_over_by_resuming_
     assert (run / "manifest.json").read_bytes() == before
 
 
-def test_every_command_names_what_was_changed(run, tmp_path, blank_pictures):
+def test_every_command_names_what_was_changed(run, tmp_path):
     change(run, f"UPDATE impressions SET clicked = 1 - clicked WHERE session_id IN {EASE_DAY_2}")
     for command in (["compare"], ["report"], ["runs", "show"], ["digest"], ["run", "--resume"]):
         said = invoke([*command, str(run)])
