@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.special import logsumexp
 
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.personas.returning.families import Family, cumulative_hazard
@@ -86,7 +87,7 @@ class Gaps:
         if spread == 0:
             return float(self.by_node(family, shape, churn, np.array([centre])).sum())
         by_person = self.by_node(family, shape, churn) + log_prior(centre, spread)
-        return float(log_of_sums(by_person).sum())
+        return float(logsumexp(by_person, axis=1).sum())
 
 
 def log_chance(family: Family, gaps: IntArray, nodes: FloatArray, shape: float) -> FloatArray:
@@ -100,18 +101,5 @@ def log_chance(family: Family, gaps: IntArray, nodes: FloatArray, shape: float) 
 def log_prior(centre: float, spread: float) -> FloatArray:
     """Log-probability of each node, shape (n_nodes,)."""
     density = -0.5 * ((NODES - centre) / spread) ** 2
-    normalised: FloatArray = density - log_of_sums(density)
+    normalised: FloatArray = density - logsumexp(density)
     return normalised
-
-
-def log_of_sums(logs: FloatArray) -> FloatArray:
-    """The logarithm of the sum of numbers along the last axis, of which the logarithms are given; all are finite.
-
-    To the last digit what SciPy's `logsumexp` gives in half the time, and a fit asks thousands of times.
-    """
-    top = logs.max(axis=-1, keepdims=True)
-    largest = logs == top
-    ties = largest.sum(axis=-1, dtype=np.float64)
-    others = np.exp(np.where(largest, -np.inf, logs) - top).sum(axis=-1)
-    found: FloatArray = np.log1p(others / ties) + np.log(ties) + top[..., 0]
-    return found

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.special import logsumexp
 
 from groundlings.environments.errors import DataError
 from groundlings.environments.interactions import Interactions
@@ -14,7 +13,6 @@ from groundlings.personas.returning.estimate import estimate_returns
 from groundlings.personas.returning.families import FAMILIES, cumulative_hazard, hazard_of_day, log_median_of_chance
 from groundlings.personas.returning.found import found_effect
 from groundlings.personas.returning.history import ReturnHistory, read_sessions, share_of_same_day
-from groundlings.personas.returning.likelihood import log_of_sums
 
 HOUR, DAY = 3_600, 86_400
 
@@ -111,11 +109,6 @@ def test_the_coefficient_of_what_was_found_is_found_again_within_people():
     none = made(300, spread=0.7, days=120)
     effect = found_effect(none, estimate_returns(none))
     assert effect.low < 0 < effect.high
-
-
-@given(st.lists(st.lists(st.integers(-9, 9) | st.floats(-800, 800), min_size=4, max_size=4), min_size=1, max_size=4))
-def test_logarithms_of_sums_are_those_of_scipy(rows):
-    np.testing.assert_allclose(log_of_sums(np.array(rows, dtype=np.float64)), logsumexp(rows, axis=1), 1e-13, 1e-13)
 
 
 def test_few_gaps_are_refused_with_their_number():

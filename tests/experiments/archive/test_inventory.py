@@ -199,7 +199,7 @@ def test_the_tables_show_what_is_known(command, runs):
     assert "population.size" in command("runs", "diff", runs / "one", runs / "other").output
 
 
-def test_export_and_synthesize_from_the_command_line(command, runs, tmp_path):
+def test_export_and_synthesize_from_the_command_line(command, runs, tmp_path, blank_pictures):
     assert "open_bandit" in command("formats").output
     done = command("export", runs / "one", "--format", "trec", "--out", tmp_path / "trec")
     assert done.exit_code == 0, done.output

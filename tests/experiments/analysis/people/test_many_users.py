@@ -17,7 +17,7 @@ from groundlings.experiments.running.simulating import log_experiment
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.store import LOG_NAME
 
-AGENTS = 100
+AGENTS = 50
 SHIFTED = {
     "agents": {"agent_id": "agents"},
     "sessions": {"session_id": "sessions", "agent_id": "agents"},
