@@ -186,6 +186,14 @@ def no_sheets(monkeypatch: pytest.MonkeyPatch, leave_out_sheets: Callable[[pytes
     leave_out_sheets(monkeypatch)
 
 
+@pytest.fixture(scope="module")
+def blank_pictures_in_file(leave_pictures_blank: Callable[[pytest.MonkeyPatch], None]) -> Iterator[None]:
+    """Reports of all tests of a file have no pictures, nor do those of the runs that these tests share."""
+    with pytest.MonkeyPatch.context() as patched:
+        leave_pictures_blank(patched)
+        yield
+
+
 @pytest.fixture
 def in_process(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs the command in the test's directory as `subprocess.run` would, but in this process: nothing is imported."""

@@ -42,7 +42,7 @@ def config(**changes):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def whole(tmp_path_factory, blank_pictures_in_file):
     return run_experiment(config(), tmp_path_factory.mktemp("talks") / "run")
 
 

@@ -55,7 +55,7 @@ def experiment(**changes) -> Experiment:
 
 
 @pytest.fixture(scope="module")
-def directory(tmp_path_factory):
+def directory(tmp_path_factory, blank_pictures_in_file):
     """A run whose second arm shows what hardly anybody picks."""
     return experiment().run(tmp_path_factory.mktemp("runs") / "run").directory
 

@@ -51,7 +51,7 @@ def experiment(design=BY_CLUSTERS, **changes):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(tmp_path_factory, blank_pictures_in_file):
     return run_experiment(experiment(), tmp_path_factory.mktemp("made") / "run")
 
 

@@ -42,7 +42,7 @@ def plan():
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def finished(tmp_path_factory, blank_pictures_in_file):
     out = tmp_path_factory.mktemp("runs") / "run"
     return run_experiment(experiment(), out)
 

@@ -326,10 +326,12 @@ def test_a_place_that_cannot_be_written_is_one_message(tmp_path):
 
 def test_a_strangers_query_is_one_select_that_sees_these_tables_alone(as_written):
     asked = partial(answer, as_written, seconds=120.0)  # whose clock goes on where other work holds the processor
-    found = asked("SELECT name, count(*) AS n FROM sessions JOIN arms USING (arm_id) GROUP BY name")
-    assert found.columns == ("name", "n")
-    assert sorted(found.rows) == [("knn", "40"), ("popular", "40")]
-    assert asked("SELECT count(*) FROM agents").rows == (("20",),)
+    found = asked(
+        "SELECT name, count(*) AS n, (SELECT count(*) FROM agents) AS all_agents "
+        "FROM sessions JOIN arms USING (arm_id) GROUP BY name"
+    )
+    assert found.columns == ("name", "n", "all_agents")
+    assert sorted(found.rows) == [("knn", "40", "20"), ("popular", "40", "20")]
     for sql in (
         "SELECT * FROM read_text('/etc/passwd')",
         "COPY arms TO 'x'",

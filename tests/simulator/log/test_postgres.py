@@ -61,7 +61,7 @@ def undrawn(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def on_file(tmp_path_factory) -> Path:
+def on_file(tmp_path_factory, blank_pictures_in_file) -> Path:
     return run_experiment(small(), tmp_path_factory.mktemp("file") / "run").directory
 
 

@@ -76,14 +76,9 @@ EDITS = {
 }
 
 
-pytestmark = pytest.mark.usefixtures("blank_pictures")
-
-
 @pytest.fixture(scope="module")
-def made(tmp_path_factory, leave_pictures_blank):
-    with pytest.MonkeyPatch.context() as patched:
-        leave_pictures_blank(patched)
-        return run_experiment(ExperimentConfig.model_validate(SMALL), tmp_path_factory.mktemp("made") / "run").directory
+def made(tmp_path_factory, blank_pictures_in_file):
+    return run_experiment(ExperimentConfig.model_validate(SMALL), tmp_path_factory.mktemp("made") / "run").directory
 
 
 @pytest.fixture
