@@ -71,7 +71,8 @@ def check(
         str,
         typer.Argument(
             metavar="URL|FILE",
-            help="An address up to and including its version, http://HOST:PORT/v1, or an experiment that names it.",
+            help="An address up to and including its version, http://HOST:PORT/v1, or a file that names it: an "
+            "experiment, or the keys of `mind.model` alone.",
         ),
     ],
     model: Annotated[
@@ -109,7 +110,7 @@ def check(
         check_place(write, "--write")
     given = _endpoint(target, model, key_env)
     assert given.base_url is not None
-    asked = partial(_in_words_of_options, of_a_file=_is_file(target))
+    asked = partial(_as_written, target=target)
     try:
         findings = asyncio.run(
             examine(
@@ -146,10 +147,15 @@ _OPTIONS = {
 }
 
 
-def _in_words_of_options(said: str, *, of_a_file: bool) -> str:
-    """What is said of a server, where an address alone was given: with what the command calls the keys of a file."""
-    for key, option in () if of_a_file else _OPTIONS.items():
-        said = said.replace(key, option)
+def _as_written(said: str, *, target: str) -> str:
+    """What is said of a server, with the names that its settings have where they were given."""
+    from groundlings.experiments.config.model_file import is_model_file
+
+    if not _is_file(target):
+        for key, option in _OPTIONS.items():
+            said = said.replace(key, option)
+    elif is_model_file(Path(target)):
+        said = said.replace("mind.model.", "")
     return said
 
 
@@ -166,7 +172,7 @@ def _endpoint(target: str, model: str | None, key_env: str | None) -> ModelConfi
     wanted = {key: value for key, value in (("model", model), ("api_key_env", key_env)) if value is not None}
     content: dict[str, Any] = {"provider": "endpoint", "base_url": target}
     if _is_file(target):
-        content = _of_experiment(Path(target))
+        content = _of_file(Path(target))
     try:
         return ModelConfig.model_validate({**content, **wanted})
     except ValidationError as error:
@@ -175,16 +181,17 @@ def _endpoint(target: str, model: str | None, key_env: str | None) -> ModelConfi
         raise ConfigError(f"{first['loc'][0]}: {told}" if first["loc"] else told) from None
 
 
-def _of_experiment(path: Path) -> dict[str, Any]:
-    """The keys of `mind.model` in an experiment file.
+def _of_file(path: Path) -> dict[str, Any]:
+    """The keys of `mind.model`, in an experiment file or alone.
 
     Raises:
         ConfigError: It names no single endpoint.
     """
     from groundlings.experiments.config.loading import load_config
+    from groundlings.experiments.config.model_file import is_model_file, read_model_file
     from groundlings.simulator.language.config import ModelConfig
 
-    asked = getattr(load_config(path).mind, "model", None)
+    asked = read_model_file(path).model if is_model_file(path) else getattr(load_config(path).mind, "model", None)
     if not isinstance(asked, ModelConfig) or asked.base_url is None:
         raise ConfigError(f"{path}: mind.model names no single endpoint (base_url); give the address itself")
     return asked.model_dump(mode="json", exclude_unset=True)

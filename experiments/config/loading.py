@@ -38,12 +38,22 @@ def load_config(path: Path, overrides: Sequence[str] = (), seed: int | None = No
     return load_as(ExperimentConfig, path, overrides, seed)
 
 
+def keys_of(path: Path) -> frozenset[str]:
+    """The keys at the top of a YAML file.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
+    return frozenset(map(str, _read(path)[1]))
+
+
 def load_as(
     kind: type[Config],
     path: Path,
     overrides: Sequence[str] = (),
     seed: int | None = None,
     read_as: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+    within: str = "",
 ) -> Config:
     """A checked configuration.
 
@@ -53,12 +63,13 @@ def load_as(
         overrides: `key.path=value` each; the value is read as YAML, list elements go by number.
         seed: Takes the place of the file's seed.
         read_as: Turns the content of another kind of file into that of this one, before it is changed.
+        within: The field of `kind` that the whole file is; all of it if empty.
 
     Raises:
         ConfigError: The file cannot be read, or says something that does not fit.
     """
     node, content = _read(path)
-    content = read_as(content)
+    content = {within: content} if within else read_as(content)
     for override in overrides:
         _override(content, override)
     if seed is not None:
@@ -69,7 +80,7 @@ def load_as(
         raise ConfigError(f"{where}: base: this key does not exist")
 
     def worded(where: Sequence[Key], what: str) -> str:
-        return _explain(path, node, where, what, changed)
+        return _explain(path, node, where[1:] if within else where, what, changed)
 
     try:
         return checked(kind, {**content, "base": path.resolve().parent}, worded)

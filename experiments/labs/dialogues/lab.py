@@ -6,17 +6,15 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from pydantic import Field
 
 from groundlings.environments.chat import ChatModel
 from groundlings.environments.errors import ConfigError, DataError, TooMuchUnreadable, shown
 from groundlings.environments.random_streams import name_key
 from groundlings.environments.words import plural
-from groundlings.experiments.config.loading import load_as
-from groundlings.experiments.config.section import Section
+from groundlings.experiments.config.model_file import ModelFile, read_model_file
 from groundlings.experiments.labs.dialogues.figures import Row, Tally, Worth
 from groundlings.experiments.labs.dialogues.leaks import Leaks, without_leaks
 from groundlings.experiments.labs.dialogues.reading import Dialogues, Turn, read_dialogues
@@ -41,19 +39,9 @@ from groundlings.experiments.labs.dialogues.worded import TEMPERATURE, WordedSee
 from groundlings.experiments.labs.resampling import Resamples
 from groundlings.experiments.running.events import SILENT, Progress, on_download, on_note
 from groundlings.simulator.language.build import build_chat_model
-from groundlings.simulator.language.config import ModelConfig
 
 RESAMPLES = 2_000
 """Bootstrap resamples of the dialogues."""
-
-
-class ModelFile(Section):
-    """A file that says which language model is asked."""
-
-    model: ModelConfig = ModelConfig()
-    """The keys of `mind.model`."""
-    base: Annotated[Path, Field(exclude=True)] = Path()
-    """Not a key of the file: its directory, to which relative paths refer."""
 
 
 def model_in(path: Path | None) -> ModelFile:
@@ -64,7 +52,7 @@ def model_in(path: Path | None) -> ModelFile:
     """
     if path is None:
         return ModelFile()
-    found = load_as(ModelFile, path, read_as=lambda content: {"model": content})
+    found = read_model_file(path)
     if "temperature" in found.model.model_fields_set and found.model.temperature != TEMPERATURE:
         raise ConfigError(
             f"{path}: temperature: found {found.model.temperature:g}; expected {TEMPERATURE:g} or none, because "

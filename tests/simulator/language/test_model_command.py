@@ -41,6 +41,29 @@ def _findings(mock, **how):
     return asyncio.run(scenario())
 
 
+def test_the_file_that_was_written_can_be_checked_again(mock, tmp_path):
+    async def scenario():
+        async with _server(mock, obeys=("response_format",)) as server:
+            written = tmp_path / "model.yaml"
+            await asyncio.to_thread(_check, server.url, "--model", "m", "--write", str(written))
+            again = await asyncio.to_thread(_check, str(written), "--write", str(tmp_path / "again.yaml"))
+            return again, written
+
+    again, written = asyncio.run(scenario())
+    assert again.exit_code == 0, again.output
+    assert yaml.safe_load((tmp_path / "again.yaml").read_text()) == yaml.safe_load(written.read_text())
+    written.write_text("provider: endpoint\nbase_url: http://127.0.0.1:9/v1\nmodl: m\n")
+    with pytest.raises(ConfigError, match=r"model\.yaml:3: modl: this key does not exist"):
+        raise _check(str(written)).exception
+    written.write_text("provider: endpoint\nbase_url: http://127.0.0.1:9/v1\n")
+    with pytest.raises(ProviderError, match="mend base_url"):
+        raise _check(str(written), "--timeout", "1").exception
+
+
+def _check(*words):
+    return CliRunner().invoke(app, ["check", *words])
+
+
 def test_what_works_is_found(mock):
     found = _findings(mock, obeys=("response_format", "grammar"))
     assert [what for what, each in found.items() if each.works] == [
