@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel
 
 from groundlings.environments.bounded_files import bounded_text
-from groundlings.environments.errors import ConfigError, RunWarning
+from groundlings.environments.errors import ConfigError, RunWarning, shown
 from groundlings.environments.key_words import without_keys, without_keys_as_names, without_secrets
 from groundlings.experiments.config import yaml_reading
 from groundlings.experiments.config.complaints import Config, Key, checked
@@ -292,9 +292,13 @@ _MOST_DIGITS = 9
 """Of the number of an entry in a list; Python refuses thousands of digits."""
 
 
+_MOST_REPEATED = 500
+
+
 def _shown(override: str) -> str:
     """A change from the command line as messages repeat it: on both sides may stand a key that belongs elsewhere."""
-    return without_keys_as_names(override)
+    told = without_keys_as_names(override)
+    return told if len(told) <= _MOST_REPEATED else f"{told[:_MOST_REPEATED]}... ({len(told):,} characters)"
 
 
 def _override(content: dict[str, Any], override: str) -> None:
@@ -346,7 +350,7 @@ def _step(place: Any, key: Key, override: str, above: Iterable[Key]) -> Any:
         return place.setdefault(key, {})
     if isinstance(place, list) and isinstance(key, int) and key < len(place):
         return place[key]
-    told = without_keys_as_names(repr(key))
+    told = without_keys_as_names(shown(key))
     if isinstance(place, list):
         raise ConfigError(
             f"--set {_shown(override)}: {where} is a list of {len(place)}; expected a number below that, found {told}"

@@ -191,6 +191,7 @@ def test_set_changes_one_value(write, change, look, value):
         ("seed.x=1", ["holds 1"]),
         ("site.page_size=[", ["not valid YAML"]),
         ("site.page_size=2024-13-45", ["not valid YAML"]),
+        (f"name=[{'x' * 9000}", ["x... (9,006 characters): the value is not valid YAML"]),
         ("sit.page_size=3", ["--set: sit: this key does not exist; did you mean 'site'"]),
         ("name.x=3", ["--set: name: expected text"]),
         (
@@ -212,6 +213,7 @@ def test_a_bad_set_says_what_is_wrong(write, change, expected):
         load_config(write(SMALL), [change])
     for part in expected:
         assert part in str(error.value)
+    assert len(str(error.value)) < 3000
 
 
 def test_a_word_in_the_place_of_a_section_says_which_keys_no_longer_count(write):
