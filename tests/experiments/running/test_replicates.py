@@ -118,7 +118,7 @@ def test_a_cell_is_the_run_that_one_would_have_made_by_hand(configured, tmp_path
     assert [" ".join(line.split()) for line in listed if "knn leads" in line] == ["matrix Which? knn leads matrix"]
 
 
-@pytest.mark.parametrize("stop", [2, 3, 5])
+@pytest.mark.parametrize("stop", [1, 2, 3, 5])
 def test_killed_anywhere_it_ends_with_the_digests_of_an_uninterrupted_one(
     configured, tmp_path, monkeypatch, uninterrupted, stop
 ):
