@@ -248,7 +248,8 @@ class Table:
             own = bins == each
             gap = np.bincount(whose[own], (said - met)[own], minlength=len(self._people))
             error += np.abs(self._resamples.weights @ gap)
-        return error / (self._resamples.weights @ np.bincount(whose, minlength=len(self._people)))
+        with np.errstate(invalid="ignore"):  # a resample may draw nobody of whom an answer is known: not a number
+            return error / (self._resamples.weights @ np.bincount(whose, minlength=len(self._people)))
 
     def _row(self, scorer: str, figure: str, values: FloatArray, floor: FloatArray | None, left_out: int) -> Row:
         gain: tuple[float | None, float | None, float | None] = (None, None, None)
