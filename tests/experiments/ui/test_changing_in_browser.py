@@ -71,11 +71,11 @@ def test_a_form_that_is_filled_in_on_the_live_page_changes_the_run(tmp_path, ser
         assert (directory / REQUESTS_NAME).exists(), page.run("document.body.innerText")
         assert page.run("location.href") == address
         assert page.complaints == []
-        page.wait("document.getElementById('lost').hidden")
+        page.wait("document.getElementById('lost')?.hidden")
         directory.rename(tmp_path / "elsewhere")
-        page.wait("document.getElementById('lost').innerText.includes('moved or deleted')")
+        page.wait("document.getElementById('lost')?.innerText.includes('moved or deleted')")
         (tmp_path / "elsewhere").rename(directory)
-        page.wait("document.getElementById('lost').hidden && !document.querySelector('.stale')")
+        page.wait("document.getElementById('lost')?.hidden && !document.querySelector('.stale')")
         page.close()
 
     async def whole():
