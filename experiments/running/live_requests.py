@@ -140,6 +140,11 @@ class LiveRequests:
                 self._taken.setdefault(each.place, []).append(each)
 
     @property
+    def directory(self) -> Path:
+        """The run's."""
+        return self._path.parent
+
+    @property
     def any(self) -> bool:
         """Whether anything was ever asked for."""
         return self._path.exists()

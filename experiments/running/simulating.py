@@ -15,6 +15,7 @@ from groundlings.experiments.analysis.metrics.asked_by_recommenders import limit
 from groundlings.experiments.analysis.metrics.lost import altogether, read_lost
 from groundlings.experiments.analysis.metrics.lost_afterthoughts import read_lost_afterthoughts
 from groundlings.experiments.analysis.metrics.lost_lessons import read_lessons
+from groundlings.experiments.archive.directory import CONFIG_NAME
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.arms_ahead import ArmsAhead, Notebook, write
 from groundlings.experiments.running.changes import check_same, line
@@ -104,7 +105,7 @@ async def simulate(
         return await _simulated(plan, run, place, progress, cut_short, accept, after_first_fit, requests, known)
     except TooMuchUnreadable as fault:
         with LogReader(place) as log:
-            raise TooMuchUnreadable(_explained(fault, log)) from None
+            raise TooMuchUnreadable(_explained(fault, log, None if requests is None else requests.directory)) from None
 
 
 async def _simulated(
@@ -229,8 +230,10 @@ def _end(watch: LostPageWatch, lessons: LessonWatch, place: Path | Store) -> Non
         lessons.end_run({names[arm]: counts for arm, counts in written.lessons_by_arm().items() if arm in names})
 
 
-def _explained(fault: TooMuchUnreadable, log: LogReader) -> str:
+def _explained(fault: TooMuchUnreadable, log: LogReader, directory: Path | None) -> str:
     """The message of a run that stopped, with what its log says of what is lost."""
+    # With its path: of an experiment with variants each run has a configuration of its own.
+    file = "config.yaml in the run's directory" if directory is None else directory / CONFIG_NAME
     run, names = log.run(), {arm.arm_id: arm.name for arm in log.logged_arms()}
     if isinstance(fault, TooMuchUnlearnt):
         learnt = read_lessons(log, run["config"])
@@ -246,7 +249,7 @@ def _explained(fault: TooMuchUnreadable, log: LogReader) -> str:
         lost, key = "pages", "mind.max_unreadable: 1"
     return (
         f"{said}. The run stopped: {fault}. Everything decided so far is kept, and lost {lost} stay lost: mend the "
-        f"cause and run anew, or change config.yaml in the run's directory ({key} allows any share) and resume"
+        f"cause and run anew, or change {file} ({key} allows any share) and resume"
     )
 
 

@@ -103,10 +103,13 @@ def variants_of(runs: Sequence[Outcomes], arm: str, metric: str) -> Variants | N
         return None
     _check_arms(runs, arm)
     gaps = in_every_run(lambda how, ours, base: how.difference(ours.values(metric), base.values(metric)), runs, arm)
-    for run, gap in zip(runs, gaps, strict=True):
+    for run, gap, name in zip(runs, gaps, circumstances(runs), strict=True):
         if gap.difference is None:
             lost = f" ({run.lost.sentence()})" if run.lost.lost else ""
-            raise RunDirectoryError(f"variant {run.run['run_id']}: nobody has a value of {metric} in {arm}{lost}")
+            raise RunDirectoryError(
+                f"variant {name} (run {run.run['run_id']}): nobody has a value of {metric} in {arm}{lost}, so there is "
+                "no answer of all variants together; each run answers alone, named by its own directory (below cells)"
+            )
     if len({run.run["run_id"] for run in runs}) < len(runs):
         raise RunDirectoryError("variants: the same run is named twice; each variant must be a run of its own")
     effects = [gap.difference or 0.0 for gap in gaps]

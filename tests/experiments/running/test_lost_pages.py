@@ -252,7 +252,7 @@ def test_a_session_that_loses_a_later_page_keeps_what_is_known(experiment, films
 
 def test_too_many_lost_pages_stop_a_run_early_and_it_goes_on_when_more_are_allowed(experiment, films, tmp_path):
     run, config = tmp_path / "run", experiment(films, days=20)
-    with pytest.raises(TooMuchUnreadable):
+    with pytest.raises(TooMuchUnreadable, match=re.escape(f"or change {run / 'config.yaml'} (mind.max_unreadable: 1")):
         run_experiment(config, run)
     with LogReader(run) as log:
         lost, shown = log.lost_and_shown()
@@ -263,6 +263,14 @@ def test_too_many_lost_pages_stop_a_run_early_and_it_goes_on_when_more_are_allow
     assert status_of(run) == "done"
     with LogReader(logged(experiment(films, days=20, limit=1), tmp_path / "again")) as log:
         assert resumed.digest == log.digest()
+
+
+def test_a_variant_of_which_nothing_could_be_read_is_named_with_why(experiment, films, tmp_path):
+    whole = logged(experiment(films, users=0, limit=1), tmp_path / "whole")
+    lost = logged(experiment(films, limit=1).model_copy(update={"seed": 8}), tmp_path / "lost")
+    said = r"variant seed 8 \(run .*\): nobody has a value of .*24 of 24 pages unreadable.*; each run answers alone"
+    with LogReader(whole) as log, LogReader(lost) as other, pytest.raises(RunDirectoryError, match=said):
+        compare_run(whole, log, variants=[other])
 
 
 def test_the_limit_is_a_share_of_all_pages_and_changes_no_hash(experiment, films, tmp_path):
