@@ -66,7 +66,10 @@ def export_run(
         RunDirectoryError: There is no such run, or `out` is taken or cannot be written.
         DataError: The log holds something that the format cannot carry.
     """
-    return export_in(find_format(format_name), run, out, partial=partial, measure=measure)
+    # Named in full before code of somebody's own is imported: it may change the working directory.
+    place, source = (out.absolute(), run.absolute()) if ":" in format_name else (out, run)
+    found = export_in(find_format(format_name), source, place, partial=partial, measure=measure)
+    return replace(found, directory=out)
 
 
 def export_in(

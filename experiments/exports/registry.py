@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from groundlings.environments.errors import ConfigError
+from groundlings.environments.errors import ConfigError, shown
 from groundlings.environments.plugins import ExtensionPoint
 
 if TYPE_CHECKING:
@@ -140,6 +140,9 @@ class Format:
         written = self.writer(source, directory)
         if not isinstance(written, Written):
             raise ConfigError(f"--format: {self.name} returned a {type(written).__name__}; expected a Written")
+        notes: Any = written.notes
+        if not isinstance(notes, tuple | list) or not all(isinstance(note, str) for note in notes):
+            raise ConfigError(f"--format: {self.name} gives the notes {shown(notes)}; expected a tuple of texts")
         absent = [file for file in written.rows if not (directory / file).exists()]
         if absent:
             raise ConfigError(f"--format: {self.name} says that it wrote {', '.join(absent)}, and did not")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from groundlings.experiments.exports.folders import draft_beside
 from groundlings.experiments.exports.registry import Ahead
 from groundlings.experiments.exports.source import LogSource
 from groundlings.experiments.running.events import SILENT, Note, Progress
+from groundlings.experiments.running.own_code import code_of_its_own
 from groundlings.experiments.running.plan import Plan
 from groundlings.experiments.running.run import run_experiment
 
@@ -45,6 +47,9 @@ def synthesise(
         UserError: Something that its message tells how to mend; a mistaken format or directory is found before
             anything is simulated, as is what the format cannot carry of the data.
     """
+    asked_for = out
+    if ":" in format_name or code_of_its_own(config):  # which may change the working directory
+        out, log = out.absolute(), None if log is None else log.absolute()
     chosen = check_export(format_name, out)
     if log is not None:
         _check_apart(log, out)
@@ -59,13 +64,13 @@ def synthesise(
 
     if log is not None:
         run_experiment(config, log, progress, check=check)
-        return export_in(chosen, log, out, measure=worth.of)
+        return replace(export_in(chosen, log, out, measure=worth.of), directory=asked_for)
     # Beside the export and not in the system's temporary directory, which may be small.
     with draft_beside(out) as scratch:
         run = scratch / "run"
         # A log that nobody keeps goes into the directory that goes away, wherever others are to lie.
         run_experiment(config.model_copy(update={"log": None}), run, progress, check=check)
-        return export_in(chosen, run, out, measure=worth.of)
+        return replace(export_in(chosen, run, out, measure=worth.of), directory=asked_for)
 
 
 def _check_apart(log: Path, out: Path) -> None:

@@ -23,6 +23,8 @@ ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs" / "own-export.md").read_text(encoding="utf-8")
 BLOCKS = dict(re.findall(r'```\w+ title="([^"]+)"\n(.*?)```', TEXT, flags=re.DOTALL))
 FAULTY = """
+import os
+
 from my_formats import ClickList
 from groundlings.experiments.exports.registry import Written
 
@@ -48,6 +50,17 @@ class Needy(ClickList):
 
 class Nothing:
     description = "nothing"
+
+
+class Noteless(ClickList):
+    def write(self, source, directory):
+        return Written({}, None)
+
+
+class Wandering(ClickList):
+    def write(self, source, directory):
+        os.chdir("/")
+        return super().write(source, directory)
 
 
 THERE = ClickList()
@@ -128,6 +141,7 @@ def test_a_format_that_exists_already_needs_no_class(project):
         ("faulty:Silent", "says nothing under mark"),
         ("faulty:Forgetful", "says that it wrote clicks.csv, and did not"),
         ("faulty:Careless", "returned a int; expected a Written"),
+        ("faulty:Noteless", "gives the notes None; expected a tuple of texts"),
         ("faulty:Needy", "cannot be built without arguments"),
         ("faulty:Nothing", "it lacks rows, unknown, mark, write"),
         ("nowhere:X", "cannot be imported"),
@@ -138,6 +152,13 @@ def test_a_mistake_is_told_and_leaves_nothing_behind(project, run, name, said):
     with pytest.raises(ConfigError, match=f"--format: .*{said}"):
         export_run(run, name, project / "out")
     assert not [path for path in project.iterdir() if "out" in path.name]
+
+
+def test_a_format_that_changes_the_directory_writes_where_it_was_asked_to(project, run):
+    found = export_run(run, "faulty:Wandering", Path("out"))
+    assert found.directory == Path("out")
+    assert (project / "out" / "DATASHEET.md").is_file()
+    assert not [path for path in project.iterdir() if path.name.startswith(".out")]
 
 
 class Intruder:
