@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import chdir
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from groundlings.experiments.cli.options import SetOption
+from groundlings.experiments.cli.options import HERE, SetOption
 from groundlings.experiments.terminal import Terminal, escape
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _calibrate_exposures(config: ExperimentConfig, out: Path | None) -> None:
     from groundlings.experiments.running.exposures import calibrate_exposures
 
     console = Terminal()
-    with TerminalProgress(console) as progress:
+    with TerminalProgress(console) as progress, chdir(HERE):
         found = calibrate_exposures(config, progress)
     print_exposures(found, console)
     if out is not None:
@@ -94,7 +95,7 @@ def _calibrate_language(config: ExperimentConfig, out: Path | None) -> None:
     from groundlings.experiments.cli.progress import TerminalProgress
 
     console = Terminal()
-    with TerminalProgress(console) as progress:
+    with TerminalProgress(console) as progress, chdir(HERE):
         term = asyncio.run(find_term(config, progress))
     console.print(render_calibration(term.calibration))
     if out is not None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import chdir
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from groundlings.experiments.cli.options import LostOption
+from groundlings.experiments.cli.options import HERE, LostOption
 from groundlings.experiments.terminal import Terminal, escape
 
 BY_RULE = ("attribute_leaky", "need", "title_told")
@@ -85,7 +86,7 @@ def dialogues(
         model=model_in(model),
     )
     console = Terminal()
-    with TerminalProgress(console) as progress:
+    with TerminalProgress(console) as progress, chdir(HERE):
         findings = examine_dialogues(directory, settings, progress=progress)
     print_findings(findings, console)
     if json is not None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import chdir
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from groundlings.experiments.cli.intervals import ends, with_ends
-from groundlings.experiments.cli.options import OutOption, SeedOption, SetOption
+from groundlings.experiments.cli.options import HERE, OutOption, SeedOption, SetOption
 from groundlings.experiments.terminal import Terminal, escape
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def distil(
     begun = locked(begun_directory(loaded.name, out, TABLE_NAME)) if resume else new_directory(loaded.name, out)
     with begun as directory:
         try:
-            with TerminalProgress(console, pairs="teacher") as progress:
+            with TerminalProgress(console, pairs="teacher") as progress, chdir(HERE):
                 findings = answer_for_all(loaded, directory, progress=progress)
         except (GroundlingsError, KeyboardInterrupt) as fault:
             if (directory / TABLE_NAME).is_file():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import chdir
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from groundlings.experiments.cli.options import OutOption, SeedOption, SetOption
+from groundlings.experiments.cli.options import HERE, OutOption, SeedOption, SetOption
 from groundlings.experiments.terminal import Terminal, escape
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A fidelity file or an experiment file (YAML).")]
@@ -37,7 +38,7 @@ def fidelity(config: ConfigArgument, out: OutOption = None, changes: SetOption =
 
     loaded = load_as(FidelityConfig, config, changes or (), seed, partial(as_fidelity, say=say))
     with new_directory(loaded.name, out) as directory:
-        with TerminalProgress(console, pairs="language model") as progress:
+        with TerminalProgress(console, pairs="language model") as progress, chdir(HERE):
             findings = examine(loaded, progress)
         write_json(directory / "fidelity.json", with_seal(findings.as_dict()))
         write_text(directory / "fidelity.html", render_page(findings))

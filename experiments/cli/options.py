@@ -18,6 +18,9 @@ def finite(value: float | None) -> float | None:
     return value
 
 
+HERE = "."
+"""What relative paths of a command begin at. Code of somebody's own, which may go elsewhere, runs in `chdir(HERE)`."""
+
 OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where to write; runs/NAME if absent.")]
 SetOption = Annotated[
     list[str] | None,

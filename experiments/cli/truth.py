@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import chdir
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from groundlings.experiments.cli.options import OutOption, SeedOption, SetOption
+from groundlings.experiments.cli.options import HERE, OutOption, SeedOption, SetOption
 from groundlings.experiments.terminal import Terminal, escape
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A truth file (YAML).")]
@@ -27,7 +28,7 @@ def truth(config: ConfigArgument, out: OutOption = None, changes: SetOption = No
     loaded = load_as(TruthConfig, config, changes or (), seed)
     console = Terminal()
     with new_directory(loaded.name, out) as directory:
-        with TerminalProgress(console) as progress:
+        with TerminalProgress(console) as progress, chdir(HERE):
             findings = examine(loaded, progress)
         write_json(directory / "truth.json", with_seal(findings.as_dict()))
         write_text(directory / "truth.html", render_page(findings))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import chdir
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from groundlings.experiments.cli.options import OutOption, SeedOption, SetOption
+from groundlings.experiments.cli.options import HERE, OutOption, SeedOption, SetOption
 from groundlings.experiments.terminal import Terminal, escape
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A warm-up file (YAML).")]
@@ -26,7 +27,7 @@ def warmup(config: ConfigArgument, out: OutOption = None, changes: SetOption = N
     loaded = load_as(WarmupConfig, config, changes or (), seed)
     console = Terminal()
     with new_directory(loaded.name, out) as directory:
-        with TerminalProgress(console, pairs="language model") as progress:
+        with TerminalProgress(console, pairs="language model") as progress, chdir(HERE):
             findings = measure_warm_up(loaded, progress, directory)
         write_json(directory / "warmup.json", findings.as_dict())
         write_text(directory / "warmup.html", render_page(findings))
