@@ -146,11 +146,15 @@ _OPTIONS = {
     "mind.model.base_url": "the address",
 }
 
+_BESIDES = "`extra_body` takes what else a server wants: write it into a file of mind.model's keys, and check that file"
+
 
 def _as_written(said: str, *, target: str) -> str:
     """What is said of a server, with the names that its settings have where they were given."""
     from groundlings.experiments.config.model_file import is_model_file
+    from groundlings.simulator.language.advice import BY_CHECK
 
+    said = said.replace(BY_CHECK, _BESIDES)
     if not _is_file(target):
         for key, option in _OPTIONS.items():
             said = said.replace(key, option)

@@ -13,7 +13,9 @@ from groundlings.simulator.language.model_list import names_of
 from groundlings.simulator.language.provider_words import tells_of_form
 from groundlings.simulator.language.setting_names import setting
 
-_CHECK = "`groundlings model check URL --write model.yaml` finds the settings that a server needs"
+BY_CHECK = "`groundlings model check URL --write model.yaml` finds the settings that a server needs"
+"""Of no help to whoever has just called it."""
+
 _REDIRECTION = 3
 _TOO_LONG = (413, 414, 431)
 _SETTINGS: tuple[tuple[re.Pattern[str], tuple[tuple[str, Any], ...]], ...] = (
@@ -45,6 +47,7 @@ def explanation(
     served: Sequence[str] | None,
     form: str,
     key: str = "mind.model",
+    one_token: bool = False,
 ) -> str:
     """The message, without secrets.
 
@@ -56,6 +59,7 @@ def explanation(
         served: The models it lists; None where it has not been asked yet or does not say.
         form: The form that replies are asked for in, which may be what the server dislikes; "none" where it is not.
         key: Where the model's configuration stands in its file.
+        one_token: Whether it was asked for one token, at a temperature that no setting changes.
     """
     if fault.refused:
         return f"{where}: {fault.what}; start the server or mend {setting(key, 'base_url')}"
@@ -94,13 +98,13 @@ def explanation(
             f"{where} refuses the request as too long: {fault.what}. Let prompts hold less (fewer items a page, a "
             "shorter memory), or let the server, or what stands before it, take longer ones"
         )
-    settings = settings_named(fault.what)
+    settings = [each for each in settings_named(fault.what) if not (one_token and each[0] == "temperature")]
     if settings:
         named = " or ".join(setting(key, f"{name}: {str(value).lower()}") for name, value in settings)
         if ("top_logprobs", 5) in settings:
             named += " (some servers give no log probabilities at all: take another one then)"
-        return f"{where} refuses the request: {fault.what}. It may want {named}; {_CHECK}"
-    hint = f"{_without_form(form, key)}; {_CHECK}" if form != "none" else _CHECK
+        return f"{where} refuses the request: {fault.what}. It may want {named}; {BY_CHECK}"
+    hint = f"{_without_form(form, key)}; {BY_CHECK}" if form != "none" else BY_CHECK
     return f"{where} refuses the request: {fault.what}. {hint}"
 
 

@@ -242,4 +242,5 @@ class Connection:
             served=self.capabilities.models if self.capabilities else None,
             form=self._forms.suspect(request) if request else "none",
             key=self.key,
+            one_token=request is not None and bool(request.answers),
         )

@@ -14,6 +14,7 @@ from groundlings.environments.chat import ChatReply, ChatRequest, Message, ran_o
 from groundlings.environments.errors import ProviderError, UnreadableReply
 from groundlings.environments.replies import read_plain_json
 from groundlings.environments.side_by_side import side_by_side
+from groundlings.simulator.language.advice import settings_named
 from groundlings.simulator.language.config import ModelConfig
 from groundlings.simulator.language.connection import Connection
 from groundlings.simulator.language.pool import EndpointPool
@@ -30,11 +31,12 @@ _SCHEMA = {
     "additionalProperties": False,
 }
 # Nothing here asks for JSON: a reply in that form can only come from the form that was sent.
-_FREE = ChatRequest((Message("user", "Tell me about the sea."),), _SCHEMA, 40, 0.0, None)
+_FREE = replace(AS_A_RUN, messages=(Message("user", "Tell me about the sea."),), reply_schema=_SCHEMA, seed=None)
 _SHARED_WORDS = 400
 _ROUNDS = 4
 _FEWER_ALTERNATIVES = (10, 5, 3, 1)
 _NONE_GIVEN = "none given"
+_NO_TEMPERATURE = ("send_temperature", False)
 _ATTEMPTS = 3
 
 
@@ -105,16 +107,28 @@ async def _tried_out(endpoint: _Endpoint, name: str, dialect: Dialect) -> list[F
     forms = [await endpoint.tried(form, _form(form), form, settings) for form in _FORMS]
     if findings[0].works and not all(form.works for form in forms):
         await endpoint.asked(AS_A_RUN, settings)  # a server that is gone by now has said nothing about forms
-    odds = await endpoint.tried("none", _logprobs, "logprobs", settings)
-    for fewer in _FEWER_ALTERNATIVES if findings[0].works else ():
-        if odds.works or odds.detail == _NONE_GIVEN:
-            break
-        changed = {"top_logprobs": fewer}
-        found = await endpoint.tried("none", _logprobs, "logprobs", {**settings, **changed})
-        odds = replace(found, settings=changed) if found.works else odds
+    odds = await _odds(endpoint, settings, look_on=findings[0].works)
+    settings = {**settings, **odds.settings}
     seed = await endpoint.tried("none", _seed, "seed", settings)
     cache = await endpoint.tried("none", _prefix_cache, "prefix cache", settings)
     return [*findings, *_chosen(forms, dialect), odds, seed, cache]
+
+
+async def _odds(endpoint: _Endpoint, settings: Settings, *, look_on: bool) -> Finding:
+    """Whether log probabilities come, with fewer alternatives or no temperature where the server wants it so."""
+    first = found = await endpoint.tried("none", _logprobs, "logprobs", settings)
+    changes: dict[str, Any] = {}
+    fewer = list(_FEWER_ALTERNATIVES)
+    while look_on and not found.works and found.detail != _NONE_GIVEN:
+        if _NO_TEMPERATURE in settings_named(found.detail) and _NO_TEMPERATURE not in {**settings, **changes}.items():
+            changes |= [_NO_TEMPERATURE]
+        elif fewer:
+            changes["top_logprobs"] = fewer.pop(0)
+        else:
+            return first
+        found = await endpoint.tried("none", _logprobs, "logprobs", {**settings, **changes})
+        found = replace(found, settings=changes) if found.works else found
+    return found if found.works else first
 
 
 class _NoAnswerInTime(Exception):
@@ -169,7 +183,8 @@ class _Endpoint:
         """The request with what settings say of temperature and length; an answer of one token stays one."""
         wanted = {**self.given, **settings}
         longer = wanted.get("max_tokens", 0) if request.max_tokens > 1 else 1
-        temperature = wanted.get("temperature", request.temperature)
+        # As in a run, where no setting changes the temperature of a question about one token.
+        temperature = request.temperature if request.answers else wanted.get("temperature", request.temperature)
         return replace(request, temperature=temperature, max_tokens=max(longer, request.max_tokens))
 
     @asynccontextmanager
@@ -245,7 +260,11 @@ def _form(name: str) -> _Work:
 
 async def _logprobs(ask: _Ask) -> Finding:
     asked = replace(
-        _FREE, messages=(Message("user", "Is the sea wet? Yes or no?"),), max_tokens=1, answers=("Yes", "No")
+        _FREE,
+        messages=(Message("user", "Is the sea wet? Yes or no?"),),
+        max_tokens=1,
+        answers=("Yes", "No"),
+        temperature=0.0,
     )
     first = (await ask(asked)).first_token
     if any(math.isnan(log) for _, log in first):
@@ -256,7 +275,7 @@ async def _logprobs(ask: _Ask) -> Finding:
 
 async def _seed(ask: _Ask) -> Finding:
     async def said(seed: int) -> ChatReply:
-        return await ask(replace(_FREE, temperature=1.5, seed=seed))
+        return await ask(replace(_FREE, temperature=1.0, seed=seed))
 
     replies = [(await said(seed)).text for seed in (1, 1, 2)]
     same, differs = replies[0] == replies[1], replies[0] != replies[2]

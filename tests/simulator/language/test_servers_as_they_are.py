@@ -161,6 +161,11 @@ QUIRKS = {
         "'temperature' does not support 0.7 with this model. Only the default (1) value is supported.",
         {"temperature": 1},
     ),
+    "temperature of zero": (
+        lambda body: body.get("temperature") == 0,
+        "Input validation error: `temperature` must be strictly positive",
+        {"send_temperature": False},
+    ),
     "system": (
         lambda body: body["messages"][0]["role"] == "system",
         "System role not supported",
@@ -227,11 +232,16 @@ def test_how_a_server_wants_to_be_asked_is_found_and_then_works(mock, request_, 
 
 @pytest.mark.parametrize("kind", [kind for kind in QUIRKS if "untold" not in kind and " and " not in kind])
 def test_a_run_does_not_guess_but_says_which_setting_is_wanted(mock, request_, kind):
-    asked = replace(request_, temperature=0.7, answers=("yes",), max_tokens=1)
-    ((error,), _) = mock.outcome(_quirky(mock, kind), asked, max_attempts=1)
+    asked = replace(request_, temperature=0.7)
+    of_one_token = replace(request_, temperature=0.0, answers=("yes",), max_tokens=1)
+    wanted = asked if kind in ("system", "seed", "temperature of one") else of_one_token
+    ((error,), _) = mock.outcome(_quirky(mock, kind), wanted, max_attempts=1)
     assert type(error) is ProviderError
     ((key, value),) = QUIRKS[kind][2].items()
     assert f"mind.model.{key}: {str(value).lower()}" in str(error)
+    assert ("mind.model.temperature:" in str(error)) == (kind in ("temperature of one",)), (
+        "nothing that changes nothing"
+    )
     assert "groundlings model check" in str(error)
 
 
@@ -290,6 +300,20 @@ def test_the_settings_found_are_written_as_a_model_section(mock, tmp_path):
         "structured": "json_schema",
     }
     assert isinstance(again.exception, ConfigError), "a file that is there is left alone"
+
+
+def test_the_check_does_not_send_to_itself(mock):
+    """Whoever called it has seen what it finds; what it does not look for has a place of its own."""
+
+    async def scenario():
+        refusing = mock.status(400, '{"error":{"message":"parameter.enable_thinking must be false"}}')
+        async with mock.Server(every=refusing) as server:
+            return await asyncio.to_thread(CliRunner().invoke, app, ["check", server.url, "--model", "mock-1"])
+
+    shown = asyncio.run(scenario())
+    assert shown.exit_code == 1
+    assert "extra_body" in shown.output
+    assert "groundlings model check" not in shown.output
 
 
 def test_an_address_keeps_its_query_and_headers_come_from_variables(mock, request_, monkeypatch):
