@@ -37,6 +37,7 @@ from groundlings.environments.social_turns import site_alone
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.analysis.metrics.registry import BUILT_IN
 from groundlings.experiments.archive.provenance import PACKAGES
+from groundlings.experiments.config.places import may_name_file
 from groundlings.experiments.config.schema import ArmConfig, ExperimentConfig, PluginMindConfig
 from groundlings.experiments.running.source_code import Source, simulation_source, source_of, versions_of
 from groundlings.personas.mind import Mind
@@ -47,8 +48,6 @@ if TYPE_CHECKING:
     from groundlings.experiments.running.plan import Plan
 
 _DRAW = frozenset({"numpy", "scipy", "mesa"})
-_NAME_FILES = ("path", "file", "directory", "folder", "dir", "fitted", "ties", "agent_notes")
-"""Ends of keys whose values are looked for on the disk, even where they hold no dot or slash."""
 _MOST_FILES = 1000
 _FILES_OF_MINDS: Any = {"agent_notes": True, "social": {"ties"}, "search": {"fitted"}, "language": {"agent_notes"}}
 """Options of shipped minds whose files decide, as they are and in the section of a hybrid mind's sample."""
@@ -186,7 +185,7 @@ def files_named(options: Mapping[str, Any], base: Path, above: str = "") -> Iter
             yield from files_named(value, base, f"{here}.")
         elif isinstance(value, list | tuple):
             yield from files_named({str(place): each for place, each in enumerate(value)}, base, f"{here}.")
-        elif isinstance(value, str) and ("." in value or "/" in value or str(key).lower().endswith(_NAME_FILES)):
+        elif isinstance(value, str) and may_name_file(key, value):
             try:
                 named = Path(value).expanduser()
                 places = [base / named, named]

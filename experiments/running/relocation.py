@@ -11,7 +11,7 @@ from typing import Any
 from groundlings.environments.errors import ConfigError, DataError
 from groundlings.environments.paths import is_pattern
 from groundlings.experiments.config.loading import dump_config
-from groundlings.experiments.config.places import places_in
+from groundlings.experiments.config.places import named_files, places_in
 from groundlings.experiments.config.schema import ExperimentConfig
 
 
@@ -28,7 +28,9 @@ def with_data_at(config: ExperimentConfig, place: Path) -> ExperimentConfig:
     content = dump_config(config)
     sought: list[str] = []
     moved = False
-    places = list(_places(content))
+    options = {key: content.get(key) for key in ("arms", "environment", "mind")}
+    named = [*_places(content), *named_files(options, lambda value: Path(value).is_absolute())]
+    places = list({(id(holder), key): (holder, key) for holder, key in named}.values())
     above = Path(commonpath([Path(holder[key]).parent for holder, key in places])) if places else Path()
     for holder, key in places:
         old = Path(holder[key])
@@ -44,8 +46,8 @@ def with_data_at(config: ExperimentConfig, place: Path) -> ExperimentConfig:
     if dataset["name"] not in ("own", "toy") and "options" not in dataset and place.is_dir():
         dataset["directory"], moved = str(place.resolve()), True
     if not moved:
-        named = f"none of {', '.join(sought)}" if sought else "no file that this run reads from a path"
-        raise ConfigError(f"--data {place}: found {named} there; give the folder that holds the files of the run")
+        found = f"none of {', '.join(sought)}" if sought else "no file that this run reads from a path"
+        raise ConfigError(f"--data {place}: found {found} there; give the folder that holds the files of the run")
     return ExperimentConfig.model_validate({**content, "base": config.base})
 
 

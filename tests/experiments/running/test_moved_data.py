@@ -104,6 +104,29 @@ def test_the_rankings_of_another_program_may_move_too(interrupted, tmp_path):
     assert status(run) == ("done", 0)
 
 
+WEIGHED = """
+from pathlib import Path
+
+from groundlings.recommenders.popular import PopularRecommender
+
+
+class Weighed(PopularRecommender):
+    def __init__(self, weights: str, base_directory: Path):
+        super().__init__()
+        assert (base_directory / weights).read_text() == "1"
+"""
+
+
+def test_a_file_that_an_option_of_ones_own_code_names_is_found_when_the_run_goes_on(interrupted, tmp_path, module):
+    """Relative paths start at the experiment's file, also for a run that lies elsewhere."""
+    named = tmp_path / "weights.json"
+    named.write_text("1")
+    run = interrupted(arms=arm(f"{module(WEIGHED)}:Weighed", weights="weights.json"))
+    named.rename((tmp_path / "there").mkdir() or tmp_path / "there" / "weights.json")
+    go_on_with(run, resuming=Resuming(data=tmp_path / "there"))
+    assert status(run) == ("done", 0)
+
+
 def test_replicates_go_on_with_data_that_has_moved(interrupted, tmp_path):
     run = interrupted(dataset=own_tables(tmp_path / "here"), arms=arm("popular"), variants={"seeds": [3, 4]})
     (tmp_path / "here").rename(tmp_path / "there")
