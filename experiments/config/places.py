@@ -39,30 +39,36 @@ def places_in(value: Any, recommender: str = "") -> Iterator[tuple[Any, str | in
 
 
 def named_files(
-    value: Any, is_there: Callable[[str], bool], *, within: bool = False
+    value: Any, is_there: Callable[[str | int, str], bool], *, within: bool = False
 ) -> Iterator[tuple[Any, str | int]]:
     """Each option of one's own code that names a file under a key of its own, with the mapping or list that holds it.
 
     Args:
         value: A configuration as plain values, or a part of one.
-        is_there: Whether a text is the name of a file.
+        is_there: Whether an option, of this key and text, names what lies on the disk.
         within: Whether the part holds options of some code.
     """
     for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
         if isinstance(inner, dict | list):
             yield from named_files(inner, is_there, within=within or key in _HOLD_OPTIONS)
-        elif within and isinstance(inner, str) and may_name_file(key, inner) and is_there(inner):
+        elif within and isinstance(inner, str) and may_name_file(key, inner) and is_there(key, inner):
             yield value, key
 
 
 def may_name_file(key: str | int, value: str) -> bool:
     """Whether an option of a recommender, a mind or an environment is looked for on the disk."""
-    return "." in value or "/" in value or str(key).lower().endswith(_NAME_FILES)
+    return "." in value or "/" in value or (value != "" and _is_of_files(key))
+
+
+def _is_of_files(key: str | int) -> bool:
+    return str(key).lower().endswith(_NAME_FILES)
 
 
 def _is_place(value: Any) -> bool:
     """Whether a value names a path, or several."""
-    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(each, str) for each in value))
+    return (isinstance(value, str) and value != "") or (
+        isinstance(value, list) and all(isinstance(each, str) for each in value)
+    )
 
 
 def anchor(content: Any, base: Path) -> None:
@@ -73,9 +79,10 @@ def anchor(content: Any, base: Path) -> None:
         base: Where relative paths start.
     """
 
-    def is_there(named: str) -> bool:
+    def is_there(key: str | int, named: str) -> bool:
+        path = base / os.path.expanduser(named)  # noqa: PTH111 - as below
         try:
-            return (base / os.path.expanduser(named)).is_file()  # noqa: PTH111 - as below
+            return path.is_file() or (_is_of_files(key) and path.is_dir())
         except (OSError, ValueError):  # no name that a file can have
             return False
 

@@ -29,7 +29,7 @@ def with_data_at(config: ExperimentConfig, place: Path) -> ExperimentConfig:
     sought: list[str] = []
     moved = False
     options = {key: content.get(key) for key in ("arms", "environment", "mind")}
-    named = [*_places(content), *named_files(options, lambda value: Path(value).is_absolute())]
+    named = [*_places(content), *named_files(options, lambda _, value: Path(value).is_absolute())]
     places = list({(id(holder), key): (holder, key) for holder, key in named}.values())
     above = Path(commonpath([Path(holder[key]).parent for holder, key in places])) if places else Path()
     for holder, key in places:
