@@ -16,6 +16,9 @@ from groundlings.simulator.language.setting_names import setting
 BY_CHECK = "`groundlings model check URL --write model.yaml` finds the settings that a server needs"
 """Of no help to whoever has just called it."""
 
+PROXIES = "mend HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, or name its host in NO_PROXY"
+"""What to do where a proxy of the environment stands in the way."""
+
 _REDIRECTION = 3
 _TOO_LONG = (413, 414, 431)
 _SETTINGS: tuple[tuple[re.Pattern[str], tuple[tuple[str, Any], ...]], ...] = (
@@ -61,6 +64,8 @@ def explanation(
         key: Where the model's configuration stands in its file.
         one_token: Whether it was asked for one token, at a temperature that no setting changes.
     """
+    if fault.of_proxy:
+        return f"{where} is not reached: {fault.what}; {PROXIES}"
     if fault.refused:
         return f"{where}: {fault.what}; start the server or mend {setting(key, 'base_url')}"
     if fault.untrusted:

@@ -75,6 +75,20 @@ class OversizedReply(GarbledReply):
         self.most_bytes = most_bytes
 
 
+class UnreachedByProxy(ConnectionError):
+    """The proxy of the environment cannot be reached, or lets nobody through.
+
+    Attributes:
+        proxy: Its address, without user and password.
+        cause: What went wrong there.
+    """
+
+    def __init__(self, proxy: str, cause: Exception) -> None:
+        super().__init__(proxy)
+        self.proxy = proxy
+        self.cause = cause
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One failed attempt.
@@ -90,6 +104,7 @@ class Fault:
             words do not tell whether its prompt is refused or the way of asking.
         garbled: Something came, and it was no chat completion.
         untrusted: Nobody vouches for the server's certificate.
+        of_proxy: It is the fault of a proxy that the environment names.
     """
 
     what: str
@@ -100,6 +115,7 @@ class Fault:
     concerns: Concern = "server"
     garbled: bool = False
     untrusted: bool = False
+    of_proxy: bool = False
 
     @property
     def brief(self) -> str:
@@ -109,6 +125,10 @@ class Fault:
 
 def fault_of(error: Exception) -> Fault:
     """Read what went wrong on the wire, or our own deadline."""
+    if isinstance(error, UnreachedByProxy):
+        at = fault_of(error.cause)
+        what = f"the proxy {printable(error.proxy)} of the environment: {at.what}"
+        return Fault(what, at.transient, refused=at.refused, wait_seconds=at.wait_seconds, of_proxy=True)
     if isinstance(error, BadStatus):
         concerns = _concern(error)
         # OpenAI says "too many requests" of an empty account too, and no waiting fills it.
@@ -129,6 +149,9 @@ def fault_of(error: Exception) -> Fault:
             return Fault(
                 f"its certificate is not trusted: {printable(cause.verify_message)}", transient=False, untrusted=True
             )
+        if isinstance(cause, ssl.SSLError):
+            why = printable(cause.reason or type(cause).__name__)
+            return Fault(f"no encrypted connection ({why}): what listens there may want http:// for https://", True)
     last = _causes(error)[-1]
     if any(isinstance(cause, TimeoutError) for cause in _causes(error)):
         return Fault("no answer in time", transient=True)

@@ -18,12 +18,11 @@ import httpx2
 import openai
 from pydantic_core import to_json
 
-from groundlings.environments.cleaning import printable
-from groundlings.environments.errors import ProviderError
 from groundlings.simulator.language.answer_limits import MOST_BYTES
 from groundlings.simulator.language.faults import BadStatus
 from groundlings.simulator.language.key_echoes import KeyEchoes
-from groundlings.simulator.language.remote_guard import goes_round_proxies
+from groundlings.simulator.language.proxies import route_to
+from groundlings.simulator.language.remote_guard import is_loopback
 from groundlings.simulator.language.transport import AiohttpTransport, Client
 
 _PLACEHOLDER = "none"
@@ -101,18 +100,12 @@ class Wire:
             if self._open is None:
                 # Retries, deadlines and who may travel at a time are the pool's: the client's own would hide from the
                 # log how often a server failed. Proxies of the environment are for the outside world.
-                trust_env = not await goes_round_proxies(self._base_url)
-                try:
-                    transport = AiohttpTransport(
-                        trust_env=trust_env,
-                        encrypted=self._base_url.lower().startswith("https:"),
-                        most_bytes=self._most_bytes,
-                    )
-                except (httpx2.InvalidURL, ValueError) as error:
-                    raise ProviderError(
-                        f"model server {self._base_url}: a proxy in the environment is no address "
-                        f"({printable(str(error))}); mend HTTP_PROXY, HTTPS_PROXY and ALL_PROXY"
-                    ) from None
+                encrypted = self._base_url.lower().startswith("https:")
+                transport = AiohttpTransport(
+                    route=await route_to(self._base_url),
+                    trust_env=encrypted or not is_loopback(self._base_url),
+                    most_bytes=self._most_bytes,
+                )
                 client = Client(
                     base_url=self._base_url,
                     api_key=self._api_key or _PLACEHOLDER,

@@ -6,14 +6,13 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from groundlings.environments.cleaning import printable
 from groundlings.environments.errors import ProviderError
 from groundlings.simulator.language.answer_limits import MOST_BYTES
 from groundlings.simulator.language.key_redaction import address
-from groundlings.simulator.language.remote_guard import goes_round_proxies, refuse_remote, written_out
+from groundlings.simulator.language.proxies import refused_by, route_to
+from groundlings.simulator.language.remote_guard import refuse_remote, written_out
 
 if TYPE_CHECKING:
     from yarl import URL
@@ -47,7 +46,8 @@ class JsonPost:
 
         refuse_remote(url)
         content = json.dumps(body, ensure_ascii=False).encode()
-        proxy = None if await goes_round_proxies(url) else _proxy_for(url)
+        route = await route_to(url)
+        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
         try:
             async with (
                 aiohttp.ClientSession(
@@ -58,9 +58,10 @@ class JsonPost:
                 session.post(
                     _plain(url),
                     data=content,
-                    headers={"Content-Type": "application/json", "Accept-Encoding": "identity"},
+                    headers={**headers, **route.headers},
                     allow_redirects=False,
-                    proxy=proxy,
+                    proxy=route.proxy,
+                    proxy_headers=route.proxy_headers,
                 ) as answer,
             ):
                 if answer.status == 200:
@@ -76,7 +77,7 @@ class JsonPost:
         except GarbledReply as fault:
             raise ProviderError(f"{url}: answered with {fault}") from None
         except (OSError, ValueError, aiohttp.ClientError) as fault:
-            raise ProviderError(f"{url}: {_in_words(fault)}") from None
+            raise ProviderError(f"{url}: {_in_words(refused_by(route, fault) or fault)}") from None
         says = fault_of(refusal).what.removeprefix(f"HTTP {refusal.status}: ")
         raise ProviderError(f"{url}: answered with status {refusal.status}; expected 200 (found: {says})")
 
@@ -87,8 +88,11 @@ def _in_words(error: Exception) -> str:
 
     import aiohttp
 
-    from groundlings.simulator.language.faults import fault_of
+    from groundlings.simulator.language.advice import PROXIES
+    from groundlings.simulator.language.faults import UnreachedByProxy, fault_of
 
+    if isinstance(error, UnreachedByProxy):
+        return f"{fault_of(error).what}; {PROXIES}"
     cause = error.__cause__ if isinstance(error.__cause__, OSError) else error  # aiohttp's own has lost its details
     fault = fault_of(cause)
     if fault.refused:
@@ -114,9 +118,3 @@ def _plain(url: str) -> URL:
     found = URL(url)
     plain = written_out(found.host or "")
     return found if plain is None else found.with_host(plain)
-
-
-def _proxy_for(url: str) -> str | None:
-    """The proxy that the environment names for an address."""
-    parts = urlsplit(url)
-    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)

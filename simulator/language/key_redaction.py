@@ -124,11 +124,12 @@ def _refuse_impossible(url: str, parts: SplitResult) -> None:
         parts.port  # noqa: B018 - reading it checks it
     except ValueError:
         raise ValueError("the port of an address is a number from 0 to 65535") from None
-    if not _can_be_called(parts.hostname or ""):
+    if not can_be_called(parts.hostname or ""):
         raise ValueError("expected the name or the number of a host: none can be called so")
 
 
-def _can_be_called(host: str) -> bool:
+def can_be_called(host: str) -> bool:
+    """Whether a host can have this name or number at all."""
     if "\\" in host:
         return False
     try:

@@ -24,6 +24,7 @@ from groundlings.environments.errors import ProviderError
 from groundlings.simulator.language.answer_body import ACCEPTED_ENCODINGS, beginning_of, body_of
 from groundlings.simulator.language.answer_limits import MOST_BYTES
 from groundlings.simulator.language.faults import BadStatus
+from groundlings.simulator.language.proxies import Route, refused_by
 from groundlings.simulator.language.remote_guard import written_out
 
 _KEEP_ALIVE_SECONDS = 5.0
@@ -96,17 +97,17 @@ class AiohttpTransport(openai.DefaultAioHttpClient):
     """The `http_client` of a `Client`: no redirects, no cookies, no deadlines.
 
     Args:
-        trust_env: Whether proxies and certificates are looked for in the environment.
-        encrypted: Whether servers are asked by https, so that certificates are looked for there in any case.
+        route: How requests get to the server.
+        trust_env: Whether certificates are looked for in the environment.
         most_bytes: Longest body that is read, on the wire and unpacked.
 
     Transport errors are raised as aiohttp raises them.
     """
 
-    def __init__(self, *, trust_env: bool, encrypted: bool = False, most_bytes: int = MOST_BYTES) -> None:
-        self._certificates = _certificates(trust_env or encrypted, *map(os.environ.get, _OF_CERTIFICATES))
-        super().__init__(trust_env=trust_env, follow_redirects=False, timeout=None, verify=self._certificates)
-        self._trusts_environment = trust_env
+    def __init__(self, *, route: Route, trust_env: bool, most_bytes: int = MOST_BYTES) -> None:
+        self._certificates = _certificates(trust_env, *map(os.environ.get, _OF_CERTIFICATES))
+        super().__init__(trust_env=False, follow_redirects=False, timeout=None, verify=self._certificates)
+        self._route = route
         self._most_bytes = most_bytes
         self._session: aiohttp.ClientSession | None = None
 
@@ -125,16 +126,30 @@ class AiohttpTransport(openai.DefaultAioHttpClient):
         Raises:
             BadStatus: The answer's status is not one of success.
             GarbledReply: The body is too long, or cannot be unpacked.
+            UnreachedByProxy: A proxy stands in the way.
         """
         if self._session is None:
             self._session = self._open()
-        async with self._session.request(
-            template.first.method, template.address, headers=template.headers, data=body, allow_redirects=False
-        ) as answer:
-            if not _SUCCESS <= answer.status < _NO_SUCCESS:
-                said = await beginning_of(answer, min(_MOST_BYTES_OF_AN_ERROR, self._most_bytes))
-                raise BadStatus(answer.status, said.decode(errors="replace"), dict(answer.headers))
-            return await body_of(answer, self._most_bytes)
+        headers = template.headers
+        if self._route.headers:
+            headers = CIMultiDict([*headers.items(), *self._route.headers.items()])
+        request = self._session.request(
+            template.first.method,
+            template.address,
+            headers=headers,
+            data=body,
+            allow_redirects=False,
+            proxy=self._route.proxy,
+            proxy_headers=self._route.proxy_headers,
+        )
+        try:
+            async with request as answer:
+                if not _SUCCESS <= answer.status < _NO_SUCCESS:
+                    said = await beginning_of(answer, min(_MOST_BYTES_OF_AN_ERROR, self._most_bytes))
+                    raise BadStatus(answer.status, said.decode(errors="replace"), dict(answer.headers))
+                return await body_of(answer, self._most_bytes)
+        except aiohttp.ClientError as error:
+            raise refused_by(self._route, error) or error from None
 
     async def aclose(self) -> None:
         """Drop the connections; closing twice is harmless."""
@@ -153,7 +168,7 @@ class AiohttpTransport(openai.DefaultAioHttpClient):
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
-            trust_env=self._trusts_environment,
+            trust_env=False,  # that would send whatever `~/.netrc` says, or fail of it
         )
 
 

@@ -84,11 +84,3 @@ def test_a_file_without_certificates_is_one_message(certificate: Path, tmp_path:
     with pytest.raises(ProviderError, match=r"certificates cannot be read .*SSL_CERT_FILE=.*junk\.pem"):
         met("localhost", certificate)
     assert met("localhost", None) == "m", "who is not asked by https needs no certificate"
-
-
-def test_a_proxy_that_is_no_address_is_one_message(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("GROUNDLINGS_REMOTE", raising=False)
-    monkeypatch.setenv("http_proxy", "::::")
-    pool = EndpointPool([Connection(base_url="http://model.invalid/v1", model="m")], max_attempts=1)
-    with pytest.raises(ProviderError, match="a proxy in the environment is no address"):
-        asyncio.run(pool.start())
