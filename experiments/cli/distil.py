@@ -58,7 +58,8 @@ def distil(
                 kept = "every answer so far, those that could not be read among them, is in"
                 mended = ", once teacher.max_unreadable allows these" if isinstance(fault, TooMuchUnreadable) else ""
                 errors.print(f"{kept} {escape(str(directory / TABLE_NAME))}; go on{mended} with")
-                again = shlex.join(["groundlings", "distil", str(config), "--out", str(directory), "--resume"])
+                asked = [*(f"--set={each}" for each in changes or ()), *([] if seed is None else [f"--seed={seed}"])]
+                again = shlex.join(["groundlings", "distil", str(config), "--out", str(directory), *asked, "--resume"])
                 errors.print(f"    {escape(again)}")
             raise
         write_json(directory / "distil.json", findings.as_dict())

@@ -35,7 +35,11 @@ def test_a_used_up_budget_keeps_the_answers_and_a_higher_one_goes_on(command, tm
     stopped = command("--out", out, *SMALL, "--set", "teacher.model.budget.tokens=9000")
     assert isinstance(stopped.exception, BudgetExhausted)
     assert "Raise teacher.model.budget to go on" in str(stopped.exception)
-    assert f"--out '{out}' --resume" in " ".join(stopped.output.split())
+    said = " ".join(stopped.output.split())
+    assert f"--out '{out}' --set=pairs.rounds=1 " in said, (
+        "going on without what was changed would be another experiment"
+    )
+    assert said.endswith("--set=teacher.model.budget.tokens=9000 --resume")
     before = (out / "teacher.csv").read_text().splitlines()
     found = command("--out", out, *SMALL, "--resume")
     assert found.exception is None, found.output
