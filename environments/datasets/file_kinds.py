@@ -27,6 +27,10 @@ _PAGES = 2**20
 LONGEST_CELL = 2**24
 """Bytes of one cell: a long novel has 4 million."""
 
+_OF_PYTHON = "is a pickle of Python, which is not read because it may hold code; save the table as CSV or Parquet"
+_TAR = slice(257, 262)
+"""Where an archive of tar says that it is one."""
+
 _KINDS = (
     (b"\x1f\x8b", "is compressed with gzip twice; unpack it once (gunzip)"),
     (b"BZh", "is compressed with bzip2; unpack it first (bunzip2)"),
@@ -35,8 +39,17 @@ _KINDS = (
     (b"PK\x03\x04", "is a zip archive or a workbook of a spreadsheet; unpack it, or save the sheet as CSV in UTF-8"),
     (b"\xd0\xcf\x11\xe0", "is a workbook of a spreadsheet; save the sheet as CSV in UTF-8"),
     (b"PAR1", "is a Parquet file; unpack it where it is packed, and give it the ending .parquet"),
-    (b'{"', "is JSON; save it as CSV, for instance with pandas: pd.read_json(...).to_csv(...)"),
-    (b"[{", "is JSON; save it as CSV, for instance with pandas: pd.read_json(...).to_csv(...)"),
+    (
+        b"ARROW1",
+        "is a Feather file; save it as Parquet, for instance with pandas: pd.read_feather(...).to_parquet(...)",
+    ),
+    *((b"\x80" + bytes([version]), _OF_PYTHON) for version in range(2, 6)),
+    (b"\x93NUMPY", "holds an array of NumPy; save it as CSV, with a header line that names the columns"),
+    (b"SQLite format 3\0", "is a database of SQLite; save the table as CSV"),
+    (
+        b"\x89HDF\r\n",
+        "is HDF5; save the table as CSV or Parquet, for instance with pandas: pd.read_hdf(...).to_csv(...)",
+    ),
     (codecs.BOM_UTF32_LE, "is text in UTF-32; save it as UTF-8"),
     (codecs.BOM_UTF32_BE, "is text in UTF-32; save it as UTF-8"),
     (codecs.BOM_UTF16_LE, "is text in UTF-16; save it as UTF-8"),
@@ -123,7 +136,11 @@ def refuse_other_kinds(path: Path, content: bytes) -> None:
     for start, told in _KINDS:
         if content.startswith(start):
             raise DataError(f"{path}: the file {told}")
+    if content[_TAR] == b"ustar":
+        raise DataError(f"{path}: the file is an archive of tar; unpack it, and name the table in it")
     start = content[:200]
+    if b"".join(start.split()).startswith((b'{"', b"[{")):
+        raise DataError(f"{path}: the file is JSON; save it as CSV (in pandas: pd.read_json(...).to_csv(...))")
     # Latin letters in UTF-16 have a zero byte each, all on the same side.
     if len(start) > 3 and (start[1::2].count(0) > len(start) // 4) != (start[::2].count(0) > len(start) // 4):
         raise DataError(f"{path}: the file is text in UTF-16; save it as UTF-8")

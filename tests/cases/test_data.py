@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import pickle
 import unicodedata
 
 import numpy as np
@@ -112,6 +113,11 @@ def test_ids_that_a_column_of_floats_cannot_tell_apart_are_refused(shop, kind, n
         ("user,item,rating,ts\nu,i0,4,1700000000\n".encode("utf-16-be"), ["UTF-16"]),
         (b"PK\x03\x04xxxx", ["workbook"]),
         (b"PAR1xxxx", ["ending .parquet"]),
+        (b'[\n  {\n    "user": "u"', ["is JSON"]),
+        (b"ARROW1\0\0\xff", ["a Feather file"]),
+        (pickle.dumps({"user": [1]}), ["a pickle of Python"]),
+        (b"SQLite format 3\0\x10", ["a database of SQLite"]),
+        (gzip.compress(b"a.csv".ljust(257, b"\0") + b"ustar", mtime=0), ["an archive of tar"]),
         ("user,item,rating,ts\ncafé,i0,4,1\n".encode("cp1252"), ["line 2", "0xe9 is not UTF-8"]),
     ],
 )
