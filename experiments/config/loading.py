@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 import shlex
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -285,7 +286,9 @@ _MOST_VALUES = 100_000
 
 
 def _key_path(text: str) -> list[Key]:
-    return [int(part) if part.isdecimal() and len(part) <= _MOST_DIGITS else part for part in text.split(".")]
+    """The keys of a path, entries of lists by `arms.0` or, as messages name them, `arms[0]`."""
+    parts = re.sub(r"\[(\d+)\]", r".\1", text).strip().split(".")
+    return [int(part) if part.isdecimal() and len(part) <= _MOST_DIGITS else part for part in parts]
 
 
 _MOST_DIGITS = 9
@@ -303,7 +306,7 @@ def _shown(override: str) -> str:
 
 def _override(content: dict[str, Any], override: str) -> None:
     name, equals, text = override.partition("=")
-    if not equals or not name or "" in name.split("."):
+    if not equals or "" in _key_path(name):
         raise ConfigError(f"--set {_shown(override)}: expected key.path=value, for instance site.page_size=5")
     try:
         value = yaml_reading.parse(text)

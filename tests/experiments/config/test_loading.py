@@ -170,6 +170,8 @@ def test_a_missing_file_suggests_its_neighbour(write):
         ("site.page_size=7", lambda config: config.site.page_size, 7),
         ("simulation.days=3", lambda config: config.simulation.days, 3),
         ("arms.1.recommender=ease", lambda config: config.arms[1].recommender, "ease"),
+        ("arms[1].recommender=ease", lambda config: config.arms[1].recommender, "ease"),
+        ("simulation.days = 3", lambda config: config.simulation.days, 3),
         ("split.salt=other", lambda config: config.split.salt, "other"),
         ("dataset.toy.n_users=30", lambda config: config.dataset.toy.n_users, 30),
         ("mind=scripted", lambda config: config.mind.kind, "scripted"),
