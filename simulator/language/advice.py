@@ -32,6 +32,7 @@ _SETTINGS: tuple[tuple[re.Pattern[str], tuple[tuple[str, Any], ...]], ...] = (
     ),
     (re.compile(r"log_?probs?"), (("top_logprobs", 5),)),
     (re.compile(r"\bseed\b"), (("send_seed", False),)),
+    (re.compile(r"\bstream"), (("stream", True),)),
 )
 
 

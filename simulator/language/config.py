@@ -32,6 +32,7 @@ _USED_BY = {
     "limit_key": ("endpoint",),
     "send_temperature": ("endpoint",),
     "merge_system": ("endpoint",),
+    "stream": ("endpoint",),
     "extra_body": ("endpoint",),
     "top_logprobs": ("endpoint", "vllm"),
     "thinking": ("embedded", "endpoint", "vllm"),
@@ -147,7 +148,9 @@ class ModelConfig(BaseModel):
         *("requests_per_minute", "tokens_per_minute", "max_reply_bytes", "budget", "headers_env"),
     )
     """Keys that change how long a run takes and whether it gets through, never what comes out."""
-    LATER: ClassVar = ("thinking", "limit_key", "send_temperature", "merge_system", "top_logprobs", "extra_body")
+    LATER: ClassVar = (
+        *("thinking", "limit_key", "send_temperature", "merge_system", "stream", "top_logprobs", "extra_body"),
+    )
     """Keys that came later: at their defaults they mean what every file meant before, and runs of then keep their
     hash."""
 
@@ -204,6 +207,8 @@ class ModelConfig(BaseModel):
     """What the server calls `max_tokens`."""
     merge_system: bool = False
     """Whether the system message is put in front of the first user message, for models that know no system role."""
+    stream: bool = False
+    """Whether replies are asked for as a stream of events; some servers give no others. They are read once whole."""
     top_logprobs: int = Field(default=MOST_ALTERNATIVES, ge=1, le=MOST_ALTERNATIVES)
     """Alternatives of a one-token answer that are asked for with their log probabilities; some servers give 5."""
     extra_body: dict[str, Any] = {}
@@ -230,6 +235,7 @@ class ModelConfig(BaseModel):
             send_temperature=self.send_temperature,
             send_seed=self.send_seed,
             merge_system=self.merge_system,
+            stream=self.stream,
             top_logprobs=self.top_logprobs,
             extra_body=self.extra_body,
         )

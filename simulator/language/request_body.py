@@ -20,7 +20,7 @@ MOST_ALTERNATIVES = 20
 
 OWN_KEYS = frozenset(
     {"model", "messages", "max_tokens", "max_completion_tokens", "temperature", "seed", "logprobs", "top_logprobs"}
-    | {"response_format", "structured_outputs", "grammar", "stream", "n"}
+    | {"response_format", "structured_outputs", "grammar", "stream", "stream_options", "n"}
 )
 """Keys that are ours to write, or whose replies we could not read."""
 
@@ -34,6 +34,7 @@ class RequestStyle:
         send_temperature: Whether the temperature is sent.
         send_seed: Whether the seed is sent.
         merge_system: Whether the system message is put in front of the first user message.
+        stream: Whether the reply is asked for as a stream of events, with the tokens counted at its end.
         top_logprobs: Alternatives of the first token that are asked for.
         extra_body: What is sent besides.
     """
@@ -42,6 +43,7 @@ class RequestStyle:
     send_temperature: bool = True
     send_seed: bool = True
     merge_system: bool = False
+    stream: bool = False
     top_logprobs: int = MOST_ALTERNATIVES
     extra_body: Mapping[str, Any] = field(default_factory=dict)
 
@@ -68,6 +70,8 @@ class RequestStyle:
             body |= _form(request.reply_schema, form, dialect)
         if self.send_seed and request.seed is not None:
             body["seed"] = request.seed
+        if self.stream:
+            body |= {"stream": True, "stream_options": {"include_usage": True}}
         body.update(self.extra_body)
         return body
 

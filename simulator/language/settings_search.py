@@ -33,6 +33,10 @@ _CHANGES = (
     ("send_seed", False),
     ("temperature", 1),
 )
+_ONLY_WHERE_NAMED = (("stream", True),)
+"""A server that wants this says so."""
+
+_MEETS = (*_CHANGES, *_ONLY_WHERE_NAMED)
 _MOST_CHANGES_UNTOLD = 2
 
 
@@ -70,7 +74,7 @@ async def find_way(ask: Ask) -> Way:
             return await _with_room_to_think(ask, Way(settings, await ask(AS_A_RUN, settings)))
         except ProviderError as error:
             first = first or error
-            named = [each for each in settings_named(str(error)) if each in _CHANGES and each not in tried]
+            named = [each for each in settings_named(str(error)) if each in _MEETS and each not in tried]
         if named:
             tried.add(named[0])
             settings = _with(settings, *named[0])

@@ -176,6 +176,11 @@ QUIRKS = {
         "Bad request",
         {"merge_system": True},
     ),
+    "stream": (
+        lambda body: not body.get("stream"),
+        "This model only support stream mode, please enable the stream parameter to access the model.",
+        {"stream": True},
+    ),
     "seed": (lambda body: "seed" in body, "seed: extra inputs are not permitted", {"send_seed": False}),
     "alternatives": (
         lambda body: body.get("top_logprobs", 0) > 5,
