@@ -124,13 +124,20 @@ def form_lost(fault: Fault, where: str, form: str, key: str) -> str:
 
 
 def _without_form(form: str, key: str) -> str:
+    if form == "answers":
+        return "Log probabilities of the first token are asked for: some servers, and models that think, have none"
     return f"Replies are asked for in the form {form}; {setting(key, 'structured: none')} asks without"
 
 
 def _unknown(fault: Fault, where: str, model: str | None, served: Sequence[str], key: str) -> str:
     near = [] if model in served else get_close_matches(model or "", served, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
+    listed = (
+        f"Models it lists: {names_of(served)}"
+        if served
+        else "It lists no models either: an address ends where /chat/completions begins, usually in /v1"
+    )
     return (
-        f"{where} does not know the model {model!r} or the address ({fault.what}).{hint} "
-        f"Models it lists: {names_of(served)}. Mend {setting(key, 'model')} or {setting(key, 'base_url')}"
+        f"{where} does not know the model {model!r} or the address ({fault.what}).{hint} {listed}. "
+        f"Mend {setting(key, 'model')} or {setting(key, 'base_url')}"
     )

@@ -231,7 +231,14 @@ def key_in(variable: str | None, key: str = "mind.model") -> str | None:
     Raises:
         ConfigError: It is not set, or holds what cannot be a key.
     """
-    return None if variable is None else _value_of(variable, setting(key, "api_key_env"))
+    if variable is None:
+        return None
+    value, where = _value_of(variable, setting(key, "api_key_env")), setting(key, "api_key_env")
+    if value.lower().startswith("bearer "):
+        raise ConfigError(f"{where}: {variable} begins with the word Bearer, which is sent anyway: leave it out")
+    if " " in value:
+        raise ConfigError(f"{where}: {variable} holds a blank, which no key does")
+    return value
 
 
 def headers_in(variables: Mapping[str, str], key: str = "mind.model") -> dict[str, str]:
@@ -250,10 +257,18 @@ def headers_in(variables: Mapping[str, str], key: str = "mind.model") -> dict[st
     }
 
 
+_AROUND_KEYS = " \"'"
+
+
 def _value_of(variable: str, where: str) -> str:
     value = os.environ.get(variable)
     if not value:
         raise ConfigError(f"{where}: the environment variable {variable} is not set")
     if not (value.isascii() and value.isprintable()):
         raise ConfigError(f"{where}: {variable} holds a line break or another character that no key has")
+    if value.strip(_AROUND_KEYS) != value:
+        raise ConfigError(
+            f"{where}: {variable} begins or ends with a blank or a quotation mark, which some files of variables pass "
+            "on; no key does: take it away"
+        )
     return value

@@ -8,6 +8,7 @@ this engine is repeated exactly from a call store, not by running it again.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -18,6 +19,7 @@ from groundlings.environments.chat import ChatReply, ChatRequest
 from groundlings.environments.cleaning import storable
 from groundlings.environments.errors import ConfigError, ProviderError
 from groundlings.simulator.language.gbnf import grammar_for
+from groundlings.simulator.language.reply_numbers import of_thinking
 from groundlings.simulator.language.request_body import MOST_ALTERNATIVES
 from groundlings.simulator.language.thinking import without_thinking
 
@@ -178,6 +180,8 @@ def _reply(output: Any, name: str, seconds: float, strip_thinking: bool) -> Chat
     text = storable(said.text)
     first = dict(said.logprobs[0]) if said.logprobs else {}
     found = [(str(each.decoded_token), float(each.logprob)) for each in first.values()]
+    if of_thinking(found):
+        found = [(token, math.nan) for token, _ in found]
     answer = without_thinking(text) if strip_thinking else text
     return ChatReply(
         text=answer,

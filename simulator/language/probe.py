@@ -21,6 +21,7 @@ from groundlings.simulator.language.pool import EndpointPool
 from groundlings.simulator.language.reply_forms import Structured
 from groundlings.simulator.language.request_body import Dialect
 from groundlings.simulator.language.settings_search import AS_A_RUN, Settings, Way, find_way
+from groundlings.simulator.language.thinking import begins_thinking
 from groundlings.simulator.language.waiting import Tell, no_one, told_while_waiting
 from groundlings.simulator.language.withheld import WITHHELD_TEXT
 
@@ -268,6 +269,8 @@ async def _logprobs(ask: _Ask) -> Finding:
     )
     first = (await ask(asked)).first_token
     if any(math.isnan(log) for _, log in first):
+        if any(begins_thinking(token) for token, _ in first):
+            return Finding("logprobs", False, "of thinking, not of an answer: switch it off by extra_body")
         return Finding("logprobs", False, "given, but cannot be: not finite, above 0, over 1 in all, or listed twice")
     shown = ", ".join(f"{token!r} {log:.2f}" for token, log in first[:3])
     return Finding("logprobs", bool(first), f"{len(first)} alternatives: {shown}" if first else _NONE_GIVEN)

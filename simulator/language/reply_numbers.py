@@ -10,6 +10,7 @@ from typing import Any
 
 from groundlings.environments.chat import ChatRequest
 from groundlings.environments.cleaning import storable
+from groundlings.simulator.language.thinking import begins_thinking
 
 MOST_TOKENS = 1_000_000_000
 """More than any model reads or writes at once; sums of a run's counts stay within 64 bits."""
@@ -92,7 +93,8 @@ def believable(alternatives: Sequence[tuple[str, float]], answers: Sequence[str]
 
     Where they cannot all be true, none of their probabilities is known (NaN): together they are more than certain,
     none of them is as likely as the likeliest of all tokens must be, or a word that was asked about is listed twice in
-    one spelling.
+    one spelling. Nor is any where the likeliest begins the model's thinking: what is left for yes and no tells nothing
+    of the answer behind it.
     """
     listed = [token for token, _ in alternatives]
     wanted = {answer.strip().lower() for answer in answers}
@@ -101,9 +103,15 @@ def believable(alternatives: Sequence[tuple[str, float]], answers: Sequence[str]
     )
     known = [log for _, log in alternatives if not math.isnan(log)]
     unlikely = max(known, default=0.0) < _LEAST_OF_THE_LIKELIEST
-    if twice or unlikely or math.fsum(map(math.exp, known)) > _MOST_TOGETHER:
+    if twice or unlikely or of_thinking(alternatives) or math.fsum(map(math.exp, known)) > _MOST_TOGETHER:
         return tuple((token, math.nan) for token in listed)
     return tuple(sorted(alternatives, key=lambda each: math.inf if math.isnan(each[1]) else -each[1]))
+
+
+def of_thinking(alternatives: Sequence[tuple[str, float]]) -> bool:
+    """Whether the likeliest of the alternatives of a first token begins the model's thinking."""
+    known = [each for each in alternatives if not math.isnan(each[1])]
+    return bool(known) and begins_thinking(max(known, key=lambda each: each[1])[0])
 
 
 def name_in(value: object) -> str:

@@ -19,6 +19,7 @@ _ENDS = tuple(
     re.compile(rf"(?:(?!{begin}).)*?{end}\s*", re.DOTALL | re.IGNORECASE)
     for begin, end in _FORMS[:-1]  # the last form always names its own beginning
 )
+_FIRST_TOKENS = re.compile(rf"\s*(?:<(?:{_TAGS})>?|\[THINK\]?|◁think▷?|<\|(?:start|channel)\|>)\s*\Z", re.IGNORECASE)
 _FIELDS = ("reasoning_content", "reasoning", "thinking")
 
 
@@ -33,6 +34,11 @@ def without_thinking(text: str) -> str:
         while found := form.match(text, start):
             start = found.end()
     return text[start:]
+
+
+def begins_thinking(token: str) -> bool:
+    """Whether a first token is no answer, but the mark that thinking begins with, or the first part of one."""
+    return _FIRST_TOKENS.match(token) is not None
 
 
 def thoughts_beside(message: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from groundlings.environments.chat import ran_out_of_tokens
 from groundlings.environments.cleaning import printable
-from groundlings.simulator.language.thinking import without_thinking
+from groundlings.simulator.language.thinking import begins_thinking, without_thinking
 from groundlings.simulator.language.withheld import WITHHELD_TEXT
 from groundlings.simulator.lost_pages import MAX_UNREADABLE
 
@@ -43,6 +43,7 @@ _ADVICE = {
     "another model",
     "long": "see why the server sends more than max_tokens allows, or raise {model}.max_reply_bytes",
     "odds": "choose a server that gives log probabilities of whole answers, or decision: verdict",
+    "thoughts_first": "switch the model's thinking off ({model}.extra_body), or choose decision: verdict",
     "key": "the server repeats your key in its replies: change it, and use another server",
     "": "see the events and calls of these {pages} in the log",
 }
@@ -219,6 +220,8 @@ def _unreadable(row: Mapping[str, Any]) -> tuple[str, str]:
         return "longer than is read", "long"
     form = str(row["form"]) if row["form"] in ("json_schema", "grammar") else "form"
     if row.get("first_token") is not None or row["form"] == "answers":
+        if _begins_thinking(row.get("first_token")):
+            return "thinking in the place of an answer", "thoughts_first"
         return "no probability of an answer in the reply", "odds"
     thoughts, cut_off = int(row["thought_characters"] or 0) > 0, ran_out_of_tokens(stopped)
     empty = not reply.strip()
@@ -232,6 +235,14 @@ def _unreadable(row: Mapping[str, Any]) -> tuple[str, str]:
     if _thinks(reply):
         return "thinking in the reply", "thinking"
     return ("not the form asked for" if _is_json(reply) else "not JSON"), form
+
+
+def _begins_thinking(listed: Any) -> bool:
+    """Whether the first of the alternatives of a token that the log has is one that thinking begins with."""
+    try:
+        return begins_thinking(str(json.loads(str(listed))[0][0]))
+    except (ValueError, LookupError, TypeError):
+        return False
 
 
 def _thinks(reply: str) -> bool:

@@ -14,6 +14,7 @@ import pytest
 from groundlings.environments.errors import ConfigError, ProviderError, RunDirectoryError, TooMuchUnreadable
 from groundlings.experiments.analysis.comparison.comparing import compare_run
 from groundlings.experiments.analysis.metrics import METRICS, per_arm_sql, summarise
+from groundlings.experiments.analysis.metrics.lost import cause_of
 from groundlings.experiments.config.loading import as_yaml, config_hash
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.run import resume_experiment, run_experiment
@@ -200,6 +201,13 @@ def test_the_command_ends_with_status_1_says_why_and_how_to_go_on(experiment, fi
     assert f"groundlings run --resume {tmp_path}/here" in said
     shown = in_process("runs", "show", "here")
     assert "24 of 24 pages unreadable" in " ".join(shown.stdout.split())
+
+
+def test_a_first_token_that_begins_thinking_is_called_so():
+    failed = {"kind": "unreadable", "status": "unreadable", "reply": "<think>", "finish_reason": "length"}
+    cause = cause_of({**failed, "form": "answers", "first_token": '[["<think>", null], ["Yes", null]]'})
+    assert cause.name == "thinking in the place of an answer"
+    assert "mind.model.extra_body" in cause.advice
 
 
 def test_the_comparison_says_that_nothing_could_be_read(experiment, groceries, tmp_path):

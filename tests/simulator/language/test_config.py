@@ -150,6 +150,27 @@ def test_a_missing_key_variable_is_named(monkeypatch):
         asyncio.run(build_chat_model(config))
 
 
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        (f'"{SECRET}"', "quotation mark"),
+        (f"'{SECRET}'", "quotation mark"),
+        (f" {SECRET}", "a blank or"),
+        (f"{SECRET} ", "a blank or"),
+        ("  ", "a blank or"),
+        (f"Bearer {SECRET}", "the word Bearer"),
+        (f"export KEY={SECRET}", "holds a blank"),
+        (f"\ufeff{SECRET}\n", "another character that no key has"),
+    ],
+)
+def test_what_stands_around_a_key_is_told_before_anybody_is_asked(monkeypatch, held, said):
+    monkeypatch.setenv("MY_KEY", held)
+    config = ModelConfig(provider="endpoint", base_url="http://127.0.0.1:1/v1", api_key_env="MY_KEY")
+    with pytest.raises(ConfigError, match=f"mind.model.api_key_env: MY_KEY .*{said}") as told:
+        asyncio.run(build_chat_model(config))
+    assert SECRET not in str(told.value)
+
+
 def test_the_key_comes_from_the_variable(mock, request_, monkeypatch):
     monkeypatch.setenv("MY_KEY", SECRET)
 

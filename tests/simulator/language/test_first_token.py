@@ -99,8 +99,21 @@ def test_what_is_no_log_probability_is_unknown_and_comes_last(mock, request_, nu
         ([{"token": "Yes", "logprob": -0.1}, {"token": "No", "logprob": -0.1}], False),
         ([{"token": "Yes", "logprob": 0.0005}, {"token": "No", "logprob": -9999.0}], True),
         ([{"token": "Yes", "logprob": -9999.0}, {"token": "No", "logprob": -9999.0}], False),
+        ([YES, {"token": "<|channel|>", "logprob": -0.01}], False),
+        ([YES, {"token": "<think>", "logprob": -0.01}], False),
+        ([YES, {"token": "<think>", "logprob": -3.0}], True),
     ],
-    ids=["an answer twice", "two spellings", "other pieces twice", "more than certain", "rounding", "none likely"],
+    ids=[
+        "an answer twice",
+        "two spellings",
+        "other pieces twice",
+        "more than certain",
+        "rounding",
+        "none likely",
+        "a channel",
+        "thinking",
+        "no thinking",
+    ],
 )
 def test_alternatives_that_cannot_all_be_true_are_all_unknown(mock, request_, listed, known):
     found = {"content": [{"top_logprobs": listed}]}

@@ -79,6 +79,23 @@ def test_a_form_that_is_accepted_and_ignored_does_not_count(mock):
     assert "call store" in found["seed"].detail
 
 
+def test_log_probabilities_of_thinking_are_none_of_an_answer(mock):
+    listed = [{"token": "<|channel|>", "logprob": -0.001}, {"token": "Yes", "logprob": -12.0}]
+
+    async def thinks(_request):
+        reply = mock.completion()
+        reply["choices"][0]["logprobs"] = {"content": [{"top_logprobs": listed}]}
+        return web.json_response(reply)
+
+    async def scenario():
+        async with mock.Server(every=thinks) as server:
+            return {each.what: each for each in await examine(server.url, "mock-1", None, 5.0)}
+
+    odds = asyncio.run(scenario())["logprobs"]
+    assert not odds.works
+    assert "of thinking" in odds.detail
+
+
 def test_a_refused_form_is_a_finding_and_no_failure(mock):
     async def scenario():
         async with mock.Server(every=mock.status(400, "no grammar here")) as server:
