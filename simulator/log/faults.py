@@ -198,6 +198,8 @@ def _of_postgres(fault: Any, where: object, begun: bool, lost: bool = False) -> 
     for words, advice in _BY_WORDS.items():
         if words in text and not _is_of_query(state):
             return f"{advice} ({text})"
+    if connecting and _NOT_UP in text:
+        return f"the server is starting up or shutting down; {safe}; when it is up, {go_on} ({text})"
     if connecting and _BEHIND_ITS_SEVERITY in str(fault):
         return f"{_REFUSED} ({text})"
     if connecting:
@@ -214,8 +216,12 @@ driver has no SQLSTATE of them."""
 
 _REFUSED = (
     "the server refuses the connection; see in its words what it objects to: user or database (log.url), password "
-    "(PGPASSWORD or ~/.pgpass), who is let in (pg_hba.conf), or how many connections it takes (max_connections)"
+    "(PGPASSWORD or ~/.pgpass), who is let in (pg_hba.conf), how many connections it takes (max_connections), or that "
+    "it is just starting up or shutting down"
 )
+
+_NOT_UP = "the database system is "
+"""How a server begins to say that it starts up, shuts down or recovers, where it speaks English."""
 
 _WITHOUT_STATE = ("OperationalError", "InterfaceError")
 """What the driver raises where a connection broke before the server could say anything."""

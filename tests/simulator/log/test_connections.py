@@ -50,6 +50,12 @@ def test_a_server_that_refuses_a_connection_is_not_called_out_of_reach(refusing,
     assert "start it" not in str(told.value)
 
 
+def test_a_server_that_starts_up_is_waited_for_and_not_asked_for_users_and_passwords(refusing):
+    with pytest.raises(RunDirectoryError, match="up or shutting down; nothing was begun; when it is up") as told:
+        check_server(refusing("FATAL", "the database system is starting up"))
+    assert "password" not in str(told.value)
+
+
 def test_whoever_waits_for_rows_finds_out_that_the_machine_of_the_server_is_gone(server, database, monkeypatch):
     monkeypatch.setenv("PGPASSWORD", "correct horse")
     for url, idle in ((server.over_tcp(database), "30"), (server.over_tcp(database) + "?keepalives_idle=7", "7")):
