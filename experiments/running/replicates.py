@@ -90,6 +90,7 @@ def run_matrix(
     Raises:
         UserError: As `run_experiment`; what was logged before stays, and `resume_matrix` goes on.
     """
+    files.check_server(config.log.url if config.log else None)
     directory = files.choose_directory(config.name, out, home(config, supplied))
     with files.locked(directory):
         dataset = supplied.dataset if supplied else None

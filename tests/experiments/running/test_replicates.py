@@ -76,6 +76,14 @@ def test_every_combination_is_a_cell_of_its_own_name(configured):
     assert (cells[-1].config.seed, cells[-1].config.variants) == (4, None)
 
 
+def test_a_matrix_whose_server_is_away_leaves_no_directory(configured, tmp_path):
+    pytest.importorskip("psycopg")
+    config = configured({"seeds": [3, 4]}, log={"url": f"postgresql://me@/runs?host={tmp_path}"})
+    with pytest.raises(RunDirectoryError, match="the server cannot be reached"):
+        run_matrix(config, tmp_path / "matrix")
+    assert not (tmp_path / "matrix").exists()
+
+
 def test_a_calibrated_mind_can_hear_other_models(configured):
     models = [{"provider": "scripted"}, {"provider": "embedded"}]
     cells = cells_of(configured({"models": models}, {"kind": "calibrated"}))
