@@ -37,6 +37,17 @@ UNION ALL
 SELECT 'policy', polname, relname FROM pg_policy JOIN pg_class ON pg_class.oid = polrelid WHERE relnamespace = {here}
 """
 """What a server may run where rows are only read: a function for texts of one kind, say, goes before its own."""
+_DEPENDENT = """
+SELECT DISTINCT dependent.oid::regclass::text FROM pg_depend
+JOIN pg_class ours ON refclassid = 'pg_class'::regclass AND refobjid = ours.oid AND ours.relnamespace = {here}
+LEFT JOIN pg_rewrite ON classid = 'pg_rewrite'::regclass AND pg_rewrite.oid = objid
+LEFT JOIN pg_constraint ON classid = 'pg_constraint'::regclass AND pg_constraint.oid = objid
+JOIN pg_class dependent
+     ON dependent.oid = coalesce(ev_class, conrelid, CASE WHEN classid = 'pg_class'::regclass THEN objid END)
+WHERE dependent.relnamespace <> {here} AND dependent.relkind IN ('r', 'v', 'm', 'f', 'p')
+ORDER BY 1
+"""
+"""What lies in other schemas and could not be without the run's tables: views, tables that refer to them or inherit."""
 _HERE = "(SELECT oid FROM pg_namespace WHERE nspname = current_schema())"
 
 _LATER = {table.name: table for table in (assignments, lessons, presentations)}
@@ -75,6 +86,23 @@ def refuse_disguised(connection: Connection, where: object) -> None:
         raise RunDirectoryError(
             f"{where}: found {kind} {name}, which no run of Groundlings makes and which could run when rows are read; "
             "drop it, or read a copy of the log"
+        )
+
+
+def refuse_losses(connection: Connection, where: object) -> None:
+    """Raise `RunDirectoryError` where dropping a run's schema would take along what somebody else made.
+
+    Args:
+        connection: To a log on a server; nothing is changed.
+        where: The log, as a message calls it.
+    """
+    inside = [found for found in foreign_in(connection) if found.startswith(("table ", "view ", "relation "))]
+    outside = list(connection.execute(text(_DEPENDENT.format(here=_HERE))).scalars())
+    if inside or outside:
+        raise RunDirectoryError(
+            f"{where}: found {', '.join([*inside, *outside])}, which no run of Groundlings makes and which would be "
+            "lost with the tables of this run; move it to another schema as a table of its own, or drop it; nothing "
+            "was removed"
         )
 
 

@@ -29,6 +29,7 @@ from groundlings.simulator.log import tables
 from groundlings.simulator.log.address import shown_address
 from groundlings.simulator.log.columns import Row
 from groundlings.simulator.log.faults import TAKES_NO_WRITES, named_faults
+from groundlings.simulator.log.foreign import refuse_losses
 from groundlings.simulator.log.sent_passwords import note_password
 from groundlings.simulator.log.trusted_hosts import ADDRESS_NAME
 
@@ -203,7 +204,8 @@ class PostgresStore:
             )
 
     def remove(self) -> None:
-        """Drop the schema, unless somebody writes it, or no run made it: whoever made a run directory named it."""
+        """Drop the schema, unless somebody writes it, it holds what is not the run's, or no run made it: whoever made a
+        run directory named it."""
         with named_faults(self), self.for_writing().begin() as connection:
             self._lock(connection)
             inspector, listed = inspect(connection), 0
@@ -216,6 +218,8 @@ class PostgresStore:
                     "tables are not needed, drop it there yourself"
                 )
             self._refuse_copies(connection)
+            if inspector.has_schema(self.schema):
+                refuse_losses(connection, self)
             connection.execute(text(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE"))
 
     def _engine(self, further: Mapping[str, str] = MappingProxyType({})) -> Engine:

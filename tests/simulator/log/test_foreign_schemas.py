@@ -40,8 +40,29 @@ def test_deleting_a_run_removes_no_schema_that_is_none_of_a_run(server, database
 def test_deleting_a_run_removes_the_schema_that_was_made_for_it(server, database, handed_over):
     with LogWriter(PostgresStore(server.url(database), "run_made")):
         pass
-    delete_run(handed_over("run_made"))
+    directory = handed_over("run_made")
+    server.run("DROP TABLE run_made.orders", database)
+    delete_run(directory)
     assert not server.run("SELECT 1 FROM pg_namespace WHERE nspname = 'run_made'", database)
+    assert not server.run("SELECT 1 FROM groundlings.logs", database)
+
+
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        ("CREATE TABLE run_first.my_summary AS SELECT 1 AS number", "table my_summary"),
+        ("CREATE VIEW public.all_runs AS SELECT clicked FROM run_first.impressions", "all_runs"),
+        ("CREATE TABLE public.marked (id BIGINT REFERENCES run_first.sessions)", "marked"),
+    ],
+)
+def test_deleting_a_run_takes_no_table_or_view_of_somebody_else_along(original, server, database, statement, name):
+    server.run(statement, database)
+    with pytest.raises(RunDirectoryError, match=rf"found [a-z.]*{name}, .*would be lost .*nothing was removed"):
+        delete_run(original)
+    assert original.exists()
+    assert server.run("SELECT 1 FROM groundlings.logs", database)
+    server.run(f"DROP {statement.split()[1]} {statement.split()[2]}", database)
+    delete_run(original)
     assert not server.run("SELECT 1 FROM groundlings.logs", database)
 
 
