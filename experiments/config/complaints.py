@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from datetime import date
 from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -129,6 +130,8 @@ def _message(kind: type[BaseModel], error: ErrorDetails, location: list[Key]) ->
         entries = plural(bound["max_length" if most else "min_length"], "entry", "entries")
         return f"expected at {'most' if most else 'least'} {entries}, found {len(found) or 'none'}"
     value = "" if isinstance(found, (dict, list)) or error["type"] == "value_error" else f", found {_told(found)}"
+    if error["type"] == "string_type" and isinstance(found, bool | float | date):
+        value += "; put text that YAML takes for something else into quotation marks"
     if error["type"] == "literal_error" and isinstance(found, str):
         value += _meant(found, re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", ""))))
     return f"{expectation(error['msg'])}{value}"

@@ -1,9 +1,10 @@
-"""YAML as experiment files are read: whole numbers as in YAML 1.2, and nothing that is larger than a file can need.
+"""YAML as experiment files are read: whole numbers as in YAML 1.2, or nearly, and nothing too large for a file.
 
 YAML 1.1 takes 1:30 for ninety and 010 for eight, and the time it takes for the first grows with the square of its
-length. Here whole numbers are digits (with or without underscores) or 0x with hexadecimal ones; all else that looks
-like a number is text, which a key that wants a number refuses. What is a number here is one for YAML 1.1 as well, so
-text that `yaml.safe_dump` wrote without quotation marks stays text.
+length. Here whole numbers are digits (with or without underscores, the first no 0) or 0x with hexadecimal ones; all
+else that looks like a number is text, such as an id 0012, which is another than 12. A key that wants a number takes
+text in which Python reads one. What is a number here is one for YAML 1.1 as well, so text that `yaml.safe_dump` wrote
+without quotation marks stays text.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _MOST_CHARACTERS = 100_000
 _MOST_DIGITS = 1_000
 """Of a whole number; Python itself reads some thousands."""
 
-_INTEGER = re.compile(r"[-+]?(?:0[0-7_]*|[1-9][0-9_]*|0x[0-9a-fA-F]+)$")
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9_]*|0x[0-9a-fA-F]+)$")
 _DECIMAL = re.compile(
     r"(?:[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+][0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
 )

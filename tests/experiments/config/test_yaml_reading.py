@@ -25,13 +25,13 @@ def test_shipped_files_say_what_they_said_by_the_rules_of_before(path):
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("12", 12), ("-3", -3), ("+4", 4), ("010", 10), ("08", "08"), ("0x1F", 31), ("50_000", 50_000),
+        ("12", 12), ("-3", -3), ("+4", 4), ("0", 0), ("010", "010"), ("08", "08"), ("0x1F", 31), ("50_000", 50_000),
         ("1:30", "1:30"), ("1:30.5", "1:30.5"), ("-190:20:30", "-190:20:30"),
         ("1.5", 1.5), (".5", 0.5), ("1.0e+5", 1e5),
         ("yes", True), ("null", None), ("'12'", "12"),
     ],
 )  # fmt: skip
-def test_whole_numbers_are_those_of_yaml_1_2(text, value):
+def test_whole_numbers_are_those_of_yaml_1_2_and_ids_keep_their_zeros(text, value):
     found = parse(f"key: {text}")["key"]
     assert (found, type(found)) == (value, type(value))
 
@@ -64,6 +64,13 @@ def test_numbers_of_another_age_and_values_without_end_are_refused_by_name(tmp_p
     with pytest.raises(ConfigError) as error:
         load_config(path)
     assert all(part in str(error.value) for part in parts), str(error.value)[:500]
+
+
+def test_text_that_yaml_takes_for_something_else_is_to_be_quoted(tmp_path):
+    path = tmp_path / "plain.yaml"
+    path.write_text(PLAIN.format(1).replace("plain", "no"), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"name: expected text, found False; put text .* into quotation marks"):
+        load_config(path)
 
 
 def test_a_value_of_the_command_line_is_read_by_the_same_rules(tmp_path):
