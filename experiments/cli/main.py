@@ -63,6 +63,7 @@ def check(
     from groundlings.experiments.cli.progress import TerminalProgress
     from groundlings.experiments.config.loading import load_config
     from groundlings.experiments.running.asking_time import Wish
+    from groundlings.experiments.running.beginning import check_beginning
     from groundlings.experiments.running.cost import print_plan
     from groundlings.experiments.running.plan import build_plan
 
@@ -79,7 +80,7 @@ def check(
 
     with told_of_named_code(tell):
         plan = build_plan(load_config(config, changes or (), seed), progress=TerminalProgress(console))
-        plan.check_directions()
+        check_beginning(plan)
         print_plan(plan, console, Wish(rate, hours))
 
 

@@ -10,6 +10,7 @@ from groundlings.environments.random_streams import Draws
 from groundlings.environments.ranking import RankingRequest
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.python_api.arms import is_fixed
+from groundlings.experiments.running.beginning import check_beginning
 from groundlings.experiments.running.cost import Estimate, estimate, print_plan
 from groundlings.experiments.running.event_loop import outside_of_loops
 from groundlings.experiments.running.events import Printing
@@ -52,7 +53,7 @@ def check_plan(config: ExperimentConfig, supplied: Supplied) -> Checked:
 
 
 def _checked(plan: Plan) -> Checked:
-    plan.check_directions()
+    check_beginning(plan)
     users = plan.population.users[:_PEOPLE]
     request = RankingRequest(
         users,

@@ -22,11 +22,11 @@ from groundlings.environments.registry import EnvironmentContext
 from groundlings.environments.repeats import OwnClock
 from groundlings.environments.split import Split
 from groundlings.experiments.analysis.metrics.declaration import Metric
-from groundlings.experiments.analysis.metrics.directions import check_directions
 from groundlings.experiments.analysis.metrics.registry import metrics_of
 from groundlings.experiments.config.designs import arm_rows, arranged
 from groundlings.experiments.config.environment import built_site
 from groundlings.experiments.config.item_groups import read_item_groups
+from groundlings.experiments.config.keys_in_options import refuse_keys_in_options
 from groundlings.experiments.config.schema import ArmConfig, CalibratedMindConfig, ExperimentConfig, PluginMindConfig
 from groundlings.experiments.running.agent_notes import check_agent_notes
 from groundlings.experiments.running.arm_minds import (
@@ -38,6 +38,7 @@ from groundlings.experiments.running.arm_minds import (
     preference_of,
 )
 from groundlings.experiments.running.assigning import assignment_of, crossing_line
+from groundlings.experiments.running.beginning import check_beginning
 from groundlings.experiments.running.calibration import CalibrationGround
 from groundlings.experiments.running.event_loop import completed, ctrl_c_at_once, outside_of_loops
 from groundlings.experiments.running.events import SILENT, Note, Progress, on_download, on_note
@@ -137,10 +138,6 @@ class Plan:
             built.stages = arranged(*together) if arms else []
             built.recommenders, built.minds = [], []
         return built.stages
-
-    def check_directions(self) -> None:
-        """Raise `ConfigError` where the experiment's plan calls better what a metric calls worse."""
-        check_directions(self.config.plan.model_dump() if self.config.plan else None, self.metrics)
 
     def mind(self) -> Mind:
         """A new mind for one arm, with a memory of its own."""
@@ -275,12 +272,14 @@ async def prepare(
             arms are made, and a taste is estimated where something needs it, and not before.
     """
     spent = spent or Spending()
+    if ask and resumed is None:
+        refuse_keys_in_options(config)  # before the code that they are meant for is imported
     with ctrl_c_at_once():
         plan = _read(config, supplied or Supplied(), progress)
     asked = config.model_dump(include={"metrics", "plan"})
     plan = replace(plan, metrics=metrics_of(asked, plan.supplied.metrics, plan.environment.schema.names))
     if ask and resumed is None:
-        plan.check_directions()
+        check_beginning(plan)
     if ask:
         _tell(plan, progress, resumed=resumed is not None)
     if plan.supplied.mind is None and (able := config.mind.actions) is not None:

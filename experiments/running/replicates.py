@@ -19,6 +19,7 @@ from pathlib import Path
 from groundlings.experiments.analysis.measuring import Measured, measure
 from groundlings.experiments.archive import directory as files
 from groundlings.experiments.archive.cells import cell_directories, has_log
+from groundlings.experiments.config.keys_in_options import refuse_keys_in_options
 from groundlings.experiments.config.loading import as_yaml, load_config
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.config.variants import Cell, cells_of
@@ -90,6 +91,7 @@ def run_matrix(
     Raises:
         UserError: As `run_experiment`; what was logged before stays, and `resume_matrix` goes on.
     """
+    refuse_keys_in_options(config)
     files.check_server(config.log.url if config.log else None)
     directory = files.choose_directory(config.name, out, home(config, supplied))
     with files.locked(directory):

@@ -31,6 +31,7 @@ from groundlings.experiments.analysis.metrics.background import measure_backgrou
 from groundlings.experiments.analysis.metrics.declaration import Metric
 from groundlings.experiments.config.designs import InterleavingDesign, ParallelDesign, SplitDesign, shares_of
 from groundlings.experiments.config.schema import BehaviouralMindConfig, ExperimentConfig, PlanConfig
+from groundlings.experiments.running.beginning import check_beginning
 from groundlings.experiments.running.events import SILENT, Progress
 from groundlings.experiments.running.manifest import run_row
 from groundlings.experiments.running.plan import Plan, build_plan
@@ -155,7 +156,7 @@ def run_pilot(config: ExperimentConfig, people: int, progress: Progress = SILENT
             "ask for that of single agents, as the least that is needed: --set mind.social=null --set design.by=agents"
         )
     whole = build_plan(config, progress=progress)
-    whole.check_directions()
+    check_beginning(whole)
     planned = len(whole.population)
     kept = BehaviouralMindConfig(kind="behavioural")
     if isinstance(config.mind, BrowsingOptions):
