@@ -10,7 +10,7 @@ from typing import Any
 from groundlings.environments.words import plural
 from groundlings.simulator.language.faults import Fault
 from groundlings.simulator.language.model_list import names_of
-from groundlings.simulator.language.provider_words import tells_of_form
+from groundlings.simulator.language.provider_words import tells_of_form, tells_of_length
 from groundlings.simulator.language.setting_names import setting
 
 BY_CHECK = "`groundlings model check URL --write model.yaml` finds the settings that a server needs"
@@ -99,10 +99,10 @@ def explanation(
     if fault.transient:
         told = f"{where}: gave up after {plural(attempts, 'attempt')}, the last one failed with: {fault.what}"
         return f"{told}. {_without_form(form, key)}" if fault.status in (500, 501) and form != "none" else told
-    if fault.status in _TOO_LONG:
+    if fault.status in _TOO_LONG or tells_of_length(fault.what):
         return (
-            f"{where} refuses the request as too long: {fault.what}. Let prompts hold less (fewer items a page, a "
-            "shorter memory), or let the server, or what stands before it, take longer ones"
+            f"{where} refuses the request as too long: {fault.what.rstrip('.')}. Let prompts hold less (fewer items a "
+            "page, a shorter memory), or let the server, or what stands before it, take longer ones"
         )
     settings = [each for each in settings_named(fault.what) if not (one_token and each[0] == "temperature")]
     if settings:

@@ -42,6 +42,11 @@ _FORM = re.compile(
     r"response_format|response format|json_schema|json schema|json_object|structured|grammar|guided|schema"
     r"|requested parameters"
 )
+_LENGTH = re.compile(
+    r"context[ _-]?(?:length|window|size)|exceed\w*[ _]context|(?:prompt|input) is too long|too many tokens"
+    r"|(?:input|prompt) token count|request too large|reduce (?:the length|your (?:prompt|input|message))"
+    r"|must have less than \d+ tokens|string_above_max_length"
+)
 _PARAMETER = re.compile(r"[\w.\[\]-]{1,60}")
 _BUSY = re.compile(r"rate[ _-]?limit|too many requests|resource_exhausted|overloaded")
 
@@ -83,6 +88,11 @@ def tells_of_invalid_key(said: str) -> bool:
 def tells_of_empty_account(said: str) -> bool:
     """Whether nothing more is answered until somebody pays."""
     return bool(_EMPTY_ACCOUNT.search(said.lower()))
+
+
+def tells_of_length(said: str) -> bool:
+    """Whether the question is longer than the model or the server takes."""
+    return bool(_LENGTH.search(said.lower()))
 
 
 def tells_of_form(said: str) -> bool:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from groundlings.environments.chat import ran_out_of_tokens
 from groundlings.environments.cleaning import printable
+from groundlings.simulator.language.provider_words import tells_of_length
 from groundlings.simulator.language.thinking import begins_thinking, without_thinking
 from groundlings.simulator.language.withheld import WITHHELD_TEXT
 from groundlings.simulator.lost_pages import MAX_UNREADABLE
@@ -34,6 +35,7 @@ _ADVICE = {
     "length": "raise {model}.max_tokens",
     "thoughts": _MORE_TOKENS,
     "refused": "the server refuses what these {pages} show or ask: choose another model, or leave those items out",
+    "too_long": "let {pages} hold less (site.page_size, a shorter memory), or have the server take longer prompts",
     "thinking": "have the thinking cut off ({model}.thinking: strip), or switch it off at the server",
     "empty": "ask the server why with groundlings model check, or choose another model",
     "form": "have the form enforced ({model}.structured: json_schema or grammar), or choose another model",
@@ -203,7 +205,10 @@ def cause_of(row: Mapping[str, Any], model: str = "mind.model", pages: str = "pa
     """
     name, advice, words = "refused by the server", "refused", ""
     if row["kind"] == "unanswerable":
-        words = printable(" ".join(str(row.get("detail") or "").split()), limit=_LONGEST_WORDS)
+        said = " ".join(str(row.get("detail") or "").split())
+        words = printable(said, limit=_LONGEST_WORDS)
+        if tells_of_length(said):
+            name, advice = "too long for the server", "too_long"
     else:
         name, advice = _unreadable(row)
     return Cause(name, 1, _ADVICE[advice].format(model=model, pages=pages), words)

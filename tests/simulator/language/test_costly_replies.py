@@ -10,6 +10,7 @@ import pytest
 
 from groundlings.environments.chat import ChatRequest, Message
 from groundlings.environments.errors import ConfigError
+from groundlings.experiments.analysis.metrics.lost import cause_of
 from groundlings.simulator.language.advice import explanation
 from groundlings.simulator.language.faults import BadStatus, Fault, GarbledReply, fault_of
 from groundlings.simulator.language.health import Health
@@ -109,6 +110,35 @@ def test_of_thousands_of_models_a_message_names_some():
     said = explanation(unknown, 1, where="w", model="n", served=found.models, form="none")
     assert max(len(str(told.value)), len(said)) < 2_000
     assert only_model(capabilities_in('{"data": [{"id": "m"}]}', NO_KEY), "u") == "m"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "This model's maximum context length is 4096 tokens. Please reduce the length of the messages.",
+        "'max_tokens' is too large: 160. This model's maximum context length is 4096 tokens",
+        "the request exceeds the available context size, try increasing it",
+        "the model is loaded with context length of only 4096 tokens, which is not enough",
+        "Input validation error: `inputs` must have less than 1024 tokens. Given: 1100",
+        "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
+        "prompt is too long: 210000 tokens > 200000 maximum",
+    ],
+)
+def test_a_prompt_that_is_too_long_is_called_so(said):
+    fault = fault_of(BadStatus(400, said, {}))
+    told = explanation(fault, 1, where="w", model="n", served=None, form="json_schema")
+    assert f"refuses the request as too long: HTTP 400: {said.rstrip('.')}. Let prompts hold less" in told
+    assert "model check" not in told
+    assert "limit_key" not in told
+    cause = cause_of({"kind": "unanswerable", "detail": f"HTTP 400: {said}"})
+    assert cause.name == "too long for the server"
+    assert "pages hold less" in cause.advice
+
+
+@pytest.mark.parametrize("said", ["max_tokens is too large: 8192 > 4096", "Unsupported value: context", "too long"])
+def test_other_complaints_are_not_taken_for_a_prompt_that_is_too_long(said):
+    told = explanation(fault_of(BadStatus(400, said, {})), 1, where="w", model="n", served=None, form="none")
+    assert "model check" in told
 
 
 @pytest.mark.parametrize("status", [407, 511])
