@@ -109,6 +109,8 @@ class Pilot:
         needs: Metric by metric.
         metrics: Those of the experiment, by name.
         without_ties: Whether agents of the file have ties (`mind.social`), which a pilot of few does not.
+        in_place_of: The file's mind where it is not the behavioural one, by which the pilot's agents decide; None where
+            it is.
     """
 
     people: int
@@ -121,6 +123,7 @@ class Pilot:
     needs: tuple[Need, ...]
     metrics: Mapping[str, Metric]
     without_ties: bool = False
+    in_place_of: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -132,8 +135,8 @@ def run_pilot(config: ExperimentConfig, people: int, progress: Progress = SILENT
     """Play an experiment before few people with the behavioural mind, and work out what it needs.
 
     Args:
-        config: The experiment. A language mind is replaced: its pilot would cost what the pilot is to save, and agents
-            who talk vary at least as much.
+        config: The experiment. Another mind is replaced, and that is told: the pilot of a language mind would cost what
+            the pilot is to save.
         people: Agents of the pilot.
         progress: Is told what must be known.
 
@@ -183,6 +186,7 @@ def run_pilot(config: ExperimentConfig, people: int, progress: Progress = SILENT
         comparisons=comparisons,
         needs=tuple(_needs(outcomes, plan, plan.alpha / comparisons, planned, config.design)),
         without_ties=getattr(config.mind, "social", None) is not None,
+        in_place_of=None if config.mind.kind == kept.kind else config.mind.kind,
         metrics=by_name(outcomes.metrics),
     )
 

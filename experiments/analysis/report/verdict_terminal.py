@@ -107,6 +107,12 @@ def print_needs(pilot: Pilot, console: Console) -> None:
         style="dim",
         highlight=False,
     )
+    if pilot.in_place_of is not None:
+        console.print(
+            f"The pilot's agents decide by mind: behavioural. The file's mind ({escape(pilot.in_place_of)}) was "
+            "not asked, and agents who decide by it may differ more or less: take these numbers as a first guess.",
+            highlight=False,
+        )
     if pilot.without_ties:
         console.print(
             "The pilot has no ties (mind.social): agents who hear from each other are not independent, so take these "

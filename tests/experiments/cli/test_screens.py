@@ -109,6 +109,10 @@ def test_power_plans_no_agents_by_users_who_do_not_differ():
     shown = console.export_text()
     assert re.search(r"ease +0\.000 +\u2013 +\u2013", shown), shown
     assert "there is no spread to test against, so no number is needed" in " ".join(shown.split())
+    assert "was not asked" not in shown
+    others = replace(Pilot(40, 400, "satisfaction", 0.05, 0.8, 0.05, 1, (alike,), metrics), in_place_of="language")
+    print_needs(others, console)
+    assert "file's mind (language) was not asked" in " ".join(console.export_text().split())
 
 
 def test_power_names_the_arms_of_whom_too_little_is_known_instead_of_leaving_them_out():

@@ -324,6 +324,8 @@ def test_a_pilot_plans_a_split_test_with_more_people_than_a_paired_one(configure
     paired, split = (
         run_pilot(configured(design=design, plan=plan, mind=mind), people=100) for design in ("parallel", "split")
     )
+    few = run_pilot(configured(people=20, days=1, items=20, mind="scripted"), people=20)
+    assert (paired.in_place_of, few.in_place_of) == (None, "scripted")
     assert split.needs[0].sd > 1.5 * paired.needs[0].sd
     assert split.needs[0].agents > paired.needs[0].agents
     assert _split_sd(np.r_[0.0:9.0, [np.nan] * 9], np.arange(18.0), None, (1.0, 1e9)) == pytest.approx(
