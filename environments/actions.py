@@ -30,6 +30,7 @@ OPINIONS = ("rate", "like")
 """Actions that say what somebody thinks of an item; the log keeps their value beside the impression."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+_PER, _KINDS = ("slot", "page"), ("flag", "number", "text")
 
 
 @lru_cache(maxsize=64)
@@ -70,6 +71,9 @@ class ActionSpec:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise ValueError(f"action {self.name!r}: a name has lower-case letters, digits and underscores")
+        for what, found, known in (("per", self.per, _PER), ("kind", self.kind, _KINDS)):
+            if found not in known:
+                raise ValueError(f"action {self.name}: {what} is {found!r}, expected one of {', '.join(known)}")
         if (self.values or self.within) and self.kind != "number":
             raise ValueError(f"action {self.name}: only a number has `values` or `within`")
         if self.goes_on and self.per != "page":

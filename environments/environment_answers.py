@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from groundlings.environments.actions import LegalActions
 from groundlings.environments.arrays import NO_ITEM
 from groundlings.environments.environment import EndedBy, Environment, Observation, SessionState
 from groundlings.environments.errors import ConfigError, shown
@@ -84,7 +85,11 @@ class EnvironmentAnswers:
                 f"page {shown(number)} follows page {self._pages}", f"the next one, up to max_pages ({most})"
             )
         self._pages = page.number
+        first: object = page.first_rank
+        if not isinstance(first, int | np.integer) or first < 0:
+            raise self._fault(f"the first_rank of page {page.number} is {shown(first)}", "how many slots came before")
         self._items(page, len(found.rows))
+        self._offered(found.legal, page)
         for name in ("scores", "propensities"):
             cells: Any = getattr(found.served, name, None)
             if np.shape(cells) != page.items.shape:
@@ -112,6 +117,22 @@ class EnvironmentAnswers:
         ordered = np.sort(np.where(items == NO_ITEM, -1 - np.arange(items.shape[1]), items), axis=1)
         if (ordered[:, 1:] == ordered[:, :-1]).any():
             raise self._fault(f"page {page.number} shows an item twice to one user", "each item once at most")
+
+    def _offered(self, legal: object, page: Page) -> None:
+        """Hold what a page offers against the declared actions: a misspelt name keeps nothing back."""
+        if not isinstance(legal, LegalActions):
+            raise self._fault(f"the legal actions of page {page.number} are {shown(legal)}", "LegalActions")
+        schema = self._environment.schema
+        for name, where in legal.available.items():
+            if name not in schema:
+                raise self._fault(f"page {page.number} offers {shown(name)}", f"one of {', '.join(schema.names)}")
+            shape = page.items.shape if schema[name].per == "slot" else page.items.shape[:1]
+            cells = np.asarray(where)
+            if cells.dtype.kind != "b" or cells.shape != shape:
+                raise self._fault(
+                    f"where page {page.number} offers {name} has the shape {cells.shape} of {cells.dtype}",
+                    f"{shape} of bool",
+                )
 
     def _fault(self, found: str, expected: str) -> ConfigError:
         return ConfigError(f"environment {type(self._environment).__name__}: {found}; expected {expected}")

@@ -325,6 +325,8 @@ def test_a_mind_lacks_what_it_must_do_and_cannot():
         (lambda: ActionSpec("9lives", per="slot"), "a name has lower-case"),
         (lambda: ActionSpec("a b", per="slot"), "a name has lower-case"),
         (lambda: ActionSpec("buy", per="slot", values=(1.0,)), "buy: only a number"),
+        (lambda: ActionSpec("buy", per="slot", kind="bool"), "buy: kind is 'bool', expected one of flag, number, text"),
+        (lambda: ActionSpec("buy", per="item"), "buy: per is 'item', expected one of slot, page"),
         (lambda: ActionSpec("buy", per="slot", kind="text", within=(1, 2)), "buy: only a number"),
         (lambda: ActionSchema((OPEN, OPEN), interaction="open"), "action open is declared twice"),
         (lambda: ActionSchema((BUY, OPEN), interaction="open"), "buy_now needs open, which is no action per"),

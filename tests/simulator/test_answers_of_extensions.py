@@ -190,6 +190,10 @@ def with_items(change: Callable[[np.ndarray], object]) -> Callable[[Observation]
     return lambda seen: replace(seen, page=replace(seen.page, items=change(seen.page.items)))
 
 
+def offering(**available: np.ndarray) -> Callable[[Observation], Observation]:
+    return lambda seen: replace(seen, legal=replace(seen.legal, available=available))
+
+
 @pytest.mark.parametrize(
     ("observed", "said"),
     [
@@ -204,6 +208,13 @@ def with_items(change: Callable[[np.ndarray], object]) -> Callable[[Observation]
             "page -1 follows page 0; expected the next one",
         ),
         (lambda seen: replace(seen, page=replace(seen.page, number=7)), r"up to max_pages \(1\)"),
+        (
+            lambda seen: replace(seen, page=replace(seen.page, first_rank=-7)),
+            "first_rank of page 1 is -7; expected how many slots",
+        ),
+        (lambda seen: replace(seen, legal=None), "legal actions of page 1 are None; expected LegalActions"),
+        (offering(clikc=np.ones((4, 3), bool)), "page 1 offers 'clikc'; expected one of click,"),
+        (offering(next_page=np.ones(5, bool)), r"offers next_page has the shape \(5,\) of bool; expected \(4,\)"),
         (lambda seen: replace(seen, served=None), "served.scores has another shape"),
         (with_items(lambda items: items * 0 - 5), r"shows an item outside 0\.\.19"),
         (with_items(lambda items: items * 0), "shows an item twice to one user"),
