@@ -23,6 +23,7 @@ from functools import partial
 from typing import Any
 
 from groundlings.environments.cleaning import printable
+from groundlings.environments.patterns import IN_WORDS
 
 _LONGEST_SHOWN = 120
 
@@ -147,13 +148,15 @@ def expectation(complaint: str) -> str:
         complaint: Its message; one that does not say what a value should be is kept, but begins in lower case.
     """
     told = complaint.removeprefix("Value error, ")
-    should_be = told.removeprefix("Input should be ")
+    should_be = _STRING.sub("", told)
     if should_be == told:
         return f"{told[:1].lower()}{told[1:]}"
     for pattern, words in _EXPECTED:
         should_be = re.sub(f"^{pattern}$", words, should_be)
     return f"expected {should_be}"
 
+
+_STRING = re.compile(r"Input should be |String should (?:have |(?=match ))")
 
 _EXPECTED = (
     ("a valid integer.*", "a whole number"),
@@ -163,5 +166,7 @@ _EXPECTED = (
     ("greater than or equal to (.*)", r"\1 or more"),
     ("less than or equal to (.*)", r"\1 or less"),
     ("greater than (.*)", r"more than \1"),
+    ("at (most|least) 1 characters?", r"at \1 1 character"),
+    *((re.escape(f"match pattern '{pattern}'"), words) for pattern, words in IN_WORDS.items()),
 )
 """How pydantic says what a value should be -> how people say it."""

@@ -21,13 +21,11 @@ from groundlings.environments.errors import ConfigError, shown
 from groundlings.environments.interactions import KINDS, Kind
 from groundlings.environments.key_words import without_keys_as_names
 from groundlings.environments.paths import NamedPath, NamedPaths
+from groundlings.environments.patterns import NOUN
 
 DATASET_NAMES: tuple[str, ...] = tuple(DATASET_LOADERS.shipped)
 
 _OWN_LOADER = re.compile(r"[\w.]+:\w+")
-
-NOUN = r"^[\w -]{1,40}$"
-"""Words that go into prompts."""
 
 
 class _Strict(BaseModel):

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from groundlings.environments.paths import NamedPath
+from groundlings.environments.patterns import CURRENCY, DAY_OF_2017
 
 _SHORT = {"from": "first_day", "to": "last_day"}
 """Also understood -> the key."""
@@ -36,7 +37,7 @@ class OfferColumns(BaseModel):
     begins: str | Annotated[int, Field(ge=-(10**9), le=10**9)] | None = None
     """The day of the table that is simulated first, a date or a number as in `first_day`; the day after the history if
     absent, or 0 where days are numbers."""
-    currency: str = Field(default="", max_length=8, pattern=r"^[^\x00-\x20]*$")
+    currency: str = Field(default="", max_length=8, pattern=CURRENCY)
     """What prices are in, as people write it (EUR, $); language agents read it behind each price, and figures of money
     are in it."""
 
@@ -68,7 +69,7 @@ class OfferWeeks(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    begins: str = Field(default="2017-12-04", pattern=r"^2017-\d{2}-\d{2}$")
+    begins: str = Field(default="2017-12-04", pattern=DAY_OF_2017)
     """The date whose offers are those of the first simulated day: the history may reach to the end of the year, and no
     prices are known after it."""
 

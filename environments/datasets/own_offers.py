@@ -193,8 +193,9 @@ def _promoted(name: str, table: Table) -> BoolArray:
 
 
 def _yes(cell: str) -> bool:
-    if cell.casefold() in _YES:
+    plain = cell.casefold().removesuffix(".0")
+    if plain in _YES:
         return True
-    if cell.casefold() in _NO:
+    if plain in _NO:
         return False
     raise ValueError("1 or 0, true or false, yes or no")

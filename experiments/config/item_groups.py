@@ -13,6 +13,7 @@ from groundlings.environments.datasets.ids import alike, places_of
 from groundlings.environments.datasets.tables import Table
 from groundlings.environments.errors import ConfigError, RunWarning, shown
 from groundlings.environments.paths import NamedPath
+from groundlings.environments.patterns import GROUPING
 from groundlings.experiments.config.section import Section
 
 Known = Literal["category", "popularity"]
@@ -23,7 +24,7 @@ POPULARITY: Final = "popularity"
 class ItemTableConfig(Section):
     """A grouping of the items that a table of your own holds."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    name: Annotated[str, Field(pattern=GROUPING)]
     """What the grouping is called in reports."""
     path: NamedPath
     """A CSV, TSV or Parquet file (text perhaps packed with gzip); relative to the experiment file."""

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 from groundlings.environments.datasets.config import DatasetConfig
 from groundlings.environments.datasets.exposures import ExposuresConfig
 from groundlings.environments.errors import ConfigError
+from groundlings.environments.patterns import NAME
 from groundlings.environments.repeats import NEVER, RepeatRule
 from groundlings.experiments.config.decision_plan import PlanConfig
 from groundlings.experiments.config.designs import DesignConfig, ParallelDesign, SplitDesign, check_design
@@ -145,7 +146,7 @@ class LogConfig(Section):
 class ExperimentConfig(Section):
     """An experiment: data, agents, environment, arms, and what is to be decided."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    name: Annotated[str, Field(pattern=NAME)]
     """Name of the experiment and of its run directory."""
     description: str = ""
     """Free text, shown in the report."""

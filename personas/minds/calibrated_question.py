@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 from groundlings.environments.arrays import FloatArray, IntArray
 from groundlings.environments.chat import CallRecord, ChatModel, Sampling, fingerprint_of
 from groundlings.environments.cleaning import printable
+from groundlings.environments.patterns import NOUN
 from groundlings.environments.random_streams import Draws
 from groundlings.environments.side_by_side import side_by_side
 from groundlings.personas.minds.language.ask import Asker, Question
@@ -47,7 +48,7 @@ class QuestionOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    things: Annotated[str, Field(pattern=r"^[\w -]{1,40}$")] | None = None
+    things: Annotated[str, Field(pattern=NOUN)] | None = None
     """What the site shows, in the plural; goes into the prompt. If absent, as the data set calls its items."""
     person_examples: int = Field(default=3, ge=0, le=20)
     """Liked items, disliked items and genres, of each so many, that describe the person; 0 for none."""

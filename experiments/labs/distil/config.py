@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from groundlings.environments.datasets.config import DatasetConfig
+from groundlings.environments.patterns import NAME
 from groundlings.experiments.config.one_token import OneTokenModel
 from groundlings.experiments.config.schema import PopulationConfig, SplitConfig
 from groundlings.experiments.config.section import Section
@@ -73,7 +74,7 @@ class StudentConfig(Section):
 class DistilConfig(Section):
     """One student of a language model's answers."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    name: Annotated[str, Field(pattern=NAME)]
     """Names the directory of the results."""
     description: str = ""
     """A sentence for the readers of the results."""

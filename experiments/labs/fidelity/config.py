@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from groundlings.environments.datasets.config import DatasetConfig
+from groundlings.environments.patterns import NAME
 from groundlings.environments.synthetic_users import Method
 from groundlings.experiments.config.layout import check_plain_lists
 from groundlings.experiments.config.one_token import OneTokenModel
@@ -101,7 +102,7 @@ class LanguageConfig(LanguageTermOptions):
 class FidelityConfig(Section):
     """One comparison of agents with the real users they were built from."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    name: Annotated[str, Field(pattern=NAME)]
     """Names the directory of the results."""
     description: str = ""
     """A sentence for the readers of the page."""

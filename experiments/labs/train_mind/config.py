@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from groundlings.environments.datasets.config import DatasetConfig
 from groundlings.environments.paths import NamedPath
+from groundlings.environments.patterns import NAME
 from groundlings.experiments.config.schema import PopulationConfig, SplitConfig
 from groundlings.experiments.config.section import Section
 from groundlings.experiments.labs.fidelity.config import ChoiceConfig
@@ -128,7 +129,7 @@ class SlicesConfig(Section):
 class TrainMindConfig(Section):
     """One training of a language model on the choices of a data set's people."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    name: Annotated[str, Field(pattern=NAME)]
     """Names the directory of the results."""
     description: str = ""
     """A sentence for the readers of the page."""

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from groundlings.environments.datasets.config import DatasetConfig
 from groundlings.environments.datasets.exposures import ExposuresConfig
 from groundlings.environments.paths import NamedPath
+from groundlings.environments.patterns import NAME
 from groundlings.experiments.config.layout import check_plain_lists
 from groundlings.experiments.config.schema import (
     ArmConfig,
@@ -76,7 +77,7 @@ class TruthOptions(Section):
 class TruthConfig(Section):
     """One examination of agents by items that were shown at random."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    name: Annotated[str, Field(pattern=NAME)]
     """Names the directory of the results."""
     description: str = ""
     """A sentence for the readers of the page."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from groundlings.environments.datasets.config import DatasetConfig
+from groundlings.environments.patterns import NAME
 from groundlings.experiments.config.one_token import OneTokenModel
 from groundlings.experiments.config.schema import Section
 from groundlings.personas.minds.calibrated_question import QuestionOptions
@@ -115,7 +116,7 @@ class MetadataConfig(Section):
 class WarmupConfig(Section):
     """One measurement of what simulated first interactions are worth."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    name: Annotated[str, Field(pattern=NAME)]
     """Names the directory of the results."""
     description: str = ""
     """A sentence for the readers of the page."""

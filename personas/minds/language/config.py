@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from groundlings.environments.patterns import NOUN
 from groundlings.personas.agent_notes import AgentNotesOptions
 from groundlings.personas.memory import MemoryOptions
 from groundlings.personas.social.turn_options import LanguageTies
@@ -81,7 +82,7 @@ class LanguageOptions(BaseModel):
     same. An effect that turns with the words is not about recommenders; `variants.prompts` runs several."""
     graded: GradedOptions = GradedOptions()
     """How log-odds become probabilities; `graded` only."""
-    things: Annotated[str, Field(pattern=r"^[\w -]{1,40}$")] | None = None
+    things: Annotated[str, Field(pattern=NOUN)] | None = None
     """What the site shows, in the plural; goes into the prompt. If absent, as the data set calls its items."""
     feelings: tuple[str, ...] = Field(
         default=("delighted", "curious", "content", "indifferent", "bored", "annoyed"), min_length=2

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from groundlings.environments import paths
 from groundlings.environments.datasets.archives import cache_directory
 from groundlings.environments.errors import ConfigError, DataError, RunWarning
+from groundlings.environments.patterns import IN_WORDS
 from groundlings.experiments.cli.exposures import as_changes
 from groundlings.experiments.config import yaml_reading
 from groundlings.experiments.config.loading import load_config
@@ -74,6 +75,19 @@ def test_no_section_takes_numbers_that_are_none_or_paths_where_nothing_can_lie(s
         if field.annotation in (Path, Path | None) and not field.exclude and not _is_usable(field.metadata)
     ]
     assert not bare, "write NamedPath"
+
+
+def test_texts_are_held_to_patterns_that_messages_have_words_for(tmp_path):
+    with pytest.raises(ConfigError, match=r"name: expected letters \(a to z\), digits, .*, found 'my run'"):
+        load_config(written(tmp_path, name="my run"))
+    patterns = {
+        limit.pattern
+        for section in SECTIONS
+        for field in section.model_fields.values()
+        for limit in field.metadata
+        if getattr(limit, "pattern", None) is not None
+    }
+    assert set() < patterns <= IN_WORDS.keys()
 
 
 def _is_usable(metadata: list[Any]) -> bool:
