@@ -79,13 +79,13 @@ def explanation(
             f"{where}: the account is empty ({fault.what}); pay in, or name the variable of another key as "
             f"{setting(key, 'api_key_env')}"
         )
+    named = f"{setting(key, 'api_key_env')} or {setting(key, 'headers_env')}"
     if fault.concerns == "key":
-        named = setting(key, "api_key_env")
         return f"{where} refuses the key ({fault.what}); set the environment variable named by {named}"
     if fault.status == 403:  # it does not say what it dislikes: that may be a firewall before the server
         return (
             f"{where} refuses the key, or all that comes from here ({fault.what}); set the environment variable named "
-            f"by {setting(key, 'api_key_env')}, or see what stands before the server"
+            f"by {named}, or see what stands before the server"
         )
     if fault.status in (407, 511):
         return (

@@ -33,7 +33,7 @@ class Wire:
 
     Args:
         base_url: What every path is put behind.
-        api_key: None sends a placeholder, which servers without keys ignore.
+        api_key: None sends a placeholder, which servers without keys ignore, unless headers may hold a key.
         headers: Sent with every request besides; their values are secrets, as the key is.
         most_bytes: Longest answer that is read.
 
@@ -110,6 +110,7 @@ class Wire:
                     base_url=self._base_url,
                     api_key=self._api_key or _PLACEHOLDER,
                     default_headers=self._headers,
+                    no_key=self._api_key is None and bool(self._headers),
                     max_retries=0,
                     timeout=None,
                     http_client=transport,

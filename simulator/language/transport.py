@@ -73,10 +73,17 @@ class TemplatedRequest(httpx2.Request):
 
 
 class Client(openai.AsyncOpenAI):
-    """Sends the body given as `content` with the same headers for every request to an address."""
+    """Sends the body given as `content` with the same headers for every request to an address.
 
-    def __init__(self, **options: Any) -> None:
+    Args:
+        no_key: Whether no `Authorization` is sent but one among the headers: what stands for a missing key would be a
+            wrong one beside a key in another header.
+        options: As for the openai client.
+    """
+
+    def __init__(self, *, no_key: bool = False, **options: Any) -> None:
         super().__init__(**options)
+        self._no_key = no_key and "authorization" not in map(str.lower, options.get("default_headers") or ())
         # The client would tell every endpoint the organisation and project it finds in the environment.
         self.organization = self.project = None
         self._templates: dict[tuple[str, str], RequestTemplate] = {}
@@ -90,6 +97,8 @@ class Client(openai.AsyncOpenAI):
         key = (options.method, options.url)
         if key not in self._templates:
             self._templates[key] = RequestTemplate.of(super()._build_request(options, retries_taken=retries_taken))
+            if self._no_key:
+                self._templates[key].headers.popall("authorization", None)
         return TemplatedRequest(self._templates[key], options.content)
 
 

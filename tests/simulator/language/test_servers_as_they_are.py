@@ -264,6 +264,7 @@ def test_a_message_names_the_section_that_the_model_was_asked_for_in(mock, reque
     assert type(error) is ProviderError
     assert "arms[1].model." in str(error)
     assert "mind.model" not in str(error)
+    assert ("arms[1].model.headers_env" in str(error)) == (status in (401, 403)), "a key may be sent by either"
 
 
 @pytest.mark.parametrize(("status", "said"), [(500, "Log probabilities"), (404, "usually in /v1")])
@@ -337,6 +338,7 @@ def test_an_address_keeps_its_query_and_headers_come_from_variables(mock, reques
 
     async def handler(request):
         seen.append((request.path_qs, request.headers["api-key"]))
+        assert "Authorization" not in request.headers, "a placeholder beside a key would be a wrong key"
         return web.json_response(mock.completion(f"{KEY} is the key"))
 
     async def scenario():
