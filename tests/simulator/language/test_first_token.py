@@ -149,3 +149,13 @@ def test_the_scripted_model_gives_a_distribution_over_the_answers_by_the_seed(re
     assert {token for token, _ in first.first_token} == {"1", "2", "3"}
     assert np.exp([each for _, each in first.first_token]).sum() == pytest.approx(1)
     assert first.text == first.first_token[0][0]
+
+
+@pytest.mark.parametrize(("status", "said"), [(500, "Log probabilities"), (404, "usually in /v1")])
+def test_a_hint_offers_nothing_that_changes_nothing(mock, request_, status, said):
+    """No form is asked for beside log probabilities; and who lists no models may be asked at half an address."""
+    wanted = replace(request_, temperature=0.0, answers=("yes",), max_tokens=1)
+    ((error,), _) = mock.outcome(mock.status(status), wanted, models=mock.status(404), max_attempts=1)
+    assert said in str(error)
+    assert "structured" not in str(error)
+    assert "lists: none" not in str(error)

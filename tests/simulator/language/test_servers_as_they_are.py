@@ -267,16 +267,6 @@ def test_a_message_names_the_section_that_the_model_was_asked_for_in(mock, reque
     assert ("arms[1].model.headers_env" in str(error)) == (status in (401, 403)), "a key may be sent by either"
 
 
-@pytest.mark.parametrize(("status", "said"), [(500, "Log probabilities"), (404, "usually in /v1")])
-def test_a_hint_offers_nothing_that_changes_nothing(mock, request_, status, said):
-    """No form is asked for beside log probabilities; and who lists no models may be asked at half an address."""
-    wanted = replace(request_, temperature=0.0, answers=("yes",), max_tokens=1)
-    ((error,), _) = mock.outcome(mock.status(status), wanted, models=mock.status(404), max_attempts=1)
-    assert said in str(error)
-    assert "structured" not in str(error)
-    assert "lists: none" not in str(error)
-
-
 def test_who_does_not_speak_http_is_told_so(request_):
     async def asked():
         async def answers(reader, writer):
