@@ -59,7 +59,7 @@ def test_a_table_of_offers_says_what_is_offered_on_each_day(tmp_path):
         "a,2024-01-01,2024-01-10,2.50,10,no\n"
         "a,20240111,2024-01-12,1.99,,YES\n"
         "b,2024-01-05,,3,0,false\n"
-        "b,2024-02-01,,,7,0\n"
+        "b,2024-02-01,,,7,0.0\n"
     )
     offers = load(tmp_path, table, stock="left", promoted="ad", currency="EUR").offers
     assert offers.opening(86_400 * 19_737 + 77) == 19_737, "the day after the history, 2024-01-15"
