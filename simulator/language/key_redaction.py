@@ -99,10 +99,11 @@ def address(url: str) -> str:
     parts = urlsplit(url)
     if parts.username or parts.password or parts.fragment:
         raise ValueError("an address carries no user, password or fragment; name the key's variable as api_key_env")
-    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+    parameters = "&".join(re.findall(r";([^/;]*)", parts.path))  # of parts of the path, as RFC 3986 allows them
+    for name, value in parse_qsl(f"{parts.query}&{parameters}", keep_blank_values=True):
         if _SECRET_NAME.search(name) or _SECRET_VALUE.match(value):
             raise ValueError(
-                "the query of an address may name a version, never a key: name the key's variable as api_key_env, or "
+                "the query or a parameter of an address may name a version, never a key: name the key's variable as api_key_env, or "
                 "a header and its variable as headers_env"
             )
     if any(map(_SECRET_PATH.match, re.split("[/;]", parts.path))):

@@ -356,6 +356,7 @@ def test_an_address_keeps_its_query_and_headers_come_from_variables(mock, reques
     "given",
     [
         {"base_url": f"https://host/v1?api_key={KEY}"},
+        {"base_url": "https://host/v1;key=hunter2"},
         {"base_url": "https://host/v1?code=Zm9vYmFyYmF6cXV4MTIzNDU2Nzg5MA=="},
         {"base_url": "https://host/v1", "extra_body": {"metadata": {"api_key": KEY}}},
         {"base_url": "https://host/v1", "extra_body": {"user": KEY}},
