@@ -103,8 +103,8 @@ def address(url: str) -> str:
     for name, value in parse_qsl(f"{parts.query}&{parameters}", keep_blank_values=True):
         if _SECRET_NAME.search(name) or _SECRET_VALUE.match(value):
             raise ValueError(
-                "the query or a parameter of an address may name a version, never a key: name the key's variable as api_key_env, or "
-                "a header and its variable as headers_env"
+                "the query or a parameter of an address may name a version, never a key: name the key's variable as "
+                "api_key_env, or a header and its variable as headers_env"
             )
     if any(map(_SECRET_PATH.match, re.split("[/;]", parts.path))):
         raise ValueError(
