@@ -48,7 +48,7 @@ from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.reply_forms import calls_with_estimates, replies_by_form
 from groundlings.simulator.log.session_hashes import Hashes
 from groundlings.simulator.log.spending import Spending
-from groundlings.simulator.log.store import store_at
+from groundlings.simulator.log.store import refuse_disguised_log, store_at
 
 _logger = logger(__name__)
 
@@ -151,6 +151,7 @@ def _carried_out(
             held.enter_context(reading(resumed))
             held.enter_context(kept(resumed))
             progress.event(RunBegins(resumed))
+            refuse_disguised_log(store_at(resumed))  # before a row is read
             before += spent_by_run(resumed)
             begun = begun_in(store_at(resumed))
             check_log_is_there(resumed, begun)

@@ -121,6 +121,18 @@ def on_disk(path: Path) -> SqliteStore:
     return ParquetStore(path) if is_in_parts(path) else SqliteStore(path)
 
 
+def refuse_disguised_log(store: Store) -> None:
+    """As `refuse_disguised`, of a log that nobody has opened yet; nothing is refused where there is none."""
+    if not store.exists():
+        return
+    engine = store.for_reading()
+    try:
+        with named_faults(store), engine.connect() as connection:
+            refuse_disguised(connection, store)
+    finally:
+        engine.dispose()
+
+
 def open_log(run: Path | Store) -> Engine:
     """An engine for reading the log of a finished or interrupted run; outside of this room, open a `LogReader`.
 

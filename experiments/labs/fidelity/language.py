@@ -163,15 +163,15 @@ class _Asking:
         )  # fmt: skip
         calibration = term.calibration
 
-        async def ask(lists: Lists, scorer: PairScorer = term.scorer) -> AskedLists:
-            return await self._ask(lists, scorer, calibration)
+        async def ask(lists: Lists, scorer: PairScorer = term.scorer, *, known: bool = False) -> AskedLists:
+            return await self._ask(lists, scorer, calibration, known=known)
 
         asked_test = {kind: await ask(lists) for kind, lists in test.items()}
         asked_validation = {kind: await ask(lists) for kind, lists in validation.items()}
         again = {name: await ask(some, scorer) for name, scorer in changes.items()}
         if changes:
-            again["as they are"] = await ask(some)
-        known = of_random_candidates(stage.population, stage.taste.appeal_of)
+            again["as they are"] = await ask(some, known=True)
+        random = of_random_candidates(stage.population, stage.taste.appeal_of)
         rate = stage.meeting_mind.parameters.level or LEVEL.value
         return LanguageAnswers(
             calibration=calibration,
@@ -188,9 +188,9 @@ class _Asking:
             test=asked_test,
             validation=asked_validation,
             constants={
-                EVIDENCE: open_constant(known, rate),
-                LANGUAGE: open_constant(calibration.random_log_odds(known, evidence=False), rate),
-                BOTH: open_constant(calibration.random_log_odds(known, evidence=True), rate),
+                EVIDENCE: open_constant(random, rate),
+                LANGUAGE: open_constant(calibration.random_log_odds(random, evidence=False), rate),
+                BOTH: open_constant(calibration.random_log_odds(random, evidence=True), rate),
             },
             again=again,
         )
@@ -232,18 +232,27 @@ class _Asking:
             changed["demographics turned round"] = LanguageScorer(turned, self._model, told)
         return changed
 
-    async def _ask(self, lists: Lists, scorer: PairScorer, calibration: Calibration) -> AskedLists:
+    async def _ask(
+        self, lists: Lists, scorer: PairScorer, calibration: Calibration, *, known: bool = False
+    ) -> AskedLists:
+        """What a scorer says of some lists; `known` are lists whose pairs were asked about, and counted, already."""
         rows, slots = np.nonzero(lists.listed)
         users, items = lists.users[rows], lists.items[rows, slots].astype(np.int64)
         before = self._done
+
+        def tell(done: int, _unreadable: int) -> None:
+            if not known:
+                self._progress.event(PairsAsked(before + done, self._planned))
+
         scores = await scorer.ask_pairs(
             users, items, people_at_once=people_at_once(self._options.model),
-            on_pairs=lambda done, _: self._progress.event(PairsAsked(before + done, self._planned)),
+            on_pairs=tell,
         )  # fmt: skip
-        self._done += len(users)
-        self._unreadable += int(np.isnan(scores).sum())
-        whole = self._done == self._planned
-        refuse_unreadable(self._unreadable, self._done, self._options.max_unreadable, whole=whole, scorers=[scorer])
+        if not known:
+            self._done += len(users)
+            self._unreadable += int(np.isnan(scores).sum())
+            whole = self._done == self._planned
+            refuse_unreadable(self._unreadable, self._done, self._options.max_unreadable, whole=whole, scorers=[scorer])
         said = np.zeros(lists.items.shape)
         said[rows, slots] = calibration.standardised(scores)
         table = self._stage.taste.appeal(lists.users).astype(np.float64)

@@ -10,6 +10,7 @@ import pytest
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.experiments.archive.log_check import check_log
 from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.running.replicates import go_on_with
 from groundlings.experiments.running.run import resume_experiment, run_experiment
 from groundlings.simulator.log.postgres import PostgresStore
 from groundlings.simulator.log.reader import LogReader
@@ -138,6 +139,18 @@ def test_what_a_server_would_run_where_rows_are_read_is_refused(server, database
             open_log(store)
         server.run(f"DROP {made}", database)
     open_log(store)
+
+
+def test_nothing_of_a_strangers_runs_when_a_run_goes_on(server, database, tmp_path):
+    with LogWriter(PostgresStore(server.url(database), "run_empty")):
+        pass
+    arms = [{"name": "popular", "recommender": "popular"}]
+    content = {"name": "x", "seed": 1, "dataset": {"name": "toy"}, "mind": {"kind": "scripted"}, "arms": arms}
+    (tmp_path / "config.yaml").write_text(json.dumps(content))
+    (tmp_path / "log.json").write_text(json.dumps({"url": server.url(database), "schema": "run_empty"}))
+    server.run("CREATE FUNCTION run_empty.count(bigint) RETURNS bigint LANGUAGE sql RETURN 1", database)
+    with pytest.raises(RunDirectoryError, match=r"found function .*, which no run"):
+        go_on_with(tmp_path)
 
 
 def test_what_is_set_for_a_user_or_a_database_changes_no_value_and_is_not_overruled(server, database):

@@ -19,6 +19,7 @@ from groundlings.experiments.labs.fidelity.lab import Findings, examine
 from groundlings.experiments.labs.fidelity.language import BOTH, EVIDENCE, LANGUAGE, ask_language_model
 from groundlings.experiments.labs.fidelity.language_rows import CONTRIBUTION, SAMPLE, examine_language
 from groundlings.experiments.labs.fidelity.page import render_page
+from groundlings.experiments.running.events import SILENT, PairsAsked
 from groundlings.personas.minds.calibrated_question import LanguageScorer
 
 LEAST = {"model": {"provider": "scripted"}, "people": 30, "calls": 1000, "fit_people": 30}
@@ -60,7 +61,7 @@ def cache(tmp_path, monkeypatch):
 def asked(stage, monkeypatch):
     """`asked(strength)`: the answers of a model that knows so much, its records, and the model."""
 
-    def ask(strength, **options):
+    def ask(strength, progress=SILENT, **options):
         model = Reader(stage, strength)
 
         async def built(*_, **__):
@@ -68,7 +69,7 @@ def asked(stage, monkeypatch):
 
         monkeypatch.setattr(language, "build_chat_model", built)
         config = LanguageConfig(**{**LEAST, **options})
-        answers = ask_language_model(stage, config)
+        answers = ask_language_model(stage, config, progress)
         return answers, examine_language(stage, answers), model
 
     return ask
@@ -128,6 +129,18 @@ def test_the_budget_is_kept_and_decides_how_long_lists_are(asked):
     whole = asked(0.0, calls="all", people="all")[0].about
     assert whole["items_a_list"] == 20
     assert whole["people"] > 40
+
+
+def test_what_is_asked_again_as_it_was_is_counted_once(asked):
+    told = []
+
+    class Told:
+        def event(self, event):
+            told.append(event)
+
+    pairs = asked(0.0, progress=Told())[0].about["pairs"]
+    done = [(each.done, each.total) for each in told if isinstance(each, PairsAsked) and each.total == pairs]
+    assert max(done) == (pairs, pairs)
 
 
 def test_testers_and_those_it_is_fitted_on_are_different_people(asked, stage):
