@@ -29,7 +29,7 @@ from groundlings.environments.interactions import Interactions
 from groundlings.environments.paths import handed_over
 from groundlings.environments.split import Split
 from groundlings.experiments.archive.directory import existing_config
-from groundlings.experiments.config.complaints import Key, checked
+from groundlings.experiments.config.complaints import Key, checked, key_path
 from groundlings.experiments.config.loading import as_yaml, config_hash, load_config
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.python_api.arms import arms_of, makers_for
@@ -353,6 +353,6 @@ def _argument(location: Sequence[Key], arms: Sequence[str]) -> str:
         case []:
             return "Experiment"
         case ["arms", int() as number, *rest]:
-            return ".".join([f"arms[{arms[number]!r}]", *map(str, rest)])
+            return f"arms[{arms[number]!r}]{key_path(['', *rest])}"
         case _:
-            return ".".join(map(str, location))
+            return key_path(location)

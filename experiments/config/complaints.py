@@ -38,6 +38,11 @@ _LABEL = re.compile(
 """What a location holds of a member of a union that has no name of its own."""
 
 
+def key_path(parts: Iterable[Key]) -> str:
+    """Where a value stands, as messages say it and `--set` takes it: `arms[0].name`."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
+
+
 def checked(kind: type[Config], content: Mapping[str, Any], worded: Callable[[list[Key], str], str]) -> Config:
     """A checked configuration.
 

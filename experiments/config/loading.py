@@ -20,7 +20,7 @@ from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import ConfigError, RunWarning, shown
 from groundlings.environments.key_words import without_keys, without_keys_as_names, without_secrets
 from groundlings.experiments.config import yaml_reading
-from groundlings.experiments.config.complaints import Config, Key, checked
+from groundlings.experiments.config.complaints import Config, Key, checked, key_path
 from groundlings.experiments.config.file_kinds import meant_for_another
 from groundlings.experiments.config.places import anchor
 from groundlings.experiments.config.schema import (
@@ -321,7 +321,7 @@ def _override(content: dict[str, Any], override: str) -> None:
     if isinstance(place, list):
         _step(place, last, override, parents)
     elif not isinstance(place, dict):
-        above = without_keys_as_names(".".join(map(str, parents)))
+        above = without_keys_as_names(key_path(parents))
         raise ConfigError(f"--set {_shown(override)}: {above} holds {_told(place)}, which has no keys")
     if not parents:
         _tell_what_goes(override, str(last), place.get(last), value)
@@ -348,7 +348,7 @@ _SHORTHANDS = {"mind": "kind", "dataset": "name", "design": "kind"}
 
 
 def _step(place: Any, key: Key, override: str, above: Iterable[Key]) -> Any:
-    where = without_keys_as_names(".".join(map(str, above))) or "the file"
+    where = without_keys_as_names(key_path(above)) or "the file"
     if isinstance(place, dict):
         return place.setdefault(key, {})
     if isinstance(place, list) and isinstance(key, int) and key < len(place):
@@ -371,7 +371,7 @@ def _explain(path: Path, node: yaml.Node, location: Sequence[Key], message: str,
     new = list(location[: sections + 1]) if sections < len(location) else None
     by_hand = any(location[: len(keys)] == keys or keys[: sections + 1] == new for keys in changed)
     where = "--set" if by_hand else f"{path}:{line}"
-    return f"{where}: {'.'.join(map(str, location)) or 'the file'}: {message}"
+    return f"{where}: {key_path(location) or 'the file'}: {message}"
 
 
 def _read_as(key: yaml.Node) -> str:

@@ -210,7 +210,7 @@ class ExperimentConfig(Section):
     def _arm_names_differ(self) -> ExperimentConfig:
         names = [arm.name for arm in self.arms]
         if blank := [place for place, name in enumerate(names) if not name.strip()]:
-            raise ValueError(f"arms.{blank[0]}.name: an arm needs a name that can be read")
+            raise ValueError(f"arms[{blank[0]}].name: an arm needs a name that can be read")
         looks = [" ".join(unicodedata.normalize("NFC", name).split()) for name in names]
         twice = sorted({look for look in looks if looks.count(look) > 1})
         if twice:

@@ -12,7 +12,7 @@ from groundlings.environments.datasets.config import DatasetConfig, OwnData
 from groundlings.environments.datasets.copies import as_copied, described
 from groundlings.environments.datasets.frames import Tables
 from groundlings.environments.errors import ConfigError, shown
-from groundlings.experiments.config.complaints import checked, together
+from groundlings.experiments.config.complaints import checked, key_path, together
 
 
 def dataset_of(given: object) -> tuple[Any, Dataset | None]:
@@ -51,7 +51,7 @@ def dataset_of(given: object) -> tuple[Any, Dataset | None]:
 
 def _read(tables: Tables) -> Dataset:
     try:
-        own = checked(OwnData, tables.section(), lambda where, what: f"{'.'.join(map(str, where))}: {what}")
+        own = checked(OwnData, tables.section(), lambda where, what: f"{key_path(where)}: {what}")
     except ConfigError as error:
         raise together(f"dataset.{line}" for line in str(error).splitlines()) from None
     return tables.load(own)

@@ -21,7 +21,7 @@ from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.cleaning import printable
 from groundlings.environments.errors import ConfigError, RunDirectoryError, UserError, shown
 from groundlings.environments.plugins import nearest
-from groundlings.experiments.config.complaints import Key, checked
+from groundlings.experiments.config.complaints import Key, checked, key_path
 from groundlings.experiments.config.interventions import InterventionConfig, check_intervention
 from groundlings.experiments.config.schema import ExperimentConfig
 from groundlings.experiments.running.events import Note, Progress
@@ -61,7 +61,7 @@ def read_request_of(content: Mapping[str, Any], config: ExperimentConfig, next_d
     """
 
     def worded(where: Sequence[Key], what: str) -> str:
-        return ": ".join(filter(None, [".".join(map(str, where)), what]))
+        return ": ".join(filter(None, [key_path(where), what]))
 
     change = checked(InterventionConfig, {"day": next_day, **content}, worded)
     try:

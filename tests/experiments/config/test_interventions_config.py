@@ -38,7 +38,7 @@ ROWS = {"layout": {"kind": "rows", "rows": [{"name": "one", "visible": 3}, {"nam
         (
             {"day": 0, "withdraw": ["i1"]},
             {},
-            "interventions.0.day: expected 1 or more, found 0",
+            "interventions[0].day: expected 1 or more, found 0",
         ),
         ({"day": 4, "withdraw": ["i1"]}, {}, "interventions[0].day: found 4, and the run has 3 days (simulation.days)"),
         ({"day": 2, "arms": ["ease"], "withdraw": ["i1"]}, {}, "interventions[0].arms: no arm is called 'ease'"),
@@ -46,7 +46,7 @@ ROWS = {"layout": {"kind": "rows", "rows": [{"name": "one", "visible": 3}, {"nam
         ({"day": 2, "withdraw": ["i1"], "restore": ["i2"]}, {}, "found withdraw and restore"),
         ({"day": 2, "withdraw": ["x9"]}, {}, "interventions[0].withdraw[0]: the data set has no item 'x9'"),
         ({"day": 2, "site": {"repeats": "allowed"}}, {}, "repeats: cannot change within a run"),
-        ({"day": 2, "site": {"pages": 3}}, {}, "interventions.0.site.pages: this key does not exist"),
+        ({"day": 2, "site": {"pages": 3}}, {}, "interventions[0].site.pages: this key does not exist"),
         ({"day": 2, "site": {}}, {}, "nothing is changed here"),
         ({"day": 2, "site": {"max_pages": 9}}, {}, "interventions[0].site.max_pages: found 9, expected at most"),
         ({"day": 2, "site": {"page_size": 2}}, {"site": ROWS}, "the rows of the layout say how many slots"),

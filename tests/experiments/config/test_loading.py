@@ -111,7 +111,7 @@ def test_a_place_is_the_same_wherever_the_file_is_read(write, tmp_path, monkeypa
         ("dataset: toy", "dataset: ml-100", ["ml-100", "did you mean 'ml-100k'"]),
         ("site:", "name: twice\nsite:", ["small.yaml:5", "'name'", "line 1"]),
         ("site:", "site: [", ["small.yaml", "not valid YAML"]),
-        ("    recommender: popular", "    recomender: popular", ["small.yaml:8", "arms.0.recomender", "recommender"]),
+        ("    recommender: popular", "    recomender: popular", ["small.yaml:8", "arms[0].recomender", "recommender"]),
         ("site:", "base: /\nsite:", ["base", "does not exist"]),
         ("site:", "? [1, 2]\n: 3\nsite:", ["small.yaml:5", "a key must be one word"]),
         ("site:", "site: &again\n  inner: *again", ["small.yaml:5", "inside of what it stands for"]),
@@ -128,11 +128,11 @@ def test_a_place_is_the_same_wherever_the_file_is_read(write, tmp_path, monkeypa
         ("seed: 1", LAUGHS + "seed: *laugh9", ["small.yaml", "aliases written out", "100,000"]),
         ("page_size: 4", "repeats: nevr", ["small.yaml:6: site.repeats: expected", "did you mean 'never'?"]),
         ("page_size: 4", "null: 4", ["small.yaml:6: site.None"]),
-        ("name: second", "name: ' '", ["arms.1.name: an arm needs a name"]),
+        ("name: second", "name: ' '", ["arms[1].name: an arm needs a name"]),
         (
             "page_size: 4",
             "layout: {kind: rows, rows: [{name: ' ', visible: 2, filtre: x}]}",
-            ["small.yaml:6: site.layout.rows.0.name: a row needs", "site.layout.rows.0.filtre", "'filter'"],
+            ["small.yaml:6: site.layout.rows[0].name: a row needs", "site.layout.rows[0].filtre", "'filter'"],
         ),
     ],
 )
