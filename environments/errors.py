@@ -18,6 +18,7 @@ Messages say what was found, what was expected, where, and what to do about it.
 
 from __future__ import annotations
 
+import codecs
 import re
 from functools import partial
 from typing import Any
@@ -47,6 +48,8 @@ def in_words(fault: Exception) -> str:
         case RecursionError():
             return "it is nested too deeply"
         case UnicodeDecodeError():
+            if fault.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # as PowerShell's > writes it
+                return "it is text in UTF-16"
             return f"byte 0x{fault.object[fault.start]:02x} is not UTF-8"
         case TypeError() | AttributeError():
             return f"something in it is of another kind: {fault}"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +16,7 @@ import platformdirs
 from pydantic import AfterValidator, Field
 
 from groundlings.environments.errors import ConfigError, DataError, RunWarning, shown
+from groundlings.environments.missing_files import meant_instead
 
 _LONGEST_NAME, _LONGEST_PATH = 255, 4000
 """Bytes; what common file systems allow."""
@@ -76,14 +79,42 @@ def files_at(base: Path, named: Path | Sequence[Path]) -> list[Path]:
         if not is_pattern(path):
             found.append(path)
             continue
-        fitting = sorted(file for file in path.parent.glob(path.name) if file.is_file())
+        fitting = files_of(path)
         if not fitting:
-            raise DataError(f"{path}: no file has a name of this pattern; correct the pattern")
+            raise DataError(f"{path}: no file has a name of this pattern; correct the pattern{_as_written(path)}")
         found += fitting
     twice = sorted({path for path in found if found.count(path) > 1})
     if twice:
         raise DataError(f"{twice[0]}: the file is named twice; its rows would count twice")
     return found
+
+
+def files_of(pattern: Path) -> list[Path]:
+    """The files of a pattern by their names; hidden ones, such as macOS lays beside copies, must be asked for."""
+    hidden = pattern.name.startswith(".")
+    return sorted(
+        file for file in pattern.parent.glob(pattern.name) if file.is_file() and (hidden or file.name[0] != ".")
+    )
+
+
+def _as_written(pattern: Path) -> str:
+    """Why a pattern fits nothing, as far as the directories that there are tell it."""
+    if not pattern.parent.is_dir():
+        return meant_instead(pattern.parent)
+    names = sorted(file.name for file in pattern.parent.iterdir() if not file.name.startswith("."))
+    differences: tuple[tuple[Callable[[str], str], str], ...] = (
+        (_composed, "how its letters are composed"),
+        (str.casefold, "capital letters"),
+    )
+    for form, what in differences:
+        other = next((each for each in names if fnmatchcase(form(each), form(pattern.name))), None)
+        if other is not None:
+            return f"; {other!a} fits it but for {what}"
+    return ""
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 def is_pattern(path: Path) -> bool:

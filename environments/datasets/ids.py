@@ -102,9 +102,12 @@ def _meant(missing: str, known: Iterable[str]) -> str:
     """The known id that looks the same, and how the two differ."""
     decimal = missing.removesuffix(".0")
     plain, alike = _plain(missing), None
+    bare = missing.lstrip("0") if missing.isdecimal() else ""
     for each in known:
         if each == decimal:
             return f"; {shown(each)} is: {shown(missing)} is that number with decimals, so save it as a whole number"
+        if bare and each.isdecimal() and each.lstrip("0") == bare:
+            return f"; {shown(each)} is: zeros before a number get lost in spreadsheets; keep ids as text in all files"
         if alike is None and len(each) <= 4 * len(missing) and _plain(each) == plain:
             alike = each
     if alike is None:

@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -23,6 +22,8 @@ from groundlings.environments.datasets.file_kinds import refuse_large, refuse_lo
 from groundlings.environments.datasets.file_parts import Part
 from groundlings.environments.datasets.problems import Problem, Problems
 from groundlings.environments.errors import DataError, RunWarning, shown
+from groundlings.environments.lookalikes import near
+from groundlings.environments.missing_files import meant_instead
 
 _Result = TypeVar("_Result")
 
@@ -60,10 +61,8 @@ class Table:
             if path.exists():
                 what = "a directory" if path.is_dir() else "a device or a pipe"
                 raise DataError(f"{path}: this is {what}; expected a CSV or Parquet file")
-            folder = path.parent
-            names = [each.name for each in folder.iterdir() if each.name != path.name] if folder.is_dir() else []
             what = "this link leads to no file" if path.is_symlink() else "no such file"
-            raise DataError(f"{path}: {what}; correct the path{_meant(path.name, names)}")
+            raise DataError(f"{path}: {what}; correct the path{meant_instead(path)}")
         is_csv = path.suffix.lower() not in (".parquet", ".pq")
         separator: str | None = None
         ragged: tuple[Ragged, ...] = ()
@@ -126,7 +125,7 @@ class Table:
                 continue
             twice = name in headers
             found = "stands in the header twice" if twice else "is not in the header"
-            advice = "; rename one of them" if twice else _meant(name, headers)
+            advice = "; rename one of them" if twice else near(name, headers)
             raise DataError(
                 f"{part.path}: column {name!r} ({key}) {found}; the columns are {', '.join(map(repr, headers))}{advice}"
             )
@@ -274,8 +273,3 @@ def _reject_ragged(table: Table, part: Part) -> None:
         raise DataError(f"{part.path}, {part.line(first.row)}: {complaint}")
     places = tuple(part.line(each.row) for each in part.ragged[:_PLACES])
     table.problems.note(Problem(table, np.full(len(part.ragged), -1), complaint, part.path, places))
-
-
-def _meant(name: str, known: Sequence[str]) -> str:
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
@@ -17,8 +16,9 @@ import yaml
 from pydantic import BaseModel
 
 from groundlings.environments.bounded_files import bounded_text
-from groundlings.environments.errors import ConfigError, RunWarning, shown
+from groundlings.environments.errors import ConfigError, RunWarning, in_words, shown
 from groundlings.environments.key_words import without_keys, without_keys_as_names, without_secrets
+from groundlings.environments.lookalikes import near
 from groundlings.experiments.config import yaml_reading
 from groundlings.experiments.config.complaints import Config, Key, checked, key_path
 from groundlings.experiments.config.file_kinds import meant_for_another
@@ -210,7 +210,8 @@ def _read(path: Path) -> tuple[yaml.Node, dict[str, Any]]:
     except IsADirectoryError:
         raise ConfigError(f"{path}: this is a directory; expected a YAML file{_of_a_run(path)}") from None
     except (OSError, UnicodeDecodeError) as fault:
-        raise ConfigError(f"{path}: cannot be read as UTF-8 text ({fault})") from None
+        advice = "; save it as UTF-8" if isinstance(fault, UnicodeDecodeError) else ""
+        raise ConfigError(f"{path}: cannot be read: {in_words(fault)}{advice}") from None
     except ValueError as fault:
         raise ConfigError(f"{path}: {fault}") from None
     try:
@@ -241,8 +242,7 @@ def _nearby(path: Path) -> str:
     shipped = Path(__file__).parents[1] / "configs"
     folders = [folder for folder in (path.parent, shipped) if folder.is_dir()]
     names = {file.name: file for folder in folders for file in folder.glob("*.yaml") if file != path}
-    close = difflib.get_close_matches(path.name, names, n=1)
-    return f"; did you mean {names[close[0]]}?" if close else ""
+    return near(path.name, names, lambda name: str(names[name]), least=0.6)
 
 
 def _refuse_twins(path: Path, node: yaml.Node, sizes: dict[int, int]) -> int:

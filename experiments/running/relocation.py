@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from groundlings.environments.errors import ConfigError, DataError
-from groundlings.environments.paths import is_pattern
+from groundlings.environments.lookalikes import same_letters
+from groundlings.environments.paths import files_of, is_pattern
 from groundlings.experiments.config.loading import dump_config
 from groundlings.experiments.config.places import named_files, places_in
 from groundlings.experiments.config.schema import ExperimentConfig
@@ -47,7 +48,11 @@ def with_data_at(config: ExperimentConfig, place: Path) -> ExperimentConfig:
         dataset["directory"], moved = str(place.resolve()), True
     if not moved:
         found = f"none of {', '.join(sought)}" if sought else "no file that this run reads from a path"
-        raise ConfigError(f"--data {place}: found {found} there; give the folder that holds the files of the run")
+        there = [each.name for each in place.iterdir()] if place.is_dir() else []
+        alike = next((f"; {told}" for name in sought if (told := same_letters(name, there))), "")
+        raise ConfigError(
+            f"--data {place}: found {found} there{alike}; give the folder that holds the files of the run"
+        )
     return ExperimentConfig.model_validate({**content, "base": config.base})
 
 
@@ -72,7 +77,7 @@ def check_files(config: ExperimentConfig, directory: Path) -> None:
 
 def _lies(path: Path) -> bool:
     """Whether a path, or a file of a pattern, is there."""
-    return any(path.parent.glob(path.name)) if is_pattern(path) else path.exists()
+    return bool(files_of(path)) if is_pattern(path) else path.exists()
 
 
 def _places(content: dict[str, Any]) -> Iterator[tuple[Any, str | int]]:

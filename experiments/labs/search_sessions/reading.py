@@ -17,7 +17,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from groundlings.environments.errors import DataError, UnreadableReply, shown
+from groundlings.environments.errors import DataError, UnreadableReply, in_words, shown
 from groundlings.environments.replies import read_plain_json
 from groundlings.experiments.labs.search_sessions.log import LoggedPage, SearchLog
 
@@ -41,7 +41,7 @@ def read_search_log(path: Path) -> SearchLog:
         raise DataError(f"{path}: {fault.strerror or fault}; name a file of search sessions") from fault
     except (UnicodeDecodeError, UnreadableReply, csv.Error) as fault:
         kind = "JSON" if is_json else "a table in CSV"
-        raise DataError(f"{path}: found what is not {kind} in UTF-8 ({fault}); see docs/search.md") from fault
+        raise DataError(f"{path}: found what is not {kind} in UTF-8 ({in_words(fault)}); see docs/search.md") from fault
     except DataError as fault:
         raise DataError(f"{path}: {fault}") from fault
 

@@ -152,3 +152,20 @@ def test_a_name_that_begins_as_keys_do_is_repeated(tmp_path, name):
     path.write_text("name: x\nseed: 1\ndataset: {name: toy}\nmind: {kind: behavioural}\narms: []\n")
     with pytest.raises(ConfigError, match=re.escape(name)):
         load_config(path, [f"seed={name}"])
+
+
+@pytest.mark.parametrize(
+    ("encoding", "told"),
+    [("utf-16", "it is text in UTF-16; save it as UTF-8"), ("cp1252", "byte 0xe4 is not UTF-8; save it as UTF-8")],
+)
+def test_a_file_of_another_encoding_is_told_with_what_to_do(tmp_path, encoding, told):
+    path = tmp_path / "shop.yaml"
+    path.write_bytes("name: K\u00e4ufe\n".encode(encoding))
+    with pytest.raises(ConfigError, match=re.escape(f"{path}: cannot be read: {told}")):
+        load_config(path)
+
+
+def test_a_file_that_is_not_there_is_answered_with_one_whose_name_looks_the_same(tmp_path):
+    (tmp_path / "K\u00e4ufe.yaml").touch()
+    with pytest.raises(ConfigError, match=r"no such file; it is written 'Ka\\u0308ufe\.yaml'"):
+        load_config(tmp_path / "Ka\u0308ufe.yaml")

@@ -170,3 +170,20 @@ def test_lists_and_patterns_of_files_are_looked_for_elsewhere_too(tmp_path, name
     moved = with_data_at(config, tmp_path / "there")
     check_files(moved, tmp_path)
     assert "/here/" not in as_yaml(moved)
+    (tmp_path / "there").rename(tmp_path / "here")
+    for file in (tmp_path / "here").iterdir():
+        file.rename(file.with_name(f"._{file.name}"))
+    with pytest.raises(DataError, match="there is no such file any more"):
+        check_files(config, tmp_path)
+
+
+def test_data_whose_names_another_disk_has_composed_otherwise_is_told_as_such(tmp_path):
+    data = own_tables(tmp_path / "here")
+    data["own"]["items"]["path"] = str((tmp_path / "here" / "items.csv").rename(tmp_path / "here" / "K\u00e4ufe.csv"))
+    config = ExperimentConfig.model_validate(
+        {"name": "x", "seed": 1, "dataset": data, "mind": {"kind": "behavioural"}, "arms": arm("popular")}
+    )
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "Ka\u0308ufe.csv").touch()
+    with pytest.raises(ConfigError, match=r"found none of .* there; it is written 'K\\xe4ufe\.csv'"):
+        with_data_at(config, tmp_path / "there")
