@@ -16,6 +16,7 @@ from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets.columns import Column
 from groundlings.environments.datasets.ids import unknown_ids
 from groundlings.environments.datasets.ratings import read_ratings
+from groundlings.environments.datasets.remarks import REMOVE, remark_on_moments, remark_on_words
 from groundlings.environments.datasets.tables import Table
 from groundlings.environments.datasets.time_cells import TimeUnit
 from groundlings.environments.datasets.times import Times, read_times
@@ -110,6 +111,8 @@ def load_exposures(config: ExposuresConfig, base: Path, dataset: Dataset) -> Exp
     item_rows = _looked_up(items, dataset.catalog.item_ids, "item", config.unknown_items)
     times = _optional(rows, config.timestamp, "timestamp")
     moments = None if times is None else read_times(times, config.time_unit)
+    if times is not None and moments is not None:
+        remark_on_moments(times, moments, "exposures.timestamp", REMOVE)
     lists, sessions = (_numbered(_optional(rows, getattr(config, key), key)) for key in ("list", "session"))
     opened, censored = (_truths(_optional(rows, getattr(config, key), key)) for key in ("opened", "censored"))
     for numbers, kind, name in ((lists, "list", config.list), (sessions, "session", config.session)):
@@ -152,6 +155,8 @@ def _column(rows: Table, name: str, key: str) -> Column:
     if key in ("user", "item", "list", "session") and "" in column.values:
         empty = np.array([value == "" for value in column.values])[column.codes]
         column.fail(int(np.argmax(empty)), f"the cell is empty, expected the id of a {key}")
+    if key in ("user", "item", "list", "session"):
+        remark_on_words(column, f"exposures.{key}", REMOVE)
     return column
 
 

@@ -62,7 +62,7 @@ class Look:
         """The values of the distinct cells, ascending; None where some are no numbers, or have hundreds of digits."""
         if not self.distinct or not all(_NUMBER.fullmatch(self.column.with_point(cell)) for cell in self.distinct):
             return None
-        found = np.unique(np.array([float(self.column.with_point(cell)) for cell in self.distinct]))
+        found = np.unique([float(self.column.with_point(cell)) for cell in self.distinct]) + 0.0  # -0 is 0
         return found if np.isfinite(found).all() else None
 
     @cached_property

@@ -36,6 +36,13 @@ from groundlings.environments.datasets.offer_columns import OfferColumns
 from groundlings.environments.datasets.own_history import History, Names, read_history
 from groundlings.environments.datasets.own_offers import read_offers, unit_costs
 from groundlings.environments.datasets.problems import Problems
+from groundlings.environments.datasets.remarks import (
+    DROP_OR_REMOVE,
+    MAKE_EMPTY,
+    REMOVE,
+    remark_on_ratings,
+    remark_on_words,
+)
 from groundlings.environments.datasets.tables import Table
 from groundlings.environments.errors import DataError, shown
 from groundlings.environments.memory import available_memory, spelt
@@ -131,6 +138,7 @@ def _offers(config: OwnData, table: Table | None, all_items: Sequence[str], item
     if config.offers is None or table is None:
         return None
     offers = read_offers(config.offers, replace(table, problems=None), tuple(all_items))
+    remark_on_words(table.ids(config.offers.item, "own.offers.item"), "own.offers.item", REMOVE)
     if len(all_items) == len(item_ids):
         return offers
     places = {item_id: place for place, item_id in enumerate(item_ids)}
@@ -182,7 +190,7 @@ def _dataset(
     config: OwnData, catalog: Catalog, people: People, history: History, offers: Offers | None, problems: Problems
 ) -> Dataset:
     _refuse_many_genres(catalog, people, config.items)
-    columns, notes = config.interactions, problems.notes(config.on_problem or "stop")
+    columns, notes = config.interactions, (*problems.notes(config.on_problem or "stop"), *problems.remarks)
     if history.merged:
         rule = columns.same_moment or "merge"
         name, count = ("row names", "counts") if history.merged == 1 else ("rows name", "count")
@@ -198,6 +206,8 @@ def _dataset(
     interactions, scale = with_liking(
         history.interactions, columns, config.rating_scale(), stated=config.scale is not None
     )
+    if columns.rating is not None:
+        notes += remark_on_ratings(interactions.ratings, scale, "own.interactions.rating")
     if same := alike(catalog.genre_names):
         notes += (f"items: of the genres {same} (own.items.genres)",)
     for name, ids in (("items", catalog.item_ids), ("users", people.user_ids)):
@@ -233,6 +243,10 @@ def _items(config: ItemColumns, table: Table) -> _Items | None:
         return None
     _unique(ids, "an item's id")
     titles.refuse_empty("a title")
+    remark_on_words(ids, "own.items.id", DROP_OR_REMOVE)
+    remark_on_words(titles, "own.items.title", DROP_OR_REMOVE)
+    for key, each in columns.items():
+        remark_on_words(each, f"own.items.{key}", MAKE_EMPTY)
     years, genres, texts = (columns.get(key) for key in ("year", "genres", "text"))
     n_rows = len(ids.codes)
     return _Items(
@@ -250,6 +264,7 @@ def _features(config: ItemColumns, table: Table) -> dict[str, NDArray[Any]]:
     features: dict[str, NDArray[Any]] = {}
     for name in config.features or ():
         column = table.attempt(partial(table.column, name, "own.items.features"))
+        remark_on_words(column, "own.items.features", MAKE_EMPTY)
         if column is not None:
             features[name] = np.array([*(cell or None for cell in column.cells), None], dtype=np.object_)[:-1]
     if config.cost is not None:
@@ -283,6 +298,9 @@ def _users(config: UserColumns, table: Table) -> People | None:
     if ids is None or None in columns.values():
         return None
     _unique(ids, "a user's id")
+    remark_on_words(ids, "own.users.id", DROP_OR_REMOVE)
+    for each in columns.values():
+        remark_on_words(each, "own.users.attributes", MAKE_EMPTY)
     cells = {name: column.cells for name, column in columns.items() if column is not None}
     known = tuple({name: each[row] for name, each in cells.items() if each[row]} for row in range(len(ids.codes)))
     return People(tuple(ids.cells), known)

@@ -15,6 +15,7 @@ from groundlings.environments.datasets.config import InteractionColumns, SplitCo
 from groundlings.environments.datasets.feedback import Feedback, joined_feedback, read_feedback
 from groundlings.environments.datasets.ids import places_of, unknown_ids
 from groundlings.environments.datasets.ratings import read_ratings
+from groundlings.environments.datasets.remarks import DROP_OR_REMOVE, remark_on_moments, remark_on_words
 from groundlings.environments.datasets.same_moment import together
 from groundlings.environments.datasets.tables import Table
 from groundlings.environments.datasets.times import Times, read_times
@@ -149,6 +150,10 @@ def _read(
     stars = _optional(table, config.rating, "rating")
     split = _optional(table, None if config.split is None else config.split.column, "split")
     moments = None if when is None else table.attempt(lambda: read_times(when, config.time_unit))
+    for key, column in (("user", users), ("item", items)):
+        remark_on_words(column, f"own.interactions.{key}", DROP_OR_REMOVE)
+    if when is not None and moments is not None:
+        remark_on_moments(when, moments, "own.interactions.timestamp", DROP_OR_REMOVE)
     found = (
         (None if users is None else _looked_up(users, names.users, "user", home)),
         (None if items is None else _looked_up(items, names.items, "item", "the items file")),

@@ -68,11 +68,13 @@ class Problems:
     Attributes:
         rows: Rows that cannot be used.
         faults: What is wrong with whole files and columns, which nobody can leave out.
+        remarks: What is taken as it stands and may not be meant so, a sentence each.
         way_out: What can be done instead of mending the rows, in words; "" where nothing can.
     """
 
     rows: list[Problem] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
     way_out: str = "leave such rows out with own.on_problem: drop"
 
     def note(self, problem: Problem) -> None:

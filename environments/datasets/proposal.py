@@ -173,6 +173,11 @@ def _doubt_what_is_left(left: Sequence[Look], found: Sequence[Choice], doubts: l
             chosen_for["interactions.timestamp"] is None and fits_by_name(look.name, "timestamp") and look.time_trouble
         ):
             doubts.append(f"column {look.name!r} may be the time, and cannot be read so: {look.time_trouble}")
+        elif numbers is not None and len(numbers) == 1 and fits_by_name(look.name, "rating"):
+            doubts.append(
+                f"column {look.name!r} is not used: it holds {numbers[0]:g} and nothing else, which says who met what "
+                "and not how anybody liked it (implicit feedback)"
+            )
         elif told:
             doubts.append(f"column {look.name!r} is not used: it looks like {told}")
         elif chosen_for["interactions.rating"] is None and numbers is not None and 1 < len(numbers) <= 11:

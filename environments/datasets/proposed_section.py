@@ -15,6 +15,8 @@ from groundlings.environments.datasets.linked_tables import Link, SeenTable
 from groundlings.environments.datasets.looks import Look
 from groundlings.environments.datasets.roles import Choice
 
+_FEW = 2
+"""Numbers, of which none lies far from the others."""
 _PARTS_OF_ONE = 10_000
 """As fine as ratings are told apart here."""
 _TOO_LARGE = 2**53 / _PARTS_OF_ONE
@@ -55,8 +57,8 @@ def section_of(
         columns["kinds"] = "play"
     if items is not None and (things := _things(section["items"])):
         section["items"]["things"] = things
-    if "rating" in columns:
-        section["scale"] = _scale(met.look(columns["rating"]), doubts)
+    if "rating" in columns and (scale := _scale(met.look(columns["rating"]), doubts)):
+        section["scale"] = scale
     return section
 
 
@@ -78,25 +80,33 @@ def _kinds(look: Look, doubts: list[str]) -> dict[str, str]:
     return {cell: kind or "interaction" for cell, kind in cells.items()}
 
 
-def _scale(look: Look, doubts: list[str]) -> dict[str, float]:
-    """The scale that ratings seem to have."""
+def _scale(look: Look, doubts: list[str]) -> dict[str, float] | None:
+    """The scale that ratings seem to have; None where they show none, which is said."""
     numbers = look.numbers
     assert numbers is not None
     largest = float(np.abs(numbers).max())
     if largest >= _TOO_LARGE:
         doubts.append(f"scale: among ratings as large as {largest:g} no steps can be seen; say low, high and step")
-        return {"low": float(numbers[0]), "high": float(numbers[-1]), "step": 1.0}
+        return None
     parts = np.rint(numbers * _PARTS_OF_ONE).astype(np.int64)
-    step = float(np.gcd.reduce(np.diff(parts))) / _PARTS_OF_ONE if len(parts) > 1 else 1.0
+    step = float(np.gcd.reduce(np.diff(parts))) / _PARTS_OF_ONE
     low, high = float(numbers[0]), float(numbers[-1])
     usual = np.gcd(round(step * _PARTS_OF_ONE), round((low - 1) * _PARTS_OF_ONE)) / _PARTS_OF_ONE
     if low >= 1 and high <= 5 and usual in (1, 0.5):
         low, high, step = 1.0, 5.0, float(usual)
     scale = {"low": low, "high": high, "step": step}
+    if len(numbers) > _FEW and high - numbers[-2] > numbers[-2] - low:
+        doubts.append(
+            f"scale: the ratings are {low:g} to {numbers[-2]:g}, and {high:g}: where {high:g} says that there is none, "
+            "make these cells empty"
+        )
     try:
         ScaleConfig.model_validate(scale)
     except ValueError:
-        doubts.append(f"scale: the ratings {low:g} to {high:g} are not in equal steps; say low, high and step")
+        doubts.append(
+            f"scale: the ratings {low:g} to {high:g} are not in up to 1,000 equal steps; say low, high and step"
+        )
+        return None
     told = f"scale: {low:g} to {high:g} in steps of {step:g} is what the ratings show"
     doubts.append(f"{told}; correct it if more may be given")
     return {key: int(each) if each == int(each) else each for key, each in scale.items()}

@@ -102,8 +102,8 @@ def as_time(look: Look) -> Fit:
 def as_stars(look: Look) -> Fit:
     """Of a rating; without a word for it in the header it is a guess, and left to the reader."""
     numbers = look.numbers
-    if numbers is None or len(numbers) > _MOST_STARS or look.times is not None:
-        return Fit(look, 0.0, ())
+    if numbers is None or not 1 < len(numbers) <= _MOST_STARS or look.times is not None:
+        return Fit(look, 0.0, ())  # one number tells nobody's likes apart: implicit feedback, which some write as 1
     points, reasons = _named(look, "rating", 1.5)
     told = f"it holds {len(numbers)} different numbers from {numbers[0]:g} to {numbers[-1]:g}"
     return Fit(look, points + 0.5 * (points > 0), (*reasons, told))
@@ -114,7 +114,8 @@ def as_weight(look: Look) -> Fit:
     if look.numbers is None or look.numbers[0] < 0 or look.times is not None:
         return Fit(look, 0.0, ())
     points, reasons = _named(look, "weight", 1.5)
-    return Fit(look, points, (*reasons, f"it holds numbers from {look.numbers[0]:g} to {look.numbers[-1]:g}"))
+    few, most = (f"{number:g}" for number in look.numbers[[0, -1]])
+    return Fit(look, points, (*reasons, f"it holds numbers from {few} to {most}" if few != most else f"it holds {few}"))
 
 
 def as_kind(look: Look) -> Fit:

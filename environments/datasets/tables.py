@@ -248,6 +248,14 @@ class Table:
             self.fail(int(rows[0]), complaint)
         self.problems.note(Problem(self, rows, complaint))
 
+    def remark(self, row: int, what: str) -> None:
+        """Say of a row what its reader has to know, though it is used; a warning where nobody collects problems."""
+        told = f"{self.home(row)}, {self.where(row)}: {what}"
+        if self.problems is None:
+            warnings.warn(told, RunWarning, stacklevel=3)
+        elif told not in self.problems.remarks:
+            self.problems.remarks.append(told)
+
     def fail(self, row: int, complaint: str) -> NoReturn:
         """Raise DataError about a row (0 is the first row of data)."""
         raise DataError(f"{self.home(row)}, {self.where(row)}: {complaint}")

@@ -10,6 +10,7 @@ import numpy as np
 from groundlings.environments.arrays import IntArray
 from groundlings.environments.datasets.columns import Column
 from groundlings.environments.datasets.ids import places_of
+from groundlings.environments.datasets.remarks import REMOVE, remark_on_words
 from groundlings.environments.datasets.tables import Table
 from groundlings.environments.errors import DataError, shown
 from groundlings.environments.ties import Ties
@@ -48,6 +49,7 @@ def named_ids(table: Table, name: str, key: str) -> Column:
     """A column of ids without an empty cell; `key` is what asked for it."""
     column = table.ids(name, key)
     column.refuse_empty(f"the id of the {name}")
+    remark_on_words(column, key, REMOVE)
     return column
 
 

@@ -40,7 +40,7 @@ def check_data(
     proposal = propose_for(files)
     found = _read(proposal)
     if only_yaml:
-        doubts = (*proposal.doubts, *([found] if isinstance(found, str) else []))
+        doubts = (*proposal.doubts, *([found] if isinstance(found, str) else found.notes))
         say_yaml(_content(proposal), comments=doubts)
     else:
         _print(proposal, found, Terminal())

@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, model_validator
 
 from groundlings.environments.datasets.ids import alike, places_of
+from groundlings.environments.datasets.remarks import MAKE_EMPTY, remark_on_words
 from groundlings.environments.datasets.tables import Table
 from groundlings.environments.errors import ConfigError, RunWarning, shown
 from groundlings.environments.paths import NamedPath
@@ -73,6 +74,7 @@ def _read(table: ItemTableConfig, item_ids: Sequence[str], base: Path) -> tuple[
     path = base / table.path
     rows = Table.read(path)
     items, groups = rows.ids(table.item, f"{where}.item"), rows.column(table.group, f"{where}.group")
+    remark_on_words(groups, f"{where}.group", MAKE_EMPTY)
     places = places_of(items.values, item_ids)[items.codes]
     if (places < 0).all():
         raise ConfigError(

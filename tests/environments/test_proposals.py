@@ -241,9 +241,35 @@ def test_numbers_of_hundreds_of_digits_are_no_ratings():
 @pytest.mark.parametrize("largest", [-(2**63), 2**64 - 1])
 def test_ratings_too_large_for_steps_to_be_seen_are_said(largest):
     frame = met()
-    frame["stars"] = [largest] * len(frame)
+    frame["stars"] = [largest, largest // 2] * (len(frame) // 2)
     proposal = propose_for([frame, goods()])
-    assert proposal.section["scale"]["step"] == 1
+    assert "scale" not in proposal.section
     assert f"scale: among ratings as large as {abs(largest):g} no steps can be seen; say low, high and step" in (
         proposal.doubts
     )
+
+
+@pytest.mark.parametrize("cell", [1, 1.0, 5])
+def test_one_number_alone_is_no_rating(cell):
+    proposal = propose_for([met().assign(stars=cell), goods()])
+    assert not {"rating", "scale"} & {*proposal.section["interactions"], *proposal.section}
+    assert any(f"'stars' is not used: it holds {cell:g} and nothing else" in doubt for doubt in proposal.doubts)
+
+
+def test_ratings_without_equal_steps_get_no_scale_and_one_reason():
+    frame = met()
+    frame["stars"] = [-8.74, 7.1, -3.33, 0.05, 99.0, 2.5] * USERS
+    proposal = propose_for([frame, goods()])
+    assert "scale" not in proposal.section
+    told = [doubt for doubt in proposal.doubts if doubt.startswith("scale")]
+    assert len(told) == 2
+    assert "-8.74 to 7.1, and 99: where 99 says that there is none" in told[0]
+    assert "not in up to 1,000 equal steps" in told[1]
+
+
+def test_minus_nothing_is_nothing():
+    frame = met()
+    frame["stars"] = ["-0", "1", "2", "3", "4", "0"] * USERS
+    proposal = propose_for([frame, goods()])
+    assert proposal.section["scale"] == {"low": 0, "high": 4, "step": 1}
+    assert any(doubt.startswith("scale: 0 to 4 in steps of 1") for doubt in proposal.doubts)
