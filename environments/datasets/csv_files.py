@@ -215,7 +215,7 @@ def line_starts(path: Path, separator: str) -> IntArray:
     content = unpacked(path)
     if b'"' not in content and content.count(b"\r") == content.count(b"\r\n"):
         return _lines_that_hold_something(content)[1:]
-    with _text(path) as file:
+    with opened(path) as file:
         reader = _rows(file, separator)
         starts, line = [], 1
         try:
@@ -240,7 +240,8 @@ def _lines_that_hold_something(content: bytes) -> IntArray:
 
 
 @contextmanager
-def _text(path: Path) -> Iterator[IO[str]]:
+def opened(path: Path) -> Iterator[IO[str]]:
+    """A file in UTF-8, perhaps packed with gzip, as text with the ends of lines that it has."""
     with path.open("rb") as file:
         packed = file.read(len(_PACKED)) == _PACKED
     if packed:

@@ -14,7 +14,7 @@ from groundlings.environments.errors import DataError
 
 WhoOrWhat = Literal["user", "item"]
 
-_COVERED = 0.9
+COVERED = 0.9
 """Share of the ids of a column that another file's key must have to be the table of these ids."""
 
 
@@ -66,8 +66,17 @@ class Link:
         return f"{self.share:.0%} of the ids in {self.column.name!r} are in {there}, where each stands once"
 
 
-def interactions_of(seen: Sequence[SeenTable], doubts: list[str]) -> SeenTable:
-    """The table with a row per interaction."""
+def interactions_of(seen: Sequence[SeenTable], doubts: list[str], misread: Sequence[str]) -> SeenTable:
+    """The table with a row per interaction.
+
+    Args:
+        seen: All tables.
+        doubts: What is to be told of them; a doubt of this is added.
+        misread: Those that tell why a table does not look like one of interactions.
+
+    Raises:
+        DataError: No table has interactions of two things.
+    """
 
     def points(each: SeenTable) -> float:
         pairs = sum(roles.as_who_or_what(look, role, ()).points >= 1 for look in each.looks for role in _WHO_AND_WHAT)
@@ -76,8 +85,8 @@ def interactions_of(seen: Sequence[SeenTable], doubts: list[str]) -> SeenTable:
 
     ranked = sorted(seen, key=lambda each: (-points(each), -each.table.data.num_rows))
     if not ranked or sum(not look.is_unique and look.times is None for look in ranked[0].looks) < 2:
-        told = ["no file has two columns whose ids repeat, as users and items of interactions do; name it too", *doubts]
-        raise DataError(". ".join(told))
+        told = "no file has two columns whose ids repeat, as users and items of interactions do"
+        raise DataError(". ".join([told, *doubts] if misread else [f"{told}; name it too", *doubts]))
     if len(ranked) > 1 and points(ranked[0]) == points(ranked[1]):
         doubts.append(f"{ranked[0].name} is taken for the interactions, having most rows; {ranked[1].name} may be too")
     return ranked[0]
@@ -95,7 +104,7 @@ def linked_to(met: SeenTable, others: Sequence[SeenTable], doubts: list[str]) ->
             for key in other.looks
             if key.is_unique
             for column in met.looks
-            if (share := column.covered_by(key)) >= _COVERED and column.times is None
+            if (share := column.covered_by(key)) >= COVERED and column.times is None
         ]
         if able:
             links.append(max(able, key=lambda link: (max(map(link.points, _WHO_AND_WHAT)), link.share)))

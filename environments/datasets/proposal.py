@@ -13,6 +13,7 @@ from groundlings.environments.datasets.frames import whole_table
 from groundlings.environments.datasets.header_words import PASSED_OVER, fits_by_name, pieces
 from groundlings.environments.datasets.linked_tables import Link, SeenTable, WhoOrWhat, interactions_of, linked_to
 from groundlings.environments.datasets.looks import MOST_ROWS, Look, looks_at
+from groundlings.environments.datasets.misread import almost_linked, misread
 from groundlings.environments.datasets.problems import Problems
 from groundlings.environments.datasets.proposed_offers import offers_in
 from groundlings.environments.datasets.proposed_section import section_of
@@ -90,17 +91,21 @@ def propose(tables: Sequence[Table], known: Sequence[str] = ()) -> Proposal:
         DataError: No table has interactions of two things.
     """
     seen = [SeenTable(table, looks_at(table)) for table in tables]
-    doubts = [*known, *(doubt for each in seen if (doubt := _headless(each)))]
-    met = interactions_of(seen, doubts)
+    wrong = misread(tables)
+    doubts = [*wrong, *known, *(doubt for each in seen if (doubt := _headless(each)))]
+    met = interactions_of(seen, doubts, wrong)
     items, users = linked_to(met, [each for each in seen if each is not met], doubts)
     choices = [*_of_interactions(met, items, users, doubts)]
-    if items is None:
+    taken = [met, *(link.table for link in (items, users) if link)]
+    offers = None if items is None else offers_in(items, [each for each in seen if each not in taken])
+    used = taken if offers is None else [*taken, offers[0]]
+    almost = almost_linked(met, [each for each in seen if each not in used])
+    doubts += almost
+    if items is None and not almost:
         doubts.append(
             "no file has a row per item with an id that the interactions name; write one with a column of ids and one "
             "of titles, and name it under `items`"
         )
-    taken = [met, *(link.table for link in (items, users) if link)]
-    offers = None if items is None else offers_in(items, [each for each in seen if each not in taken])
     if items is not None:
         choices += _of_items(items, doubts, offers)
     if offers is not None:

@@ -20,6 +20,7 @@ from groundlings.environments.datasets.columns import Column
 from groundlings.environments.datasets.csv_files import SEPARATORS, Ragged, read_csv
 from groundlings.environments.datasets.file_kinds import refuse_large, refuse_long_cells
 from groundlings.environments.datasets.file_parts import Part
+from groundlings.environments.datasets.other_separators import other_separator
 from groundlings.environments.datasets.problems import Problem, Problems
 from groundlings.environments.errors import DataError, RunWarning, shown
 from groundlings.environments.lookalikes import near
@@ -125,7 +126,7 @@ class Table:
                 continue
             twice = name in headers
             found = "stands in the header twice" if twice else "is not in the header"
-            advice = "; rename one of them" if twice else near(name, headers)
+            advice = "; rename one of them" if twice else _otherwise(part) or near(name, headers)
             raise DataError(
                 f"{part.path}: column {name!r} ({key}) {found}; the columns are {', '.join(map(repr, headers))}{advice}"
             )
@@ -273,10 +274,17 @@ def is_text(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
+def _otherwise(part: Part) -> str:
+    """The end of a message on a text file whose cells other signs seem to separate; "" of others."""
+    told = "" if part.separator is None else other_separator(part.path, len(part.headers))
+    return told and f"; {told}"
+
+
 def _reject_ragged(table: Table, part: Part) -> None:
     """Reject rows with too few or too many cells; they are not among the table's rows."""
     first, sign = part.ragged[0], SEPARATORS[part.separator or ","].removesuffix("s")
-    complaint = f"found {first.found} cells, expected {first.expected} as in the header; quote cells that hold a {sign}"
+    complaint = f"found {first.found} cells, expected {first.expected} as in the header"
+    complaint += _otherwise(part) or f"; quote cells that hold a {sign}"
     if table.problems is None or not table.data.num_rows:
         raise DataError(f"{part.path}, {part.line(first.row)}: {complaint}")
     places = tuple(part.line(each.row) for each in part.ragged[:_PLACES])
