@@ -22,7 +22,7 @@ WORDS: Final[dict[Role, tuple[str, ...]]] = {
     ),
     "timestamp": (
         "timestamp", "time", "date", "datetime", "when", "ts", "at", "day", "created", "unix", "utc", "datum", "zeit",
-        "fecha", "heure",
+        "fecha", "heure", "dt", "dat",
     ),
     "rating": ("rating", "stars", "star", "score", "grade", "overall", "rate", "vote", "bewertung", "note"),
     "kind": ("event", "action", "type", "kind", "behavior", "behaviour", "activity", "interaction"),
@@ -50,18 +50,22 @@ PASSED_OVER: Final[dict[str, tuple[str, ...]]] = {
 }
 """What a data set of one's own has no column for, and words for it."""
 
+_OF_A_BASKET = frozenset(PASSED_OVER["a basket, an order or a session"])
+
 _COUNTS_OF_PLAYS = frozenset({
     "plays", "playcount", "playcounts", "listens", "listencount", "scrobbles", "streams", "views", "count", "counts",
     "times", "frequency",
 })  # fmt: skip
 _LENGTHS = frozenset({"duration", "dwell", "length", "minutes", "min", "seconds", "sec", "ms", "hours", "time"})
 
+_KIND_BEHIND = re.compile(r":(?:token|float)(?:_seq)?\Z")
+"""The kind of its cells, as files of RecBole have it behind a header."""
 _PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_]+")
 
 
 def pieces(header: str) -> tuple[str, ...]:
-    """The words of a header: "movieId" and "MOVIE_ID" are both "movie" and "id"."""
-    return tuple(piece.lower() for piece in _PIECES.findall(header))
+    """The words of a header: "movieId", "MOVIE_ID" and RecBole's "movie_id:token" are all "movie" and "id"."""
+    return tuple(piece.lower() for piece in _PIECES.findall(_KIND_BEHIND.sub("", header)))
 
 
 def fits_by_name(header: str, role: Role) -> float:
@@ -84,6 +88,12 @@ def says_count(header: str) -> bool:
 def says_plays(header: str) -> bool:
     """Whether a header says that its cells count plays, so that each row is of the kind `play`."""
     return bool(set(pieces(header)) & {"plays", "playcount", "playcounts", "listens", "listencount", "scrobbles"})
+
+
+def says_basket(header: str) -> bool:
+    """Whether a header says that its cells are baskets, orders or sessions, and neither users nor items."""
+    words = set(pieces(header))
+    return bool(words & _OF_A_BASKET) and not any(fits_by_name(header, role) for role in ("user", "item"))
 
 
 def says_id(header: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from groundlings.environments.datasets import roles
-from groundlings.environments.datasets.header_words import fits_by_name
+from groundlings.environments.datasets.header_words import fits_by_name, says_basket
 from groundlings.environments.datasets.looks import Look
 from groundlings.environments.datasets.tables import Table
 from groundlings.environments.errors import DataError
@@ -16,6 +16,9 @@ WhoOrWhat = Literal["user", "item"]
 
 COVERED = 0.9
 """Share of the ids of a column that another file's key must have to be the table of these ids."""
+
+_CALLED_ALIKE = 2.5
+"""Points of two columns with one header: more than of a header that says user, or item."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +60,9 @@ class Link:
         named = fits_by_name(self.column.name, role) - fits_by_name(self.column.name, other)
         there = max(fits_by_name(each, role) for each in (self.key.name, self.table.table.path.stem))
         titled = any(fits_by_name(look.name, "title") and look.numbers is None for look in self.table.looks)
-        return 2 * named + there + (self.column.name == self.key.name) / 2 + (titled and role == "item") / 2
+        # Numbers are in each other's columns by chance; two files that call a column alike mean one thing by it.
+        alike = _CALLED_ALIKE * (self.column.name == self.key.name)
+        return 2 * named + there + alike + (titled and role == "item") / 2
 
     @property
     def reason(self) -> str:
@@ -106,8 +111,11 @@ def linked_to(met: SeenTable, others: Sequence[SeenTable], doubts: list[str]) ->
             for column in met.looks
             if (share := column.covered_by(key)) >= COVERED and column.times is None
         ]
-        if able:
-            links.append(max(able, key=lambda link: (max(map(link.points, _WHO_AND_WHAT)), link.share)))
+        best = max(able, key=lambda link: (max(map(link.points, _WHO_AND_WHAT)), link.share), default=None)
+        if best is not None and says_basket(best.column.name):
+            doubts.append(_of_baskets(best))
+        elif best is not None:
+            links.append(best)
     links.sort(key=lambda link: -abs(link.points("item") - link.points("user")))
     found: dict[WhoOrWhat, Link] = {}
     for link in links:
@@ -119,3 +127,12 @@ def linked_to(met: SeenTable, others: Sequence[SeenTable], doubts: list[str]) ->
         if role not in found and all(link.column is not each.column for each in found.values()):
             found[role] = link
     return found.get("item"), found.get("user")
+
+
+def _of_baskets(link: Link) -> str:
+    """What to say where a table describes baskets: whose they are, and when, may stand there."""
+    file, column = link.table.table.path.name, link.column.name
+    return (
+        f"{file} has a row per {column!r}, and a data set has no baskets; if it tells of users and times, write that "
+        f"into the table of the interactions first (in pandas: interactions.merge(baskets, on={link.key.name!r}))"
+    )

@@ -12,6 +12,7 @@ import numpy as np
 from groundlings.environments.arrays import FloatArray
 from groundlings.environments.datasets.columns import Column
 from groundlings.environments.datasets.genres import genres_of
+from groundlings.environments.datasets.header_words import fits_by_name, says_id
 from groundlings.environments.datasets.ids import as_whole_numbers
 from groundlings.environments.datasets.tables import Table
 from groundlings.environments.datasets.times import Times, read_times
@@ -68,7 +69,7 @@ class Look:
     @cached_property
     def times(self) -> Times | None:
         """The moments of the cells; None where they are none, or give no date of real data."""
-        if self.empty or not self.distinct or self._is_of_small_numbers:
+        if self.empty or not self.distinct or self._is_of_small_numbers or self._is_called_an_id:
             return None
         try:
             found = read_times(self.column, None)
@@ -77,6 +78,11 @@ class Look:
         seconds = found.ticks // found.per_second
         numeric = self.numbers is not None
         return None if numeric and np.median(seconds) < (_FIRST_YEAR - 1970) * _SECONDS_A_YEAR else found
+
+    @property
+    def _is_called_an_id(self) -> bool:
+        """Whether the header says id, and nothing of time: numbers of articles may have as many digits as moments."""
+        return says_id(self.name) and not fits_by_name(self.name, "timestamp")
 
     @property
     def _is_of_small_numbers(self) -> bool:

@@ -128,11 +128,17 @@ def propose(tables: Sequence[Table], known: Sequence[str] = ()) -> Proposal:
 
 
 def _headless(seen: SeenTable) -> str:
-    """What to say of a table whose headers are numbers, as those of a file without a header line; "" of others."""
+    """What to say of a table whose headers are cells, as those of a file without a header line; "" of others."""
     headers = seen.table.data.column_names
-    if not all(header.replace(".", "", 1).isdecimal() for header in headers):
+    if not any(_is_cell(look) for look in seen.looks):
         return ""
     return f"{seen.name}: the first line ({', '.join(headers)}) looks like data; write a line with headers above it"
+
+
+def _is_cell(look: Look) -> bool:
+    """Whether the header of a column is one of its cells, or a number among numbers."""
+    number = look.name.replace(".", "", 1).isdecimal() and look.numbers is not None
+    return number or look.name in look.distinct
 
 
 def _of_interactions(met: SeenTable, items: Link | None, users: Link | None, doubts: list[str]) -> list[Choice]:

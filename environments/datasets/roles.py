@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from groundlings.environments.datasets.header_words import Role, fits_by_name, says_id
+from groundlings.environments.datasets.header_words import Role, fits_by_name, says_basket, says_id
 from groundlings.environments.datasets.looks import Look
 
+_PERHAPS = 0.5
+"""Points of what is named as possible and not proposed."""
 _AS_LIKELY = 0.5
 """Points within which two columns are as likely."""
 _MOST_STARS, _MOST_KINDS = 101, 20
@@ -81,6 +83,9 @@ def as_who_or_what(look: Look, role: Role, links: Sequence[str]) -> Fit:
         points, reasons = points + 3, [*reasons, *links]
     if look.times is not None or _is_measure(look):
         return Fit(look, 0.0, ())
+    other_one: Role = "item" if role == "user" else "user"
+    if says_basket(look.name) or fits_by_name(look.name, other_one) > fits_by_name(look.name, role):
+        return Fit(look, _PERHAPS, ())
     if says_id(look.name):
         points, reasons = points + 0.5, [*reasons, "its header says id"]
     other = max(fits_by_name(look.name, each) for each in ("rating", "weight", "timestamp", "kind"))

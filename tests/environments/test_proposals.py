@@ -273,3 +273,56 @@ def test_minus_nothing_is_nothing():
     proposal = propose_for([frame, goods()])
     assert proposal.section["scale"] == {"low": 0, "high": 4, "step": 1}
     assert any(doubt.startswith("scale: 0 to 4 in steps of 1") for doubt in proposal.doubts)
+
+
+@pytest.mark.parametrize(
+    ("met_by", "described_by", "expected"),
+    [
+        # H&M: numbers of articles have as many digits as seconds since 1970.
+        (
+            {"t_dat": "2018-09-0{b}", "customer_id": "c{a}", "article_id": "66371300{b}"},
+            {"article_id": "66371300{b}", "prod_name": "Top {b}"},
+            {"user": "customer_id", "item": "article_id", "timestamp": "t_dat"},
+        ),
+        # MyAnimeList: all numbers of users are numbers of series as well.
+        (
+            {"user_id": "{a}", "anime_id": "{b}", "rating": "{b}"},
+            {"anime_id": "{b}", "name": "Series {b}"},
+            {"user": "user_id", "item": "anime_id", "rating": "rating"},
+        ),
+        # RecBole: the kind of the cells stands behind each header.
+        (
+            {"user_id:token": "u{a}", "item_id:token": "i{b}", "timestamp:float": "88125094{b}"},
+            {"item_id:token": "i{b}", "movie_title:token_seq": "Film {b}"},
+            {"user": "user_id:token", "item": "item_id:token", "timestamp": "timestamp:float"},
+        ),
+    ],
+    ids=["clothes", "series", "recbole"],
+)
+def test_tables_that_people_publish_are_told_apart_although_numbers_agree_by_chance(met_by, described_by, expected):
+    pairs = [(a, b) for a in range(1, 6) for b in range(1, 8) if (a + b) % 3]
+    rows = [{name: cell.format(a=a, b=b) for name, cell in met_by.items()} for a, b in pairs]
+    items = [{name: cell.format(b=b) for name, cell in described_by.items()} for b in range(1, 8)]
+    proposal = propose_for([pd.DataFrame(rows), pd.DataFrame(items)])
+    found = columns(proposal)
+    assert {key: found[f"interactions.{key}"] for key in expected} == expected
+    assert (found["items.id"], found["items.title"]) == tuple(described_by)
+    assert "users" not in proposal.section
+
+
+def test_a_table_of_orders_is_no_table_of_users():
+    bought = pd.DataFrame([(order, f"p{(order + n) % 7}") for order in range(1, 13) for n in range(3)])
+    bought.columns = ["order_id", "product_id"]
+    orders = pd.DataFrame([(order, order % 4) for order in range(1, 13)], columns=["order_id", "user_id"])
+    proposal = propose_for([bought, orders])
+    assert columns(proposal)["interactions.user"] is None
+    assert "users" not in proposal.section
+    told = " ".join(proposal.doubts)
+    assert "has a row per 'order_id', and a data set has no baskets" in told
+    assert "interactions.merge(baskets, on='order_id')" in told
+
+
+def test_a_file_without_headers_is_told_as_such(tmp_path):
+    path = tmp_path / "ratings.csv"
+    path.write_text("".join(f"A{n % 4}X,B{n % 7},{n % 5 + 1}.0,{1_365_811_200 + n}\n" for n in range(20)))
+    assert "the first line (A0X, B0, 1.0, 1365811200) looks like data; write" in " ".join(propose_for([path]).doubts)
