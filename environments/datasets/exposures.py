@@ -16,7 +16,12 @@ from groundlings.environments.dataset import Dataset
 from groundlings.environments.datasets.columns import Column
 from groundlings.environments.datasets.ids import unknown_ids
 from groundlings.environments.datasets.ratings import read_ratings
-from groundlings.environments.datasets.remarks import REMOVE, remark_on_moments, remark_on_words
+from groundlings.environments.datasets.remarks import (
+    REMOVE,
+    remark_on_moments,
+    remark_on_ratings,
+    remark_on_words,
+)
 from groundlings.environments.datasets.tables import Table
 from groundlings.environments.datasets.time_cells import TimeUnit
 from groundlings.environments.datasets.times import Times, read_times
@@ -123,6 +128,10 @@ def load_exposures(config: ExposuresConfig, base: Path, dataset: Dataset) -> Exp
         pages = _pages_by_time(lists, sessions, moments)
     positions = _places(_optional(rows, config.position, "position"), config.first_position)
     stars = _optional(rows, config.rating, "rating")
+    ratings = None if stars is None else read_ratings(stars, dataset.scale, "the data set's scale")
+    if ratings is not None:
+        for told in remark_on_ratings(ratings, dataset.scale, "exposures.rating"):
+            rows.remark(int(np.argmax(~np.isnan(ratings))), told)
     known = (user_rows >= 0) & (item_rows >= 0)
     table = Exposures.of(
         np.maximum(user_rows, 0),
@@ -135,7 +144,7 @@ def load_exposures(config: ExposuresConfig, base: Path, dataset: Dataset) -> Exp
         sessions=sessions,
         positions=positions,
         opened=opened,
-        ratings=None if stars is None else read_ratings(stars, dataset.scale, "the data set's scale"),
+        ratings=ratings,
         propensities=_propensities(_optional(rows, config.propensity, "propensity")),
         censored=_ends(censored, pages, config.last_page, len(user_rows)) | _shortened(sessions, pages, known),
         timestamps=None if moments is None else moments.ticks,

@@ -269,7 +269,7 @@ def test_ratings_without_equal_steps_get_no_scale_and_one_reason():
 
 def test_minus_nothing_is_nothing():
     frame = met()
-    frame["stars"] = ["-0", "1", "2", "3", "4", "0"] * USERS
+    frame["stars"] = ["-0", "1", "2", "3", "4", "1"] * USERS
     proposal = propose_for([frame, goods()])
     assert proposal.section["scale"] == {"low": 0, "high": 4, "step": 1}
     assert any(doubt.startswith("scale: 0 to 4 in steps of 1") for doubt in proposal.doubts)

@@ -114,17 +114,19 @@ def test_ratings_that_are_all_the_same_are_said(tmp_path, cell, would):
 def test_logs_of_what_was_shown_and_ties_are_warned_of(tmp_path):
     toy = make_toy(ToyOptions(n_users=8, n_items=12, interactions_per_user=4))
     (one, two), (a, b) = toy.people.user_ids[:2], toy.catalog.item_ids[:2]
-    rows = [f"{one},{a},NULL,1700000000", f"{one},{b},NULL,1700000000", f"{two},{a},s,0"]
-    (tmp_path / "log.csv").write_text("\n".join(["user,item,session,at", *rows]), encoding="utf-8")
-    config = ExposuresConfig.model_validate({"path": "log.csv", "session": "session", "timestamp": "at"})
+    rows = [f"{one},{a},NULL,1700000000,1", f"{one},{b},NULL,1700000000,", f"{two},{a},s,0,1"]
+    (tmp_path / "log.csv").write_text("\n".join(["user,item,session,at,stars", *rows]), encoding="utf-8")
+    config = ExposuresConfig.model_validate(
+        {"path": "log.csv", "session": "session", "timestamp": "at", "rating": "stars"}
+    )
     with pytest.warns(RunWarning) as told:
         assert len(load_exposures(config, tmp_path, toy)) == 3
     texts = sorted(str(each.message) for each in told)
-    assert [("(exposures.session) holds 'NULL'" in text, "(2 rows hold" in text) for text in texts] == [
-        (True, True),
-        (False, False),
-    ]
-    assert "(exposures.timestamp) holds '0', which is 1970-01-01" in texts[1]
+    assert len(texts) == 3
+    assert "all 2 ratings (exposures.rating) are 1 on a scale of 1 to 5" in texts[0]
+    assert "(exposures.session) holds 'NULL'" in texts[1]
+    assert "(2 rows hold" in texts[1]
+    assert "(exposures.timestamp) holds '0', which is 1970-01-01" in texts[2]
     (tmp_path / "ties.csv").write_text("user,friend\nnan,1\n1,2\n", encoding="utf-8")
     with pytest.warns(RunWarning, match=r"'user' \(TIES\) holds 'nan'.*\(1 row holds .* remove these rows"):
         read_ties(tmp_path / "ties.csv", ("1", "2"), "the data set", "TIES")
