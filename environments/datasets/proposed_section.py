@@ -100,6 +100,11 @@ def _scale(look: Look, doubts: list[str]) -> dict[str, float] | None:
             f"scale: the ratings are {low:g} to {numbers[-2]:g}, and {high:g}: where {high:g} says that there is none, "
             "make these cells empty"
         )
+    if len(numbers) > _FEW and low <= 0 < numbers[1]:
+        doubts.append(
+            f"scale: where {low:g} says that somebody did not rate, make these cells empty, and let `low` be "
+            f"{numbers[1]:g}"
+        )
     try:
         ScaleConfig.model_validate(scale)
     except ValueError:

@@ -126,7 +126,7 @@ class Table:
                 continue
             twice = name in headers
             found = "stands in the header twice" if twice else "is not in the header"
-            advice = "; rename one of them" if twice else _otherwise(part) or near(name, headers)
+            advice = "; rename one of them" if twice else _otherwise(part) or _headless(part) or near(name, headers)
             raise DataError(
                 f"{part.path}: column {name!r} ({key}) {found}; the columns are {', '.join(map(repr, headers))}{advice}"
             )
@@ -278,6 +278,13 @@ def _otherwise(part: Part) -> str:
     """The end of a message on a text file whose cells other signs seem to separate; "" of others."""
     told = "" if part.separator is None else other_separator(part.path, len(part.headers))
     return told and f"; {told}"
+
+
+def _headless(part: Part) -> str:
+    """The end of a message on a file whose first line holds numbers, as headers hardly do; "" of others."""
+    if not any(header.replace(".", "", 1).isdecimal() for header in part.headers):
+        return ""
+    return "; where this first line is data, write a line with headers above it"
 
 
 def _reject_ragged(table: Table, part: Part) -> None:

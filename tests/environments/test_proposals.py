@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from groundlings.environments.datasets import OwnData
 from groundlings.environments.datasets.own import load_own
 from groundlings.environments.datasets.proposal import Proposal, propose_for
+from groundlings.environments.datasets.tables import Table
 from groundlings.environments.errors import DataError
 
 USERS, ITEMS = 12, 9
@@ -273,6 +274,8 @@ def test_minus_nothing_is_nothing():
     proposal = propose_for([frame, goods()])
     assert proposal.section["scale"] == {"low": 0, "high": 4, "step": 1}
     assert any(doubt.startswith("scale: 0 to 4 in steps of 1") for doubt in proposal.doubts)
+    told = "scale: where 0 says that somebody did not rate, make these cells empty, and let `low` be 1"
+    assert told in proposal.doubts, "so it is in Goodreads and Book-Crossing, and -1 among anime"
 
 
 @pytest.mark.parametrize(
@@ -326,3 +329,5 @@ def test_a_file_without_headers_is_told_as_such(tmp_path):
     path = tmp_path / "ratings.csv"
     path.write_text("".join(f"A{n % 4}X,B{n % 7},{n % 5 + 1}.0,{1_365_811_200 + n}\n" for n in range(20)))
     assert "the first line (A0X, B0, 1.0, 1365811200) looks like data; write" in " ".join(propose_for([path]).doubts)
+    with pytest.raises(DataError, match="where this first line is data, write a line with headers above it"):
+        Table.read(path).check_header("user", "own.interactions.user")
