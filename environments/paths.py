@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import platformdirs
 from pydantic import AfterValidator, Field
 
+from groundlings.environments.addresses import not_read
 from groundlings.environments.errors import ConfigError, DataError, RunWarning, shown
 from groundlings.environments.missing_files import meant_instead
 
@@ -27,7 +28,8 @@ def usable(path: Path) -> Path:
     """The path as it was given.
 
     Raises:
-        ValueError: Nothing can lie there: a sign that no name may hold, a name too long, or the home of nobody.
+        ValueError: Nothing can lie there: a sign that no name may hold, a name too long, an address, or the home of
+            nobody.
     """
     name = str(path)
     try:
@@ -36,6 +38,8 @@ def usable(path: Path) -> Path:
         encoded = b"\0"
     if b"\0" in encoded:
         raise ValueError("a path cannot hold a zero byte or half a character")
+    if address := not_read(path):
+        raise ValueError(address)
     if len(encoded) > _LONGEST_PATH or any(len(os.fsencode(part)) > _LONGEST_NAME for part in path.parts):
         raise ValueError(_TOO_LONG)
     try:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
+from groundlings.environments.addresses import not_written
 from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.cleaning import printable_json
 from groundlings.environments.errors import ConfigError, RunDirectoryError
@@ -72,9 +73,11 @@ def choose_directory(name: str, out: Path | None, home: Path = Path()) -> Path:
         home: What relative paths begin at.
 
     Raises:
-        RunDirectoryError: `out` holds something already, or cannot be written.
+        RunDirectoryError: `out` holds something already, is an address, or cannot be written.
     """
     if out is not None:
+        if address := not_written(out):
+            raise RunDirectoryError(f"{out}: {address}")
         directory = home / out
         if directory.exists() and (
             not directory.is_dir() or any(not _is_leftover(path) for path in directory.iterdir())

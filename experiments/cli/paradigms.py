@@ -50,8 +50,11 @@ def paradigms(run: RunArgument, out: OutOption = None, as_json: JsonOption = Fal
 
 def _make(out: Path) -> None:
     """Make a directory where there is none, before anything is computed for it."""
+    from groundlings.environments.addresses import not_written
     from groundlings.environments.errors import ConfigError
 
+    if address := not_written(out):
+        raise ConfigError(f"--out {out}: {address}")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as fault:

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from groundlings.environments.bounded_files import bounded_text
 from groundlings.environments.errors import ConfigError, RunWarning, in_words, shown
 from groundlings.environments.key_words import without_keys, without_keys_as_names, without_secrets
-from groundlings.environments.lookalikes import near
+from groundlings.environments.missing_files import meant_among
 from groundlings.experiments.config import yaml_reading
 from groundlings.experiments.config.complaints import Config, Key, checked, key_path
 from groundlings.experiments.config.file_kinds import meant_for_another
@@ -242,7 +242,7 @@ def _nearby(path: Path) -> str:
     shipped = Path(__file__).parents[1] / "configs"
     folders = [folder for folder in (path.parent, shipped) if folder.is_dir()]
     names = {file.name: file for folder in folders for file in folder.glob("*.yaml") if file != path}
-    return near(path.name, names, lambda name: str(names[name]), least=0.6)
+    return meant_among(path, names)
 
 
 def _refuse_twins(path: Path, node: yaml.Node, sizes: dict[int, int]) -> int:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 
+from groundlings.environments.addresses import not_written
 from groundlings.environments.errors import RunDirectoryError
 from groundlings.environments.leftovers import is_abandoned
 from groundlings.experiments.archive.directory import why_not
@@ -22,8 +23,10 @@ def check_free(out: Path) -> None:
     """Return if an export may be written there.
 
     Raises:
-        RunDirectoryError: Something lies there already.
+        RunDirectoryError: Something lies there already, or it is an address.
     """
+    if address := not_written(out):
+        raise RunDirectoryError(f"{out}: {address}")
     if out.is_symlink() or (out.exists() and (not out.is_dir() or any(out.iterdir()))):
         raise RunDirectoryError(
             f"{out}: there is something already, and an export never overwrites anything; "

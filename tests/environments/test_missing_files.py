@@ -6,8 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from groundlings.environments.datasets import DatasetConfig, load_dataset
+from groundlings.environments.datasets.proposal import propose_for
 from groundlings.environments.errors import DataError
 
 DATA = Path(__file__).parent / "data"
@@ -69,3 +71,27 @@ def test_an_id_that_lost_the_zeros_before_it_is_told_as_such(shop):
     path = shop / "history.csv"
     path.write_text(path.read_text().replace("08,10,", "08,0010,"))
     assert "; '10' is: zeros before a number get lost in spreadsheets" in refusal(shop)
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("s3://bucket/history.csv", "addresses (s3:) are not read; download the file first"),
+        ("HTTPS://host.example/history.csv?version=2", "addresses (https:) are not read; download the file first"),
+        ("file:///data/history.csv", "this is an address; write the path alone, without file:"),
+    ],
+)
+def test_an_address_is_no_path(shop, address, told):
+    with pytest.raises(ValidationError) as error:
+        load(shop, address)
+    assert told in str(error.value)
+    with pytest.raises(DataError) as looked_at:
+        propose_for([Path(address)])
+    assert told in str(looked_at.value)
+
+
+def test_a_directory_that_is_called_as_addresses_begin_is_read(shop, monkeypatch):
+    monkeypatch.chdir(shop)
+    (shop / "s3:").mkdir()
+    (shop / "history.csv").rename(shop / "s3:" / "history.csv")
+    assert len(load(shop, "s3:/history.csv").interactions) == 4

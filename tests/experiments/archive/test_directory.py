@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from groundlings.environments.errors import RunDirectoryError
-from groundlings.experiments.archive.directory import write_bytes, write_json
+from groundlings.experiments.archive.directory import choose_directory, write_bytes, write_json
+from groundlings.experiments.exports.folders import new_directory
 
 
 def failing(code: int, gone: Path | None = None):
@@ -89,3 +90,15 @@ def test_json_keeps_every_value_and_holds_nothing_that_steers(tmp_path: Path) ->
     assert json.loads(written) == value
     assert "\x9b" not in written
     assert "é" in written
+
+
+def test_nothing_is_written_to_an_address_and_no_directory_of_its_name_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = r"^s3:/bucket/run: nothing is written to addresses \(s3:\); name a directory on this machine$"
+    with pytest.raises(RunDirectoryError, match=told):
+        choose_directory("shop", Path("s3://bucket/run"))
+    with pytest.raises(RunDirectoryError, match=told), new_directory(Path("s3://bucket/run")):
+        pass
+    assert not any(tmp_path.iterdir())

@@ -169,3 +169,8 @@ def test_a_file_that_is_not_there_is_answered_with_one_whose_name_looks_the_same
     (tmp_path / "K\u00e4ufe.yaml").touch()
     with pytest.raises(ConfigError, match=r"no such file; it is written 'Ka\\u0308ufe\.yaml'"):
         load_config(tmp_path / "Ka\u0308ufe.yaml")
+
+
+def test_an_address_is_no_experiment_file():
+    with pytest.raises(ConfigError, match=r"no such file; addresses \(https:\) are not read; download the file first"):
+        load_config(Path("https://host.example/shop.yaml"))
