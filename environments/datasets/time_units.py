@@ -69,6 +69,8 @@ def told_apart(column: Column, integers: IntArray | None) -> TimeUnit:
         _refuse_ambiguous(column, codes, likely, fits)
     if not likely:
         _refuse_other_dates(column, codes, numbers)
+    elif likely == ["s"]:
+        _reject_days(column, codes[fits["YYYYMMDD"]])
     return likely[0] if likely else "s"
 
 
@@ -98,6 +100,16 @@ def _refuse_other_dates(column: Column, codes: IntArray, numbers: IntArray) -> N
             f"{column.cell(row)} looks like {looks}, as all rows do; write dates as YYYYMMDD or 2024-05-31, or say "
             "that they are seconds with own.interactions.time_unit: s",
         )
+
+
+def _reject_days(column: Column, codes: IntArray) -> None:
+    """Reject rows with days in digits among seconds since 1970: as seconds, all of them would be the summer of 1970."""
+    rows = np.isin(column.codes, codes)
+    column.reject(
+        rows,
+        f"{column.cell(int(np.argmax(rows)))} looks like a date of the form YYYYMMDD, and other rows hold seconds "
+        "since 1970; bring the column to one notation",
+    )
 
 
 def _all_of_form(numbers: IntArray, form: str) -> bool:

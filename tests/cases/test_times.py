@@ -117,6 +117,7 @@ def test_milliseconds_as_pandas_makes_them_in_a_column_with_gaps(shop):
         ),
         (["20240101", "20240102", "20240230"], ["line 4", "'20240230'", "YYYYMMDD"]),
         (["20240101", "20240102", "1704067200"], ["line 4", "YYYYMMDD"]),
+        (["1704067200", "1704067201", "20240102"], ["line 4", "20240102 looks like", "YYYYMMDD", "one notation"]),
         (["1700000000000", "1700000000001", "1700000000"], ["line 4", "milliseconds", "looks like seconds"]),
         (["1700000000", "1700000001", "1700000000000000"], ["line 4", "looks like microseconds", "one unit"]),
         (["1700000000", "1700000001", "inf"], ["line 4", "'inf'", "seconds since 1970"]),
