@@ -45,7 +45,7 @@ from groundlings.experiments.running.supplied import Supplied
 from groundlings.simulator.engines.beside import Beside
 from groundlings.simulator.log.begun import begun_in
 from groundlings.simulator.log.reader import LogReader
-from groundlings.simulator.log.reply_forms import calls_with_estimates, replies_by_form
+from groundlings.simulator.log.reply_forms import builds_by_arm, calls_with_estimates, replies_by_form
 from groundlings.simulator.log.session_hashes import Hashes
 from groundlings.simulator.log.spending import Spending
 from groundlings.simulator.log.store import refuse_disguised_log, store_at
@@ -228,7 +228,11 @@ def _measured(
         background = write_background(directory, lies_behind)
         with _figures_beside(plan, directory, log) as figures:
             fingerprint = digest.answer()
-            replies = {"reply_forms": replies_by_form(log), "calls_with_estimated_tokens": calls_with_estimates(log)}
+            replies = {
+                "reply_forms": replies_by_form(log),
+                "calls_with_estimated_tokens": calls_with_estimates(log),
+                "model_builds": builds_by_arm(log),
+            }
             about = manifest(plan, log.run(), log.accepted_changes(), fingerprint, seconds)
         written = {**about, **replies, HELD_OUT_HASH: written_hash, BACKGROUND_HASH: background}
         written.update(fit_counts_hash(directory))

@@ -26,6 +26,13 @@ WHERE calls.tokens_estimated
 GROUP BY arms.name
 ORDER BY arms.name
 """
+_BUILDS = """
+SELECT arms.name AS arm, calls.model_fingerprint AS build, count(*) AS calls
+FROM calls JOIN sessions USING (session_id) JOIN arms USING (arm_id)
+WHERE calls.asked_by = 'agent' AND calls.status <> 'unanswerable' AND calls.model_fingerprint NOT IN ('', calls.model)
+GROUP BY arms.name, calls.model_fingerprint
+ORDER BY arms.name, calls DESC, calls.model_fingerprint
+"""
 _BY_ASKER = """
 SELECT DISTINCT arms.name AS arm, calls.asked_by AS asked_by, calls.form AS form,
        CASE WHEN calls.status <> 'unanswerable' THEN calls.model END AS model
@@ -48,6 +55,18 @@ def calls_with_estimates(log: OpenLog) -> dict[str, int]:
     if "tokens_estimated" not in log.columns_of("calls"):
         return {}
     return {arm: int(calls) for arm, calls in log.query(_ESTIMATED).to_numpy()}
+
+
+def builds_by_arm(log: OpenLog) -> dict[str, dict[str, int]]:
+    """Arm -> fingerprint of the model that answered its agents -> calls, most calls first.
+
+    Arms are absent whose server gave no fingerprint but the model's name.
+    """
+    found: dict[str, dict[str, int]] = defaultdict(dict)
+    if "asked_by" in log.columns_of("calls"):
+        for arm, build, calls in log.query(_BUILDS).to_numpy():
+            found[arm][build] = int(calls)
+    return dict(found)
 
 
 def replies_so_far(store: Store) -> Mapping[str, RepliesSoFar]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from groundlings.environments.arrays import BoolArray
+from groundlings.environments.errors import shown
 from groundlings.environments.words import plural
 from groundlings.experiments.analysis.comparison.effects import Headline
 from groundlings.experiments.analysis.comparison.estimators import Estimator
 from groundlings.experiments.analysis.comparison.integrity import (
     ALARM,
     attrition_p_value,
+    equal_shares_p_value,
     sample_ratio_p_value,
     split_attrition_p_value,
 )
@@ -29,6 +31,10 @@ _LOST_ALARM = 0.05
 _LOST_APART = 0.1
 """Arms that differ by more than this in their share of lost pages are not comparable, however few pages there are;
 below it, where chance gives such a difference less often than `_LOST_ALARM`."""
+_BUILDS_APART = 0.1
+"""As `_LOST_APART`, of the shares of calls that one build of a model answered: services take turns between builds."""
+_MOST_BUILDS = 3
+"""Named of each arm; a busy service may have dozens."""
 _UNEVEN = 0.02
 """Further than this from one half, one of two teams has had less to offer, and clicks compare quantity."""
 
@@ -109,7 +115,9 @@ def _as_declared(outcomes: Outcomes) -> tuple[Check, ...]:
 
 def _answered(outcomes: Outcomes) -> tuple[Check, ...]:
     """Whether enough could be read of what language models said, asked of each purpose of which anything is lost."""
-    return (*_readable(outcomes), *_thought(outcomes), *_learnt(outcomes), *_heard(outcomes))
+    return (
+        *_readable(outcomes), *_thought(outcomes), *_learnt(outcomes), *_heard(outcomes), *_built_alike(outcomes.builds)
+    )  # fmt: skip
 
 
 def _readable(outcomes: Outcomes) -> tuple[Check, ...]:
@@ -141,6 +149,27 @@ def _heard(outcomes: Outcomes) -> tuple[Check, ...]:
     found = [(arm.name, arm.lost_replies) for arm in outcomes.arms]
     short = [(name, each, each.limit) for name, each in found if each]
     return _within_limits("recommenders could read what they asked for their lists", short)
+
+
+def _built_alike(builds: Mapping[str, Mapping[str, int]]) -> tuple[Check, ...]:
+    """Whether every arm's agents were answered by the same builds of the model, asked where there are several."""
+    found = sorted({build for answered in builds.values() for build in answered})
+    if len(found) < 2:
+        return ()
+    calls = np.array([[answered.get(build, 0) for build in found] for answered in builds.values()])
+    p_value = equal_shares_p_value(calls)
+    apart = float(np.ptp(calls / calls.sum(axis=1, keepdims=True), axis=0).max())
+    other = p_value < ALARM and apart > _BUILDS_APART
+    said = "; ".join(f"{arm}: {_answered_by(answered)}" for arm, answered in builds.items())
+    name = "the same builds of the model answered in every arm"
+    return (Check(name, "failed" if other else "passed", f"{said} (chi-square p {p_value:.2g})"),)
+
+
+def _answered_by(answered: Mapping[str, int]) -> str:
+    """The builds that answered most, each with its calls."""
+    named = [f"{shown(build)} {calls:,} times" for build, calls in list(answered.items())[:_MOST_BUILDS]]
+    more = len(answered) - _MOST_BUILDS
+    return f"{', '.join(named)}{f' and {more:,} more' if more > 0 else ''}"
 
 
 def _within_limits(name: str, short: Sequence[tuple[str, LostKind | Questions, float]]) -> tuple[Check, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import chdtrc
 
-from groundlings.environments.arrays import BoolArray
+from groundlings.environments.arrays import BoolArray, IntArray
 
 ALARM = 0.001
 """Below this p, groups are no longer believed to be as planned (Fabijan et al. 2019)."""
@@ -59,3 +59,15 @@ def split_attrition_p_value(arm: tuple[int, int], baseline: tuple[int, int]) -> 
 
     table = np.array([[done, came - done] for done, came in (arm, baseline)])
     return float(fisher_exact(table).pvalue)
+
+
+def equal_shares_p_value(counts: IntArray) -> float:
+    """p of Pearson's chi-square test that kinds have the same shares in every group, 1 where there is one group.
+
+    Args:
+        counts: Of each kind, shape (n_groups, n_kinds); no kind and no group without any.
+    """
+    found = counts.astype(np.float64)
+    expected = found.sum(axis=1, keepdims=True) * found.sum(axis=0, keepdims=True) / found.sum()
+    freedom = (found.shape[0] - 1) * (found.shape[1] - 1)
+    return float(chdtrc(freedom, ((found - expected) ** 2 / expected).sum())) if freedom else 1.0

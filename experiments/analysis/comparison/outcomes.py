@@ -46,6 +46,7 @@ from groundlings.simulator.assignment import Assignment
 from groundlings.simulator.interventions import Intervention, in_words
 from groundlings.simulator.log.reader import LogReader
 from groundlings.simulator.log.reading.participants import LoggedArm
+from groundlings.simulator.log.reply_forms import builds_by_arm
 from groundlings.simulator.lost_pages import MAX_UNREADABLE
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ class Outcomes:
         metrics: Those of the experiment, in the order of its file.
         max_unreadable: The share of lost pages that the run allowed.
         changes: What became of the log since it was written; None where nobody looked.
+        builds: Arm -> fingerprint of the model that answered its agents -> calls; empty where none is known.
         arms_change_sessions: Whether what an arm shows decides on who comes when.
         assignment: Who lives in which arm, if ties may join agents of different arms.
     """
@@ -145,6 +147,7 @@ class Outcomes:
     metrics: tuple[Metric, ...] = METRICS
     max_unreadable: float = MAX_UNREADABLE
     changes: LogCheck | None = None
+    builds: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     arms_change_sessions: bool = False
     assignment: Assignment | None = None
 
@@ -206,6 +209,7 @@ def read_outcomes(
         preference=preference,
         metrics=measured.metrics,
         max_unreadable=limit_of(config),
+        builds=builds_by_arm(log) if row["model_fingerprint"] else {},
         arms_change_sessions=arms_change_sessions(config),
         assignment=assignment,
     )
