@@ -131,7 +131,7 @@ def try_estimators(directory: Path, logging: str | None = None, groups: int = 20
             f"arm {logging}: found one user on the first day; expected two or more, to be put into groups"
         )
     if not 2 <= groups <= len(logged):
-        raise ConfigError(f"groups: found {groups}; expected 2 to {len(logged)}, the users who came")
+        raise ConfigError(f"groups: found {groups}; expected 2 to {len(logged)}, the users who came (--groups)")
     chance = np.random.default_rng(plan.config.seed)
     group = chance.permutation(len(logged)) % groups
     try:
