@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pydantic import BaseModel
+
 from groundlings.environments.errors import ConfigError
 from groundlings.environments.key_words import holds_secret, without_keys_as_names
 from groundlings.experiments.config.environment import EnvironmentConfig
-from groundlings.experiments.config.schema import ExperimentConfig, PluginMindConfig
+from groundlings.experiments.config.schema import PluginMindConfig
 
 _OF_A_KEY = re.compile(
     r"(?:api|access|auth|secret|private|subscription|bearer|refresh|hf)[_-]?(?:key|token)\Z"
@@ -25,27 +27,30 @@ _IN_A_QUERY = re.compile(
 """In an address."""
 
 
-def refuse_keys_in_options(config: ExperimentConfig) -> None:
+def refuse_keys_in_options(config: BaseModel) -> None:
     """Raise `ConfigError` where an option of one's own code holds a key or a password."""
     found = next(_keys_in(_options_of(config), ""), None)
     if found is not None:
         raise ConfigError(
-            f"{without_keys_as_names(found)}: found a key or a password, and a run keeps its options in its directory "
-            "and its log; let your code read it from an environment variable, and name that variable as the option"
+            f"{without_keys_as_names(found)}: found a key or a password, and options are kept with results; let your "
+            "code read it from an environment variable, and name that variable as the option"
         )
 
 
-def _options_of(config: ExperimentConfig) -> dict[str, Any]:
+def _options_of(config: BaseModel) -> dict[str, Any]:
     """The options that code of one's own may take, by their key paths."""
-    options = {f"arms[{number}].options": arm.options for number, arm in enumerate(config.arms)}
-    options["dataset.options"] = config.dataset.options or {}
-    for number, change in enumerate(config.interventions or ()):
+    options = {
+        f"{name}[{number}].options": getattr(arm, "options", {})
+        for name in ("arms", "recommenders")
+        for number, arm in enumerate(getattr(config, name, None) or ())
+    }
+    options["dataset.options"] = getattr(getattr(config, "dataset", None), "options", None) or {}
+    for number, change in enumerate(getattr(config, "interventions", None) or ()):
         if change.recommender is not None:
             options[f"interventions[{number}].recommender.options"] = change.recommender.options
-    if isinstance(config.mind, PluginMindConfig):
-        options["mind"] = config.mind.options
-    if isinstance(config.environment, EnvironmentConfig):
-        options["environment"] = config.environment.options
+    for name, own in (("mind", PluginMindConfig), ("environment", EnvironmentConfig)):
+        if isinstance(section := getattr(config, name, None), own):
+            options[name] = section.options
     return options
 
 

@@ -22,6 +22,7 @@ from groundlings.environments.missing_files import meant_among
 from groundlings.experiments.config import yaml_reading
 from groundlings.experiments.config.complaints import Config, Key, checked, key_path
 from groundlings.experiments.config.file_kinds import meant_for_another
+from groundlings.experiments.config.keys_in_options import refuse_keys_in_options
 from groundlings.experiments.config.places import anchor
 from groundlings.experiments.config.schema import (
     ArmConfig,
@@ -84,27 +85,24 @@ def load_as(
         return _explain(path, node, where[1:] if within else where, what, changed)
 
     try:
-        return checked(kind, {**content, "base": path.resolve().parent}, worded)
+        config = checked(kind, {**content, "base": path.resolve().parent}, worded)
     except ConfigError:
         if elsewhere := meant_for_another(kind, content, path):
             raise ConfigError(f"{path}: {elsewhere}") from None
         raise
+    if kind is not ExperimentConfig:  # a run refuses them when it begins: begun ones are read here, too
+        refuse_keys_in_options(config)
+    return config
 
 
 def dump_config(config: BaseModel) -> dict[str, Any]:
     """The configuration as plain values that mean the same wherever they are read: relative paths are made absolute."""
     content: dict[str, Any] = config.model_dump(mode="json", exclude_none=True)
     own = deepcopy(content["dataset"]["own"]) if content.get("copy_data") else None
-    anchor(content, _base_of(config))
+    anchor(content, getattr(config, "base", Path()))
     if own is not None:
         content["dataset"]["own"] = own  # a run's copies lie in its directory, wherever that lies
     return content
-
-
-def _base_of(config: BaseModel) -> Path:
-    """Where the relative paths of a configuration start."""
-    base: Path = getattr(config, "base", Path())
-    return base
 
 
 def as_yaml(config: BaseModel) -> str:
@@ -198,7 +196,7 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 def _with_effect(model: ModelConfig, config: BaseModel) -> Any:
     """A model's keys that can change what comes out."""
     kept = model.model_dump(mode="json", exclude_none=True, exclude=model.without_effect)
-    anchor(kept, _base_of(config))
+    anchor(kept, getattr(config, "base", Path()))
     return kept
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from groundlings.environments.errors import ConfigError
+from groundlings.experiments.config.loading import load_as
 from groundlings.experiments.config.schema import ExperimentConfig
+from groundlings.experiments.labs.fidelity.config import FidelityConfig
 from groundlings.experiments.running.replicates import run_as_configured
 
 KEY = "sk-proj-9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c"
@@ -36,6 +40,15 @@ def test_a_key_among_options_is_refused_before_anything_is_written(tmp_path, cha
         run(tmp_path / "run", **changes)
     assert KEY not in str(told.value)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_lab_keeps_its_options_too_and_refuses_keys_among_them(tmp_path):
+    arms = [{"name": f"a{number}", "recommender": "nowhere:Mine"} for number in range(8)]
+    arms[3]["options"] = {"secret_key": "x1"}
+    path = tmp_path / "lab.yaml"
+    path.write_text(json.dumps({"name": "lab", "seed": 1, "dataset": {"name": "toy"}, "recommenders": arms}))
+    with pytest.raises(ConfigError, match=r"recommenders\[3\]\.options\.secret_key: found a key or a password"):
+        load_as(FidelityConfig, path)
 
 
 @pytest.mark.parametrize(
