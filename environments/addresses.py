@@ -4,35 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-_SCHEMES = frozenset(
-    [
-        "abfs",
-        "abfss",
-        "az",
-        "azure",
-        "dbfs",
-        "file",
-        "ftp",
-        "ftps",
-        "gcs",
-        "gs",
-        "hdfs",
-        "hf",
-        "http",
-        "https",
-        "oss",
-        "s3",
-        "s3a",
-        "s3n",
-        "scp",
-        "sftp",
-        "smb",
-        "ssh",
-        "wasb",
-        "wasbs",
-        "webdav",
-    ]
-)
+_SCHEMES = frozenset({
+    "abfs", "abfss", "az", "azure", "dbfs", "file", "ftp", "ftps", "gcs", "gs", "hdfs", "hf", "http", "https", "oss",
+    "s3", "s3a", "s3n", "scp", "sftp", "smb", "ssh", "wasb", "wasbs", "webdav",
+})  # fmt: skip
 
 
 def not_read(path: Path) -> str:
