@@ -167,7 +167,7 @@ def _built_alike(builds: Mapping[str, Mapping[str, int]]) -> tuple[Check, ...]:
 
 def _answered_by(answered: Mapping[str, int]) -> str:
     """The builds that answered most, each with its calls."""
-    named = [f"{shown(build)} {calls:,} times" for build, calls in list(answered.items())[:_MOST_BUILDS]]
+    named = [f"{shown(build)} {plural(calls, 'call')}" for build, calls in list(answered.items())[:_MOST_BUILDS]]
     more = len(answered) - _MOST_BUILDS
     return f"{', '.join(named)}{f' and {more:,} more' if more > 0 else ''}"
 
