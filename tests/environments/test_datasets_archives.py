@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import re
+import shlex
 import shutil
 import sys
 import threading
@@ -174,11 +175,13 @@ def test_uv_takes_over_where_this_python_has_no_pip(tmp_path, monkeypatch):
     (tmp_path / "wheel.whl").write_bytes(WHEEL)
     fake = tmp_path / "bin" / "uv"
     fake.parent.mkdir()
-    fake.write_text(
-        f"#!{sys.executable}\nimport sys, zipfile\n"
+    script = tmp_path / "uv.py"
+    script.write_text(
+        "import sys, zipfile\n"
         "target = sys.argv[sys.argv.index('--target') + 1]\n"
         f"zipfile.ZipFile({str(tmp_path / 'wheel.whl')!r}).extractall(target)\n"
     )
+    fake.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(script))} "$@"\n')
     fake.chmod(0o755)
     monkeypatch.setattr(download.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setenv("PATH", str(fake.parent), prepend=os.pathsep)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,9 @@ def test_a_lab_file_is_not_complained_of_key_by_key(path):
     command = next(name for name in KINDS if path.name.startswith(name)).replace("_", "-")
     with pytest.raises(ConfigError) as told:
         load_config(path)
-    assert str(told.value).endswith(f"this command reads an experiment file; write: groundlings {command} {path}")
+    assert str(told.value).endswith(
+        f"this command reads an experiment file; write: groundlings {command} {shlex.quote(str(path))}"
+    )
     with pytest.raises(ConfigError, match=f"groundlings {command}"):
         load_config(path, ["bootstrp=3"])
 
