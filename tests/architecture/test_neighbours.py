@@ -49,7 +49,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_in_a_project_with_the_same_names_each_finds_its_own(project: Path) -> None:
-    theirs, ours = outcome_of(sys.executable, "-c", BOTH, project=project).split()
+    theirs, ours = outcome_of(sys.executable, "-c", BOTH, project=project).splitlines()
     assert Path(theirs) == project / "recommenders/__init__.py"
     assert project not in Path(ours).parents
 
